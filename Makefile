@@ -1,0 +1,34 @@
+# Each command does its own set-up. Where `make` is missing, run the lines below a name by hand.
+PY := .venv/bin/python
+.PHONY: run setup test check bench chaos conformance lock
+
+run: setup
+	.venv/bin/veche serve
+
+setup:
+	@python3 scripts/setup.py
+
+dev:
+	@python3 scripts/setup.py --dev
+
+test: dev
+	$(PY) scripts/test.py
+
+check: dev
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports --no-cache
+	$(PY) -m pytest tests/unit tests/arch -n 2
+
+bench: dev
+	$(PY) -m bench
+
+chaos: dev
+	$(PY) -m tests.chaos.run --kills 30
+
+conformance: dev
+	$(PY) -m tests.conformance.autobahn
+
+lock:
+	@python3 scripts/setup.py --lock

@@ -1,0 +1,90 @@
+"""Make .venv with everything the locks name: `python3 scripts/setup.py [--dev | --lock]`.
+
+Needs python3 (3.11+) and pip, nothing else: no venv module, compiler or Node. Every file is checked
+against its hash. Does nothing when the locks have not changed since the last time. On a bare Debian as
+root, pip itself is installed when it is missing. `--lock` resolves the locks anew.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS, VENV = ROOT / ".tools", ROOT / ".venv"
+UV = TOOLS / "bin" / "uv"
+ENV = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "1", "UV_NO_PROGRESS": "1"}
+LOCKS = {"requirements.lock": ["build"], "requirements-dev.lock": ["build", "dev"]}
+
+
+def main() -> None:
+    if sys.version_info < (3, 11):
+        sys.exit(f"Veche needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}.")
+    if "--lock" in sys.argv:
+        make_locks()
+        return
+    wanted = ["requirements-dev.lock"] if "--dev" in sys.argv else list(LOCKS)
+    if not any(is_set_up(ROOT / name) for name in wanted):
+        set_up(ROOT / wanted[0])
+
+
+def is_set_up(lock: Path) -> bool:
+    mark = mark_of(lock)
+    return mark.exists() and mark.read_text() == fingerprint(lock)
+
+
+def mark_of(lock: Path) -> Path:
+    return VENV / f"veche-{lock.stem}.done"
+
+
+def fingerprint(lock: Path) -> str:
+    parts = [ROOT / "tools.lock", lock, ROOT / "pyproject.toml"]
+    return hashlib.sha256(b"".join(part.read_bytes() for part in parts) + f"{sys.version}{ROOT}".encode()).hexdigest()
+
+
+def set_up(lock: Path) -> None:
+    print(f"Setting up .venv from {lock.name} ...", flush=True)
+    get_uv()
+    if not (VENV / "bin" / "python").exists():
+        run(UV, "venv", "--quiet", "--python", sys.executable, VENV)
+    python = ["--quiet", "--python", VENV / "bin" / "python"]
+    run(UV, "pip", "sync", *python, "--require-hashes", "--only-binary", ":all:", lock)
+    run(UV, "pip", "install", *python, "--no-deps", "--no-build-isolation", "-e", ROOT)
+    for name in LOCKS:
+        mark_of(ROOT / name).unlink(missing_ok=True)
+    mark_of(lock).write_text(fingerprint(lock))
+
+
+def get_uv() -> None:
+    pip = [sys.executable, "-m", "pip"]
+    if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
+        get_pip()
+    pip += ["install", "--quiet", "--disable-pip-version-check", "--no-warn-script-location"]
+    run(*pip, "--require-hashes", "--upgrade", "--target", TOOLS, "-r", ROOT / "tools.lock")
+
+
+def get_pip() -> None:
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        sys.exit("Veche's set-up needs pip: install it (on Debian: apt-get install python3-pip), then try again.")
+    run("apt-get", "update", "-qq")
+    run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "python3-pip")
+
+
+def make_locks() -> None:
+    get_uv()
+    compile_ = [UV, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header", "--upgrade"]
+    for name, groups in LOCKS.items():
+        options = [word for group in groups for word in ("--group", group)]
+        run(*compile_, *options, ROOT / "pyproject.toml", "-o", ROOT / name)
+
+
+def run(*command: object) -> None:
+    words = [str(word) for word in command]
+    if subprocess.run(words, env=ENV, cwd=ROOT, check=False).returncode:
+        sys.exit(f"Setting up failed at: {' '.join(words)}\nMend what it says above, then run the command again.")
+
+
+if __name__ == "__main__":
+    main()
