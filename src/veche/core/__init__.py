@@ -1,0 +1,1 @@
+"""What the chat is: values, commands, events and the rules that join them. No I/O, no clock."""

@@ -1,0 +1,63 @@
+"""Who there is: accounts and their sessions. Passwords arrive as hashes."""
+
+from itertools import count
+
+from veche.core.accounts import Account, Session
+from veche.core.commands import EndSession, OpenSession, Register, SetPassword
+from veche.core.errors import ChatError, Code
+from veche.core.events import AccountRegistered, PasswordChanged, SessionOpened, SessionsEnded
+from veche.core.needs import handle_base
+from veche.core.rooms import account_log
+from veche.core.state import State
+from veche.core.text import RESERVED_HANDLES, check_name
+
+
+def register(state: State, command: Register, at: int) -> Account:
+    """Make an account; a handle made from an e-mail gets a number when it is taken (`ann`, `ann2`)."""
+    username, email = command.username, command.email
+    check_name(username or "", "username")
+    check_name(command.name or "", "name")
+    if email is not None and email.casefold() in state.emails:
+        raise ChatError(Code.TAKEN, "This e-mail has an account.", field="email")
+    handle = handle_base(username, email)
+    if username is None:
+        handle = username = _free_handle(state, handle)
+    elif _is_taken(state, handle):
+        raise ChatError(Code.TAKEN, "This username is taken.", field="username")
+    name = command.name if command.name is not None else username
+    account = Account(state.next_account_id, username, handle, name, email, at)
+    state.record(AccountRegistered(account, command.password_hash))
+    return account
+
+
+def _is_taken(state: State, handle: str) -> bool:
+    return handle in state.handles or handle in RESERVED_HANDLES
+
+
+def _free_handle(state: State, base: str) -> str:
+    if not _is_taken(state, base):
+        return base
+    return next(handle for n in count(2) if not _is_taken(state, handle := f"{base}{n}"))
+
+
+def set_password(state: State, command: SetPassword, at: int) -> None:
+    """Store the new password; every session but the one that asked ends."""
+    state.account(command.by)
+    state.record(PasswordChanged(command.by, command.password_hash))
+    log_id = account_log(command.by)
+    state.record(SessionsEnded(log_id, state.next_seq(log_id), at, kept=command.keep_session))
+
+
+def open_session(state: State, command: OpenSession, at: int) -> None:
+    """Remember a login."""
+    state.account(command.by)
+    expires_at = at + command.lifetime * 1_000_000
+    state.record(SessionOpened(Session(command.session_id, command.by, command.origin, at, expires_at)))
+
+
+def end_session(state: State, command: EndSession, at: int) -> None:
+    """End one login; harmless twice."""
+    session = state.sessions.get(command.session_id)
+    if session is not None and session.account_id == command.by:
+        log_id = account_log(command.by)
+        state.record(SessionsEnded(log_id, state.next_seq(log_id), at, session_id=session.id))

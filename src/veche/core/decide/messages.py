@@ -1,0 +1,81 @@
+"""What is said in a room, and what is read there."""
+
+from veche.core.commands import MarkRead, ReadUpTo, SendMessage, Sent
+from veche.core.decide.rooms import member_of
+from veche.core.errors import ChatError, Code
+from veche.core.events import Message, MessageRead, ReadMoved
+from veche.core.rooms import Kind, account_log
+from veche.core.state import State
+from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text
+
+
+def send_message(state: State, command: SendMessage, at: int) -> Sent:
+    """Store a message once: the same `client_message_id` again gets the first answer."""
+    check_text(command.text)
+    client_id = command.client_message_id
+    if client_id is not None:
+        _check_client_id(client_id)
+        if (first := state.sent.get((command.by, client_id))) is not None:
+            return _repeat(first, command)
+    room, sender = state.room(command.room_id), state.account(command.by)
+    if room.kind is not Kind.LOBBY:
+        member_of(state, room, command.by)
+    head = state.heads[room.id]
+    message = Message(
+        log_id=room.id,
+        seq=head.last_seq + 1,
+        id=state.next_message_id,
+        sender=sender.person,
+        text=command.text,
+        client_message_id=client_id,
+        origin=command.origin,
+        at=at,
+        number=head.message_count + 1,
+    )
+    state.record(message)
+    return Sent(message, duplicate=False)
+
+
+def _check_client_id(client_id: str) -> None:
+    if not 1 <= len(client_id) <= MAX_CLIENT_MESSAGE_ID:
+        raise ChatError(Code.INVALID, f"1 to {MAX_CLIENT_MESSAGE_ID} characters, please.", field="client_message_id")
+    check_name(client_id, "client_message_id")
+
+
+def _repeat(first: Message, command: SendMessage) -> Sent:
+    if (first.log_id, first.text) != (command.room_id, command.text):
+        raise ChatError(Code.IDEMPOTENCY_MISMATCH, "This client_message_id was used for another message.")
+    return Sent(first, duplicate=True)
+
+
+def read_up_to(state: State, command: ReadUpTo, at: int) -> None:
+    """Move the read pointer forward, never back and never beyond the head."""
+    room = state.room(command.room_id)
+    head = state.heads[room.id]
+    key = (room.id, command.by)
+    if room.kind is Kind.LOBBY:
+        read_seq = state.members[key].read_seq if key in state.members else 0
+    else:
+        read_seq = member_of(state, room, command.by).read_seq
+    seq = min(command.seq, head.last_seq)
+    if seq > read_seq:
+        _move_pointer(state, command.by, room.id, seq, state.counts.get((room.id, command.seq), 0), at)
+
+
+def mark_read(state: State, command: MarkRead, at: int) -> None:
+    """Mark one message as read the first time, move the reader's pointer up to it, and tell its author."""
+    room = state.room(command.room_id)
+    member = member_of(state, room, command.by) if room.kind is not Kind.LOBBY else None
+    message = state.messages.get(command.message_id)
+    if message is None or message.log_id != room.id:
+        raise ChatError(Code.NOT_FOUND, "No such message.", what="message")
+    if member is not None and message.seq > member.read_seq:
+        _move_pointer(state, command.by, room.id, message.seq, message.number, at)
+    if message.id not in state.read_messages:
+        log_id = account_log(message.sender.id)
+        state.record(MessageRead(log_id, state.next_seq(log_id), room.id, message.id, command.by, at))
+
+
+def _move_pointer(state: State, account_id: int, room_id: int, seq: int, count: int, at: int) -> None:
+    log_id = account_log(account_id)
+    state.record(ReadMoved(log_id, state.next_seq(log_id), room_id, seq, count, at))

@@ -1,0 +1,105 @@
+"""Who is in which room."""
+
+from veche.core.accounts import Account
+from veche.core.commands import AddMember, CreateRoom, Entered, JoinRoom, LeaveRoom, RemoveMember
+from veche.core.errors import ChatError, Code
+from veche.core.events import MemberJoined, MemberLeft, RoomCreated, RoomEntered, RoomExited
+from veche.core.rooms import PUBLIC, Kind, Member, Role, Room, account_log, direct_key
+from veche.core.state import State
+from veche.core.text import check_name
+
+
+def create_room(state: State, command: CreateRoom, at: int) -> Entered:
+    """Make a room with its members; a direct room that exists already is answered as not new."""
+    creator = state.account(command.by)
+    others = [state.account(id) for id in dict.fromkeys(command.member_ids) if id != command.by]
+    if command.kind is Kind.LOBBY:
+        raise ChatError(Code.INVALID, "There is one lobby.", field="kind")
+    check_name(command.name, "name")
+    key = None
+    if command.kind is Kind.DIRECT:
+        if len(others) != 1:
+            raise ChatError(Code.INVALID, "A direct room has exactly one other member.", field="member_ids")
+        key = direct_key(creator.id, others[0].id)
+        if (room_id := state.directs.get(key)) is not None:
+            return _entered(state, state.rooms[room_id], creator.id, new=False)
+    room = Room(state.next_room_id, command.kind, command.name, creator.id, at, key)
+    state.record(RoomCreated(room))
+    _enter(state, room, creator, creator, Role.OWNER, at)
+    for other in others:
+        _enter(state, room, other, creator, Role.MEMBER, at)
+    return _entered(state, room, creator.id, new=True)
+
+
+def join_room(state: State, command: JoinRoom, at: int) -> Entered:
+    """Enter a public room; harmless twice. The lobby has everybody in it already."""
+    room, account = state.room(command.room_id), state.account(command.by)
+    if room.kind is Kind.LOBBY or (room.id, account.id) in state.members:
+        return _entered(state, room, account.id, new=False)
+    if room.kind not in PUBLIC:
+        raise ChatError(Code.NOT_FOUND, "No such room.", what="room", private=True)
+    _enter(state, room, account, account, Role.MEMBER, at)
+    return _entered(state, room, account.id, new=True)
+
+
+def leave_room(state: State, command: LeaveRoom, at: int) -> None:
+    """Leave a room. A direct room cannot be left; the lobby has nothing to leave."""
+    room = state.room(command.room_id)
+    if room.kind is Kind.LOBBY:
+        return
+    member_of(state, room, command.by)
+    if room.kind is Kind.DIRECT:
+        raise ChatError(Code.FORBIDDEN, "A direct room cannot be left.")
+    _exit(state, room, state.account(command.by), command.by, at)
+
+
+def add_member(state: State, command: AddMember, at: int) -> Entered:
+    """Bring somebody in, which only the owner may; harmless twice."""
+    room = _owned(state, command.room_id, command.by)
+    account = state.account(command.account_id)
+    if (room.id, account.id) in state.members:
+        return _entered(state, room, account.id, new=False)
+    _enter(state, room, account, state.account(command.by), Role.MEMBER, at)
+    return _entered(state, room, account.id, new=True)
+
+
+def remove_member(state: State, command: RemoveMember, at: int) -> None:
+    """Put somebody out, which only the owner may."""
+    room = _owned(state, command.room_id, command.by)
+    if (room.id, command.account_id) not in state.members:
+        raise ChatError(Code.NOT_FOUND, "No such member.", what="account")
+    _exit(state, room, state.account(command.account_id), command.by, at)
+
+
+def member_of(state: State, room: Room, account_id: int) -> Member:
+    """Return a member of the room, or refuse: a room that is not public is not even there for others."""
+    if (member := state.members.get((room.id, account_id))) is not None:
+        return member
+    if room.kind in PUBLIC:
+        raise ChatError(Code.NOT_MEMBER, "You are not in this room.", room_id=room.id)
+    raise ChatError(Code.NOT_FOUND, "No such room.", what="room", private=True)
+
+
+def _owned(state: State, room_id: int, by: int) -> Room:
+    room = state.room(room_id)
+    if room.kind is Kind.LOBBY:
+        raise ChatError(Code.FORBIDDEN, "Everybody is in the lobby.")
+    if member_of(state, room, by).role is not Role.OWNER or room.kind is Kind.DIRECT:
+        raise ChatError(Code.FORBIDDEN, "Only the owner of a room may do this.")
+    return room
+
+
+def _enter(state: State, room: Room, account: Account, by: Account, role: Role, at: int) -> None:
+    own, head = account_log(account.id), state.heads[room.id]
+    state.record(RoomEntered(own, state.next_seq(own), room, head.last_seq, at))
+    state.record(MemberJoined(room.id, head.last_seq + 1, account.person, role, by.id, at, head.message_count))
+
+
+def _exit(state: State, room: Room, account: Account, by_id: int, at: int) -> None:
+    state.record(MemberLeft(room.id, state.next_seq(room.id), account.person, by_id, at))
+    own = account_log(account.id)
+    state.record(RoomExited(own, state.next_seq(own), room.id, at))
+
+
+def _entered(state: State, room: Room, account_id: int, *, new: bool) -> Entered:
+    return Entered(room, state.members.get((room.id, account_id)), state.heads[room.id].last_seq, new)

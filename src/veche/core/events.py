@@ -1,0 +1,139 @@
+"""What has happened: every durable change as a frozen value.
+
+Those with `log_id` and `seq` are entries of a log and are announced to connections once committed;
+the others only change rows. Times are microseconds since 1970 in UTC.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from veche.core.accounts import Account, Person, Session
+from veche.core.rooms import LogId, Role, Room
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """A line in a room. `number` counts the room's messages up to it; `origin` is the door it came through."""
+
+    log_id: LogId  # the room's id
+    seq: int
+    id: int
+    sender: Person
+    text: str
+    client_message_id: str | None
+    origin: str
+    at: int
+    number: int
+    kind: str = "text"  # or "notice", which does not count as unread
+
+
+class MemberJoined(msgspec.Struct, frozen=True, gc=False):
+    """Somebody is in the room now (the room's log)."""
+
+    log_id: LogId
+    seq: int
+    person: Person
+    role: Role
+    by_id: int
+    at: int
+    read_count: int = 0
+
+
+class MemberLeft(msgspec.Struct, frozen=True, gc=False):
+    """Somebody is no longer in the room (the room's log)."""
+
+    log_id: LogId
+    seq: int
+    person: Person
+    by_id: int
+    at: int
+
+
+class RoomEntered(msgspec.Struct, frozen=True, gc=False):
+    """You are in a room now, whose log goes on after `room_seq` (the account's log)."""
+
+    log_id: LogId
+    seq: int
+    room: Room
+    room_seq: int
+    at: int
+
+
+class RoomExited(msgspec.Struct, frozen=True, gc=False):
+    """You are no longer in a room (the account's log)."""
+
+    log_id: LogId
+    seq: int
+    room_id: int
+    at: int
+
+
+class ReadMoved(msgspec.Struct, frozen=True, gc=False):
+    """You have read a room up to `read_seq`, where `read_count` messages stand (the account's log)."""
+
+    log_id: LogId
+    seq: int
+    room_id: int
+    read_seq: int
+    read_count: int
+    at: int
+
+
+class MessageRead(msgspec.Struct, frozen=True, gc=False):
+    """A message of yours was read for the first time (the author's log)."""
+
+    log_id: LogId
+    seq: int
+    room_id: int
+    message_id: int
+    reader_id: int
+    at: int
+
+
+class SessionsEnded(msgspec.Struct, frozen=True, gc=False):
+    """Sessions of yours ended: the one named, or all but `kept` (the account's log)."""
+
+    log_id: LogId
+    seq: int
+    at: int
+    session_id: str | None = None
+    kept: str | None = None
+
+    def ends(self, session_id: str) -> bool:
+        """Tell whether a session is among those that ended."""
+        return session_id == self.session_id if self.session_id else session_id != self.kept
+
+
+LogEvent: TypeAlias = (
+    Message | MemberJoined | MemberLeft | RoomEntered | RoomExited | ReadMoved | MessageRead | SessionsEnded
+)
+LOGGED = (Message, MemberJoined, MemberLeft, RoomEntered, RoomExited, ReadMoved, MessageRead, SessionsEnded)
+
+
+class AccountRegistered(msgspec.Struct, frozen=True, gc=False):
+    """There is a new account."""
+
+    account: Account
+    password_hash: str
+
+
+class PasswordChanged(msgspec.Struct, frozen=True, gc=False):
+    """An account has another password."""
+
+    account_id: int
+    password_hash: str
+
+
+class SessionOpened(msgspec.Struct, frozen=True, gc=False):
+    """Somebody signed in."""
+
+    session: Session
+
+
+class RoomCreated(msgspec.Struct, frozen=True, gc=False):
+    """There is a new room."""
+
+    room: Room
+
+
+Event: TypeAlias = LogEvent | AccountRegistered | PasswordChanged | SessionOpened | RoomCreated
