@@ -1,0 +1,1 @@
+"""What serves the operator and the tests of operation: logs, crash points."""

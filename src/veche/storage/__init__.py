@@ -1,0 +1,1 @@
+"""The log on disk: schema, migrations, the group-commit writer, and reads."""

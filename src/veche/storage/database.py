@@ -1,0 +1,99 @@
+"""Open a database by its address: lock, migrate, and hold the two engines, one to write and one to read."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+from urllib.parse import unquote
+
+from sqlalchemy import Connection, Engine
+
+from veche.storage import sqlite
+from veche.storage.migrate import migrate
+
+READERS = 4
+
+
+class DatabaseError(Exception):
+    """The database cannot be opened; the message says what to do."""
+
+
+class Database:
+    """One open database. `serving` takes the lock that keeps a second server off."""
+
+    def __init__(self, url: str, *, serving: bool = False) -> None:
+        self.path = sqlite_path(url)
+        self._lock: IO[str] | None = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if serving:
+                self._lock = sqlite.lock(self.path)
+        except sqlite.DatabaseInUse:
+            raise DatabaseError(f"Another Veche serves {self.path}. Stop it, or name another database.") from None
+        except OSError as error:
+            raise DatabaseError(f"Cannot write to {self.path}: {error.strerror}.") from None
+        self._writer = sqlite.open_engine(self.path, connections=1)
+        self._readers = sqlite.open_engine(self.path, connections=READERS)
+
+    def migrate(self) -> None:
+        """Bring the schema up to this version's; raises DatabaseError where it is newer, or cannot be written."""
+        try:
+            migrate(self._writer)
+        except ValueError as error:
+            raise DatabaseError(str(error)) from None
+        except sqlite.OperationalError as error:
+            raise DatabaseError(f"Cannot open {self.path}: {error.orig}.") from None
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open the write transaction; it commits where the block ends, and rolls back where it raises."""
+        with self._writer.connect() as connection:
+            connection.exec_driver_sql(sqlite.BEGIN_WRITE)
+            try:
+                yield connection
+            except BaseException:
+                _roll_back(connection)
+                raise
+            try:
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a snapshot to read from."""
+        with self._readers.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
+
+    @property
+    def engine(self) -> Engine:
+        """The writer's engine, for migrations and tests."""
+        return self._writer
+
+    def close(self) -> None:
+        """Close all connections and give the lock back."""
+        self._readers.dispose()
+        self._writer.dispose()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _roll_back(connection: Connection) -> None:
+    with contextlib.suppress(sqlite.OperationalError):  # SQLite may have rolled back by itself
+        connection.exec_driver_sql("ROLLBACK")
+
+
+def sqlite_path(url: str) -> Path:
+    """Find the file that a `sqlite:///` address names; other databases come later."""
+    scheme, _, rest = url.partition("://")
+    if scheme.startswith("postgres"):
+        raise DatabaseError("PostgreSQL is not supported yet: give an address like sqlite:///veche.db.")
+    if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
+        raise DatabaseError(f"{url!r} is no database address: give one like sqlite:///veche.db.")
+    return Path(unquote(rest[1:].partition("?")[0]))

@@ -1,0 +1,239 @@
+"""Queries: each is one function of a snapshot (a connection in a read transaction) and plain values."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, Select, and_, func, select
+
+from veche.core.accounts import Account, Person, Session
+from veche.core.events import LogEvent, Message
+from veche.core.rooms import LOBBY_ID, PUBLIC, Head, Kind, LogId, Role, Room, account_log
+from veche.core.text import handle_of
+from veche.core.views import MemberView, MessagePage, RoomView, Welcome
+from veche.storage import schema as t
+from veche.storage.entries import event_of
+from veche.storage.load import ACCOUNTS, HEADS, MEMBERS, MESSAGES, ROOMS, member_of, message_of, room_of
+from veche.storage.sqlite import keys, pack
+
+_ids = keys("ids")
+_heads = HEADS.where(t.logs.c.id.in_(select(_ids.c.value)))
+_people = select(t.accounts.c.id, t.accounts.c.username, t.accounts.c.name).where(
+    t.accounts.c.id.in_(select(_ids.c.value))
+)
+_rooms = ROOMS.where(t.rooms.c.id.in_(select(_ids.c.value)))
+_messages = MESSAGES.where(t.messages.c.id.in_(select(_ids.c.value)))
+_events = select(
+    t.events.c.log_id,
+    t.events.c.seq,
+    t.events.c.kind,
+    t.events.c.created_at,
+    t.events.c.account_id,
+    t.events.c.room_id,
+    t.events.c.data,
+)
+
+PAGE_BYTES = 131_072
+
+
+def epoch(connection: Connection) -> str:
+    """Name this history: another name means that a restore may have shortened the logs."""
+    return str(connection.scalars(select(t.meta.c.value).where(t.meta.c.key == "epoch")).one())
+
+
+def session(connection: Connection, session_id: str) -> tuple[Session, Account] | None:
+    """Find a session that stands, with its account."""
+    found = connection.execute(select(t.sessions).where(t.sessions.c.id == session_id)).one_or_none()
+    if found is None or (account := account_by_id(connection, found.account_id)) is None:
+        return None
+    return Session(found.id, found.account_id, found.origin, found.created_at, found.expires_at), account
+
+
+def account_by_id(connection: Connection, account_id: int) -> Account | None:
+    """Find an account."""
+    row = connection.execute(ACCOUNTS.where(t.accounts.c.id == account_id)).one_or_none()
+    return Account(*row) if row else None
+
+
+def credentials(
+    connection: Connection, *, username: str | None = None, email: str | None = None
+) -> tuple[Account, str] | None:
+    """Find an account by username or e-mail, with its password's hash."""
+    query = ACCOUNTS.add_columns(t.accounts.c.password_hash)
+    if username is not None:
+        query = query.where(t.accounts.c.handle == handle_of(username))
+    else:
+        query = query.where(t.accounts.c.email_key == (email or "").casefold())
+    row = connection.execute(query).one_or_none()
+    return (Account(*row[:-1]), row[-1]) if row else None
+
+
+def password_hash(connection: Connection, account_id: int) -> str | None:
+    """Read the hash of an account's password."""
+    return connection.scalar(select(t.accounts.c.password_hash).where(t.accounts.c.id == account_id))
+
+
+def heads(connection: Connection, log_ids: Iterable[LogId]) -> dict[LogId, int]:
+    """Read the highest seq of each log."""
+    return {row[0]: row[1] for row in connection.execute(_heads, {"ids": pack(log_ids)})}
+
+
+def welcome(connection: Connection, account_id: int) -> Welcome:
+    """Read what somebody who connects begins with, as of one moment."""
+    ends = heads(connection, [account_log(account_id), LOBBY_ID])
+    return Welcome(epoch(connection), rooms_of(connection, account_id), ends)
+
+
+def room(connection: Connection, room_id: int, account_id: int) -> RoomView | None:
+    """Find a room as one account sees it, whether or not they are in it."""
+    views = _views(connection, account_id, ROOMS.where(t.rooms.c.id == room_id))
+    return views[0] if views else None
+
+
+def rooms_of(connection: Connection, account_id: int, after: int = 0, limit: int | None = None) -> list[RoomView]:
+    """Read the rooms that an account is in, by id, without the lobby."""
+    mine = select(t.members.c.room_id).where(t.members.c.account_id == account_id)
+    query = ROOMS.where(t.rooms.c.id.in_(mine), t.rooms.c.id > after, t.rooms.c.kind != Kind.LOBBY)
+    return _views(connection, account_id, query.order_by(t.rooms.c.id).limit(limit))
+
+
+def public_rooms(connection: Connection, account_id: int, after: int, limit: int) -> list[RoomView]:
+    """Read the rooms that anybody may enter, by id."""
+    query = ROOMS.where(t.rooms.c.kind.in_([str(kind) for kind in PUBLIC]), t.rooms.c.id > after)
+    return _views(connection, account_id, query.order_by(t.rooms.c.id).limit(limit))
+
+
+def _views(connection: Connection, account_id: int, query: Select[tuple[object, ...]]) -> list[RoomView]:
+    rooms = [room_of(row) for row in connection.execute(query)]
+    ids = pack(room.id for room in rooms)
+    ends = {row[0]: Head(row[1], row[2], row[3]) for row in connection.execute(_heads, {"ids": ids})}
+    mine = MEMBERS.where(t.members.c.account_id == account_id, t.members.c.room_id.in_(select(_ids.c.value)))
+    members = {row[0]: member_of(row) for row in connection.execute(mine, {"ids": ids})}
+    last_ids = pack(head.last_message_id for head in ends.values() if head.last_message_id is not None)
+    last = {row[0]: message_of(row) for row in connection.execute(_messages, {"ids": last_ids})}
+    peers = _peers(connection, account_id, rooms)
+    return [
+        RoomView(room, ends[room.id], members.get(room.id), peers.get(room.id), last.get(room.id)) for room in rooms
+    ]
+
+
+def _peers(connection: Connection, account_id: int, rooms: list[Room]) -> dict[int, Person]:
+    others = {room.id: _other(room.direct_key, account_id) for room in rooms if room.direct_key}
+    faces = people(connection, others.values()) if others else {}
+    return {room_id: faces[other] for room_id, other in others.items() if other in faces}
+
+
+def _other(key: str, account_id: int) -> int:
+    low, high = map(int, key.split(":"))
+    return high if low == account_id else low
+
+
+def people(connection: Connection, account_ids: Iterable[int]) -> dict[int, Person]:
+    """Read the faces of accounts."""
+    return {row[0]: Person(*row) for row in connection.execute(_people, {"ids": pack(account_ids)})}
+
+
+def members(connection: Connection, room_id: int, after: int, limit: int) -> list[MemberView]:
+    """Read who is in a room, by account id; in the lobby that is everybody."""
+    faces = select(t.accounts.c.id, t.accounts.c.username, t.accounts.c.name)
+    if room_id == LOBBY_ID:
+        query = faces.add_columns(t.accounts.c.created_at).where(t.accounts.c.handle != "system")
+    else:
+        query = faces.add_columns(t.members.c.joined_at, t.members.c.role)
+        query = query.join(t.members, t.members.c.account_id == t.accounts.c.id).where(t.members.c.room_id == room_id)
+    query = query.where(t.accounts.c.id > after).order_by(t.accounts.c.id).limit(limit)
+    return [
+        MemberView(Person(row[0], row[1], row[2]), Role(row[4]) if len(row) > 4 else Role.MEMBER, row[3])
+        for row in connection.execute(query)
+    ]
+
+
+def is_member(connection: Connection, room_id: int, account_id: int) -> bool:
+    """Tell whether an account has a row in a room (in the lobby everybody is, without one)."""
+    query = select(t.members.c.room_id).where(t.members.c.room_id == room_id, t.members.c.account_id == account_id)
+    return connection.execute(query).first() is not None
+
+
+def history(
+    connection: Connection,
+    room_id: int,
+    limit: int,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    around: int | None = None,
+) -> MessagePage:
+    """Read a page of a room's messages by seq; the newest ones when no seq is given."""
+    head_seq = heads(connection, [room_id]).get(room_id, 0)
+    if around is not None:
+        older = _older(connection, room_id, around + 1, limit - limit // 2)
+        items = older + _newer(connection, room_id, around, limit // 2)
+    elif after is not None:
+        items = _newer(connection, room_id, after, limit)
+    else:
+        items = _older(connection, room_id, before if before is not None else head_seq + 1, limit)
+    first = items[0].seq if items else (before or around or (after or 0) + 1)
+    last = items[-1].seq if items else (after or around or (before or 1) - 1)
+    more_before = bool(_older(connection, room_id, first, 1))
+    more_after = bool(_newer(connection, room_id, last, 1))
+    return MessagePage(items, more_before, more_after, head_seq)
+
+
+def _older(connection: Connection, room_id: int, before: int, limit: int) -> list[Message]:
+    query = MESSAGES.where(t.messages.c.room_id == room_id, t.messages.c.seq < before)
+    rows = connection.execute(query.order_by(t.messages.c.seq.desc()).limit(limit)).all()
+    return [message_of(row) for row in reversed(rows)]
+
+
+def _newer(connection: Connection, room_id: int, after: int, limit: int) -> list[Message]:
+    query = MESSAGES.where(t.messages.c.room_id == room_id, t.messages.c.seq > after)
+    return [message_of(row) for row in connection.execute(query.order_by(t.messages.c.seq).limit(limit))]
+
+
+def history_by_offset(
+    connection: Connection, room_id: int, offset: int, limit: int | None
+) -> tuple[list[Message], int]:
+    """Read messages oldest first by offset, for contracts that page so, and how many there are in all."""
+    query = MESSAGES.where(t.messages.c.room_id == room_id).order_by(t.messages.c.seq)
+    total = connection.scalar(select(func.count()).where(t.messages.c.room_id == room_id)) or 0
+    rows = connection.execute(query.offset(offset).limit(limit if limit is not None else -1))
+    return [message_of(row) for row in rows], total
+
+
+def entries(connection: Connection, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:
+    """Read entries of a log in order: those after one seq and up to another, some `limit` of them, at most
+    128 KiB of text (but at least one)."""
+    found: list[LogEvent] = _events_between(connection, log_id, after, upto, limit)
+    if log_id > 0:
+        found += _messages_between(connection, log_id, after, upto, limit)
+        found.sort(key=lambda event: event.seq)
+    return _contiguous(found[:limit], after)
+
+
+def _contiguous(found: list[LogEvent], after: int) -> list[LogEvent]:
+    """Cut behind the first hole: one of the two tables may have been read less far than the other."""
+    for index, event in enumerate(found):
+        if event.seq != after + 1 + index:
+            return found[:index]
+    return found
+
+
+def _messages_between(connection: Connection, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:
+    between = and_(t.messages.c.room_id == log_id, t.messages.c.seq > after, t.messages.c.seq <= upto)
+    found: list[LogEvent] = []
+    size = 0
+    for row in connection.execute(MESSAGES.where(between).order_by(t.messages.c.seq).limit(limit)):
+        found.append(message_of(row))
+        size += len(row[6])
+        if size > PAGE_BYTES:
+            break
+    return found
+
+
+def _events_between(connection: Connection, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:
+    between = and_(t.events.c.log_id == log_id, t.events.c.seq > after, t.events.c.seq <= upto)
+    rows = connection.execute(_events.where(between).order_by(t.events.c.seq).limit(limit)).all()
+    if not rows:
+        return []
+    faces = people(connection, {row.account_id for row in rows if row.account_id is not None})
+    named = pack({row.room_id for row in rows if row.room_id is not None})
+    rooms = {row[0]: room_of(row) for row in connection.execute(_rooms, {"ids": named})}
+    return [event_of(row, faces.get(row.account_id), rooms.get(row.room_id)) for row in rows]

@@ -1,0 +1,44 @@
+"""Reads off the event loop: a few threads, each query in a snapshot of its own."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+from veche.storage.database import READERS, Database
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Query = Callable[Concatenate[Connection, P], T]
+
+
+class Reader:
+    """Runs queries of `storage.read`. A connection is held only while a query runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="veche-reader")
+
+    async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a query and wait for its answer."""
+        return await asyncio.wrap_future(self._threads.submit(lambda: self._run(query, *args, **kwargs)))
+
+    def call(self, reply: Callable[[T | None], None], query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run a query and call back on the loop with its answer, or with None where it failed."""
+        loop = asyncio.get_running_loop()
+
+        def done(future: Future[T]) -> None:
+            failed = future.cancelled() or future.exception() is not None
+            loop.call_soon_threadsafe(reply, None if failed else future.result())
+
+        self._threads.submit(lambda: self._run(query, *args, **kwargs)).add_done_callback(done)
+
+    def _run(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._database.reading() as connection:
+            return query(connection, *args, **kwargs)
+
+    def stop(self) -> None:
+        """End the threads, once running queries are done."""
+        self._threads.shutdown(cancel_futures=True)
