@@ -1,0 +1,81 @@
+"""One log as it is heard here: what waits to be written, and to whom."""
+
+from veche.core.events import LogEvent, Message
+from veche.core.rooms import LogId
+from veche.hub.connection import Shape, Subscription, Write
+
+CUT_BYTES = 65_536  # how much one turn writes to a socket at most, but one event at least
+
+Job = tuple[tuple[Write, ...], bytes]
+
+
+class Channel:
+    """All caught-up connections of a log share one position, `delivered`; `pending` follows it without a hole."""
+
+    __slots__ = (
+        "_targets",
+        "behind",
+        "delivered",
+        "filling",
+        "jobs",
+        "known",
+        "log_id",
+        "pending",
+        "scheduled",
+        "subscriptions",
+        "suspect",
+    )
+
+    def __init__(self, log_id: LogId) -> None:
+        self.log_id = log_id
+        self.delivered: int | None = None  # None until the head was read
+        self.pending: list[LogEvent] = []
+        self.jobs: list[Job] = []  # of the turn under way
+        self.known = 0  # the highest seq heard of
+        self.suspect = 0  # a head seen in the database that nobody announced
+        self.scheduled = False
+        self.filling = False
+        self.subscriptions: set[Subscription] = set()
+        self.behind: set[Subscription] = set()
+        self._targets: dict[Shape, tuple[Write, ...]] | None = None
+
+    @property
+    def head(self) -> int:
+        """The last entry taken: delivered, or pending."""
+        return self.pending[-1].seq if self.pending else (self.delivered or 0)
+
+    def cut(self) -> list[LogEvent]:
+        """Take what one turn may write off `pending`, and count it as delivered."""
+        size = count = 0
+        while count < len(self.pending) and size <= CUT_BYTES:
+            event = self.pending[count]
+            size += len(event.text) if type(event) is Message else 64
+            count += 1
+        events, self.pending = self.pending[:count], self.pending[count:]
+        self.delivered = events[-1].seq
+        return events
+
+    def targets(self) -> dict[Shape, tuple[Write, ...]]:
+        """Group the live connections by shape, as tuples of writes that a loop can walk."""
+        if self._targets is None:
+            writes: dict[Shape, list[Write]] = {}
+            for subscription in self.subscriptions:
+                if subscription.live:
+                    writes.setdefault(subscription.shape, []).append(subscription.connection.write)
+            self._targets = {shape: tuple(found) for shape, found in writes.items()}
+        return self._targets
+
+    def put(self, subscription: Subscription, *, live: bool) -> None:
+        """Count a subscription among those that are live, or those that are behind at what was delivered."""
+        subscription.live = live
+        self._targets = None
+        if live:
+            self.behind.discard(subscription)
+        else:
+            self.behind.add(subscription)
+
+    def drop(self, subscription: Subscription) -> None:
+        """Forget a subscription."""
+        self.subscriptions.discard(subscription)
+        self.behind.discard(subscription)
+        self._targets = None
