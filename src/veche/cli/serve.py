@@ -1,0 +1,85 @@
+"""`veche serve`: bind, build, run, and stop in good order."""
+
+import contextlib
+import errno
+import logging
+import resource
+import signal
+import socket
+
+import uvicorn
+
+from veche.app import Server
+from veche.settings import Settings
+from veche.storage.database import Database
+from veche.wire.websocket import WebSocket
+
+log = logging.getLogger("veche")
+
+STOP_WITHIN = 8  # seconds for connections to close once they were told
+
+
+class BindError(Exception):
+    """The address cannot be listened on; the message says why."""
+
+
+class _Uvicorn(uvicorn.Server):
+    """Stops in order: what was taken is committed and answered first, then everybody is told to come back."""
+
+    def __init__(self, config: uvicorn.Config, server: Server) -> None:
+        super().__init__(config)
+        self._veche = server
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in self.servers:
+            listener.close()
+        await self._veche.writer.drain()
+        await super().shutdown(sockets)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address, so that a port in use is found before anything else is done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise BindError(
+                f"Port {port} of {host} is in use. Stop what uses it, or choose another with --port."
+            ) from None
+        raise BindError(f"Cannot listen on {host} port {port}: {error}.") from None
+    return listener
+
+
+def serve(settings: Settings, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return."""
+    raise_file_limit()
+    database = Database(settings.database_url, serving=True)
+    database.migrate()
+    server = Server(settings, database)
+    config = uvicorn.Config(
+        server.app,
+        loop="uvloop",
+        http="httptools",
+        ws=WebSocket,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_WITHIN,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises them again when it has stopped: that is no failure
+    _Uvicorn(config, server).run(sockets=[listener])
+
+
+def raise_file_limit() -> None:
+    """Allow as many open sockets as the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,1 @@
+"""What the bytes mean: one thin folder for each wire contract."""

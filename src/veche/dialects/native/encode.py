@@ -1,0 +1,141 @@
+"""Events and views to the JSON of the native contract."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from veche.core.accounts import Account, Person
+from veche.core.events import (
+    LogEvent,
+    MemberJoined,
+    MemberLeft,
+    Message,
+    MessageRead,
+    ReadMoved,
+    RoomEntered,
+    RoomExited,
+    SessionsEnded,
+)
+from veche.core.rooms import Room
+from veche.core.views import MemberView, RoomView
+from veche.hub.connection import Shape
+from veche.wire.frames import text_frame
+
+to_json = msgspec.json.Encoder().encode
+
+
+def time_of(at: int) -> str:
+    """Write microseconds since 1970 as RFC 3339, `2026-11-20T20:21:51.745308Z`."""
+    moment = datetime.fromtimestamp(at // 1_000_000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1_000_000:06d}Z"
+
+
+class MessageOut(msgspec.Struct, gc=False):
+    """A message as everybody sees it."""
+
+    id: int
+    room_id: int
+    seq: int
+    kind: str
+    sender: Person
+    text: str
+    client_message_id: str | None
+    origin: str
+    at: str
+
+
+def message_out(message: Message) -> MessageOut:
+    """Make the JSON value of a message."""
+    return MessageOut(
+        message.id,
+        message.log_id,
+        message.seq,
+        message.kind,
+        message.sender,
+        message.text,
+        message.client_message_id,
+        message.origin,
+        time_of(message.at),
+    )
+
+
+def account_out(account: Account) -> dict[str, Any]:
+    """Make the JSON value of one's own account."""
+    return {"id": account.id, "username": account.username, "name": account.name, "email": account.email}
+
+
+def room_out(view: RoomView) -> dict[str, Any]:
+    """Make the JSON value of a room as one account sees it."""
+    member = view.member
+    return {
+        "id": view.room.id,
+        "kind": view.room.kind,
+        "name": view.name,
+        "created_at": time_of(view.room.created_at),
+        "head_seq": view.head.last_seq,
+        "unread": view.unread,
+        "read_seq": member.read_seq if member else None,
+        "role": member.role if member else None,
+        "last_message": message_out(view.last_message) if view.last_message else None,
+    }
+
+
+def member_out(view: MemberView) -> dict[str, Any]:
+    """Make the JSON value of a member."""
+    person = view.person
+    return {
+        "id": person.id,
+        "username": person.username,
+        "name": person.name,
+        "role": view.role,
+        "joined_at": time_of(view.joined_at),
+    }
+
+
+def _room_entered(room: Room, head_seq: int) -> dict[str, Any]:
+    return {"id": room.id, "kind": room.kind, "name": room.name, "head_seq": head_seq}
+
+
+def event_out(event: LogEvent) -> dict[str, Any]:
+    """Make the JSON value of an entry of a log."""
+    match event:
+        case Message():
+            return {"message": message_out(event)}
+        case MemberJoined():
+            return {"joined": _change(event) | {"role": event.role}}
+        case MemberLeft():
+            return {"left": _change(event)}
+        case RoomEntered():
+            return _me(event, "joined", {"room": _room_entered(event.room, event.room_seq)})
+        case RoomExited():
+            return _me(event, "left", {"room_id": event.room_id})
+        case ReadMoved():
+            return _me(event, "read", {"room_id": event.room_id, "seq": event.read_seq})
+        case MessageRead():
+            read = {"room_id": event.room_id, "message_id": event.message_id, "reader_id": event.reader_id}
+            return _me(event, "message_read", read)
+        case SessionsEnded():
+            return _me(event, "sessions_ended", {})
+
+
+def _change(event: MemberJoined | MemberLeft) -> dict[str, Any]:
+    return {
+        "room_id": event.log_id,
+        "seq": event.seq,
+        "account": event.person,
+        "by_id": event.by_id,
+        "at": time_of(event.at),
+    }
+
+
+def _me(event: LogEvent, name: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {"me": {"seq": event.seq, name: data}}
+
+
+def encode(event: LogEvent) -> bytes:
+    """Write an entry of a log as a frame's payload."""
+    return to_json(event_out(event))
+
+
+SHAPE = Shape("native", encode, text_frame)

@@ -1,0 +1,79 @@
+"""How refusals look in the native contract: a status and problem+json (RFC 9457), or an `error` on the socket."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from veche.core.errors import TEMPORARY, ChatError, Code
+
+STATUS: dict[Code, int] = {
+    Code.BAD_REQUEST: 400,
+    Code.UNAUTHENTICATED: 401,
+    Code.WRONG_CREDENTIALS: 401,
+    Code.FORBIDDEN: 403,
+    Code.NOT_MEMBER: 403,
+    Code.NOT_FOUND: 404,
+    Code.TAKEN: 409,
+    Code.TOO_LARGE: 413,
+    Code.INVALID: 422,
+    Code.IDEMPOTENCY_MISMATCH: 422,
+    Code.RATE_LIMITED: 429,
+    Code.INTERNAL: 500,
+    Code.UNAVAILABLE: 503,
+    Code.OVERLOADED: 503,
+}
+CODES = {400: Code.BAD_REQUEST, 401: Code.UNAUTHENTICATED, 404: Code.NOT_FOUND, 413: Code.TOO_LARGE}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def problem(refusal: ChatError) -> tuple[int, bytes, dict[str, str]]:
+    """Make status, body and headers of a refusal on REST."""
+    status = STATUS[refusal.code]
+    body = _body(status, refusal.code, refusal.message, refusal.temporary)
+    if field := refusal.data.get("field"):
+        body["errors"] = [{"field": field, "message": refusal.message}]
+    return status, _encode(body), _headers(refusal, status)
+
+
+def invalid(errors: list[dict[str, str]]) -> tuple[int, bytes, dict[str, str]]:
+    """Make the refusal of a body or query that does not fit; it never repeats what was sent."""
+    body = _body(422, Code.INVALID, "The request does not fit; see errors.", temporary=False)
+    return 422, _encode(body | {"errors": errors}), _headers(None, 422)
+
+
+def plain(status: int, detail: str) -> tuple[int, bytes, dict[str, str]]:
+    """Make the problem of a bare HTTP status: an unknown path, a wrong method."""
+    code = "method_not_allowed" if status == 405 else CODES.get(status, Code.BAD_REQUEST)
+    return status, _encode(_body(status, code, detail, temporary=False)), _headers(None, status)
+
+
+def socket_error(refusal: ChatError) -> dict[str, Any]:
+    """Make the `error` of a frame."""
+    error: dict[str, Any] = {"code": refusal.code, "message": refusal.message, "temporary": refusal.temporary}
+    if field := refusal.data.get("field"):
+        error["field"] = field
+    if (seconds := refusal.data.get("retry_after")) is not None:
+        error["retry_after_ms"] = int(float(str(seconds)) * 1000)
+    return error
+
+
+def _body(status: int, code: str, detail: str, temporary: bool) -> dict[str, Any]:
+    return {
+        "type": f"urn:veche:error:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "temporary": temporary,
+    }
+
+
+def _headers(refusal: ChatError | None, status: int) -> dict[str, str]:
+    headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if refusal is not None and refusal.code in TEMPORARY:
+        headers["Retry-After"] = str(refusal.data.get("retry_after", 1))
+    return headers

@@ -1,0 +1,110 @@
+"""What a native client may say: one JSON object with an `id` and one command, decoded strictly and bounded."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from veche.core.errors import ChatError, Code
+
+CommandId = Annotated[int, Meta(ge=0, lt=2**53)]
+Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Positions = dict[Id, Seq]
+
+
+class Hello(Struct, forbid_unknown_fields=True):
+    """Who I am, and how far I got."""
+
+    token: Annotated[str, Meta(max_length=4096)] | None = None
+    epoch: Annotated[str, Meta(max_length=64)] | None = None
+    rooms: Positions = {}
+    me: Seq | None = None
+
+
+class Send(Struct, forbid_unknown_fields=True, gc=False):
+    """A message for a room."""
+
+    room_id: Id
+    text: str
+    client_message_id: str | None = None
+
+
+class InRoom(Struct, forbid_unknown_fields=True, gc=False):
+    """A command about a room: join, leave, who."""
+
+    room_id: Id
+
+
+class Read(Struct, forbid_unknown_fields=True, gc=False):
+    """I have read a room up to here."""
+
+    room_id: Id
+    seq: Seq
+
+
+class Sync(Struct, forbid_unknown_fields=True):
+    """Replay what follows these positions."""
+
+    rooms: Positions = {}
+    me: Seq | None = None
+
+
+class Frame(Struct, forbid_unknown_fields=True):
+    """One frame of a client. Without any key it answers a heartbeat."""
+
+    id: CommandId | None = None
+    send: Send | None = None
+    hello: Hello | None = None
+    join: InRoom | None = None
+    leave: InRoom | None = None
+    read: Read | None = None
+    sync: Sync | None = None
+    who: InRoom | None = None
+
+
+Command = Send | Hello | InRoom | Read | Sync
+NAMES = ("send", "hello", "join", "leave", "read", "sync", "who")
+
+
+class _OnlyId(Struct):
+    id: CommandId | None = None
+
+
+class BadFrame(ChatError):
+    """A frame that cannot be read; `id` is that of the command where it could be made out."""
+
+    def __init__(self, message: str, id: int | None = None) -> None:
+        super().__init__(Code.BAD_REQUEST, message)
+        self.id = id
+
+
+_decode = msgspec.json.Decoder(Frame).decode
+_decode_id = msgspec.json.Decoder(_OnlyId).decode
+
+
+def decode(text: str) -> tuple[int, str, Command] | None:
+    """Read a frame: the command's id, its name and its fields; None for `{}`. Raises BadFrame."""
+    try:
+        frame = _decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError) as error:
+        raise BadFrame(_reason(error), _id_of(text)) from None
+    commands = [(name, command) for name in NAMES if (command := getattr(frame, name)) is not None]
+    if not commands and frame.id is None:
+        return None
+    if len(commands) != 1 or frame.id is None:
+        raise BadFrame("A frame has an 'id' and one command.", frame.id)
+    return frame.id, *commands[0]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, msgspec.ValidationError):
+        return str(error)
+    return "This is not JSON that can be read." if not isinstance(error, RecursionError) else "Nested too deeply."
+
+
+def _id_of(text: str) -> int | None:
+    try:
+        return _decode_id(text).id
+    except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError):
+        return None

@@ -1,0 +1,76 @@
+"""What the native contract bounds (docs/native.md, Limits), told by GET /v1/limits."""
+
+from veche.core.errors import ChatError, Code
+from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text, mixes_scripts
+
+MAX_TEXT_BYTES = 16_384
+MAX_FRAME_BYTES = 65_536
+MAX_ROOM_NAME = 100
+MAX_PERSON_NAME = 50
+MAX_WAITING = 1000  # commands of one socket without an answer
+MAX_REPLAY = 500  # missing events of a room that are replayed; above that the client fetches anew
+MAX_PAGE = 200
+HELLO_WITHIN = 5.0  # seconds
+MIN_PASSWORD, MAX_PASSWORD_BYTES = 8, 1024
+
+LIMITS = {
+    "text_bytes": MAX_TEXT_BYTES,
+    "frame_bytes": MAX_FRAME_BYTES,
+    "client_message_id_length": MAX_CLIENT_MESSAGE_ID,
+    "room_name_length": MAX_ROOM_NAME,
+    "name_length": MAX_PERSON_NAME,
+    "username_length": {"min": 2, "max": 32},
+    "password_bytes": {"min": MIN_PASSWORD, "max": MAX_PASSWORD_BYTES},
+    "page": MAX_PAGE,
+    "replay_events": MAX_REPLAY,
+    "waiting_commands": MAX_WAITING,
+    "hello_within_ms": 5000,
+    "ping_interval_ms": 25_000,
+    "pong_timeout_ms": 10_000,
+}
+
+_COMMON = frozenset(
+    "password password1 password123 12345678 123456789 1234567890 qwertyui qwerty123 qwertyuiop 11111111 iloveyou "
+    "sunshine princess football baseball welcome1 trustno1 superman letmein1 passw0rd p@ssw0rd 1q2w3e4r 1qaz2wsx "
+    "abcd1234 abc12345 asdfghjk zaq12wsx qazwsxedc computer starwars whatever 00000000 12341234 87654321 88888888 "
+    "changeme internet michelle jennifer".split()
+)
+
+
+def check_text_size(text: str) -> None:
+    """Refuse empty texts and those over 16,384 bytes."""
+    if not text:
+        raise ChatError(Code.INVALID, "A message needs a text.", field="text")
+    check_text(text)
+    if len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
+        raise ChatError(Code.INVALID, f"Text may have {MAX_TEXT_BYTES} bytes of UTF-8.", field="text")
+
+
+def check_username(username: str) -> None:
+    """Allow 2 to 32 letters, digits, `_`, `.` and `-`, of one alphabet."""
+    check_name(username, "username")
+    if not 2 <= len(username) <= 32 or not all(char.isalnum() or char in "_.-" for char in username):
+        raise ChatError(Code.INVALID, "A username has 2 to 32 letters, digits, '_', '.' or '-'.", field="username")
+    if mixes_scripts(username):
+        raise ChatError(Code.INVALID, "A username keeps to one alphabet.", field="username")
+
+
+def check_person_name(name: str) -> None:
+    """Allow 1 to 50 characters."""
+    if not 1 <= len(name) <= MAX_PERSON_NAME or not name.strip():
+        raise ChatError(Code.INVALID, f"A name has 1 to {MAX_PERSON_NAME} characters.", field="name")
+
+
+def check_room_name(name: str) -> None:
+    """Allow 1 to 100 characters."""
+    if not 1 <= len(name) <= MAX_ROOM_NAME or not name.strip():
+        raise ChatError(Code.INVALID, f"A room's name has 1 to {MAX_ROOM_NAME} characters.", field="name")
+
+
+def check_password(password: str, field: str = "password") -> None:
+    """Allow 8 to 1,024 bytes, but none of the most common ones; no rules of composition (ASVS 6.2)."""
+    size = len(password.encode("utf-8", "surrogatepass"))
+    if not MIN_PASSWORD <= size <= MAX_PASSWORD_BYTES:
+        raise ChatError(Code.INVALID, f"A password has {MIN_PASSWORD} to {MAX_PASSWORD_BYTES} bytes.", field=field)
+    if password.casefold() in _COMMON:
+        raise ChatError(Code.INVALID, "This password is among the first that anybody would try.", field=field)

@@ -1,0 +1,40 @@
+"""Serves the small page that speaks the native contract, under a strict Content-Security-Policy."""
+
+from importlib.resources import files
+
+from fastapi import APIRouter, Response
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": CSP,
+    "Cache-Control": "no-cache",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+
+router = APIRouter(include_in_schema=False)
+
+
+def _file(name: str, media_type: str) -> Response:
+    return Response((files("veche.web") / name).read_bytes(), 200, _HEADERS, media_type)
+
+
+@router.get("/")
+async def index() -> Response:
+    """Serve the page."""
+    return _file("index.html", "text/html; charset=utf-8")
+
+
+@router.get("/page.js")
+async def script() -> Response:
+    """Serve its script."""
+    return _file("page.js", "text/javascript; charset=utf-8")
+
+
+@router.get("/page.css")
+async def style() -> Response:
+    """Serve its style sheet."""
+    return _file("page.css", "text/css; charset=utf-8")

@@ -1,0 +1,292 @@
+"""The calls of the native contract (docs/native.md, REST)."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field
+
+from veche.core import commands as c
+from veche.core.accounts import Account
+from veche.core.errors import ChatError, Code
+from veche.core.rooms import Kind
+from veche.dialects.native.encode import account_out, member_out, message_out, room_out
+from veche.dialects.native.errors import invalid, problem
+from veche.dialects.native.limits import (
+    LIMITS,
+    MAX_PAGE,
+    check_password,
+    check_person_name,
+    check_room_name,
+    check_text_size,
+    check_username,
+)
+from veche.service.accounts import Accounts, Login
+from veche.wire.http import AccountsOf, AddressOf, Answer, ChatOf, reply, route_class
+
+
+def _invalid(error: RequestValidationError) -> Answer:
+    details = error.errors()
+    if any(detail["type"] == "json_invalid" for detail in details):
+        return problem(ChatError(Code.BAD_REQUEST, "The body is not JSON that can be read."))
+    return invalid([{"field": _field(detail["loc"]), "message": str(detail["msg"])} for detail in details])
+
+
+def _field(loc: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in loc[1:]) or str(loc[0])
+
+
+router = APIRouter(prefix="/v1", tags=["native"], route_class=route_class(problem, _invalid))
+
+Id = Annotated[int, Path(ge=1, lt=2**63)]
+Seq = Annotated[int | None, Query(ge=0, lt=2**63)]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+Cursor = Annotated[str | None, Query(max_length=32)]
+_bearer = HTTPBearer(auto_error=False, description="The token of `register` or `login`.")
+
+
+async def _login(
+    accounts: AccountsOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Login:
+    if credentials is None:
+        raise ChatError(Code.UNAUTHENTICATED, "Send the header Authorization: Bearer TOKEN.")
+    return await accounts.authenticate(credentials.credentials)
+
+
+LoginOf = Annotated[Login, Depends(_login)]
+
+
+class Body(BaseModel):
+    """A request's body: unknown keys and numbers in disguise are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class RegisterBody(Body):
+    """A new account."""
+
+    username: str
+    password: str
+    name: str | None = None
+    email: str | None = Field(None, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+
+
+class LoginBody(Body):
+    """Who signs in: by username or by e-mail."""
+
+    username: str | None = None
+    email: str | None = None
+    password: str
+
+
+class PasswordBody(Body):
+    """A change of password."""
+
+    old_password: str
+    new_password: str
+
+
+class RoomBody(Body):
+    """A new room. A direct one has exactly one other member, and no name."""
+
+    kind: Literal["group", "channel", "direct"] = "group"
+    name: str | None = None
+    member_ids: list[Annotated[int, Field(ge=1, lt=2**63)]] = Field([], max_length=1000)
+
+
+class MemberBody(Body):
+    """Whom to bring in."""
+
+    account_id: int = Field(ge=1, lt=2**63)
+
+
+class MessageBody(Body):
+    """A message; with a `client_message_id` a retry is harmless."""
+
+    text: str
+    client_message_id: str | None = None
+
+
+class ReadBody(Body):
+    """How far I have read."""
+
+    seq: int = Field(ge=0, lt=2**63)
+
+
+@router.post("/register", status_code=201)
+async def register(body: RegisterBody, accounts: AccountsOf) -> Response:
+    """Make an account and sign it in."""
+    check_username(body.username)
+    check_password(body.password)
+    if body.name is not None:
+        check_person_name(body.name)
+    account = await accounts.register(body.password, username=body.username, email=body.email, name=body.name)
+    return await _signed_in(accounts, account, 201)
+
+
+@router.post("/login")
+async def login(body: LoginBody, accounts: AccountsOf, address: AddressOf) -> Response:
+    """Sign in by username or e-mail."""
+    if (body.username is None) == (body.email is None):
+        raise ChatError(Code.INVALID, "Give a username or an e-mail.", field="username")
+    account = await accounts.check_password(body.password, address, username=body.username, email=body.email)
+    return await _signed_in(accounts, account, 200)
+
+
+async def _signed_in(accounts: Accounts, account: Account, status: int) -> Response:
+    signed = await accounts.open_session(account, "native")
+    return reply({"token": signed.token, "expires_in": signed.expires_in, "me": account_out(account)}, status)
+
+
+@router.post("/logout", status_code=204)
+async def logout(login: LoginOf, accounts: AccountsOf) -> Response:
+    """End this session and its sockets."""
+    await accounts.sign_out(login)
+    return Response(status_code=204)
+
+
+@router.get("/me")
+async def me(login: LoginOf) -> Response:
+    """Look at one's own account."""
+    return reply(account_out(login.account))
+
+
+@router.put("/me/password", status_code=204)
+async def change_password(body: PasswordBody, login: LoginOf, accounts: AccountsOf, address: AddressOf) -> Response:
+    """Change the password; all other sessions end."""
+    check_password(body.new_password, "new_password")
+    await accounts.change_password(login, body.old_password, body.new_password, address)
+    return Response(status_code=204)
+
+
+@router.post("/rooms", status_code=201)
+async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
+    """Make a room; a direct one is made once."""
+    kind, by = Kind(body.kind), login.account.id
+    name = "" if kind is Kind.DIRECT else body.name or ""
+    if kind is not Kind.DIRECT:
+        check_room_name(name)
+    entered = await chat.do(c.CreateRoom(by, kind, name, tuple(body.member_ids)))
+    return reply(room_out(await chat.room(by, entered.room.id)), 201 if entered.new else 200)
+
+
+@router.get("/rooms")
+async def my_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
+    """Look at the rooms one is in, with the last message and what is unread."""
+    found = await chat.rooms(login.account.id, _after(cursor), limit + 1)
+    return _page([room_out(view) for view in found], limit)
+
+
+@router.get("/rooms/public")
+async def public_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
+    """Look at the rooms that anybody may enter."""
+    found = await chat.public_rooms(login.account.id, _after(cursor), limit + 1)
+    return _page([room_out(view) for view in found], limit)
+
+
+@router.get("/rooms/{room_id}")
+async def room(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
+    """Look at a room."""
+    return reply(room_out(await chat.room(login.account.id, room_id)))
+
+
+@router.get("/rooms/{room_id}/members")
+async def members(room_id: Id, login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
+    """Look at who is in a room."""
+    found = await chat.members(login.account.id, room_id, _after(cursor), limit + 1)
+    return _page([member_out(view) for view in found], limit)
+
+
+@router.post("/rooms/{room_id}/join")
+async def join(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
+    """Enter a public room."""
+    await chat.do(c.JoinRoom(login.account.id, room_id))
+    return reply(room_out(await chat.room(login.account.id, room_id)))
+
+
+@router.post("/rooms/{room_id}/leave", status_code=204)
+async def leave(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
+    """Leave a room."""
+    await chat.do(c.LeaveRoom(login.account.id, room_id))
+    return Response(status_code=204)
+
+
+@router.post("/rooms/{room_id}/members", status_code=201)
+async def add_member(room_id: Id, body: MemberBody, login: LoginOf, chat: ChatOf) -> Response:
+    """Bring somebody into one's room."""
+    entered = await chat.do(c.AddMember(login.account.id, room_id, body.account_id))
+    found = await chat.members(login.account.id, room_id, body.account_id - 1, 1)
+    return reply(member_out(found[0]), 201 if entered.new else 200)
+
+
+@router.delete("/rooms/{room_id}/members/{account_id}", status_code=204)
+async def remove_member(room_id: Id, account_id: Id, login: LoginOf, chat: ChatOf) -> Response:
+    """Put somebody out of one's room."""
+    await chat.do(c.RemoveMember(login.account.id, room_id, account_id))
+    return Response(status_code=204)
+
+
+@router.post("/rooms/{room_id}/messages", status_code=201)
+async def send(
+    room_id: Id,
+    body: MessageBody,
+    login: LoginOf,
+    chat: ChatOf,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Say something: 201 the first time, 200 for a repeat with the same `client_message_id` or Idempotency-Key."""
+    check_text_size(body.text)
+    client_id = body.client_message_id if body.client_message_id is not None else idempotency_key
+    sent = await chat.do(c.SendMessage(login.account.id, room_id, body.text, "native", client_id))
+    return reply(message_out(sent.message), 200 if sent.duplicate else 201)
+
+
+@router.get("/rooms/{room_id}/messages")
+async def history(
+    room_id: Id,
+    login: LoginOf,
+    chat: ChatOf,
+    before_seq: Seq = None,
+    after_seq: Seq = None,
+    around_seq: Seq = None,
+    limit: Limit = 50,
+) -> Response:
+    """Read a page of messages, oldest first."""
+    if sum(seq is not None for seq in (before_seq, after_seq, around_seq)) > 1:
+        raise ChatError(Code.INVALID, "Give one of before_seq, after_seq, around_seq.", field="before_seq")
+    page = await chat.history(login.account.id, room_id, limit, before=before_seq, after=after_seq, around=around_seq)
+    return reply(
+        {
+            "items": [message_out(message) for message in page.items],
+            "has_more_before": page.more_before,
+            "has_more_after": page.more_after,
+            "head_seq": page.head_seq,
+        }
+    )
+
+
+@router.post("/rooms/{room_id}/read", status_code=204)
+async def read(room_id: Id, body: ReadBody, login: LoginOf, chat: ChatOf) -> Response:
+    """Move one's read pointer forward."""
+    await chat.do(c.ReadUpTo(login.account.id, room_id, body.seq))
+    return Response(status_code=204)
+
+
+@router.get("/limits")
+async def limits() -> Response:
+    """Look at what is bounded, and how."""
+    return reply(LIMITS)
+
+
+def _after(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or int(cursor) >= 2**63:
+        raise ChatError(Code.INVALID, "This is no cursor of ours.", field="cursor")
+    return int(cursor)
+
+
+def _page(found: list[dict[str, object]], limit: int) -> Response:
+    items = found[:limit]
+    return reply({"items": items, "cursor": str(items[-1]["id"]) if len(found) > limit else None})

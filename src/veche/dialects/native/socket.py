@@ -1,0 +1,365 @@
+"""A native connection's life: hello, commands, events, goodbye (docs/native.md, The socket).
+
+Gets: text frames. Gives: one answer for each command; the events of every log it hears come from the hub.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from veche.core import commands as c
+from veche.core.errors import ChatError, Code
+from veche.core.events import MemberJoined
+from veche.core.rooms import LOBBY_ID, LogId, account_log
+from veche.core.views import RoomView
+from veche.dialects.native import frames as f
+from veche.dialects.native.encode import SHAPE, account_out, time_of, to_json
+from veche.dialects.native.errors import socket_error
+from veche.dialects.native.limits import HELLO_WITHIN, MAX_REPLAY, MAX_WAITING, check_text_size
+from veche.hub.connection import Connection
+from veche.service.accounts import Accounts, Login
+from veche.service.chat import Chat, Outcome, Welcome
+from veche.wire.frames import text_frame
+from veche.wire.handshake import Upgrade
+from veche.wire.websocket import Accepted, WebSocket
+
+log = logging.getLogger("veche.native")
+
+SUBPROTOCOL = "veche.v1"
+HEARTBEAT = text_frame(b"{}")
+RESTART_SPREAD = 1000  # milliseconds over which clients come back after a restart
+
+
+class NativeSocket:
+    """One connection. Until `hello` has succeeded it has no place in the hub."""
+
+    __slots__ = (
+        "_accounts",
+        "_catching_up",
+        "_chat",
+        "_connection",
+        "_hello",
+        "_meanwhile",
+        "_socket",
+        "_timer",
+        "_token",
+        "_waiting",
+    )
+    heartbeat: bytes | None = HEARTBEAT
+
+    def __init__(self, chat: Chat, accounts: Accounts, token: str | None) -> None:
+        self._chat = chat
+        self._accounts = accounts
+        self._token = token
+        self._socket: WebSocket
+        self._connection: Connection | None = None
+        self._hello: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._catching_up: list[set[LogId]] = []  # what each hello or sync still waits for
+        self._meanwhile: dict[int, int | None] = {}  # rooms entered (after which seq) or left while hello read
+        self._waiting = 0
+
+    # From the wire.
+
+    def opened(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self._timer = asyncio.get_running_loop().call_later(HELLO_WITHIN, self._no_hello)
+
+    def text(self, text: str) -> None:
+        try:
+            command = f.decode(text)
+        except f.BadFrame as refusal:
+            self._refuse(refusal.id, refusal)
+            return
+        if command is not None:
+            id, name, fields = command
+            try:
+                _COMMANDS[name](self, id, fields)
+            except ChatError as refusal:
+                self._refuse(id, refusal)
+
+    def binary(self, data: bytes) -> None:
+        self._end(1003, "text_only")
+
+    def paused(self) -> None:
+        self._socket.pause_reading()  # who does not read answers may not ask for more
+        if self._connection is not None:
+            self._chat.hub.slow(self._connection)
+
+    def resumed(self) -> None:
+        self._socket.resume_reading()
+        if self._connection is not None:
+            self._chat.hub.drained(self._connection)
+
+    def draining(self) -> None:
+        self._end(4200, "restart", random.randrange(RESTART_SPREAD))
+
+    def unanswered(self) -> None:
+        self._end(4103, "no_pong", 1000)
+
+    def stalled(self) -> None:
+        self._end(4101, "slow", 1000)
+
+    def closed(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._hello is not None:
+            self._hello.cancel()
+        self._leave_hub()
+
+    # From the hub.
+
+    def caught_up(self, log_id: LogId) -> None:
+        for waited in tuple(self._catching_up):
+            waited.discard(log_id)
+            if not waited:
+                self._catching_up.remove(waited)
+                self._socket.send(b'{"caught_up":{}}')
+
+    def entered(self, event: MemberJoined) -> None:
+        if self._hello is not None:
+            self._meanwhile[event.log_id] = event.seq - 1
+        elif self._connection is not None:
+            self._chat.hub.subscribe(self._connection, event.log_id, SHAPE, event.seq - 1)
+
+    def removed(self, room_id: int) -> None:
+        if self._hello is not None:
+            self._meanwhile[room_id] = None
+        self.caught_up(room_id)
+
+    def session_ended(self) -> None:
+        self._end(4004, "session_ended")
+
+    def lost(self) -> None:
+        self._end(4202, "resync", random.randrange(RESTART_SPREAD))
+
+    # Hello and sync.
+
+    def _say_hello(self, id: int, hello: f.Hello) -> None:
+        if self._hello is not None or self._connection is not None:
+            raise ChatError(Code.BAD_REQUEST, "There is one hello.")
+        token = hello.token or self._token
+        self._token = None
+        self._hello = asyncio.get_running_loop().create_task(self._welcome(id, hello, token))
+
+    async def _welcome(self, id: int, hello: f.Hello, token: str | None) -> None:
+        try:
+            login = await self._accounts.authenticate(token or "")
+            self._enter_hub(login)
+            welcome = await self._chat.welcome(login.account.id)
+        except ChatError as refusal:
+            self._refuse(id, refusal)
+            self._end(4001, "unauthenticated")
+        except Exception:
+            log.exception("hello failed")
+            self._end(4100, "unavailable", 1000)
+        else:
+            rooms = [view for view in welcome.rooms if self._meanwhile.get(view.room.id, 0) is not None]
+            own = account_log(login.account.id)
+            me = account_out(login.account) | {"seq": welcome.heads[own]}
+            self._answer(id, "hello", {"epoch": welcome.epoch, "me": me, "rooms": [_room(view) for view in rooms]})
+            self._resume(hello, own, {view.room.id: view.head.last_seq for view in rooms}, welcome)
+        self._hello = None
+
+    def _enter_hub(self, login: Login) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._connection = Connection(login.account.person, login.session_id, self._socket.write, self)
+        self._chat.hub.attach(self._connection)
+
+    def _resume(self, hello: f.Hello, own: LogId, mine: dict[LogId, int], welcome: Welcome) -> None:
+        """Go on where the client is: in its own log, in all rooms it is in, and in the lobby when it was listed."""
+        heads = {own: welcome.heads[own], **mine}
+        if LOBBY_ID in hello.rooms:
+            heads[LOBBY_ID] = welcome.heads[LOBBY_ID]
+        listed: dict[LogId, int] = dict(hello.rooms)
+        if hello.me is not None:
+            listed[own] = hello.me
+        stale = hello.epoch is not None and hello.epoch != welcome.epoch
+        positions = {room_id: seq for room_id, seq in self._meanwhile.items() if seq is not None}
+        for log_id, head in heads.items():
+            positions[log_id] = self._position(log_id, listed[log_id], head, stale) if log_id in listed else head
+        for room_id in listed.keys() - heads.keys():
+            self._push("gone", {"room_id": room_id})
+        self._listen(positions)
+
+    def _position(self, log_id: LogId, seq: int, head: int, stale: bool) -> int:
+        """Find where a log goes on; says `reset` where that is not where the client is."""
+        reason = "epoch" if stale else "ahead" if seq > head else "too_far" if head - seq > MAX_REPLAY else None
+        if reason is None:
+            return seq
+        which = {"room_id": log_id} if log_id > 0 else {"me": True}
+        self._push("reset", {**which, "seq": head, "reason": reason})
+        return head
+
+    def _listen(self, positions: dict[LogId, int]) -> None:
+        self._catching_up.append(set(positions))
+        for log_id, seq in positions.items():
+            self._chat.hub.subscribe(self._hub_place(), log_id, SHAPE, seq)
+
+    def _sync(self, id: int, sync: f.Sync) -> None:
+        connection = self._hub_place()
+        own = account_log(connection.account.id)
+        asked: dict[LogId, int] = {room: seq for room, seq in sync.rooms.items() if room in connection.subscriptions}
+        if sync.me is not None:
+            asked[own] = sync.me
+        self._chat.heads(partial(self._synced, id, own, asked, sync.rooms.keys() - asked.keys()), [own, *asked])
+
+    def _synced(
+        self, id: int, own: LogId, asked: dict[LogId, int], gone: set[int], heads: dict[LogId, int] | None
+    ) -> None:
+        if heads is None:
+            self.lost()
+        if heads is None or self._connection is None:
+            return
+        rooms = {str(room_id): heads[room_id] for room_id in asked if room_id != own}
+        self._answer(id, "sync", {"rooms": rooms, "me": heads[own]})
+        for room_id in gone:
+            self._push("gone", {"room_id": room_id})
+        if asked:
+            self._listen({key: self._position(key, seq, heads[key], stale=False) for key, seq in asked.items()})
+        else:
+            self._push("caught_up", {})
+
+    # Other commands.
+
+    def _send(self, id: int, send: f.Send) -> None:
+        check_text_size(send.text)
+        by = self._hub_place().account.id
+        self._submit(
+            id,
+            c.SendMessage(by, send.room_id, send.text, "native", send.client_message_id),
+            partial(self._sent, id),
+        )
+
+    def _sent(self, id: int, sent: c.Sent) -> None:
+        message = sent.message
+        answer = {
+            "room_id": message.log_id,
+            "seq": message.seq,
+            "message_id": message.id,
+            "client_message_id": message.client_message_id,
+            "at": time_of(message.at),
+            "duplicate": sent.duplicate,
+        }
+        self._answer(id, "send", answer)
+
+    def _join(self, id: int, join: f.InRoom) -> None:
+        self._submit(id, c.JoinRoom(self._hub_place().account.id, join.room_id), partial(self._joined, id))
+
+    def _joined(self, id: int, entered: c.Entered) -> None:
+        room_id, connection = entered.room.id, self._hub_place()
+        self._answer(id, "join", {"room_id": room_id, "head_seq": entered.head_seq})
+        if room_id == LOBBY_ID and room_id not in connection.subscriptions:
+            self._chat.hub.subscribe(connection, room_id, SHAPE, entered.head_seq)
+
+    def _leave(self, id: int, leave: f.InRoom) -> None:
+        connection, room_id = self._hub_place(), leave.room_id
+        if room_id == LOBBY_ID:
+            self._chat.hub.unsubscribe(connection, room_id)
+        command = c.LeaveRoom(connection.account.id, room_id)
+        self._submit(id, command, lambda _: self._answer(id, "leave", {"room_id": room_id}))
+
+    def _read(self, id: int, moved: f.Read) -> None:
+        answer = {"room_id": moved.room_id, "seq": moved.seq}
+        command = c.ReadUpTo(self._hub_place().account.id, moved.room_id, moved.seq)
+        self._submit(id, command, lambda _: self._answer(id, "read", answer))
+
+    def _who(self, id: int, who: f.InRoom) -> None:
+        if who.room_id not in self._hub_place().subscriptions:
+            raise ChatError(Code.NOT_FOUND, "You do not hear this room.", what="room")
+        online = self._chat.hub.online(who.room_id)
+        self._answer(id, "who", {"room_id": who.room_id, "online": online})
+
+    # Words to the client.
+
+    def _submit(self, id: int, command: c.Command, done: Callable[[Any], None]) -> None:
+        if self._waiting >= MAX_WAITING:
+            raise ChatError(Code.OVERLOADED, f"{MAX_WAITING} of your commands are waiting already.")
+        self._waiting += 1
+        self._chat.submit(command, partial(self._decided, id, done))
+
+    def _decided(self, id: int, done: Callable[[Any], None], outcome: Outcome) -> None:
+        self._waiting -= 1
+        if self._connection is None:
+            return
+        if isinstance(outcome, ChatError):
+            self._refuse(id, outcome)
+        else:
+            done(outcome)
+
+    def _answer(self, id: int, name: str, fields: object) -> None:
+        self._socket.send(to_json({"id": id, name: fields}))
+
+    def _push(self, name: str, fields: object) -> None:
+        self._socket.send(to_json({name: fields}))
+
+    def _refuse(self, id: int | None, refusal: ChatError) -> None:
+        error = {"error": socket_error(refusal)}
+        self._socket.send(to_json(error if id is None else {"id": id} | error))
+
+    # Coming and going.
+
+    def _hub_place(self) -> Connection:
+        if self._connection is None:
+            raise ChatError(Code.UNAUTHENTICATED, "Say hello first.")
+        return self._connection
+
+    def _leave_hub(self) -> None:
+        if self._connection is not None:
+            self._chat.hub.detach(self._connection)
+            self._connection = None
+
+    def _no_hello(self) -> None:
+        if self._hello is None:
+            self._end(4002, "hello_timeout")
+
+    def _end(self, code: int, reason: str, retry_after_ms: int | None = None) -> None:
+        """Say why, and close: nothing may follow a close frame, so the hub lets go first."""
+        self._leave_hub()
+        bye: dict[str, Any] = {"code": code, "reason": reason}
+        if retry_after_ms is not None:
+            bye["retry_after_ms"] = retry_after_ms
+        self._push("bye", bye)
+        self._socket.close(code, reason)
+
+
+_COMMANDS: dict[str, Callable[[NativeSocket, int, Any], None]] = {
+    "send": NativeSocket._send,
+    "hello": NativeSocket._say_hello,
+    "join": NativeSocket._join,
+    "leave": NativeSocket._leave,
+    "read": NativeSocket._read,
+    "sync": NativeSocket._sync,
+    "who": NativeSocket._who,
+}
+
+
+def _room(view: RoomView) -> dict[str, Any]:
+    return {
+        "id": view.room.id,
+        "kind": view.room.kind,
+        "name": view.name,
+        "head_seq": view.head.last_seq,
+        "read_seq": view.member.read_seq if view.member else None,
+        "unread": view.unread,
+        "role": view.member.role if view.member else None,
+    }
+
+
+class Accept:
+    """Takes native connections in: the token may come as a subprotocol, `veche.v1, bearer.TOKEN`."""
+
+    def __init__(self, chat: Chat, accounts: Accounts) -> None:
+        self._chat = chat
+        self._accounts = accounts
+
+    async def __call__(self, upgrade: Upgrade) -> Accepted:
+        offered = upgrade.subprotocols
+        bearers = [name.removeprefix("bearer.") for name in offered if name.startswith("bearer.")]
+        session = NativeSocket(self._chat, self._accounts, bearers[0] if bearers else None)
+        return Accepted(session, SUBPROTOCOL if SUBPROTOCOL in offered else None)

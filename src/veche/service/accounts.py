@@ -1,0 +1,96 @@
+"""Signing up, in and out, behind every door. A contract's rules on names and passwords are checked in its dialect."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from veche.core.accounts import Account
+from veche.core.commands import EndSession, OpenSession, Register, SetPassword
+from veche.core.errors import ChatError, Code
+from veche.core.text import handle_of
+from veche.service.chat import Chat
+from veche.service.limits import LoginLimits
+from veche.service.passwords import Passwords
+from veche.service.tokens import Tokens
+from veche.storage import read
+
+
+class Login(NamedTuple):
+    """Who a good token stands for."""
+
+    account: Account
+    session_id: str
+    expires_at: int  # seconds since 1970
+
+
+class Signed(NamedTuple):
+    """A new token, and the seconds it lives."""
+
+    token: str
+    expires_in: int
+
+
+class Accounts:
+    """People and their tokens."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        tokens: Tokens,
+        passwords: Passwords,
+        limits: LoginLimits,
+        lifetimes: Mapping[str, int],
+    ) -> None:
+        self._chat = chat
+        self._tokens = tokens
+        self._passwords = passwords
+        self._limits = limits
+        self._lifetimes = lifetimes  # seconds that a token lives, by the contract that gave it
+
+    async def register(
+        self, password: str, *, username: str | None = None, email: str | None = None, name: str | None = None
+    ) -> Account:
+        """Make an account; refuses names and e-mails that have an owner."""
+        hashed = await self._passwords.hash(password)
+        return await self._chat.do(Register(hashed, username=username, email=email, name=name))
+
+    async def check_password(
+        self, password: str, address: str, *, username: str | None = None, email: str | None = None
+    ) -> Account:
+        """Find the account whose password this is; `address` is where the try comes from."""
+        key = handle_of(username) if username is not None else (email or "").casefold()
+        if (wait := self._limits.admit(address, key)) > 0:
+            await asyncio.sleep(wait)
+        found = await self._chat.read(read.credentials, username=username, email=email)
+        if not await self._passwords.verify(password, found[1] if found else None) or found is None:
+            self._limits.failed(address, key)
+            reason = "password" if found else "unknown"
+            raise ChatError(Code.WRONG_CREDENTIALS, "Unknown user or wrong password.", reason=reason)
+        return found[0]
+
+    async def open_session(self, account: Account, origin: str) -> Signed:
+        """Sign an account in through a contract: remember the login, and make its token."""
+        lifetime = self._lifetimes[origin]
+        session_id = secrets.token_urlsafe(16)
+        await self._chat.do(OpenSession(account.id, session_id, origin, lifetime))
+        return Signed(self._tokens.mint(account, session_id, lifetime), lifetime)
+
+    async def authenticate(self, token: str) -> Login:
+        """Find who a token stands for; refuses as unauthenticated when it is bad or its session has ended."""
+        claims = self._tokens.verify(token)
+        found = await self._chat.read(read.session, claims.session_id)
+        if found is None or found[1].id != claims.account_id or found[0].expires_at < time.time() * 1_000_000:
+            raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")
+        return Login(found[1], claims.session_id, claims.expires_at)
+
+    async def sign_out(self, login: Login) -> None:
+        """End a session; its sockets are closed."""
+        await self._chat.do(EndSession(login.account.id, login.session_id))
+
+    async def change_password(self, login: Login, old: str, new: str, address: str) -> None:
+        """Change the password and end all other sessions; refuses when the old one is wrong."""
+        await self.check_password(old, address, username=login.account.username)
+        hashed = await self._passwords.hash(new)
+        await self._chat.do(SetPassword(login.account.id, hashed, keep_session=login.session_id))

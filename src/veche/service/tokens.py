@@ -1,0 +1,73 @@
+"""One token for every door: HS256 with a fixed algorithm and a key chosen by `kid` from a fixed table.
+
+Beside the registered claims (RFC 7519) it carries those that clients of the older contracts read: `id`, `user_id`
+(numbers) and `username`.
+"""
+
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jwt
+
+from veche.core.accounts import Account
+from veche.core.errors import ChatError, Code
+
+ISSUER = AUDIENCE = "veche"
+LEEWAY = 15  # seconds
+
+_REQUIRED = ["iss", "aud", "sub", "sid", "jti", "typ", "iat", "exp"]
+
+
+class Claims(NamedTuple):
+    """What a good token says: who, by which login, and until when (seconds since 1970)."""
+
+    account_id: int
+    session_id: str
+    expires_at: int
+
+
+class Tokens:
+    """Makes and checks tokens. The first key signs; the others only verify, for rotation."""
+
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        self._keys = dict(keys)
+        self._kid = next(iter(self._keys))
+
+    def mint(self, account: Account, session_id: str, lifetime: int) -> str:
+        """Make a token for a login, good for `lifetime` seconds."""
+        now = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "typ": "access",
+            "jti": secrets.token_hex(8),
+            "sub": str(account.id),
+            "sid": session_id,
+            "iat": now,
+            "exp": now + lifetime,
+            "id": account.id,
+            "user_id": account.id,
+            "username": account.username,
+        }
+        return jwt.encode(claims, self._keys[self._kid], "HS256", headers={"kid": self._kid})
+
+    def verify(self, token: str) -> Claims:
+        """Read a token; refuses as unauthenticated whatever is not wholly right."""
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                self._keys[kid] if isinstance(kid, str) else "",
+                algorithms=["HS256"],
+                issuer=ISSUER,
+                audience=AUDIENCE,
+                leeway=LEEWAY,
+                options={"require": _REQUIRED},
+            )
+            if claims["typ"] != "access" or type(claims["exp"]) is not int:
+                raise ValueError("not an access token")
+            return Claims(int(claims["sub"]), str(claims["sid"]), claims["exp"])
+        except (jwt.PyJWTError, KeyError, ValueError, TypeError, OverflowError, RecursionError):
+            raise ChatError(Code.UNAUTHENTICATED, "The token is bad or has expired.") from None

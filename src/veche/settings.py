@@ -1,0 +1,75 @@
+"""Every setting, with its default and its sentence. Each is read from the environment as VECHE_ and its name."""
+
+import difflib
+import os
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+KNOWN_WEAK = frozenset({"secret", "dev-secret", "changeme", "secret-key", "password"})
+NOT_SETTINGS = frozenset({"VECHE_TEST_CRASH_AT", "VECHE_CHROMIUM"})
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message says which, and what to do."""
+
+
+class Settings(BaseSettings):
+    """What an operator may choose."""
+
+    model_config = SettingsConfigDict(env_prefix="VECHE_", extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 picks a free one.")
+    database_url: str = Field("sqlite:///data/veche.db", description="The database, sqlite:///PATH.")
+    secret: str | None = Field(
+        None,
+        repr=False,
+        description="Signs tokens, 32 bytes or more; without it one is made and kept beside the database.",
+    )
+    origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Pages whose scripts may open a socket, separated by commas; none: any page that has a token."
+    )
+    trusted_proxies: str = Field(
+        "", description="Addresses and networks whose X-Forwarded-For is believed, separated by commas; * for all."
+    )
+    native_token_seconds: int = Field(24 * 3600, ge=1, description="How long a token of the native contract lives.")
+    messenger_token_seconds: int = Field(60 * 3600, ge=1, description="How long a token of messenger lives.")
+    wrong_logins_per_minute: int = Field(30, ge=1, description="Wrong passwords that one address may try.")
+    logins_per_minute: int = Field(600, ge=1, description="Tries to sign in, right or wrong, that one address has.")
+    ping_seconds: float = Field(25.0, gt=0, description="How often a connection is pinged.")
+    pong_seconds: float = Field(10.0, gt=0, description="How long it may take to answer.")
+    stall_seconds: float = Field(30.0, gt=0, description="How long a connection may read nothing of what waits for it.")
+
+    @field_validator("origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("secret")
+    @classmethod
+    def _strong(cls, value: str | None) -> str | None:
+        if value is not None and (len(value.encode()) < 32 or value.lower() in KNOWN_WEAK):
+            raise ValueError("is too weak: give 32 bytes or more, for example of `openssl rand -hex 32`")
+        return value
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Read the environment; `overrides` (from the command line) win. Raises SettingsError with a plain sentence."""
+    known = {f"VECHE_{name.upper()}" for name in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith("VECHE_") and name not in known | NOT_SETTINGS:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise SettingsError(f"There is no setting {name}.{f' Did you mean {close[0]}?' if close else ''}")
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(dict(detail)) for detail in error.errors())) from None
+
+
+def _sentence(detail: dict[str, object]) -> str:
+    loc = detail["loc"]
+    name = str(loc[0]).upper() if isinstance(loc, tuple) and loc else "?"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return f"VECHE_{name} {message[0].lower()}{message[1:]}."

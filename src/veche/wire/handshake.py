@@ -1,0 +1,138 @@
+"""The opening handshake of RFC 6455, section 4.2: a request head in, an Upgrade or a refusal out."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from urllib.parse import parse_qsl, unquote
+
+from veche.wire.proxy import Trusted, client_address
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_MAX_QUERY_FIELDS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """A client's wish to open a WebSocket."""
+
+    path: str
+    """Percent-decoded."""
+    query: dict[str, str] = field(repr=False)
+    """The first value of each name. May hold credentials: never logged."""
+    headers: dict[str, str] = field(repr=False)
+    """Names in lower case, repeated ones joined by ", "."""
+    client: str
+    """The client's address behind trusted proxies; empty on a Unix socket."""
+    subprotocols: tuple[str, ...] = field(default=(), repr=False)
+    """As offered, in the client's order of preference."""
+
+
+class Refused(Exception):
+    """The upgrade is answered by a plain HTTP response."""
+
+    def __init__(self, status: int, body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+
+def read_upgrade(head: bytes, peer: str, trusted: Trusted) -> Upgrade:
+    """Parse and check a request head; raises Refused when it does not ask for a WebSocket properly."""
+    request, *lines = head.decode("latin-1").split("\r\n")
+    method, _, rest = request.partition(" ")
+    target, _, _ = rest.rpartition(" ")
+    headers = _read_headers(lines)
+    _check(method, headers)
+    path, _, query = target.partition("?")
+    return Upgrade(
+        path=unquote(path),
+        query=_read_query(query),
+        headers=headers,
+        client=client_address(peer, headers.get("x-forwarded-for"), trusted),
+        subprotocols=tuple(_tokens(headers.get("sec-websocket-protocol", ""))),
+    )
+
+
+def accept_answer(upgrade: Upgrade, subprotocol: str | None = None) -> bytes:
+    """The 101 (section 4.2.2). A subprotocol that was not offered is a bug of ours: ValueError."""
+    if subprotocol is not None and subprotocol not in upgrade.subprotocols:
+        raise ValueError(f"The subprotocol {subprotocol!r} was not offered.")
+    digest = hashlib.sha1(upgrade.headers["sec-websocket-key"].encode() + _GUID, usedforsecurity=False).digest()
+    headers = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", base64.b64encode(digest).decode()),
+    ]
+    if subprotocol is not None:
+        headers.append(("Sec-WebSocket-Protocol", subprotocol))
+    return _answer(101, headers)
+
+
+def refuse_answer(refused: Refused) -> bytes:
+    """The whole response; a body without Content-Type is JSON."""
+    headers = list(refused.headers)
+    if refused.body and not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("Content-Type", "application/json"))
+    headers += [("Content-Length", str(len(refused.body))), ("Connection", "close")]
+    return _answer(refused.status, headers) + refused.body
+
+
+def check_origin(upgrade: Upgrade, origins: frozenset[str] | None) -> None:
+    """Cross-site pages may not use a visitor's cookies (section 10.2); programs send no Origin. None: any origin."""
+    origin = upgrade.headers.get("origin")
+    if origins is not None and origin is not None and (origin == "null" or origin not in origins):
+        raise Refused(403)
+
+
+def _check(method: str, headers: dict[str, str]) -> None:
+    if method != "GET":
+        raise Refused(405, headers=(("Allow", "GET"),))
+    if headers.get("sec-websocket-version") != "13":
+        raise Refused(426, headers=(("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")))
+    try:
+        key = binascii.a2b_base64(headers.get("sec-websocket-key", ""), strict_mode=True)
+    except ValueError:
+        raise Refused(400) from None
+    if len(key) != 16:
+        raise Refused(400)
+
+
+def _read_headers(lines: Iterable[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon:
+            continue
+        name, value = name.lower(), value.strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _read_query(query: str) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
+    except ValueError:
+        raise Refused(400) from None
+    first: dict[str, str] = {}
+    for name, value in pairs:
+        first.setdefault(name, value)
+    return first
+
+
+def _tokens(listed: str) -> list[str]:
+    return [token.strip() for token in listed.split(",") if token.strip()]
+
+
+def _answer(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

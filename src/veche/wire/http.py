@@ -1,0 +1,128 @@
+"""HTTP plumbing for the dialects' REST: what a route can ask for, how it answers, and how refusals become answers."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, cast
+
+import msgspec
+from fastapi import Depends, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from veche.core.errors import ChatError
+from veche.service.accounts import Accounts
+from veche.service.chat import Chat
+from veche.wire.proxy import Trusted, client_address
+
+MAX_BODY = 65_536
+
+Answer = tuple[int, bytes, dict[str, str]]
+"""Status, body, headers."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def reply(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Answer with JSON that must not be kept by caches."""
+    return Response(_encode(value), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+
+
+def chat_of(request: Request) -> Chat:
+    """Find the chat that a request is for."""
+    return cast(Chat, request.app.state.chat)
+
+
+def accounts_of(request: Request) -> Accounts:
+    """Find the accounts that a request is for."""
+    return cast(Accounts, request.app.state.accounts)
+
+
+def address_of(request: Request) -> str:
+    """Tell where a request comes from, behind trusted proxies too."""
+    peer = request.client.host if request.client else ""
+    trusted = cast(Trusted, request.app.state.trusted)
+    return client_address(peer, request.headers.get("x-forwarded-for"), trusted)
+
+
+ChatOf = Annotated[Chat, Depends(chat_of)]
+AccountsOf = Annotated[Accounts, Depends(accounts_of)]
+AddressOf = Annotated[str, Depends(address_of)]
+
+
+def route_class(
+    refused: Callable[[ChatError], Answer], invalid: Callable[[RequestValidationError], Answer]
+) -> type[APIRoute]:
+    """Make the class of a dialect's routes: whatever is refused there is answered in that dialect's own form."""
+
+    class Route(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def guarded(request: Request) -> Response:
+                try:
+                    return await handle(request)
+                except ChatError as refusal:
+                    return _response(refused(refusal))
+                except RequestValidationError as error:
+                    return _response(invalid(error))
+
+            return guarded
+
+    return Route
+
+
+def _response(answer: Answer) -> Response:
+    status, body, headers = answer
+    return Response(body, status, headers)
+
+
+class BodyLimit:
+    """Refuses bodies over 64 KiB before they are read, and a body that turns out longer while it is."""
+
+    def __init__(self, app: ASGIApp, too_large: Callable[[str], Answer]) -> None:
+        self._app = app
+        self._too_large = too_large  # by path: each contract has its own form
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if _declared(scope) > MAX_BODY:
+            await _response(self._too_large(scope["path"]))(scope, receive, send)
+            return
+        size = 0
+
+        async def bounded() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MAX_BODY:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, bounded, send)
+
+
+class SafeHeaders:
+    """Puts on every answer what no contract minds and browsers are safer with."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def safe(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("Referrer-Policy", "no-referrer")
+            await send(message)
+
+        await self._app(scope, receive, safe if scope["type"] == "http" else send)
+
+
+def _declared(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0
