@@ -158,6 +158,7 @@ def kept_secret(database: Path) -> str:
     """Read the secret kept beside the database, readable by its owner alone; make it at the first start."""
     path = database.with_name(f"{database.name}.secret")
     with contextlib.suppress(FileExistsError):
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+        file = os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii")
+        with file:
             file.write(secrets.token_hex(32))
     return path.read_text(encoding="ascii").strip()

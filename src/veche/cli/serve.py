@@ -6,6 +6,7 @@ import logging
 import resource
 import signal
 import socket
+from collections.abc import Callable
 
 import uvicorn
 
@@ -26,9 +27,14 @@ class BindError(Exception):
 class _Uvicorn(uvicorn.Server):
     """Stops in order: what was taken is committed and answered first, then everybody is told to come back."""
 
-    def __init__(self, config: uvicorn.Config, server: Server) -> None:
+    def __init__(self, config: uvicorn.Config, server: Server, started: Callable[[], None]) -> None:
         super().__init__(config)
         self._veche = server
+        self._started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listener in self.servers:
@@ -54,8 +60,8 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and return."""
+def serve(settings: Settings, listener: socket.socket, started: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return; `started` is called when the first may connect."""
     raise_file_limit()
     database = Database(settings.database_url, serving=True)
     database.migrate()
@@ -74,7 +80,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises them again when it has stopped: that is no failure
-    _Uvicorn(config, server).run(sockets=[listener])
+    _Uvicorn(config, server, started).run(sockets=[listener])
 
 
 def raise_file_limit() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, Select, and_, func, select
 
-from veche.core.accounts import Account, Person, Session
+from veche.core.accounts import RESERVED_IDS, Account, Person, Session
 from veche.core.events import LogEvent, Message
 from veche.core.rooms import LOBBY_ID, PUBLIC, Head, Kind, LogId, Role, Room, account_log
 from veche.core.text import handle_of
@@ -51,6 +51,12 @@ def account_by_id(connection: Connection, account_id: int) -> Account | None:
     """Find an account."""
     row = connection.execute(ACCOUNTS.where(t.accounts.c.id == account_id)).one_or_none()
     return Account(*row) if row else None
+
+
+def accounts(connection: Connection, after: int, limit: int) -> list[Account]:
+    """Read accounts by id, without the built-in ones."""
+    query = ACCOUNTS.where(t.accounts.c.id > after, t.accounts.c.id < RESERVED_IDS)
+    return [Account(*row) for row in connection.execute(query.order_by(t.accounts.c.id).limit(limit))]
 
 
 def credentials(
@@ -135,7 +141,7 @@ def members(connection: Connection, room_id: int, after: int, limit: int) -> lis
     """Read who is in a room, by account id; in the lobby that is everybody."""
     faces = select(t.accounts.c.id, t.accounts.c.username, t.accounts.c.name)
     if room_id == LOBBY_ID:
-        query = faces.add_columns(t.accounts.c.created_at).where(t.accounts.c.handle != "system")
+        query = faces.add_columns(t.accounts.c.created_at).where(t.accounts.c.id < RESERVED_IDS)
     else:
         query = faces.add_columns(t.members.c.joined_at, t.members.c.role)
         query = query.join(t.members, t.members.c.account_id == t.accounts.c.id).where(t.members.c.room_id == room_id)
@@ -199,8 +205,7 @@ def history_by_offset(
 
 
 def entries(connection: Connection, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:
-    """Read entries of a log in order: those after one seq and up to another, some `limit` of them, at most
-    128 KiB of text (but at least one)."""
+    """Read entries of a log in order: those after one seq and up to another, as many as `limit` and 128 KiB allow."""
     found: list[LogEvent] = _events_between(connection, log_id, after, upto, limit)
     if log_id > 0:
         found += _messages_between(connection, log_id, after, upto, limit)

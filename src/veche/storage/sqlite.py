@@ -1,5 +1,6 @@
 """What is SQLite's own: how connections are opened, how keys are passed, the lock, and the backup."""
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -23,7 +24,7 @@ _PRAGMAS = (
 )
 
 
-DriverError = sqlite3.Error
+DriverError = sqlite3.Error  # what `backup` and `examine` raise
 
 
 class DatabaseInUse(Exception):
@@ -72,7 +73,7 @@ def pack(values: Iterable[object]) -> str:
 
 def lock(path: Path) -> IO[str]:
     """Keep a second server off the same file, for as long as the returned file stays open."""
-    handle = open(f"{path}.lock", "a+", encoding="utf-8")
+    handle = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115  # it stays open as long as we serve
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -89,17 +90,23 @@ def backup(path: Path, target: Path) -> None:
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     partial.unlink(missing_ok=True)
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as source:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source:
             source.execute("VACUUM INTO ?", (str(partial),))
-        copy = sqlite3.connect(partial)
-        copy.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (secrets.token_hex(8),))
-        copy.commit()
-        copy.close()
+        with contextlib.closing(sqlite3.connect(partial)) as copy, copy:
+            copy.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (secrets.token_hex(8),))
         _sync(partial)
         os.link(partial, target)  # fails when the target exists: a backup never overwrites
         _sync(target.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def examine(path: Path) -> tuple[str, str]:
+    """Check a database that may be in use: `ok` or what is wrong with it, and the schema it has."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        (result,) = connection.execute("PRAGMA quick_check").fetchone()
+        (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(result), str(version)
 
 
 def _sync(path: Path) -> None:

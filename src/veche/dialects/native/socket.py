@@ -6,6 +6,7 @@ Gets: text frames. Gives: one answer for each command; the events of every log i
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -30,6 +31,7 @@ log = logging.getLogger("veche.native")
 
 SUBPROTOCOL = "veche.v1"
 HEARTBEAT = text_frame(b"{}")
+EXPIRY_GRACE = 10.0  # seconds that an open socket outlives its token
 RESTART_SPREAD = 1000  # milliseconds over which clients come back after a restart
 
 
@@ -167,7 +169,8 @@ class NativeSocket:
     def _enter_hub(self, login: Login) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        left = max(0.0, login.expires_at - time.time()) + EXPIRY_GRACE
+        self._timer = asyncio.get_running_loop().call_later(left, self._expired)
         self._connection = Connection(login.account.person, login.session_id, self._socket.write, self)
         self._chat.hub.attach(self._connection)
 
@@ -313,6 +316,9 @@ class NativeSocket:
         if self._connection is not None:
             self._chat.hub.detach(self._connection)
             self._connection = None
+
+    def _expired(self) -> None:
+        self._end(4201, "token_expired", 0)
 
     def _no_hello(self) -> None:
         if self._hello is None:

@@ -1,0 +1,23 @@
+"""Opening the database for a command that works beside a server."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from veche.settings import read_settings
+from veche.storage.database import Database
+
+Url = Annotated[str | None, typer.Option("--database-url", help="The database, sqlite:///PATH.")]
+
+
+@contextlib.contextmanager
+def open_database(url: str | None) -> Iterator[Database]:
+    """Open the database that the settings name, brought up to this version's schema."""
+    database = Database(read_settings(database_url=url).database_url)
+    try:
+        database.migrate()
+        yield database
+    finally:
+        database.close()

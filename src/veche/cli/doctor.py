@@ -1,0 +1,107 @@
+"""`veche doctor`: looks at what usually goes wrong, and says what to do."""
+
+import os
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from veche.settings import Settings
+from veche.storage import sqlite
+from veche.storage.database import sqlite_path
+from veche.storage.migrate import schema_version
+
+LOW_DISK = 1 << 30  # bytes
+LOW_FILES = 4096
+SLOW_SYNC = 0.02  # seconds
+
+
+class Finding(NamedTuple):
+    """One thing looked at: good or not, and a sentence."""
+
+    good: bool
+    subject: str
+    sentence: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything; a check that breaks is a finding too."""
+    findings: list[Finding] = []
+    for check in _CHECKS:
+        try:
+            findings.extend(check(settings))
+        except Exception as error:  # the doctor looks on
+            findings.append(Finding(False, check.__name__.strip("_"), str(error)))
+    return findings
+
+
+def show(findings: list[Finding], out: Console) -> None:
+    """Print the findings as a table."""
+    table = Table("", "what", "finding")
+    for finding in findings:
+        table.add_row("[green]ok[/]" if finding.good else "[red]!![/]", finding.subject, finding.sentence)
+    out.print(table)
+
+
+def _system(settings: Settings) -> Iterator[Finding]:
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    yield Finding(sys.version_info >= (3, 11), "Python", sys.version.split()[0])
+    yield Finding(
+        files >= LOW_FILES, "open files", f"{files} at most; each connection takes one. Raise it with ulimit -n."
+    )
+
+
+def _secret(settings: Settings) -> Iterator[Finding]:
+    kept = Path(f"{_path(settings)}.secret")
+    if settings.secret:
+        yield Finding(True, "secret", "from VECHE_SECRET")
+    elif not kept.exists():
+        yield Finding(True, "secret", "will be made at the first start, beside the database")
+    else:
+        private = kept.stat().st_mode & 0o077 == 0
+        yield Finding(private, "secret", f"kept in {kept}" + ("" if private else "; others can read it: chmod 600"))
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = _path(settings).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    yield Finding(free > LOW_DISK, "disk", f"{free >> 20} MiB free at {folder}")
+    probe = folder / f".veche-doctor-{os.getpid()}"
+    try:
+        seconds = min(_sync(probe) for _ in range(5))
+        yield Finding(seconds < SLOW_SYNC, "fsync", f"{seconds * 1000:.1f} ms; every acknowledgement waits for one")
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _sync(probe: Path) -> float:
+    with probe.open("ab") as file:
+        file.write(b"veche")
+        file.flush()
+        start = time.perf_counter()
+        os.fsync(file.fileno())
+        return time.perf_counter() - start
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    path = _path(settings)
+    if not path.exists():
+        yield Finding(True, "database", f"{path} will be made at the first start")
+        return
+    result, version = sqlite.examine(path)
+    yield Finding(result == "ok", "database", f"{path}: {result}")
+    yield Finding(version <= schema_version(), "schema", f"{version}; this version knows up to {schema_version()}")
+
+
+def _path(settings: Settings) -> Path:
+    return sqlite_path(settings.database_url)
+
+
+_CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_system, _secret, _disk, _database)

@@ -1,0 +1,72 @@
+"""`veche user`: people, from the operator's side; beside a running server too."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from veche.cli.database import Url, open_database
+from veche.core.commands import Register, SetPassword
+from veche.core.errors import ChatError
+from veche.core.text import handle_of
+from veche.service.passwords import Passwords
+from veche.storage import read
+from veche.storage.database import Database
+from veche.storage.writer import commit
+
+app = typer.Typer(no_args_is_help=True, help="Add, list and mend accounts.")
+out = Console()
+
+Password = Annotated[
+    str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, help="Asked for when not given.")
+]
+
+
+class UserError(Exception):
+    """What was asked of an account cannot be done; the message says why."""
+
+
+@app.command("add")
+def add(username: str, password: Password, email: str | None = None, name: str | None = None, url: Url = None) -> None:
+    """Make an account."""
+    with open_database(url) as database:
+        _do(database, Register(_hash(password), username=username, email=email, name=name))
+        out.print(f"Made the account of {username}.")
+
+
+@app.command("list")
+def list_users(after: int = 0, limit: int = 100, url: Url = None) -> None:
+    """List accounts by id."""
+    table = Table("id", "username", "name", "e-mail")
+    with open_database(url) as database, database.reading() as snapshot:
+        for account in read.accounts(snapshot, after, limit):
+            table.add_row(str(account.id), account.username, account.name, account.email or "")
+    out.print(table)
+
+
+@app.command("password")
+def password(username: str, password: Password, url: Url = None) -> None:
+    """Give an account another password; all its sessions end."""
+    with open_database(url) as database:
+        with database.reading() as snapshot:
+            found = read.credentials(snapshot, username=username)
+        if found is None:
+            raise UserError(f"There is no account {handle_of(username)!r}. See `veche user list`.")
+        _do(database, SetPassword(found[0].id, _hash(password)))
+        out.print(f"{found[0].username} has another password now.")
+
+
+def _hash(password: str) -> str:
+    pool = Passwords(1)
+    try:
+        return asyncio.run(pool.hash(password))
+    finally:
+        pool.stop()
+
+
+def _do(database: Database, command: Register | SetPassword) -> None:
+    [outcome], _ = commit(database, [command])
+    if isinstance(outcome, ChatError):
+        raise UserError(outcome.message)
