@@ -57,6 +57,10 @@ class Subscription:
         self.seq = seq  # the last entry written; None: begin at the head. Meaningless while live
         self.live = False
 
+    def stands(self) -> bool:
+        """Tell whether the connection still hears the log by this subscription."""
+        return self.connection.subscriptions.get(self.channel.log_id) is self
+
 
 class Connection:
     """One connection. `slow` while its transport has too much unsent: then nothing more is written to it."""
