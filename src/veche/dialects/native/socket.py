@@ -15,14 +15,14 @@ from veche.core import commands as c
 from veche.core.errors import ChatError, Code
 from veche.core.events import MemberJoined
 from veche.core.rooms import LOBBY_ID, LogId, account_log
-from veche.core.views import RoomView
 from veche.dialects.native import frames as f
-from veche.dialects.native.encode import SHAPE, account_out, time_of, to_json
+from veche.dialects.native.encode import SHAPE, time_of, to_json
 from veche.dialects.native.errors import socket_error
-from veche.dialects.native.limits import HELLO_WITHIN, MAX_REPLAY, MAX_WAITING, check_text_size
+from veche.dialects.native.limits import HELLO_WITHIN, MAX_WAITING, check_text_size
+from veche.dialects.native.resume import Resumption, hello_answer, resume, resume_hello
 from veche.hub.connection import Connection
 from veche.service.accounts import Accounts, Login
-from veche.service.chat import Chat, Outcome, Welcome
+from veche.service.chat import Chat, Outcome
 from veche.wire.frames import text_frame
 from veche.wire.handshake import Upgrade
 from veche.wire.websocket import Accepted, WebSocket
@@ -61,7 +61,7 @@ class NativeSocket:
         self._hello: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._catching_up: list[set[LogId]] = []  # what each hello or sync still waits for
-        self._meanwhile: dict[int, int | None] = {}  # rooms entered (after which seq) or left while hello read
+        self._meanwhile: dict[int, int | None] = {}
         self._waiting = 0
 
     # From the wire.
@@ -159,11 +159,8 @@ class NativeSocket:
             log.exception("hello failed")
             self._end(4100, "unavailable", 1000)
         else:
-            rooms = [view for view in welcome.rooms if self._meanwhile.get(view.room.id, 0) is not None]
-            own = account_log(login.account.id)
-            me = account_out(login.account) | {"seq": welcome.heads[own]}
-            self._answer(id, "hello", {"epoch": welcome.epoch, "me": me, "rooms": [_room(view) for view in rooms]})
-            self._resume(hello, own, {view.room.id: view.head.last_seq for view in rooms}, welcome)
+            self._answer(id, "hello", hello_answer(login, welcome, self._meanwhile))
+            self._go_on(resume_hello(hello, login, welcome, self._meanwhile))
         self._hello = None
 
     def _enter_hub(self, login: Login) -> None:
@@ -174,59 +171,32 @@ class NativeSocket:
         self._connection = Connection(login.account.person, login.session_id, self._socket.write, self)
         self._chat.hub.attach(self._connection)
 
-    def _resume(self, hello: f.Hello, own: LogId, mine: dict[LogId, int], welcome: Welcome) -> None:
-        """Go on where the client is: in its own log, in all rooms it is in, and in the lobby when it was listed."""
-        heads = {own: welcome.heads[own], **mine}
-        if LOBBY_ID in hello.rooms:
-            heads[LOBBY_ID] = welcome.heads[LOBBY_ID]
-        listed: dict[LogId, int] = dict(hello.rooms)
-        if hello.me is not None:
-            listed[own] = hello.me
-        stale = hello.epoch is not None and hello.epoch != welcome.epoch
-        positions = {room_id: seq for room_id, seq in self._meanwhile.items() if seq is not None}
-        for log_id, head in heads.items():
-            positions[log_id] = self._position(log_id, listed[log_id], head, stale) if log_id in listed else head
-        for room_id in listed.keys() - heads.keys():
-            self._push("gone", {"room_id": room_id})
-        self._listen(positions)
-
-    def _position(self, log_id: LogId, seq: int, head: int, stale: bool) -> int:
-        """Find where a log goes on; says `reset` where that is not where the client is."""
-        reason = "epoch" if stale else "ahead" if seq > head else "too_far" if head - seq > MAX_REPLAY else None
-        if reason is None:
-            return seq
-        which = {"room_id": log_id} if log_id > 0 else {"me": True}
-        self._push("reset", {**which, "seq": head, "reason": reason})
-        return head
-
-    def _listen(self, positions: dict[LogId, int]) -> None:
-        self._catching_up.append(set(positions))
-        for log_id, seq in positions.items():
+    def _go_on(self, resumption: Resumption) -> None:
+        for name, fields in resumption.pushes:
+            self._push(name, fields)
+        if not resumption.positions:
+            self._push("caught_up", {})
+            return
+        self._catching_up.append(set(resumption.positions))
+        for log_id, seq in resumption.positions.items():
             self._chat.hub.subscribe(self._hub_place(), log_id, SHAPE, seq)
 
     def _sync(self, id: int, sync: f.Sync) -> None:
-        connection = self._hub_place()
-        own = account_log(connection.account.id)
-        asked: dict[LogId, int] = {room: seq for room, seq in sync.rooms.items() if room in connection.subscriptions}
+        own = account_log(self._hub_place().account.id)
+        asked: dict[LogId, int] = dict(sync.rooms)
         if sync.me is not None:
             asked[own] = sync.me
-        self._chat.heads(partial(self._synced, id, own, asked, sync.rooms.keys() - asked.keys()), [own, *asked])
+        self._chat.heads(partial(self._synced, id, own, asked), [own, *asked])
 
-    def _synced(
-        self, id: int, own: LogId, asked: dict[LogId, int], gone: set[int], heads: dict[LogId, int] | None
-    ) -> None:
+    def _synced(self, id: int, own: LogId, asked: dict[LogId, int], heads: dict[LogId, int] | None) -> None:
         if heads is None:
             self.lost()
         if heads is None or self._connection is None:
             return
-        rooms = {str(room_id): heads[room_id] for room_id in asked if room_id != own}
+        heard = {log_id: head for log_id, head in heads.items() if log_id in self._connection.subscriptions}
+        rooms = {str(log_id): head for log_id, head in heard.items() if log_id != own}
         self._answer(id, "sync", {"rooms": rooms, "me": heads[own]})
-        for room_id in gone:
-            self._push("gone", {"room_id": room_id})
-        if asked:
-            self._listen({key: self._position(key, seq, heads[key], stale=False) for key, seq in asked.items()})
-        else:
-            self._push("caught_up", {})
+        self._go_on(resume(asked, heard))
 
     # Other commands.
 
@@ -343,18 +313,6 @@ _COMMANDS: dict[str, Callable[[NativeSocket, int, Any], None]] = {
     "sync": NativeSocket._sync,
     "who": NativeSocket._who,
 }
-
-
-def _room(view: RoomView) -> dict[str, Any]:
-    return {
-        "id": view.room.id,
-        "kind": view.room.kind,
-        "name": view.name,
-        "head_seq": view.head.last_seq,
-        "read_seq": view.member.read_seq if view.member else None,
-        "unread": view.unread,
-        "role": view.member.role if view.member else None,
-    }
 
 
 class Accept:
