@@ -4,7 +4,7 @@ Entries of logs go in as one statement a table, whatever the batch's size; ends 
 written as the batch left them; the rest is rare and goes in event by event.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
@@ -13,6 +13,7 @@ from veche.core import events as e
 from veche.core.rooms import LOBBY_ID, Member
 from veche.core.state import State
 from veche.storage import schema as t
+from veche.storage.changes import WRITE
 from veche.storage.entries import event_row
 
 _insert_message = insert(t.messages)
@@ -38,7 +39,7 @@ def append(connection: Connection, state: State) -> None:
     messages = [message_row(event) for event in state.events if type(event) is e.Message]
     entries = [row for event in state.events if (row := event_row(event)) is not None]
     for event in state.events:
-        if (write := _WRITE.get(type(event))) is not None:
+        if (write := WRITE.get(type(event))) is not None:
             write(connection, event)
     if messages:
         connection.execute(_insert_message, messages)
@@ -110,77 +111,3 @@ def _pointer_row(member: Member) -> dict[str, Any]:
         "seq": member.read_seq,
         "count": member.read_count,
     }
-
-
-def _account(connection: Connection, event: e.AccountRegistered) -> None:
-    account = event.account
-    connection.execute(
-        insert(t.accounts).values(
-            id=account.id,
-            username=account.username,
-            handle=account.handle,
-            name=account.name,
-            email=account.email,
-            email_key=account.email.casefold() if account.email is not None else None,
-            password_hash=event.password_hash,
-            created_at=account.created_at,
-        )
-    )
-    connection.execute(insert(t.logs).values(id=-account.id, last_seq=0, message_count=0))
-
-
-def _room(connection: Connection, event: e.RoomCreated) -> None:
-    room = event.room
-    connection.execute(
-        insert(t.rooms).values(
-            id=room.id,
-            kind=room.kind,
-            name=room.name,
-            creator_id=room.creator_id,
-            created_at=room.created_at,
-            direct_key=room.direct_key,
-        )
-    )
-    connection.execute(insert(t.logs).values(id=room.id, last_seq=0, message_count=0))
-
-
-def _password(connection: Connection, event: e.PasswordChanged) -> None:
-    change = update(t.accounts).where(t.accounts.c.id == event.account_id)
-    connection.execute(change.values(password_hash=event.password_hash))
-
-
-def _session(connection: Connection, event: e.SessionOpened) -> None:
-    session = event.session
-    connection.execute(
-        insert(t.sessions).values(
-            id=session.id,
-            account_id=session.account_id,
-            origin=session.origin,
-            created_at=session.created_at,
-            expires_at=session.expires_at,
-        )
-    )
-
-
-def _end_sessions(connection: Connection, event: e.SessionsEnded) -> None:
-    ended = delete(t.sessions).where(t.sessions.c.account_id == -event.log_id)
-    if event.session_id is not None:
-        ended = ended.where(t.sessions.c.id == event.session_id)
-    elif event.kept is not None:
-        ended = ended.where(t.sessions.c.id != event.kept)
-    connection.execute(ended)
-
-
-def _read(connection: Connection, event: e.MessageRead) -> None:
-    read = update(t.messages).where(t.messages.c.id == event.message_id)
-    connection.execute(read.values(reader_id=event.reader_id))
-
-
-_WRITE: dict[type, Callable[[Connection, Any], None]] = {
-    e.AccountRegistered: _account,
-    e.RoomCreated: _room,
-    e.PasswordChanged: _password,
-    e.SessionOpened: _session,
-    e.SessionsEnded: _end_sessions,
-    e.MessageRead: _read,
-}
