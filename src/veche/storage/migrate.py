@@ -1,50 +1,40 @@
-"""Bring a database to this version's schema with Alembic, at every start."""
+"""Bring a database to this version's schema at every start. A database that is there already costs one SELECT."""
 
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect, text
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 def migrate(engine: Engine) -> None:
-    """Apply what is missing, each step in a transaction of its own with its mark.
+    """Apply the migrations that are missing.
 
     Raises ValueError where the database was made by a newer Veche: old code must not touch it.
     """
-    scripts = ScriptDirectory.from_config(_config())
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"transactional_ddl": False})
-        current = context.get_current_revision()
-        known = {script.revision for script in scripts.walk_revisions()}
-        if current is not None and current not in known:
-            raise ValueError(
-                f"This database was made by a newer Veche (schema {current}); this one knows up to "
-                f"{scripts.get_current_head()}. "
-                "Start the newer version, or restore a backup."
-            )
-        for script in reversed(list(scripts.iterate_revisions("heads", current or "base"))):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            with Operations.context(context):
-                script.module.upgrade()
-            if current is None:
-                context._ensure_version_table()  # Alembic offers no public spelling of its own first step
-            context.stamp(scripts, script.revision)
-            connection.exec_driver_sql("COMMIT")
-            current = script.revision
+    current, newest = _current(engine), schema_version()
+    if current is not None and current not in _revisions():
+        raise ValueError(
+            f"This database was made by a newer Veche (schema {current}); this one knows up to {newest}. "
+            "Start the newer version, or restore a backup."
+        )
+    if current != newest:
+        from veche.storage.upgrade import upgrade  # Alembic is half a second of imports, and rarely needed
+
+        upgrade(engine, current)
 
 
 def schema_version() -> str:
     """Name the newest schema that this version knows."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+    return _revisions()[-1]
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    return config
+def _revisions() -> list[str]:
+    return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _current(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.scalar(text("SELECT version_num FROM alembic_version"))

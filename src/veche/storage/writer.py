@@ -120,14 +120,18 @@ class Writer:
         self._announce(events)
 
 
-def commit(database: Database, commands: Sequence[Command]) -> tuple[list[Outcome], list[LogEvent]]:
+def commit(
+    database: Database, commands: Sequence[Command], at: int | None = None
+) -> tuple[list[Outcome], list[LogEvent]]:
     """Decide and store commands in one transaction; give each one's outcome, and the log's new entries in order.
+
+    They happen now, or `at` a time given in microseconds since 1970.
 
     Where the store refuses, nothing of the batch is stored and all are answered `unavailable`. A broken constraint
     or a bug is the fault of one command: then each is tried alone.
     """
     try:
-        return _commit(database, commands)
+        return _commit(database, commands, at)
     except (DBAPIError, OSError) as error:
         if not isinstance(error, IntegrityError):
             log.error("the store refused a batch of %d: %s", len(commands), error)
@@ -139,16 +143,16 @@ def commit(database: Database, commands: Sequence[Command]) -> tuple[list[Outcom
         if len(commands) == 1:
             log.exception("a command could not be decided")
             return [ChatError(Code.INTERNAL, "Something went wrong here.")], []
-    alone = [commit(database, [command]) for command in commands]
+    alone = [commit(database, [command], at) for command in commands]
     return [outcome for outcomes, _ in alone for outcome in outcomes], [
         event for _, events in alone for event in events
     ]
 
 
-def _commit(database: Database, commands: Sequence[Command]) -> tuple[list[Outcome], list[LogEvent]]:
+def _commit(database: Database, commands: Sequence[Command], at: int | None) -> tuple[list[Outcome], list[LogEvent]]:
     with database.writing() as connection:
         state = load(connection, needs_of(commands))
-        now = time.time_ns() // 1000
+        now = at if at is not None else time.time_ns() // 1000
         outcomes: list[Outcome] = []
         for command in commands:
             try:

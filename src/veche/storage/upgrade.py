@@ -1,0 +1,26 @@
+"""Run Alembic's scripts: each step in a transaction of its own, together with its mark."""
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from veche.storage.migrate import MIGRATIONS
+from veche.storage.sqlite import BEGIN_WRITE
+
+
+def upgrade(engine: Engine, current: str | None) -> None:
+    """Bring the schema from `current` (None: an empty database) to the newest."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"transactional_ddl": False})
+        for script in reversed(list(scripts.iterate_revisions("heads", current or "base"))):
+            connection.exec_driver_sql(BEGIN_WRITE)
+            with Operations.context(context):
+                script.module.upgrade()
+            context.stamp(scripts, script.revision)
+            connection.exec_driver_sql("COMMIT")
