@@ -21,6 +21,8 @@ from starlette.exceptions import HTTPException
 from veche import __version__
 from veche.bus.memory import MemoryBus
 from veche.core.rooms import LogId
+from veche.dialects.messenger import rest as messenger_rest
+from veche.dialects.messenger import socket as messenger_socket
 from veche.dialects.native import errors as native_errors
 from veche.dialects.native import page, rest
 from veche.dialects.native.socket import Accept
@@ -79,10 +81,9 @@ class Server:
     def _app(self) -> FastAPI:
         app = FastAPIOffline(title="Veche", version=__version__, lifespan=self._life)
         app.state.chat, app.state.accounts, app.state.trusted = self.chat, self.accounts, self.trusted
-        for router in (page.router, rest.router):
+        for router in (page.router, rest.router, messenger_rest.router):
             app.include_router(router)
         app.add_api_route("/healthz", _healthz, include_in_schema=False)
-        app.add_api_route("/health", _healthz, include_in_schema=False)
         app.add_exception_handler(HTTPException, _http_error)
         app.add_exception_handler(Exception, _bug)
         app.add_middleware(BodyLimit, too_large=lambda path: _plain(path, 413, "The body is too large."))
@@ -108,10 +109,14 @@ class Server:
             self.database.close()
 
     def _wire(self) -> Wire:
-        routes: dict[str, AcceptSocket] = {"/v1/socket": Accept(self.chat, self.accounts)}
+        routes: dict[str, AcceptSocket] = {  # a last segment of * stands for any one
+            "/v1/socket": Accept(self.chat, self.accounts),
+            "/ws/*": messenger_socket.Accept(self.chat, self.accounts),
+        }
 
         def route(upgrade: Upgrade) -> AcceptSocket | None:
-            return routes.get(upgrade.path)
+            parent = upgrade.path.rpartition("/")[0]
+            return routes.get(upgrade.path) or routes.get(f"{parent}/*")
 
         origins = frozenset(self.settings.origins) or None
         return Wire(route, self.heartbeats, self.trusted, origins)

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from veche import __version__
-from veche.cli import doctor, user
+from veche.cli import demo, doctor, user
 from veche.cli.database import Url, open_database
 from veche.cli.serve import BindError, bind, serve
 from veche.settings import SettingsError, read_settings
@@ -31,7 +31,7 @@ def main() -> None:
     os.umask(0o077)  # what we write holds what people wrote to each other
     try:
         app()
-    except (SettingsError, DatabaseError, BindError, user.UserError) as error:
+    except (SettingsError, DatabaseError, BindError, user.UserError, demo.DemoError) as error:
         fail(str(error))
 
 
@@ -75,6 +75,14 @@ def backup(file: Path, url: Url = None) -> None:
         except (OSError, sqlite.DriverError) as error:
             fail(f"Cannot back {database.path} up to {file}: {error}.")
         out.print(f"Backed up to {file}.")
+
+
+@app.command("demo")
+def demo_command(database_url: Url = None) -> None:
+    """Make four people, two chats and 25 messages to look at; harmless twice, and beside a running server."""
+    with open_database(database_url) as database:
+        demo.make(database)
+    out.print(f"{', '.join(demo.emails())} sign in with the password {demo.PASSWORD}.", highlight=False)
 
 
 @app.command("doctor")

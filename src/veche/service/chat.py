@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar, overload
 from veche.core import commands as c
 from veche.core.accounts import Account
 from veche.core.errors import ChatError, Code
+from veche.core.events import Message
 from veche.core.rooms import PUBLIC, Kind, LogId
 from veche.core.views import MemberView, MessagePage, RoomView, Welcome
 from veche.hub.hub import Hub
@@ -72,6 +73,10 @@ class Chat:
         """Ask for the highest seq of logs; `reply` is called on the loop, with None where it failed."""
         self._reader.call(reply, read.heads, log_ids)
 
+    async def heads_of(self, log_ids: Sequence[LogId]) -> dict[LogId, int]:
+        """Read the highest seq of logs."""
+        return await self.read(read.heads, log_ids)
+
     async def room(self, by: int, room_id: int) -> RoomView:
         """Look at a room that one is in, or that is public."""
         view = await self.read(read.room, room_id, by)
@@ -112,3 +117,8 @@ class Chat:
         """Read a page of a room that one is in."""
         await self.entered_room(by, room_id)
         return await self.read(read.history, room_id, limit, before=before, after=after, around=around)
+
+    async def history_by_offset(self, by: int, room_id: int, offset: int, limit: int) -> tuple[list[Message], int]:
+        """Read messages of a room that one is in, oldest first by offset, and how many there are in all."""
+        await self.entered_room(by, room_id)
+        return await self.read(read.history_by_offset, room_id, offset, limit)

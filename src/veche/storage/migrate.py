@@ -37,4 +37,5 @@ def _current(engine: Engine) -> str | None:
     with engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
-        return connection.scalar(text("SELECT version_num FROM alembic_version"))
+        version = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return str(version) if version is not None else None

@@ -35,11 +35,15 @@ _Header = tuple[int, bool, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Ping:
+    """Asks for a pong with the same payload, up to 125 bytes."""
+
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Pong:
+    """Answers a ping, or nobody."""
+
     payload: bytes
 
 
@@ -70,6 +74,7 @@ _long: Final[Callable[[int, int, int], bytes]] = Struct("!BBQ").pack
 
 
 def text_frame(payload: bytes) -> bytes:
+    """A whole text message; the payload is UTF-8."""
     size = len(payload)
     if size < 126:
         return _SHORT_TEXT[size] + payload
@@ -79,6 +84,7 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def binary_frame(payload: bytes) -> bytes:
+    """A whole binary message."""
     size = len(payload)
     first = _FINAL | BINARY
     if size < 126:
@@ -89,10 +95,12 @@ def binary_frame(payload: bytes) -> bytes:
 
 
 def ping_frame(payload: bytes = b"") -> bytes:
+    """A ping; raises ValueError above 125 bytes."""
     return _control_frame(PING, payload)
 
 
 def pong_frame(payload: bytes = b"") -> bytes:
+    """A pong; raises ValueError above 125 bytes."""
     return _control_frame(PONG, payload)
 
 
@@ -118,8 +126,9 @@ def _control_frame(opcode: int, payload: bytes) -> bytes:
 class FrameReader:
     """Reads the frames of one client, however its bytes are cut.
 
-    `feed` takes what arrived and returns the events that it completes: text as str, binary as bytes, control frames as values.
-    Nothing is read after a Close or a Fault. Sizes are judged by the header, before the payload is kept (section 10.4).
+    `feed` takes what arrived and returns the events that it completes: text as str, binary as bytes, control frames as
+    values. Nothing is read after a Close or a Fault. Sizes are judged by the header, before the payload is kept
+    (section 10.4).
     """
 
     __slots__ = ("_ended", "_idle", "_limit", "_message", "_rest")

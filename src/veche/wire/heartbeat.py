@@ -30,8 +30,9 @@ class Beating(Protocol):
 class Heartbeats:
     """A timing wheel: connections are spread over 25 slots, and each tick pings one slot.
 
-    `interval`, `timeout` and `stall` are in seconds. A connection hears a ping every `interval`; when nothing came from it in the
-    `timeout` after one, it is told `unanswered()`. One that writing has been paused for longer than `stall` is told `stalled()`.
+    `interval`, `timeout` and `stall` are in seconds. A connection hears a ping every `interval`; when nothing came from
+    it in the `timeout` after one, it is told `unanswered()`. One that writing has been paused for longer than `stall`
+    is told `stalled()`, at every tick until it is gone.
     """
 
     def __init__(self, interval: float = 25.0, timeout: float = 10.0, stall: float = 30.0) -> None:
@@ -47,7 +48,9 @@ class Heartbeats:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def __len__(self) -> int:
+    @property
+    def connections(self) -> int:
+        """How many there are."""
         return sum(map(len, self._slots))
 
     def start(self) -> None:

@@ -16,7 +16,8 @@ UNIX: Final = "unix"
 class Trusted:
     """The proxies whose word counts.
 
-    Parsed from "10.0.0.0/8, 192.0.2.7, unix": addresses, networks, "unix" for the peers of a Unix socket, "*" for everybody.
+    Parsed from "10.0.0.0/8, 192.0.2.7, unix": addresses, networks, "unix" for the peers of a Unix socket, "*" for
+    everybody.
     """
 
     networks: tuple[_Network, ...] = ()
@@ -46,7 +47,7 @@ class Trusted:
 def client_address(peer: str, forwarded_for: str | None, trusted: Trusted) -> str:
     """The client's address: from the right, the first hop that is not a trusted proxy.
 
-    A client can write whatever it likes on the left of X-Forwarded-For; only what trusted proxies appended is to be believed.
+    A client can write whatever it likes on the left of X-Forwarded-For; only what trusted proxies appended is believed.
     """
     if not forwarded_for or peer not in trusted:
         return peer

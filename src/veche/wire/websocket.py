@@ -1,6 +1,6 @@
 """One WebSocket's life inside uvicorn: upgrade, messages in, bytes out, close; callbacks only, no task per connection.
 
-Gets a transport and bytes from uvicorn (`Config(ws=WebSocket)`), and from the lifespan state, under "veche.wire", a `Wire`.
+Gets a transport and bytes from uvicorn (`Config(ws=WebSocket)`), and a `Wire` from the lifespan state ("veche.wire").
 Gives decoded messages to the `Session` that the wire's routes chose, and framed bytes to the transport.
 """
 
@@ -45,7 +45,7 @@ class Session(Protocol):
     def binary(self, data: bytes) -> None: ...
 
     def paused(self) -> None:
-        """The peer reads slower than we write. Called in the middle of a write: take note, change no container in use."""
+        """The peer reads slower than we write. Called in the middle of a write: only take note, change no container."""
 
     def resumed(self) -> None:
         """The peer has caught up."""
@@ -65,6 +65,8 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
+    """The answer 101: who gets the messages, under which of the offered subprotocols, of how many bytes at most."""
+
     session: Session
     subprotocol: str | None = None
     max_message: int = MAX_MESSAGE
@@ -208,7 +210,7 @@ class WebSocket(asyncio.Protocol):
         self._part()
 
     def shutdown(self) -> None:
-        """uvicorn stops, and waits until all connections are gone."""
+        """Called when uvicorn stops, which waits until all connections are gone."""
         if self.closing:
             return
         if self._opened:
