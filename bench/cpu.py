@@ -1,0 +1,33 @@
+"""cpu: the server's CPU per delivery at 20 messages a second into a room of 1,000, where nothing can be joined."""
+
+from functools import partial
+
+from bench.load import Load, measure
+from bench.peers import Crowd
+from bench.report import Outcome, Plan, Row, Target, in_turns, ratios
+
+CROWD = Crowd(sockets=1000, accounts=50)
+RATE = 20
+AT_MOST = Target("<=", 2.2)
+
+
+def run(plan: Plan) -> Outcome:
+    names = plan.chosen("veche", "naive", "limit")
+    rows = in_turns(plan, plan.turns, {name: partial(send_steadily, plan, name) for name in names})
+    pairs = {("veche", "limit"): AT_MOST, ("naive", "limit"): None, ("naive", "veche"): None}
+    return Outcome(ratios(rows, "cpu us/delivery", pairs, "CPU per delivery"), rows)
+
+
+def send_steadily(plan: Plan, name: str) -> Row:
+    with plan.peers[name](plan.site, CROWD) as door:
+        measured = measure(plan.site, door, Load(CROWD.sockets, senders=1, seconds=plan.seconds(4), rate=RATE))
+    report = measured.report
+    return {
+        "cpu us/delivery": measured.cpu_us_per_delivery,
+        "deliveries/s": report.deliveries_per_s,
+        "p50 ms": report.delivery_p50_ms,
+        "p99 ms": report.delivery_p99_ms,
+        "lost": report.lost + report.extra,
+        "frames/read": report.frames_per_read,
+        "foreign cores": measured.foreign_cores,
+    }

@@ -1,0 +1,44 @@
+"""fanout: a room of 1,000 at saturation; 10 senders, each of which sends again when its message is answered."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from bench.load import Load, measure
+from bench.peers import Crowd
+from bench.report import Line, Outcome, Plan, Row, Target, in_turns, middle, ratios
+
+CROWD = Crowd(sockets=1000, accounts=50)
+SENDERS = 10
+AT_LEAST = Target(">=", 6)
+TARGET_LOST = {"veche": Target("<=", 0)}
+
+
+def run(plan: Plan) -> Outcome:
+    names = plan.chosen("veche", "naive", "limit")
+    rows = in_turns(plan, plan.turns, {name: partial(saturate, plan, name) for name in names})
+    pairs = {("veche", "naive"): AT_LEAST, ("veche", "limit"): None, ("limit", "naive"): None}
+    lines = ratios(rows, "deliveries/s", pairs, "deliveries per second")
+    lines += [Line(f"delivery p99: {name}", middle(rows[name], "p99 ms"), "ms") for name in names]
+    lines += [Line(f"lost: {name}", lost(rows[name]), "deliveries", TARGET_LOST.get(name)) for name in names]
+    return Outcome(lines, rows)
+
+
+def lost(rows: Sequence[Row]) -> float:
+    return sum(row["lost"] for row in rows)
+
+
+def saturate(plan: Plan, name: str) -> Row:
+    with plan.peers[name](plan.site, CROWD) as door:
+        measured = measure(plan.site, door, Load(CROWD.sockets, SENDERS, plan.seconds(2.5)))
+    report = measured.report
+    return {
+        "deliveries/s": report.deliveries_per_s,
+        "p50 ms": report.delivery_p50_ms,
+        "p99 ms": report.delivery_p99_ms,
+        "lost": report.lost + report.extra,
+        "cpu us/delivery": measured.cpu_us_per_delivery,
+        "server cores": measured.server_cpu_s / report.seconds,
+        "client cores": report.client_cpu_s / report.seconds,
+        "frames/read": report.frames_per_read,
+        "foreign cores": measured.foreign_cores,
+    }

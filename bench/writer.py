@@ -1,0 +1,121 @@
+"""The storage writer alone: 200 messages outstanding, in a fresh database on this disk.
+
+WIRE HERE when the storage changes: `_people` and `_command` are all that knows its commands, `store` how it is started.
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import quantiles
+from tempfile import mkdtemp
+
+from bench.errors import BenchError
+from veche.core.accounts import Account
+from veche.core.commands import Command, CreateRoom, Entered, Register, SendMessage
+from veche.core.errors import ChatError
+from veche.core.events import LogEvent
+from veche.core.rooms import Kind
+from veche.storage.database import Database
+from veche.storage.writer import Outcome, Writer
+
+OUTSTANDING = 200
+WARMUP_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How fast messages were acknowledged."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+def store(folder: Path, batch: int, seconds: float) -> Stored:
+    """Keep 200 messages outstanding for the given time; at most `batch` go into one commit."""
+    own = Path(mkdtemp(dir=folder, prefix="writer-"))
+    database = Database(f"sqlite:///{own}/veche.db")
+    try:
+        database.migrate()
+        return asyncio.run(_drive(database, batch, seconds))
+    finally:
+        database.close()
+        shutil.rmtree(own)
+
+
+async def _drive(database: Database, batch: int, seconds: float) -> Stored:
+    writer = Writer(database, _ignore, batch=batch)
+    writer.start()
+    senders = await _people(writer)
+    flow = _Flow(writer, senders)
+    flow.begin()
+    await asyncio.sleep(WARMUP_SECONDS)
+    flow.took.clear()
+    start = time.perf_counter()
+    await asyncio.sleep(seconds)
+    took, elapsed = list(flow.took), time.perf_counter() - start
+    flow.open = False
+    await writer.stop()
+    if flow.refused:
+        raise BenchError(f"The writer refused: {flow.refused}")
+    percentiles = quantiles(took, n=100)
+    return Stored(len(took) / elapsed, percentiles[49] * 1000, percentiles[98] * 1000)
+
+
+@dataclass
+class _Flow:
+    """Messages under way: each answer sends the next."""
+
+    writer: Writer
+    senders: Sequence[tuple[int, int]]  # account and room
+    took: list[float] = field(default_factory=list)
+    number: int = 0
+    open: bool = True
+    refused: str = ""
+
+    def begin(self) -> None:
+        for place in range(OUTSTANDING):
+            self.send(place)
+
+    def send(self, place: int) -> None:
+        self.number += 1
+        sent = time.perf_counter()
+        command = _command(self.senders[place % len(self.senders)], self.number)
+        self.writer.submit(command, lambda answer: self.answered(answer, place, sent))
+
+    def answered(self, answer: Outcome, place: int, sent: float) -> None:
+        self.took.append(time.perf_counter() - sent)
+        if isinstance(answer, ChatError):
+            self.refused, self.open = str(answer), False
+        if self.open:
+            self.send(place)
+
+
+async def _people(writer: Writer) -> list[tuple[int, int]]:
+    """Ten people with a room each: (account id, room id)."""
+    people: list[tuple[int, int]] = []
+    for number in range(10):
+        account = await _ask(writer, Register(password_hash="", username=f"member{number}"))
+        assert isinstance(account, Account)
+        entered = await _ask(writer, CreateRoom(account.id, Kind.GROUP, f"room {number}"))
+        assert isinstance(entered, Entered)
+        people.append((account.id, entered.room.id))
+    return people
+
+
+def _command(sender: tuple[int, int], number: int) -> Command:
+    account, room = sender
+    return SendMessage(account, room, "hello to all of you, how do you do today?", "native", f"c-{number}")
+
+
+async def _ask(writer: Writer, command: Command) -> Outcome:
+    answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    writer.submit(command, answer.set_result)
+    return await answer
+
+
+def _ignore(events: Sequence[LogEvent]) -> None:
+    """Nobody is connected."""
