@@ -11,7 +11,7 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Read from the environment. An unknown `VECHE_` name stops the start, so that a misspelt one is not overlooked.",
+        "Read from the environment. An unknown `VECHE_` name stops the start: a misspelt one is not overlooked.",
         "",
         "| name | default | |",
         "|---|---|---|",

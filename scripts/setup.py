@@ -20,7 +20,7 @@ LOCKS = {"requirements.lock": ["build"], "requirements-dev.lock": ["build", "dev
 
 
 def main() -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  # said in words, before anything else fails
         sys.exit(f"Veche needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}.")
     if "--lock" in sys.argv:
         make_locks()

@@ -13,7 +13,7 @@ from veche.core.rooms import LogId
 from veche.hub.catchup import CatchUp
 from veche.hub.channel import Channel, Job
 from veche.hub.channels import Channels, Heads, Pull
-from veche.hub.connection import Connection, Shape, Subscription
+from veche.hub.connection import Connection, Shape, Subscription, Write
 from veche.ops.crash import armed, crash_point
 
 SLICE = 1 if armed("mid_fanout") else 1000  # writes in one turn of the loop, so that other work is not kept waiting
@@ -161,8 +161,7 @@ class Hub:
             if len(writes) > budget:
                 channel.jobs.append((writes[budget:], data))
                 writes = writes[:budget]
-            for write in writes:
-                write(data)
+            _write_all(writes, data)
             budget -= len(writes)
         self._set_slow_aside()
         if channel.behind and not channel.jobs:
@@ -202,3 +201,15 @@ class Hub:
                 if subscription.live:  # still: settling may have set it aside
                     subscription.seq = subscription.channel.delivered
                     self._catch_up.begin(subscription)
+
+
+def _write_all(writes: tuple[Write, ...], data: bytes) -> None:
+    """Write to each; one that was closed since the tuple was made keeps nobody else from hearing."""
+    left = iter(writes)
+    while True:
+        try:
+            for write in left:
+                write(data)
+        except RuntimeError:  # uvloop's answer to a write on a closed transport
+            continue
+        return
