@@ -1,0 +1,198 @@
+"""A real uvicorn in a thread, with an echo whose every callback can be waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import uvicorn
+from uvicorn.config import Config
+
+from veche.wire.frames import binary_frame, ping_frame, text_frame
+from veche.wire.handshake import Refused, Upgrade
+from veche.wire.heartbeat import Heartbeats
+from veche.wire.websocket import WIRE, Accept, Accepted, WebSocket, Wire
+
+from .client import Address, Client, request
+
+FLOOD = 64
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
+_Answer = TypeVar("_Answer")
+Happened = SimpleQueue[tuple[str, Any]]
+
+
+class Echo:
+    """Echoes; obeys a few words; puts all that happens to it into a queue."""
+
+    def __init__(self, happened: Happened, heartbeat: bytes | None) -> None:
+        self.happened = happened
+        self.heartbeat = heartbeat
+
+    def opened(self, socket: WebSocket) -> None:
+        self.socket = socket
+        assert socket.upgrade is not None
+        self.happened.put(("opened", socket.upgrade))
+
+    def text(self, text: str) -> None:
+        self.happened.put(("text", text))
+        word, _, rest = text.partition(" ")
+        obey = getattr(self, f"do_{word}", None)
+        if obey is None:
+            self.socket.send(text.encode())
+        else:
+            obey(rest)
+
+    def do_close(self, code: str) -> None:
+        self.socket.close(int(code) if code else None, "as you wish" if code else "")
+        self.socket.close(4999, "once more")
+        self.socket.send(b"after the close")
+
+    def do_abort(self, _: str) -> None:
+        write = self.socket.write
+        self.socket.abort()
+        write(text_frame(b"into the void"))
+        self.happened.put(("aborted", None))
+
+    def do_fail(self, _: str) -> None:
+        raise RuntimeError("a bug in a dialect")
+
+    def do_flood(self, _: str) -> None:
+        for _nth in range(FLOOD):
+            self.socket.write(binary_frame(b"x" * 65_536))
+
+    def do_deaf(self, _: str) -> None:
+        self.socket.pause_reading()
+
+    def binary(self, data: bytes) -> None:
+        self.socket.write(binary_frame(data))
+
+    def paused(self) -> None:
+        self.happened.put(("paused", None))
+
+    def resumed(self) -> None:
+        self.happened.put(("resumed", None))
+
+    def draining(self) -> None:
+        self.socket.close(1012, "restart")
+
+    def closed(self) -> None:
+        self.happened.put(("closed", None))
+
+    def unanswered(self) -> None:
+        self.socket.close(4103, "no_pong")
+
+    def stalled(self) -> None:
+        self.happened.put(("stalled", None))
+        self.socket.close(4101, "slow")
+
+
+def unix_listener(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    return listener
+
+
+class Server:
+    """`with Server(...) as server:`; settings are those of `Wire`, and `heartbeats`."""
+
+    def __init__(self, *, heartbeats: Heartbeats | None = None, uds: str | None = None, **settings: Any) -> None:
+        self.happened: Happened = SimpleQueue()
+        self.heartbeats = heartbeats or Heartbeats()
+        self.heartbeat = None if heartbeats is None else ping_frame(b"beat")
+        self.wire = Wire(self.routes, self.heartbeats, **settings)
+        self.gate = asyncio.Event()
+        self.loop: asyncio.AbstractEventLoop
+        self.started = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0)) if uds is None else unix_listener(uds)
+        self.address: Address = self.listener.getsockname()
+        config = Config(self.app, ws=WebSocket, loop="uvloop", http="httptools", interface="asgi3", log_config=None)
+        self.uvicorn = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.uvicorn.run, args=([self.listener],), daemon=True)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        assert self.started.wait(5)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.uvicorn.should_exit = True
+        self.thread.join(10)
+        assert not self.thread.is_alive(), "the server did not stop"
+
+    def ask(self, question: Coroutine[Any, Any, _Answer]) -> _Answer:
+        """Run it on the server's loop."""
+        return asyncio.run_coroutine_threadsafe(question, self.loop).result(5)
+
+    def client(self, path: str = "/echo", **headers: str | None) -> Client:
+        """A client that has been accepted."""
+        client = Client(self.address)
+        client.send(request(path, "GET", **headers))
+        assert client.head()[0] == 101
+        assert self.next() == "opened"
+        return client
+
+    def next(self) -> str:
+        """The name of what happens next to a session."""
+        return self.happened.get(timeout=5)[0]
+
+    def routes(self, upgrade: Upgrade) -> Accept | None:
+        return {
+            "/echo": self.accept,
+            "/small": self.accept_small,
+            "/chosen": self.accept_chosen,
+            "/gate": self.accept_later,
+            "/refused": self.refuse,
+            "/bug": self.fail,
+            "/wrong": self.accept_unoffered,
+        }.get(upgrade.path)
+
+    async def accept(self, upgrade: Upgrade) -> Accepted:
+        return Accepted(Echo(self.happened, self.heartbeat))
+
+    async def accept_small(self, upgrade: Upgrade) -> Accepted:
+        return Accepted(Echo(self.happened, None), max_message=16)
+
+    async def accept_chosen(self, upgrade: Upgrade) -> Accepted:
+        return Accepted(Echo(self.happened, None), subprotocol=upgrade.subprotocols[0])
+
+    async def accept_unoffered(self, upgrade: Upgrade) -> Accepted:
+        return Accepted(Echo(self.happened, None), subprotocol="unoffered")
+
+    async def accept_later(self, upgrade: Upgrade) -> Accepted:
+        self.happened.put(("deciding", None))
+        await self.gate.wait()
+        return await self.accept(upgrade)
+
+    async def refuse(self, upgrade: Upgrade) -> Accepted:
+        raise Refused(401, b'{"detail":"Who are you?"}', (("WWW-Authenticate", "Bearer"),))
+
+    async def fail(self, upgrade: Upgrade) -> Accepted:
+        raise RuntimeError("a bug in a dialect")
+
+    async def app(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.lifespan(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def lifespan(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        await receive()
+        self.loop = asyncio.get_running_loop()
+        self.heartbeats.start()
+        scope["state"][WIRE] = self.wire
+        await send({"type": "lifespan.startup.complete"})
+        self.started.set()
+        await receive()
+        self.heartbeats.stop()
+        await send({"type": "lifespan.shutdown.complete"})
