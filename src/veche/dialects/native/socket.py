@@ -43,6 +43,7 @@ class NativeSocket:
         "_catching_up",
         "_chat",
         "_connection",
+        "_early",
         "_hello",
         "_meanwhile",
         "_socket",
@@ -62,6 +63,7 @@ class NativeSocket:
         self._timer: asyncio.TimerHandle | None = None
         self._catching_up: list[set[LogId]] = []  # what each hello or sync still waits for
         self._meanwhile: dict[int, int | None] = {}
+        self._early: list[str] = []  # bounded by one read: while hello is under way, nothing more is read
         self._waiting = 0
 
     # From the wire.
@@ -71,6 +73,9 @@ class NativeSocket:
         self._timer = asyncio.get_running_loop().call_later(HELLO_WITHIN, self._no_hello)
 
     def text(self, text: str) -> None:
+        if self._hello is not None:
+            self._early.append(text)  # a client need not wait for the answer to its hello
+            return
         try:
             command = f.decode(text)
         except f.BadFrame as refusal:
@@ -145,6 +150,7 @@ class NativeSocket:
             raise ChatError(Code.BAD_REQUEST, "There is one hello.")
         token = hello.token or self._token
         self._token = None
+        self._socket.pause_reading()
         self._hello = asyncio.get_running_loop().create_task(self._welcome(id, hello, token))
 
     async def _welcome(self, id: int, hello: f.Hello, token: str | None) -> None:
@@ -161,7 +167,17 @@ class NativeSocket:
         else:
             self._answer(id, "hello", hello_answer(login, welcome, self._meanwhile))
             self._go_on(resume_hello(hello, login, welcome, self._meanwhile))
+            self._read_on()
+
+    def _read_on(self) -> None:
         self._hello = None
+        self._meanwhile.clear()
+        early, self._early = self._early, []
+        for text in early:
+            if self._connection is not None:
+                self.text(text)
+        if self._connection is not None and not self._connection.slow:
+            self._socket.resume_reading()
 
     def _enter_hub(self, login: Login) -> None:
         if self._timer is not None:
@@ -193,7 +209,7 @@ class NativeSocket:
             self.lost()
         if heads is None or self._connection is None:
             return
-        heard = {log_id: head for log_id, head in heads.items() if log_id in self._connection.subscriptions}
+        heard = {id: head for id, head in heads.items() if id in self._connection.subscriptions or id == LOBBY_ID}
         rooms = {str(log_id): head for log_id, head in heard.items() if log_id != own}
         self._answer(id, "sync", {"rooms": rooms, "me": heads[own]})
         self._go_on(resume(asked, heard))
