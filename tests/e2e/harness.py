@@ -1,0 +1,230 @@
+"""What the browser tests stand on: a server of one's own, the system's Chromium, and people who use the page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, ViewportSize, expect
+
+LOBBY = "Lobby"
+PASSWORD = "correct horse battery"
+PATIENCE_MS = 15_000
+START_SECONDS = 30.0
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_FLAGS = (
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+NO_CHROMIUM = (
+    "The browser tests need Chromium, and there is none: install `chromium`, or name its file in VECHE_CHROMIUM."
+)
+
+
+class MissingError(Exception):
+    """Something the tests need is not on this machine; the message says what, in one sentence."""
+
+
+def find_chromium() -> str:
+    """The file of the system's Chromium. Root may install it where apt-get is. Raises MissingError."""
+    named = os.environ.get("VECHE_CHROMIUM")
+    if named:
+        if not Path(named).is_file():
+            raise MissingError(f"VECHE_CHROMIUM names {named}, and there is no such file.")
+        return named
+    found = _on_path() or (_install() and _on_path())
+    if not found:
+        raise MissingError(NO_CHROMIUM)
+    return found
+
+
+def _on_path() -> str | None:
+    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+def _install() -> bool:
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return False
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for step in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]):
+        if subprocess.run(step, env=quiet, capture_output=True, check=False).returncode != 0:
+            return False
+    return True
+
+
+def launch(playwright: Playwright) -> Browser:
+    flags = [*CHROMIUM_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    return playwright.chromium.launch(executable_path=find_chromium(), args=flags, headless=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Server:
+    """`veche serve` in a folder of its own. It keeps folder and port when it is killed and started again."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "server.log"
+
+    def start(self) -> Self:
+        command = Path(sys.executable).with_name("veche")
+        defaults = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [command, "serve", "--host", "127.0.0.1", "--port", str(self.port)],
+                cwd=self.folder,
+                env=defaults,
+                stdout=log,
+                stderr=log,
+            )
+        self._wait_until_healthy()
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye to anybody."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        try:
+            self.process.wait(timeout=START_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and not self._has_ended_within(0.05):
+            if self._is_healthy():
+                return
+        self.kill()
+        raise AssertionError(f"The server did not become healthy:\n{self.log.read_text(errors='replace')[-4000:]}")
+
+    def _has_ended_within(self, seconds: float) -> bool:
+        assert self.process is not None
+        try:
+            self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _is_healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+class Person:
+    """Somebody at the page, in a browser context of their own, who finds things as people do: by their names."""
+
+    def __init__(self, browser: Browser, url: str, name: str, viewport: ViewportSize | None = None) -> None:
+        self.name = name
+        self.context = browser.new_context(viewport=viewport, color_scheme="light", locale="en-GB")
+        self.context.set_default_timeout(PATIENCE_MS)
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        self.url = url
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    def fill_in(self, password: str = PASSWORD) -> None:
+        self.page.get_by_role("textbox", name="Username").fill(self.name)
+        self.page.get_by_role("textbox", name="Password").fill(password)
+
+    def sign_up(self) -> Self:
+        self.page.goto(self.url)
+        self.fill_in()
+        self.page.get_by_role("button", name="Sign up").click()
+        return self.expect_caught_up()
+
+    def write(self, text: str) -> Locator:
+        """Says `text` in the open room; does not wait for the server."""
+        self.page.get_by_role("textbox", name="Message").fill(text)
+        self.page.get_by_role("button", name="Send", exact=True).click()
+        return self.message(text)
+
+    def say(self, text: str) -> Locator:
+        """Says `text` in the open room and waits until it is stored."""
+        message = self.write(text)
+        self.expect_state(message, "sent")
+        return message
+
+    def make_room(self, name: str) -> None:
+        self.page.get_by_role("button", name="New room").click()
+        self.page.get_by_role("textbox", name="Room name").fill(name)
+        self.page.get_by_role("button", name="Create").click()
+        expect(self.room(name)).to_have_attribute("aria-current", "true", timeout=PATIENCE_MS)
+
+    @property
+    def log(self) -> Locator:
+        return self.page.get_by_role("log", name="Messages")
+
+    @property
+    def messages(self) -> Locator:
+        return self.log.get_by_role("article")
+
+    def message(self, text: str) -> Locator:
+        return self.messages.filter(has=self.page.get_by_text(text, exact=True))
+
+    def room(self, name: str) -> Locator:
+        return self.page.get_by_role("list", name="Rooms").get_by_role("button", name=name)
+
+    def look_again(self) -> None:
+        """Comes back to the window, upon which the page looks for new public rooms."""
+        self.page.evaluate("window.dispatchEvent(new Event('focus'))")
+
+    def expect_status(self, status: str) -> None:
+        expect(self.page.get_by_role("status")).to_have_text(status, timeout=PATIENCE_MS)
+
+    def expect_state(self, message: Locator, state: str) -> None:
+        expect(message.locator(".state")).to_have_text(state, timeout=PATIENCE_MS)
+
+    def expect_caught_up(self) -> Self:
+        self.expect_status("caught up")
+        return self
+
+    def expect_texts(self, *texts: str) -> None:
+        """The log shows exactly these, in this order."""
+        expect(self.log.locator(".text")).to_have_text(list(texts), timeout=PATIENCE_MS)
+
+    def leave(self) -> None:
+        self.context.close()

@@ -1,0 +1,104 @@
+"""The page as a document: its policy, its names, its shapes."""
+
+from __future__ import annotations
+
+import urllib.request
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect
+
+from .conftest import Meet
+from .harness import LOBBY, Server
+
+pytestmark = pytest.mark.e2e
+
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+TYPES = {"/": "text/html", "/page.js": "text/javascript", "/page.css": "text/css"}
+PHONE: ViewportSize = {"width": 360, "height": 640}
+LONG = "https://example.org/" + "a" * 300
+
+
+def test_its_policy_is_strict_and_its_files_have_their_types(server: Server) -> None:
+    for path, kind in TYPES.items():
+        with urllib.request.urlopen(server.url + path) as answer:
+            assert answer.headers["Content-Type"].startswith(kind)
+            assert policy(answer.headers["Content-Security-Policy"]) == POLICY
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def policy(header: str) -> dict[str, str]:
+    directives = (part.strip().partition(" ") for part in header.split(";"))
+    return {name: sources for name, _, sources in directives if name}
+
+
+def test_nothing_complains_during_a_conversation(meet: Meet) -> None:
+    ann, bob = meet("ann"), meet("bob")
+    ann.make_room("Square")
+    ann.say("hello")
+    bob.look_again()
+    bob.room("Square").click()
+    bob.say("hello yourself")
+    ann.expect_texts("hello", "hello yourself")
+    assert ann.complaints == []
+    assert bob.complaints == []
+
+
+def test_names_and_roles(meet: Meet) -> None:
+    ann = meet("ann", new=False)
+    ann.page.goto(ann.url)
+    for name in ("Username", "Password"):
+        expect(ann.page.get_by_role("textbox", name=name, exact=True)).to_be_visible()
+    for name in ("Sign up", "Sign in"):
+        expect(ann.page.get_by_role("button", name=name, exact=True)).to_be_visible()
+    ann.sign_up()
+    expect(ann.page.get_by_role("textbox", name="Message", exact=True)).to_be_visible()
+    for name in ("Send", "New room"):
+        expect(ann.page.get_by_role("button", name=name, exact=True)).to_be_visible()
+    expect(ann.page.get_by_role("list", name="Rooms", exact=True)).to_be_visible()
+    expect(ann.page.get_by_role("log", name="Messages", exact=True)).to_be_visible()
+    expect(ann.page.get_by_role("status")).to_have_count(1)
+
+
+def test_it_fits_a_phone(meet: Meet) -> None:
+    ann, bob = meet("ann", new=False, viewport=PHONE), meet("bob")
+    ann.page.goto(ann.url)
+    assert_fits(ann.page)
+    ann.sign_up()
+    assert_fits(ann.page)
+    ann.page.get_by_role("button", name="New room").click()
+    assert_fits(ann.page)
+    ann.page.get_by_role("textbox", name="Room name").fill("A room with a rather long name for a phone")
+    ann.page.get_by_role("button", name="Create").click()
+    expect(ann.page.get_by_role("textbox", name="Room name")).to_be_hidden()
+    ann.room(LOBBY).click()
+    bob.say(LONG)
+    expect(ann.message(LONG)).to_be_visible()
+    ann.say("Quite " * 60)
+    assert_fits(ann.page)
+    expect(ann.page.get_by_role("textbox", name="Message", exact=True)).to_be_in_viewport(ratio=1)
+    expect(ann.page.get_by_role("button", name="Send", exact=True)).to_be_in_viewport(ratio=1)
+
+
+def test_it_keeps_to_the_newest_unless_one_reads_above(meet: Meet) -> None:
+    ann, bob = meet("ann", viewport=PHONE), meet("bob")
+    for number in range(20):
+        bob.write(f"line {number}")
+    expect(ann.message("line 19")).to_be_in_viewport()
+    ann.message("line 0").scroll_into_view_if_needed()
+    bob.say("unseen")
+    expect(ann.message("unseen")).to_be_attached()
+    expect(ann.message("line 0")).to_be_in_viewport()
+
+
+def assert_fits(page: Page) -> None:
+    wide, room = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert wide <= room, f"{wide} px in {room} px"

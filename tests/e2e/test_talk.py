@@ -1,0 +1,165 @@
+"""Two people talk on the page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import Meet
+from .harness import LOBBY, Server
+
+pytestmark = pytest.mark.e2e
+
+PAYLOADS = (
+    "<script>window.__x = 1</script>",
+    "<img src=x onerror='window.__x = 1'>",
+    "<svg onload=window.__x=1>",
+    "\"'><a href=javascript:window.__x=1>click</a>",
+)
+
+
+def test_two_people_sign_up_and_talk_in_the_lobby(meet: Meet) -> None:
+    ann, bob = meet("ann"), meet("bob")
+    expect(ann.room(LOBBY)).to_have_attribute("aria-current", "true")
+
+    ann.say("Is anybody here?")
+    expect(bob.message("Is anybody here?")).to_contain_text("ann")
+    bob.say("Yes, I am.")
+    ann.say("Good.")
+
+    for person in (ann, bob):
+        person.expect_texts("Is anybody here?", "Yes, I am.", "Good.")
+    heard = ann.message("Yes, I am.")
+    expect(heard).to_contain_text(re.compile(r"bob\s+\d\d:\d\d"))
+    expect(heard.locator(".state")).to_be_empty()
+    expect(heard.locator("time")).to_have_attribute("datetime", re.compile(r"^\d{4}-\d\d-\d\dT.*Z$"))
+
+
+def test_enter_sends_and_shift_enter_breaks_the_line(meet: Meet) -> None:
+    ann = meet("ann")
+    box = ann.page.get_by_role("textbox", name="Message")
+    box.press_sequentially("one")
+    box.press("Shift+Enter")
+    box.press_sequentially("two")
+    box.press("Enter")
+    ann.expect_state(ann.messages, "sent")
+    ann.expect_texts("one\ntwo")
+    expect(box).to_have_value("")
+
+
+def test_a_second_person_joins_a_new_room_by_a_click(meet: Meet) -> None:
+    ann, bob = meet("ann"), meet("bob")
+    ann.make_room("Bell tower")
+    ann.say("Who comes up?")
+
+    bob.look_again()
+    expect(bob.room("Bell tower")).to_contain_text("join")
+    bob.room("Bell tower").click()
+    expect(bob.message("Who comes up?")).to_be_visible()
+    bob.say("Me.")
+    ann.say("Mind the step.")
+
+    for person in (ann, bob):
+        person.expect_texts("Who comes up?", "Me.", "Mind the step.")
+        expect(person.room("Bell tower")).not_to_contain_text("join")
+    bob.room(LOBBY).click()
+    bob.expect_texts()
+
+
+def test_messages_elsewhere_are_counted_until_they_are_seen(meet: Meet) -> None:
+    ann, bob = meet("ann"), meet("bob")
+    ann.page.get_by_role("button", name="New room").click()
+    ann.page.get_by_role("textbox", name="Room name").fill("Quay")
+    ann.page.get_by_role("textbox", name="Room name").press("Enter")
+    expect(ann.room("Quay")).to_have_attribute("aria-current", "true")
+
+    bob.say("one")
+    bob.say("two")
+    expect(ann.room(LOBBY)).to_contain_text("2 new")
+    expect(ann.page).to_have_title("(2) Veche")
+    ann.room(LOBBY).click()
+    expect(ann.room(LOBBY)).not_to_contain_text("new")
+    ann.expect_texts("one", "two")
+
+
+def test_a_reload_keeps_the_session_and_the_history(meet: Meet) -> None:
+    ann = meet("ann")
+    said = [f"line {number}" for number in range(55)]
+    for text in said:
+        ann.write(text)
+    ann.expect_texts(*said)
+    ann.expect_state(ann.messages.last, "sent")
+
+    ann.page.reload()
+    ann.expect_caught_up()
+    ann.expect_texts(*said[5:])
+    ann.page.get_by_role("button", name="Earlier messages").click()
+    ann.expect_texts(*said)
+    expect(ann.page.get_by_role("button", name="Earlier messages")).to_be_hidden()
+
+
+def test_markup_stays_text(meet: Meet) -> None:
+    ann, bob = meet("ann"), meet("bob")
+    for payload in PAYLOADS:
+        ann.say(payload)
+    bob.expect_texts(*PAYLOADS)
+    for person in (ann, bob):
+        assert person.log.locator("script, img, svg, a").count() == 0
+        assert person.page.locator("script:not([src='/page.js'])").count() == 0
+        assert person.page.evaluate("window.__x") is None
+    assert bob.complaints == []
+
+
+def test_markup_as_username_is_refused_or_stays_text(meet: Meet) -> None:
+    mallory = meet(PAYLOADS[1][:32], new=False)
+    mallory.page.goto(mallory.url)
+    mallory.fill_in()
+    mallory.page.get_by_role("button", name="Sign up").click()
+    expect(mallory.page.get_by_role("alert").filter(visible=True)).not_to_be_empty()
+    assert mallory.page.locator("img").count() == 0
+    assert mallory.page.evaluate("window.__x") is None
+
+
+def test_a_name_that_is_markup_stays_text(meet: Meet, server: Server) -> None:
+    ann = meet("ann")
+    name = PAYLOADS[1]
+    told = ann.context.request.post(
+        f"{server.url}/v1/register",
+        data={"username": "mallory", "password": "x" * 12, "name": name},
+    )
+    token = told.json()["token"]
+    ann.context.request.post(
+        f"{server.url}/v1/rooms/2147483647/messages",
+        headers={"Authorization": f"Bearer {token}"},
+        data={"text": "hello"},
+    )
+    expect(ann.message("hello").locator(".sender")).to_have_text(name)
+    assert ann.log.locator("img").count() == 0
+    assert ann.page.evaluate("window.__x") is None
+
+
+def test_a_wrong_password_is_said_plainly(meet: Meet) -> None:
+    meet("ann")
+    stranger = meet("ann", new=False)
+    stranger.page.goto(stranger.url)
+    stranger.fill_in("not the password")
+    stranger.page.get_by_role("button", name="Sign in").click()
+    problem = stranger.page.get_by_role("alert").filter(visible=True)
+    expect(problem).to_contain_text(re.compile("password", re.IGNORECASE))
+    assert "{" not in problem.inner_text()
+
+    stranger.fill_in()
+    stranger.page.get_by_role("button", name="Sign in").click()
+    stranger.expect_caught_up()
+
+
+def test_sign_out_ends_it(meet: Meet) -> None:
+    ann = meet("ann")
+    ann.say("between us")
+    ann.page.get_by_role("button", name="Sign out").click()
+    expect(ann.page.get_by_role("textbox", name="Username")).to_be_visible()
+    assert "between us" not in ann.page.content()
+    ann.page.reload()
+    expect(ann.page.get_by_role("textbox", name="Username")).to_be_visible()
