@@ -21,7 +21,7 @@ def migrate(engine: Engine) -> None:
     if current != newest:
         from veche.storage.upgrade import upgrade  # Alembic is half a second of imports, and rarely needed
 
-        upgrade(engine, current)
+        upgrade(engine, MIGRATIONS, current)
 
 
 def schema_version() -> str:

@@ -1,19 +1,20 @@
 """Run Alembic's scripts: each step in a transaction of its own, together with its mark."""
 
+from pathlib import Path
+
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
-from veche.storage.migrate import MIGRATIONS
 from veche.storage.sqlite import BEGIN_WRITE
 
 
-def upgrade(engine: Engine, current: str | None) -> None:
-    """Bring the schema from `current` (None: an empty database) to the newest."""
+def upgrade(engine: Engine, migrations: Path, current: str | None) -> None:
+    """Bring the schema from `current` (None: an empty database) to the newest of a folder of migrations."""
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(migrations))
     config.set_main_option("path_separator", "os")
     scripts = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
