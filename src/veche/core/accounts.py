@@ -2,7 +2,8 @@
 
 import msgspec
 
-SYSTEM_ID = 2**31 - 1
+SYSTEM_ID = 2**31 - 1  # says what the server says: notices
+ANONYMOUS_ID = 2**31 - 2  # who came without an account, where an operator lets them
 RESERVED_IDS = 2**31 - 1024  # ids from here up are built in; people, rooms and messages count up from 1
 
 

@@ -21,6 +21,13 @@ class Register(msgspec.Struct, frozen=True, gc=False):
     name: str | None = None
 
 
+class RenameAccount(msgspec.Struct, frozen=True, gc=False):
+    """Take another username."""
+
+    by: int
+    username: str
+
+
 class SetPassword(msgspec.Struct, frozen=True, gc=False):
     """Store another password and end all sessions but the one named."""
 
@@ -46,12 +53,16 @@ class EndSession(msgspec.Struct, frozen=True, gc=False):
 
 
 class CreateRoom(msgspec.Struct, frozen=True):
-    """Make a room with its first members. A direct room has one other member and is made once."""
+    """Make a room with its first members. A direct room has one other member and is made once.
+
+    `unique`: no other room that was made so may have its name.
+    """
 
     by: int
     kind: Kind
     name: str
     member_ids: tuple[int, ...] = ()
+    unique: bool = False
 
 
 class JoinRoom(msgspec.Struct, frozen=True, gc=False):
@@ -85,13 +96,25 @@ class RemoveMember(msgspec.Struct, frozen=True, gc=False):
 
 
 class SendMessage(msgspec.Struct, frozen=True, gc=False):
-    """Say something in a room. `client_message_id` makes a retry harmless."""
+    """Say something in a room. `client_message_id` makes a retry harmless.
+
+    `author` is who somebody without an account says to be.
+    """
 
     by: int
     room_id: int
     text: str
     origin: str
     client_message_id: str | None = None
+    author: str | None = None
+
+
+class PostNotice(msgspec.Struct, frozen=True, gc=False):
+    """Let the server say something in a room; it does not count as unread."""
+
+    room_id: int
+    text: str
+    origin: str
 
 
 class ReadUpTo(msgspec.Struct, frozen=True, gc=False):
@@ -110,8 +133,32 @@ class MarkRead(msgspec.Struct, frozen=True, gc=False):
     message_id: int
 
 
+class OpenEcho(msgspec.Struct, frozen=True, gc=False):
+    """Begin a conversation with the echo."""
+
+    by: int
+
+
+class SpeakEcho(msgspec.Struct, frozen=True):
+    """Write lines of a conversation with the echo down, each a source ("client" or "server") and a text."""
+
+    echo_id: int
+    lines: tuple[tuple[str, str], ...]
+
+
+class CloseEcho(msgspec.Struct, frozen=True, gc=False):
+    """End a conversation with the echo: its history shows it from now on."""
+
+    echo_id: int
+
+
 Command: TypeAlias = (
     Register
+    | RenameAccount
+    | PostNotice
+    | OpenEcho
+    | SpeakEcho
+    | CloseEcho
     | SetPassword
     | OpenSession
     | EndSession
@@ -133,6 +180,12 @@ class Sent(NamedTuple):
     duplicate: bool
 
 
+class EchoBegun(NamedTuple):
+    """The answer to OpenEcho: the conversation's id."""
+
+    echo_id: int
+
+
 class Entered(NamedTuple):
     """The answer to CreateRoom, JoinRoom and AddMember: the room, the member, and whether that is new."""
 
@@ -142,4 +195,4 @@ class Entered(NamedTuple):
     new: bool
 
 
-Answer: TypeAlias = Sent | Entered | Account | None
+Answer: TypeAlias = Sent | Entered | EchoBegun | Account | None

@@ -124,6 +124,12 @@ class PasswordChanged(msgspec.Struct, frozen=True, gc=False):
     password_hash: str
 
 
+class AccountRenamed(msgspec.Struct, frozen=True, gc=False):
+    """An account has another username."""
+
+    account: Account
+
+
 class SessionOpened(msgspec.Struct, frozen=True, gc=False):
     """Somebody signed in."""
 
@@ -136,4 +142,39 @@ class RoomCreated(msgspec.Struct, frozen=True, gc=False):
     room: Room
 
 
-Event: TypeAlias = LogEvent | AccountRegistered | PasswordChanged | SessionOpened | RoomCreated
+class EchoOpened(msgspec.Struct, frozen=True, gc=False):
+    """A conversation with the echo begins."""
+
+    id: int
+    account_id: int
+    at: int
+
+
+class EchoSpoken(msgspec.Struct, frozen=True, gc=False):
+    """A line of a conversation with the echo; `source` is "client" or "server"."""
+
+    id: int
+    echo_id: int
+    source: str
+    text: str
+    at: int
+
+
+class EchoClosed(msgspec.Struct, frozen=True, gc=False):
+    """A conversation with the echo is over, and shows in its history."""
+
+    id: int
+    at: int
+
+
+Event: TypeAlias = (
+    LogEvent
+    | AccountRegistered
+    | AccountRenamed
+    | PasswordChanged
+    | SessionOpened
+    | RoomCreated
+    | EchoOpened
+    | EchoSpoken
+    | EchoClosed
+)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from veche.core import commands as c
+from veche.core.accounts import SYSTEM_ID
 from veche.core.rooms import LOBBY_ID, LogId, account_log, direct_key
 from veche.core.text import handle_of
 
@@ -19,6 +20,7 @@ class Needs:
     sessions: set[str] = field(default_factory=set)
     rooms: set[int] = field(default_factory=set)
     directs: set[str] = field(default_factory=set)
+    unique_names: set[str] = field(default_factory=set)
     heads: set[LogId] = field(default_factory=set)
     members: set[tuple[int, int]] = field(default_factory=set)
     sent: set[tuple[int, str]] = field(default_factory=set)
@@ -27,6 +29,7 @@ class Needs:
     account_ids: bool = False
     room_ids: bool = False
     message_ids: bool = False
+    echo_ids: bool = False
 
 
 def needs_of(commands: Iterable[c.Command]) -> Needs:
@@ -73,6 +76,8 @@ def _others_membership(needs: Needs, command: c.AddMember | c.RemoveMember) -> N
 
 def _create_room(needs: Needs, command: c.CreateRoom) -> None:
     needs.room_ids = True
+    if command.unique:
+        needs.unique_names.add(command.name)
     for account_id in (command.by, *command.member_ids):
         needs.accounts.add(account_id)
         needs.heads.add(account_log(account_id))
@@ -87,6 +92,22 @@ def _read_up_to(needs: Needs, command: c.ReadUpTo) -> None:
 def _mark_read(needs: Needs, command: c.MarkRead) -> None:
     _membership(needs, command.room_id, command.by)
     needs.messages.add(command.message_id)
+
+
+def _rename_account(needs: Needs, command: c.RenameAccount) -> None:
+    needs.accounts.add(command.by)
+    needs.handles.add(handle_of(command.username))
+
+
+def _post_notice(needs: Needs, command: c.PostNotice) -> None:
+    needs.rooms.add(command.room_id)
+    needs.heads.add(command.room_id)
+    needs.accounts.add(SYSTEM_ID)
+    needs.message_ids = True
+
+
+def _echo(needs: Needs, command: c.OpenEcho | c.SpeakEcho | c.CloseEcho) -> None:
+    needs.echo_ids = True
 
 
 def _register(needs: Needs, command: c.Register) -> None:
@@ -117,6 +138,11 @@ _NEEDS: dict[type, Callable[[Needs, Any], None]] = {
     c.ReadUpTo: _read_up_to,
     c.MarkRead: _mark_read,
     c.Register: _register,
+    c.RenameAccount: _rename_account,
+    c.PostNotice: _post_notice,
+    c.OpenEcho: _echo,
+    c.SpeakEcho: _echo,
+    c.CloseEcho: _echo,
     c.OpenSession: _session,
     c.EndSession: _session,
     c.SetPassword: _set_password,

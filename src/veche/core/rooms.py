@@ -36,7 +36,7 @@ class Role(StrEnum):
 
 
 class Room(msgspec.Struct, frozen=True, gc=False):
-    """One room. `direct_key` is `low:high` of the two people, and unique."""
+    """One room. `direct_key` (`low:high` of the two people) is unique; so is `unique_name`, where a contract asks."""
 
     id: int
     kind: Kind
@@ -44,6 +44,7 @@ class Room(msgspec.Struct, frozen=True, gc=False):
     creator_id: int
     created_at: int
     direct_key: str | None = None
+    unique_name: str | None = None
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):

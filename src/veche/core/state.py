@@ -10,12 +10,14 @@ from veche.core.errors import ChatError, Code
 from veche.core.events import (
     LOGGED,
     AccountRegistered,
+    AccountRenamed,
+    EchoOpened,
+    EchoSpoken,
     Event,
     MemberJoined,
     MemberLeft,
     Message,
     MessageRead,
-    PasswordChanged,
     ReadMoved,
     RoomCreated,
     SessionOpened,
@@ -37,6 +39,7 @@ class State:
         self.sessions: dict[str, Session] = {}
         self.rooms: dict[int, Room] = {}
         self.directs: dict[str, int] = {}
+        self.unique_names: set[str] = set()
         self.heads: dict[LogId, Head] = {}
         self.members: dict[tuple[int, int], Member] = {}  # by (room, account)
         self.sent: dict[tuple[int, str], Message] = {}  # by (sender, client_message_id)
@@ -46,6 +49,8 @@ class State:
         self.next_account_id = 1
         self.next_room_id = 1
         self.next_message_id = 1
+        self.next_echo_id = 1
+        self.next_echo_line_id = 1
         self.events: list[Event] = []
 
     def account(self, account_id: int) -> Account:
@@ -97,12 +102,29 @@ def _account_registered(state: State, event: AccountRegistered) -> None:
     state.next_account_id = account.id + 1
 
 
+def _account_renamed(state: State, event: AccountRenamed) -> None:
+    account = event.account
+    state.handles.discard(state.accounts[account.id].handle)
+    state.accounts[account.id] = account
+    state.handles.add(account.handle)
+
+
+def _echo_opened(state: State, event: EchoOpened) -> None:
+    state.next_echo_id = event.id + 1
+
+
+def _echo_spoken(state: State, event: EchoSpoken) -> None:
+    state.next_echo_line_id = event.id + 1
+
+
 def _room_created(state: State, event: RoomCreated) -> None:
     room = event.room
     state.rooms[room.id] = room
     state.heads[room.id] = _EMPTY
     if room.direct_key:
         state.directs[room.direct_key] = room.id
+    if room.unique_name:
+        state.unique_names.add(room.unique_name)
     state.next_room_id = room.id + 1
 
 
@@ -135,14 +157,12 @@ def _sessions_ended(state: State, event: SessionsEnded) -> None:
             del state.sessions[session_id]
 
 
-def _nothing(state: State, event: PasswordChanged) -> None:
-    """A password's hash is never read by a decision."""
-
-
 _APPLY: dict[type, Callable[[State, Any], None]] = {
     Message: _message,
     AccountRegistered: _account_registered,
-    PasswordChanged: _nothing,
+    AccountRenamed: _account_renamed,
+    EchoOpened: _echo_opened,
+    EchoSpoken: _echo_spoken,
     SessionOpened: _session_opened,
     SessionsEnded: _sessions_ended,
     RoomCreated: _room_created,

@@ -7,7 +7,7 @@ from veche.core.errors import ChatError, Code
 MAX_TEXT_BYTES = 65_536
 MAX_NAME = 100
 MAX_CLIENT_MESSAGE_ID = 64
-RESERVED_HANDLES = frozenset({"admin", "system", "error", "veche"})
+RESERVED_HANDLES = frozenset({"admin", "anonymous", "error", "system", "veche"})
 
 _MIXABLE = frozenset({"LATIN", "CYRILLIC", "GREEK"})
 

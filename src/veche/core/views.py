@@ -50,3 +50,11 @@ class Welcome(msgspec.Struct, frozen=True):
     epoch: str
     rooms: list[RoomView]
     heads: dict[LogId, int]
+
+
+class EchoLine(msgspec.Struct, frozen=True, gc=False):
+    """A line of a conversation with the echo; `source` is "client" or "server"."""
+
+    source: str
+    text: str
+    at: int

@@ -33,15 +33,15 @@ class CatchUp:
 
     def _advance(self, subscription: Subscription) -> None:
         channel, connection = subscription.channel, subscription.connection
-        self._settle(channel)  # which may bring this very subscription up
-        if subscription not in connection.behind or channel.delivered is None:
+        self._settle(channel)  # which may bring this very connection on
+        if connection.slow or connection.pulling or subscription not in connection.behind or channel.delivered is None:
             return
-        if subscription.seq is None or subscription.seq == channel.delivered:
+        if subscription.seq is not None and subscription.seq < channel.delivered:
+            self._ask(subscription, subscription.seq, channel.delivered)
+        elif channel.delivered >= max(subscription.seq or 0, subscription.promised):
             connection.behind.remove(subscription)
             channel.put(subscription, live=True)
             connection.listener.caught_up(channel.log_id)
-        elif subscription.seq < channel.delivered:
-            self._ask(subscription, subscription.seq, channel.delivered)
 
     def _ask(self, subscription: Subscription, after: int, upto: int) -> None:
         def reply(events: Page | None) -> None:

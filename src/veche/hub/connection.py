@@ -48,13 +48,16 @@ class Listener(Protocol):
 class Subscription:
     """One connection's place in one log: live, or behind with a cursor of its own."""
 
-    __slots__ = ("channel", "connection", "live", "seq", "shape")
+    __slots__ = ("channel", "connection", "live", "promised", "seq", "shape")
 
-    def __init__(self, connection: "Connection", channel: "Channel", shape: Shape, seq: int | None) -> None:
+    def __init__(
+        self, connection: "Connection", channel: "Channel", shape: Shape, seq: int | None, promised: int
+    ) -> None:
         self.connection = connection
         self.channel = channel
         self.shape = shape
         self.seq = seq  # the last entry written; None: begin at the head. Meaningless while live
+        self.promised = promised  # the head that the client was told: before it, it has not caught up
         self.live = False
 
     def stands(self) -> bool:

@@ -46,15 +46,18 @@ class Hub:
             self._drop(subscription)
         connection.subscriptions.clear()
 
-    def subscribe(self, connection: Connection, log_id: LogId, shape: Shape, after: int | None) -> None:
+    def subscribe(
+        self, connection: Connection, log_id: LogId, shape: Shape, after: int | None, promised: int = 0
+    ) -> None:
         """Let a connection hear a log from the entry after `after` on (None: from its head on).
 
-        Register first, read then: what is committed from here on is announced to a channel that listens.
+        Register first, read then: what is committed from here on is announced to a channel that listens. It has not
+        caught up before the entry `promised` was written: a head read from the database may not be announced yet.
         """
         self.unsubscribe(connection, log_id)
         channel = self._channels.open(log_id)
         self._settle(channel)
-        subscription = Subscription(connection, channel, shape, after)
+        subscription = Subscription(connection, channel, shape, after, promised)
         channel.subscriptions.add(subscription)
         connection.subscriptions[log_id] = subscription
         self._catch_up.begin(subscription)

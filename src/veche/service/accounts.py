@@ -13,7 +13,7 @@ from veche.core.text import handle_of
 from veche.service.chat import Chat
 from veche.service.limits import LoginLimits
 from veche.service.passwords import Passwords
-from veche.service.tokens import Tokens
+from veche.service.tokens import Claims, Tokens
 from veche.storage import read
 
 
@@ -79,7 +79,17 @@ class Accounts:
 
     async def authenticate(self, token: str) -> Login:
         """Find who a token stands for; refuses as unauthenticated when it is bad or its session has ended."""
-        claims = self._tokens.verify(token)
+        return await self._login(self._tokens.verify(token))
+
+    def ticket(self, login: Login, door: str, lifetime: int) -> str:
+        """Make a ticket that opens one door for some seconds, as often as it is shown."""
+        return self._tokens.mint_ticket(login.account.id, login.session_id, door, lifetime)
+
+    async def admit(self, ticket: str, door: str) -> Login:
+        """Find who a ticket for a door stands for; refuses like `authenticate`."""
+        return await self._login(self._tokens.verify_ticket(ticket, door))
+
+    async def _login(self, claims: Claims) -> Login:
         found = await self._chat.read(read.session, claims.session_id)
         if found is None or found[1].id != claims.account_id or found[0].expires_at < time.time() * 1_000_000:
             raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")

@@ -12,7 +12,7 @@ from veche.core.accounts import Account
 from veche.core.errors import ChatError, Code
 from veche.core.events import Message
 from veche.core.rooms import PUBLIC, Kind, LogId
-from veche.core.views import MemberView, MessagePage, RoomView, Welcome
+from veche.core.views import EchoLine, MemberView, MessagePage, RoomView, Welcome
 from veche.hub.hub import Hub
 from veche.storage import read
 from veche.storage.reader import Query, Reader
@@ -37,15 +37,25 @@ class Chat:
         self._writer.submit(command, reply)
 
     @overload
-    async def do(self, command: c.SendMessage) -> c.Sent: ...
+    async def do(self, command: c.SendMessage | c.PostNotice) -> c.Sent: ...
+    @overload
+    async def do(self, command: c.OpenEcho) -> c.EchoBegun: ...
     @overload
     async def do(self, command: c.CreateRoom | c.JoinRoom | c.AddMember) -> c.Entered: ...
     @overload
-    async def do(self, command: c.Register) -> Account: ...
+    async def do(self, command: c.Register | c.RenameAccount) -> Account: ...
     @overload
     async def do(
         self,
-        command: c.LeaveRoom | c.RemoveMember | c.ReadUpTo | c.MarkRead | c.SetPassword | c.OpenSession | c.EndSession,
+        command: c.LeaveRoom
+        | c.RemoveMember
+        | c.ReadUpTo
+        | c.MarkRead
+        | c.SetPassword
+        | c.OpenSession
+        | c.EndSession
+        | c.SpeakEcho
+        | c.CloseEcho,
     ) -> None: ...
     async def do(self, command: c.Command) -> c.Answer:
         """Ask for a change and wait for its answer; raises ChatError where it is refused."""
@@ -122,3 +132,20 @@ class Chat:
         """Read messages of a room that one is in, oldest first by offset, and how many there are in all."""
         await self.entered_room(by, room_id)
         return await self.read(read.history_by_offset, room_id, offset, limit)
+
+    async def accounts(self, after: int, limit: int) -> list[Account]:
+        """Look at who there is, by id."""
+        return await self.read(read.accounts, after, limit)
+
+    async def account(self, account_id: int) -> Account | None:
+        """Look an account up."""
+        return await self.read(read.account_by_id, account_id)
+
+    async def account_named(self, username: str) -> Account | None:
+        """Look an account up by its username."""
+        found = await self.read(read.credentials, username=username)
+        return found[0] if found else None
+
+    async def echo_history(self, by: int) -> list[EchoLine]:
+        """Look at one's conversations with the echo that are over, one after another."""
+        return await self.read(read.echo_history, by)

@@ -53,8 +53,30 @@ class Tokens:
         }
         return jwt.encode(claims, self._keys[self._kid], "HS256", headers={"kid": self._kid})
 
+    def mint_ticket(self, account_id: int, session_id: str, door: str, lifetime: int) -> str:
+        """Make a ticket: it opens one door, for a short time, and may stand in a URL."""
+        now = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "aud": f"{AUDIENCE}:{door}",
+            "typ": "ticket",
+            "jti": secrets.token_hex(8),
+            "sub": str(account_id),
+            "sid": session_id,
+            "iat": now,
+            "exp": now + lifetime,
+        }
+        return jwt.encode(claims, self._keys[self._kid], "HS256", headers={"kid": self._kid})
+
+    def verify_ticket(self, ticket: str, door: str) -> Claims:
+        """Read a ticket for a door; refuses as unauthenticated whatever is not wholly right."""
+        return self._verify(ticket, f"{AUDIENCE}:{door}", "ticket")
+
     def verify(self, token: str) -> Claims:
         """Read a token; refuses as unauthenticated whatever is not wholly right."""
+        return self._verify(token, AUDIENCE, "access")
+
+    def _verify(self, token: str, audience: str, kind: str) -> Claims:
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             claims: dict[str, Any] = jwt.decode(
@@ -62,12 +84,12 @@ class Tokens:
                 self._keys[kid] if isinstance(kid, str) else "",
                 algorithms=["HS256"],
                 issuer=ISSUER,
-                audience=AUDIENCE,
+                audience=audience,
                 leeway=LEEWAY,
                 options={"require": _REQUIRED},
             )
-            if claims["typ"] != "access" or type(claims["exp"]) is not int:
-                raise ValueError("not an access token")
+            if claims["typ"] != kind or type(claims["exp"]) is not int:
+                raise ValueError("a token of another sort")
             return Claims(int(claims["sub"]), str(claims["sid"]), claims["exp"])
         except (jwt.PyJWTError, KeyError, ValueError, TypeError, OverflowError, RecursionError):
             raise ChatError(Code.UNAUTHENTICATED, "The token is bad or has expired.") from None

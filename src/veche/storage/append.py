@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from veche.core import events as e
+from veche.core.accounts import ANONYMOUS_ID
 from veche.core.rooms import LOBBY_ID, Member
 from veche.core.state import State
 from veche.storage import schema as t
@@ -63,6 +64,7 @@ def message_row(message: e.Message) -> dict[str, Any]:
         "origin": message.origin,
         "created_at": message.at,
         "reader_id": None,
+        "author": message.sender.username if message.sender.id == ANONYMOUS_ID else None,
     }
 
 

@@ -36,6 +36,7 @@ def _room(connection: Connection, event: e.RoomCreated) -> None:
             creator_id=room.creator_id,
             created_at=room.created_at,
             direct_key=room.direct_key,
+            unique_name=room.unique_name,
         )
     )
     connection.execute(insert(t.logs).values(id=room.id, last_seq=0, message_count=0))
@@ -73,9 +74,33 @@ def _read(connection: Connection, event: e.MessageRead) -> None:
     connection.execute(read.values(reader_id=event.reader_id))
 
 
+def _rename(connection: Connection, event: e.AccountRenamed) -> None:
+    account = event.account
+    renamed = update(t.accounts).where(t.accounts.c.id == account.id)
+    connection.execute(renamed.values(username=account.username, handle=account.handle, name=account.name))
+
+
+def _echo_opened(connection: Connection, event: e.EchoOpened) -> None:
+    connection.execute(insert(t.echoes).values(id=event.id, account_id=event.account_id, opened_at=event.at))
+
+
+def _echo_spoken(connection: Connection, event: e.EchoSpoken) -> None:
+    line = {"id": event.id, "echo_id": event.echo_id, "source": event.source, "text": event.text}
+    connection.execute(insert(t.echo_lines).values(**line, created_at=event.at))
+
+
+def _echo_closed(connection: Connection, event: e.EchoClosed) -> None:
+    closed = update(t.echoes).where(t.echoes.c.id == event.id, t.echoes.c.closed_at.is_(None))
+    connection.execute(closed.values(closed_at=event.at))
+
+
 WRITE: dict[type, Callable[[Connection, Any], None]] = {
     e.AccountRegistered: _account,
+    e.AccountRenamed: _rename,
     e.RoomCreated: _room,
+    e.EchoOpened: _echo_opened,
+    e.EchoSpoken: _echo_spoken,
+    e.EchoClosed: _echo_closed,
     e.PasswordChanged: _password,
     e.SessionOpened: _session,
     e.SessionsEnded: _end_sessions,

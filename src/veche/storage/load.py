@@ -24,7 +24,13 @@ ACCOUNTS = select(
     t.accounts.c.created_at,
 )
 ROOMS = select(
-    t.rooms.c.id, t.rooms.c.kind, t.rooms.c.name, t.rooms.c.creator_id, t.rooms.c.created_at, t.rooms.c.direct_key
+    t.rooms.c.id,
+    t.rooms.c.kind,
+    t.rooms.c.name,
+    t.rooms.c.creator_id,
+    t.rooms.c.created_at,
+    t.rooms.c.direct_key,
+    t.rooms.c.unique_name,
 )
 HEADS = select(t.logs.c.id, t.logs.c.last_seq, t.logs.c.message_count, t.logs.c.last_message_id)
 MEMBERS = select(
@@ -40,8 +46,8 @@ MESSAGES = select(
     t.messages.c.seq,
     t.messages.c.id,
     t.messages.c.sender_id,
-    t.accounts.c.username,
-    t.accounts.c.name,
+    func.coalesce(t.messages.c.author, t.accounts.c.username),
+    func.coalesce(t.messages.c.author, t.accounts.c.name),
     t.messages.c.text,
     t.messages.c.client_message_id,
     t.messages.c.origin,
@@ -66,6 +72,7 @@ _handles = select(_handle).join_from(
     t.accounts,
     or_(_handle == _ids.c.value, and_(_handle > _ids.c.value + "1", _handle < _ids.c.value + ":")),
 )
+_unique_names = select(t.rooms.c.unique_name).where(t.rooms.c.unique_name.in_(select(_ids.c.value)))
 _emails = select(t.accounts.c.email_key).where(t.accounts.c.email_key.in_(select(_ids.c.value)))
 _sessions = select(
     t.sessions.c.id, t.sessions.c.account_id, t.sessions.c.origin, t.sessions.c.created_at, t.sessions.c.expires_at
@@ -80,6 +87,8 @@ _count = (
 _counts = select(part(_pairs, 0), part(_pairs, 1), func.coalesce(_count, 0)).select_from(_pairs)
 _next_message = select(func.max(t.messages.c.id))
 _next_account = select(func.max(t.accounts.c.id)).where(t.accounts.c.id < RESERVED_IDS)
+_next_echo = select(func.max(t.echoes.c.id))
+_next_echo_line = select(func.max(t.echo_lines.c.id))
 _next_room = select(func.max(t.rooms.c.id)).where(t.rooms.c.id < RESERVED_IDS)
 
 
@@ -93,6 +102,9 @@ def load(connection: Connection, needs: Needs) -> State:
         state.next_account_id = (connection.scalar(_next_account) or 0) + 1
     if needs.room_ids:
         state.next_room_id = (connection.scalar(_next_room) or 0) + 1
+    if needs.echo_ids:
+        state.next_echo_id = (connection.scalar(_next_echo) or 0) + 1
+        state.next_echo_line_id = (connection.scalar(_next_echo_line) or 0) + 1
     return state
 
 
@@ -104,6 +116,8 @@ def _load_rooms(connection: Connection, needs: Needs, state: State) -> None:
         _load_heads(connection, state, needs.heads)
     if needs.members:
         _load_members(connection, state, needs.members)
+    if needs.unique_names:
+        state.unique_names.update(connection.scalars(_unique_names, {"ids": pack(needs.unique_names)}))
     if needs.directs:
         for found in connection.execute(_directs, {"ids": pack(needs.directs)}):
             room = state.rooms[found[0]] = room_of(found)
@@ -154,7 +168,7 @@ def _load_messages(connection: Connection, needs: Needs, state: State) -> None:
 
 def room_of(row: Any) -> Room:
     """Make a Room of a row of ROOMS."""
-    return Room(row[0], Kind(row[1]), row[2], row[3], row[4], row[5])
+    return Room(row[0], Kind(row[1]), row[2], row[3], row[4], row[5], row[6])
 
 
 def member_of(row: Any) -> Member:

@@ -8,7 +8,7 @@ from veche.core.accounts import RESERVED_IDS, Account, Person, Session
 from veche.core.events import LogEvent, Message
 from veche.core.rooms import LOBBY_ID, PUBLIC, Head, Kind, LogId, Role, Room, account_log
 from veche.core.text import handle_of
-from veche.core.views import MemberView, MessagePage, RoomView, Welcome
+from veche.core.views import EchoLine, MemberView, MessagePage, RoomView, Welcome
 from veche.storage import schema as t
 from veche.storage.entries import event_of
 from veche.storage.load import ACCOUNTS, HEADS, MEMBERS, MESSAGES, ROOMS, member_of, message_of, room_of
@@ -202,6 +202,21 @@ def history_by_offset(
     total = connection.scalar(select(func.count()).where(t.messages.c.room_id == room_id)) or 0
     rows = connection.execute(query.offset(offset).limit(limit if limit is not None else -1))
     return [message_of(row) for row in rows], total
+
+
+def echo_history(connection: Connection, account_id: int) -> list[EchoLine]:
+    """Read an account's conversations with the echo that are over, in the order in which they ended."""
+    lines = select(t.echo_lines.c.source, t.echo_lines.c.text, t.echo_lines.c.created_at)
+    query = lines.join(t.echoes, t.echoes.c.id == t.echo_lines.c.echo_id).where(
+        t.echoes.c.account_id == account_id, t.echoes.c.closed_at.is_not(None)
+    )
+    rows = connection.execute(query.order_by(t.echoes.c.closed_at, t.echoes.c.id, t.echo_lines.c.id))
+    return [EchoLine(*row) for row in rows]
+
+
+def open_echoes(connection: Connection) -> list[int]:
+    """Name the conversations with the echo that a crash left open."""
+    return list(connection.scalars(select(t.echoes.c.id).where(t.echoes.c.closed_at.is_(None))))
 
 
 def entries(connection: Connection, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:

@@ -51,6 +51,8 @@ rooms = Table(
     Column("creator_id", Id, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("direct_key", String(64), unique=True),
+    Column("unique_name", Text),
+    Index("uq_rooms_unique_name", "unique_name", unique=True),
 )
 
 logs = Table(
@@ -87,6 +89,7 @@ messages = Table(
     Column("origin", String(32), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("reader_id", Id),  # who read it first
+    Column("author", Text),  # who somebody without an account says to be
     UniqueConstraint("room_id", "seq"),
     Index("uq_messages_sender_id_client_message_id", "sender_id", "client_message_id", unique=True),
 )
@@ -102,4 +105,23 @@ events = Table(
     Column("room_id", Id),
     Column("data", Text, nullable=False),  # the rest, as JSON
     sqlite_with_rowid=False,
+)
+
+echoes = Table(
+    "echoes",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("account_id", Id, nullable=False, index=True),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("closed_at", BigInteger),
+)
+
+echo_lines = Table(
+    "echo_lines",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("echo_id", Id, nullable=False, index=True),
+    Column("source", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from veche.core import commands as c
-from veche.core.decide import accounts, messages, rooms
+from veche.core.decide import accounts, echo, messages, rooms
 from veche.core.state import State
 
 _DECIDE: dict[type, Callable[[State, Any, int], c.Answer]] = {
@@ -20,7 +20,12 @@ _DECIDE: dict[type, Callable[[State, Any, int], c.Answer]] = {
     c.LeaveRoom: rooms.leave_room,
     c.AddMember: rooms.add_member,
     c.RemoveMember: rooms.remove_member,
+    c.PostNotice: messages.post_notice,
     c.Register: accounts.register,
+    c.RenameAccount: accounts.rename_account,
+    c.OpenEcho: echo.open_echo,
+    c.SpeakEcho: echo.speak_echo,
+    c.CloseEcho: echo.close_echo,
     c.SetPassword: accounts.set_password,
     c.OpenSession: accounts.open_session,
     c.EndSession: accounts.end_session,

@@ -2,14 +2,16 @@
 
 from itertools import count
 
+import msgspec
+
 from veche.core.accounts import Account, Session
-from veche.core.commands import EndSession, OpenSession, Register, SetPassword
+from veche.core.commands import EndSession, OpenSession, Register, RenameAccount, SetPassword
 from veche.core.errors import ChatError, Code
-from veche.core.events import AccountRegistered, PasswordChanged, SessionOpened, SessionsEnded
+from veche.core.events import AccountRegistered, AccountRenamed, PasswordChanged, SessionOpened, SessionsEnded
 from veche.core.needs import handle_base
 from veche.core.rooms import account_log
 from veche.core.state import State
-from veche.core.text import RESERVED_HANDLES, check_name
+from veche.core.text import RESERVED_HANDLES, check_name, handle_of
 
 
 def register(state: State, command: Register, at: int) -> Account:
@@ -38,6 +40,19 @@ def _free_handle(state: State, base: str) -> str:
     if not _is_taken(state, base):
         return base
     return next(handle for n in count(2) if not _is_taken(state, handle := f"{base}{n}"))
+
+
+def rename_account(state: State, command: RenameAccount, at: int) -> Account:
+    """Take another username; its own in another spelling is free for the one who has it."""
+    account = state.account(command.by)
+    check_name(command.username, "username")
+    handle = handle_of(command.username)
+    if handle != account.handle and _is_taken(state, handle):
+        raise ChatError(Code.TAKEN, "This username is taken.", field="username")
+    name = command.username if account.name == account.username else account.name
+    renamed = msgspec.structs.replace(account, username=command.username, handle=handle, name=name)
+    state.record(AccountRenamed(renamed))
+    return renamed
 
 
 def set_password(state: State, command: SetPassword, at: int) -> None:

@@ -1,6 +1,7 @@
 """What is said in a room, and what is read there."""
 
-from veche.core.commands import MarkRead, ReadUpTo, SendMessage, Sent
+from veche.core.accounts import SYSTEM_ID, Person
+from veche.core.commands import MarkRead, PostNotice, ReadUpTo, SendMessage, Sent
 from veche.core.decide.rooms import member_of
 from veche.core.errors import ChatError, Code
 from veche.core.events import Message, MessageRead, ReadMoved
@@ -12,6 +13,8 @@ from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text
 def send_message(state: State, command: SendMessage, at: int) -> Sent:
     """Store a message once: the same `client_message_id` again gets the first answer."""
     check_text(command.text)
+    if command.author is not None:
+        check_name(command.author, "author")
     client_id = command.client_message_id
     if client_id is not None:
         _check_client_id(client_id)
@@ -25,7 +28,7 @@ def send_message(state: State, command: SendMessage, at: int) -> Sent:
         log_id=room.id,
         seq=head.last_seq + 1,
         id=state.next_message_id,
-        sender=sender.person,
+        sender=sender.person if command.author is None else Person(sender.id, command.author, command.author),
         text=command.text,
         client_message_id=client_id,
         origin=command.origin,
@@ -34,6 +37,26 @@ def send_message(state: State, command: SendMessage, at: int) -> Sent:
     )
     state.record(message)
     return Sent(message, duplicate=False)
+
+
+def post_notice(state: State, command: PostNotice, at: int) -> Sent:
+    """Store what the server says in a room."""
+    check_text(command.text)
+    room, head = state.room(command.room_id), state.heads[command.room_id]
+    notice = Message(
+        log_id=room.id,
+        seq=head.last_seq + 1,
+        id=state.next_message_id,
+        sender=state.account(SYSTEM_ID).person,
+        text=command.text,
+        client_message_id=None,
+        origin=command.origin,
+        at=at,
+        number=head.message_count,
+        kind="notice",
+    )
+    state.record(notice)
+    return Sent(notice, duplicate=False)
 
 
 def _check_client_id(client_id: str) -> None:

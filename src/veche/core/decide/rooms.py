@@ -23,7 +23,10 @@ def create_room(state: State, command: CreateRoom, at: int) -> Entered:
         key = direct_key(creator.id, others[0].id)
         if (room_id := state.directs.get(key)) is not None:
             return _entered(state, state.rooms[room_id], creator.id, new=False)
-    room = Room(state.next_room_id, command.kind, command.name, creator.id, at, key)
+    unique_name = command.name if command.unique else None
+    if unique_name in state.unique_names:
+        raise ChatError(Code.TAKEN, "A room has this name.", field="name")
+    room = Room(state.next_room_id, command.kind, command.name, creator.id, at, key, unique_name)
     state.record(RoomCreated(room))
     _enter(state, room, creator, creator, Role.OWNER, at)
     for other in others:

@@ -16,15 +16,16 @@ Meanwhile = Mapping[int, int | None]
 
 
 class Resumption(NamedTuple):
-    """After which seq each log goes on, and the frames that say where that is not what was asked for."""
+    """After which seq each log goes on, the heads that the client knows, and what to say where it is not as asked."""
 
     positions: dict[LogId, int]
+    heads: Mapping[LogId, int]
     pushes: list[Push]
 
 
 def resume(asked: Mapping[LogId, int], heads: Mapping[LogId, int], *, stale: bool = False) -> Resumption:
     """Place what was asked for. Never a silent hole: `reset` where a log does not go on, `gone` where it may not."""
-    resumption = Resumption({}, [])
+    resumption = Resumption({}, heads, [])
     for log_id, seq in asked.items():
         if log_id not in heads:
             resumption.pushes.append(("gone", {"room_id": log_id}))
@@ -56,7 +57,7 @@ def resume_hello(hello: Hello, login: Login, welcome: Welcome, meanwhile: Meanwh
         asked[own] = hello.me
     placed = resume(asked, heads, stale=hello.epoch not in (None, welcome.epoch))
     entered = {room_id: seq for room_id, seq in meanwhile.items() if seq is not None}
-    return Resumption(entered | heads | placed.positions, placed.pushes)
+    return Resumption(entered | heads | placed.positions, heads, placed.pushes)
 
 
 def rooms_now(welcome: Welcome, meanwhile: Meanwhile) -> list[RoomView]:

@@ -160,7 +160,7 @@ class NativeSocket:
             welcome = await self._chat.welcome(login.account.id)
         except ChatError as refusal:
             self._refuse(id, refusal)
-            self._end(4001, "unauthenticated")
+            self._end(*((4100, "unavailable", 1000) if refusal.temporary else (4001, "unauthenticated", None)))
         except Exception:
             log.exception("hello failed")
             self._end(4100, "unavailable", 1000)
@@ -195,7 +195,7 @@ class NativeSocket:
             return
         self._catching_up.append(set(resumption.positions))
         for log_id, seq in resumption.positions.items():
-            self._chat.hub.subscribe(self._hub_place(), log_id, SHAPE, seq)
+            self._chat.hub.subscribe(self._hub_place(), log_id, SHAPE, seq, resumption.heads.get(log_id, 0))
 
     def _sync(self, id: int, sync: f.Sync) -> None:
         own = account_log(self._hub_place().account.id)

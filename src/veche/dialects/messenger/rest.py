@@ -1,0 +1,147 @@
+"""The calls of the messenger contract."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import StreamingResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from veche.core import commands as c
+from veche.core.errors import ChatError, Code
+from veche.core.rooms import Kind
+from veche.core.views import MessagePage
+from veche.dialects.messenger import encode
+from veche.dialects.messenger.errors import invalid, problem
+from veche.dialects.messenger.rules import (
+    ChatType,
+    Credentials,
+    Id,
+    Limit,
+    NewChat,
+    NewMessage,
+    Offset,
+    Registration,
+)
+from veche.service.accounts import Login
+from veche.service.chat import Chat
+from veche.wire.http import AccountsOf, AddressOf, ChatOf, reply, route_class
+
+PAGE = 1000
+
+# Clients that say no Content-Type were understood by the original's FastAPI, so they are here.
+router = APIRouter(tags=["messenger"], route_class=route_class(problem, invalid), strict_content_type=False)
+
+_bearer = HTTPBearer(auto_error=False, description="The token of `login`.")
+BearerOf = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+async def _login(accounts: AccountsOf, bearer: BearerOf) -> Login:
+    if bearer is None:
+        raise ChatError(Code.UNAUTHENTICATED, "There is no token.", reason="missing")
+    return await accounts.authenticate(bearer.credentials)
+
+
+async def _login_of_me(accounts: AccountsOf, bearer: BearerOf) -> Login:
+    try:
+        return await _login(accounts, bearer)
+    except ChatError as refusal:
+        if refusal.code is Code.UNAUTHENTICATED:
+            refusal.data.setdefault("reason", "me")
+        raise
+
+
+LoginOf = Annotated[Login, Depends(_login)]
+
+
+@router.post("/register", status_code=201)
+async def register(body: Registration, accounts: AccountsOf) -> Response:
+    """Make an account."""
+    account = await accounts.register(body.password, email=body.email, name=body.display_name)
+    return reply(encode.profile(account), 201)
+
+
+@router.post("/login")
+async def login(body: Credentials, accounts: AccountsOf, address: AddressOf) -> Response:
+    """Sign in."""
+    account = await accounts.check_password(body.password, address, email=body.email)
+    signed = await accounts.open_session(account, "messenger")
+    return reply({"access_token": signed.token, "token_type": "bearer"})
+
+
+@router.get("/me")
+async def me(login: Annotated[Login, Depends(_login_of_me)]) -> Response:
+    """Look at one's own account."""
+    return reply(encode.profile(login.account))
+
+
+@router.get("/chats")
+async def chats(login: LoginOf, chat: ChatOf) -> Response:
+    """Look at one's chats, by id."""
+    return reply([encode.chat(view) for view in await chat.rooms(login.account.id)])
+
+
+@router.post("/chats")
+async def make_chat(body: NewChat, login: LoginOf, chat: ChatOf) -> Response:
+    """Make a chat of oneself and others; a private one is made once."""
+    by, private = login.account.id, body.chat_type is ChatType.PRIVATE
+    if private:
+        _check_other(by, body.member_ids)
+    if 0 in body.member_ids:
+        raise ChatError(Code.NOT_FOUND, "No such account.", what="account")
+    kind = Kind.DIRECT if private else Kind.GROUP
+    entered = await chat.do(c.CreateRoom(by, kind, body.name, tuple(body.member_ids)))
+    if not entered.new:
+        raise ChatError(Code.TAKEN, "They have a private chat.", reason="private_chat")
+    return reply(encode.Chat(entered.room.name, body.chat_type, entered.room.id))
+
+
+def _check_other(by: int, member_ids: list[int]) -> None:
+    if len(member_ids) != 1:
+        raise ChatError(Code.INVALID, "A private chat has one other member.", reason="not_one")
+    if member_ids == [by]:
+        raise ChatError(Code.INVALID, "That is yourself.", reason="oneself")
+
+
+@router.get("/chats/{chat_id}/messages")
+async def messages(chat_id: Id, login: LoginOf, chat: ChatOf) -> Response:
+    """Read all messages of a chat, oldest first."""
+    page = await chat.history(login.account.id, chat_id, PAGE, after=0)
+    if not page.more_after:
+        return reply([encode.stored(message) for message in page.items])
+    return StreamingResponse(_all(chat, login.account.id, page), 200, {"Cache-Control": "no-store"}, "application/json")
+
+
+async def _all(chat: Chat, by: int, page: MessagePage) -> AsyncIterator[bytes]:
+    """Write a long chat page by page, so that it never stands in memory as a whole."""
+    before = b"["
+    while True:
+        yield before + encode.to_json([encode.stored(message) for message in page.items])[1:-1]
+        if not page.more_after:
+            break
+        before = b","
+        page = await chat.history(by, page.items[-1].log_id, PAGE, after=page.items[-1].seq)
+    yield b"]"
+
+
+@router.post("/chats/{chat_id}/messages")
+async def send(chat_id: Id, body: NewMessage, login: LoginOf, chat: ChatOf) -> Response:
+    """Say something; the chat's sockets hear it too."""
+    client_id = body.client_message_id if body.client_message_id is not None else str(uuid4())
+    sent = await chat.do(c.SendMessage(login.account.id, chat_id, body.text, "messenger", client_id))
+    return reply(encode.stored(sent.message))
+
+
+@router.get("/history/{chat_id}")
+async def history(chat_id: Id, login: LoginOf, chat: ChatOf, limit: Limit = 50, offset: Offset = 0) -> Response:
+    """Read a page of a chat, oldest first."""
+    found, total = await chat.history_by_offset(login.account.id, chat_id, offset, limit)
+    items = [encode.stored(message) for message in found]
+    return reply({"items": items, "total": total, "offset": offset, "limit": limit})
+
+
+@router.get("/health")
+async def health() -> Response:
+    """Say that all is well."""
+    return reply({"status": "все ок👌"})
