@@ -1,0 +1,399 @@
+"""A native client that keeps the five rules of docs/native.md and writes down all that it says and hears."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from .frames import Bye, ErrorBody, GoneBody, HelloAnswer, MessageBody, ResetBody, SendAnswer, SyncAnswer
+from .records import (
+    ME,
+    Ack,
+    CaughtUp,
+    Down,
+    Gone,
+    Invoke,
+    Journal,
+    Nack,
+    Odd,
+    Recv,
+    Reset,
+    Verdict,
+    Welcome,
+    judge,
+)
+
+WINDOW = 4
+OPEN_LIMIT = 2.0
+SILENCE_LIMIT = 40.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who a client is. `name` is also the first part of its client message ids."""
+
+    name: str
+    id: int
+    token: str
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """A client's habits. `burst`: the mean number of messages before a pause; all times are means, in seconds."""
+
+    burst: float = 4.0
+    pause: float = 0.08
+    lifetime: float = 2.5
+    read_share: float = 0.02
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A message that has no answer yet."""
+
+    room: int
+    cid: str
+    text: str
+
+
+def text_of(cid: str) -> str:
+    """The text of a message follows from its client id, so that a changed or invented text shows."""
+    return f"{hashlib.sha256(cid.encode()).hexdigest()} {cid}"
+
+
+@dataclass
+class Memory:
+    """What a client keeps from one socket to the next (rules 1 and 3)."""
+
+    account: Account
+    positions: dict[int, int]
+    epoch: str | None = None
+    unacked: dict[str, Pending] = field(default_factory=dict)
+    sent: int = 0
+
+    def hello(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"token": self.account.token, **self.asked()}
+        return body if self.epoch is None else {**body, "epoch": self.epoch}
+
+    def asked(self) -> dict[str, Any]:
+        rooms = {str(room): seq for room, seq in self.positions.items() if room != ME}
+        return {"rooms": rooms, "me": self.positions[ME]}
+
+    def compose(self, room: int) -> Pending:
+        self.sent += 1
+        cid = f"{self.account.name}-{self.sent}"
+        pending = Pending(room, cid, text_of(cid))
+        self.unacked[cid] = pending
+        return pending
+
+    def apply(self, room: int, seq: int) -> Verdict:
+        """Moves the position when the event is the next of its log. A log that was never asked for has no position."""
+        verdict = judge(self.positions.get(room, seq), seq)
+        if verdict == "next":
+            self.positions[room] = seq
+        return verdict
+
+
+@dataclass(frozen=True)
+class Command:
+    """What was asked under one command id; `cid` of a send."""
+
+    name: str
+    cid: str = ""
+
+
+class Visit:
+    """One socket's life: the commands that wait for an answer die with it, the memory does not."""
+
+    def __init__(self, number: int, memory: Memory, journal: Journal, moved: asyncio.Event) -> None:
+        self.number = number
+        self.bye = Bye(code=0)
+        self.welcomed = False
+        self.retreat = False
+        self.caught_up = False
+        self._memory = memory
+        self._journal = journal
+        self._moved = moved
+        self._commands: dict[int, Command] = {}
+        self._last_id = 0
+        self._syncing = False
+
+    @property
+    def _name(self) -> str:
+        return self._memory.account.name
+
+    def command(self, name: str, body: Mapping[str, Any], cid: str = "") -> str:
+        """The text of one command frame; its answer will be known by its id."""
+        self._last_id += 1
+        self._commands[self._last_id] = Command(name, cid)
+        return msgspec.json.encode({"id": self._last_id, name: body}).decode()
+
+    def send(self, pending: Pending) -> str:
+        body = {"room_id": pending.room, "text": pending.text, "client_message_id": pending.cid}
+        return self.command("send", body, pending.cid)
+
+    def take(self, raw: str | bytes) -> str | None:
+        """One frame of the server; gives the frame to say in return, if any."""
+        try:
+            frame = msgspec.json.decode(raw, type=dict[str, Any])
+            if not frame:
+                return "{}"
+            if "id" not in frame:
+                return self._pushed(frame)
+            self._answered(frame)
+        except msgspec.ValidationError as error:
+            self._odd(f"{error}: {raw!r:.300}")
+        except msgspec.DecodeError:
+            self._odd(f"not JSON: {raw!r:.300}")
+        finally:
+            self._moved.set()
+        return None
+
+    def _odd(self, sentence: str) -> None:
+        self._journal.add(Odd(self._journal.clock(), self._name, sentence))
+
+    def _answered(self, frame: Mapping[str, Any]) -> None:
+        command = self._commands.pop(frame["id"], None)
+        if command is None:
+            self._odd(f"an answer to no command: {frame}")
+        elif "error" in frame:
+            self._refused(command, msgspec.convert(frame["error"], ErrorBody))
+        elif command.name not in frame:
+            self._odd(f"{command.name} was answered by {sorted(frame)}")
+        elif command.name == "send":
+            self._acked(command.cid, msgspec.convert(frame["send"], SendAnswer))
+        elif command.name == "hello":
+            self._greeted(msgspec.convert(frame["hello"], HelloAnswer))
+        elif command.name == "sync":
+            self._synced(msgspec.convert(frame["sync"], SyncAnswer, strict=False))
+
+    def _acked(self, cid: str, answer: SendAnswer) -> None:
+        if answer.client_message_id != cid:
+            self._odd(f"the answer to {cid} speaks of {answer.client_message_id}")
+            return
+        self._memory.unacked.pop(cid, None)
+        at = self._journal.clock()
+        room, seq, message_id = answer.room_id, answer.seq, answer.message_id
+        self._journal.add(Ack(at, self._name, self.number, room, cid, seq, message_id, answer.duplicate))
+
+    def _refused(self, command: Command, error: ErrorBody) -> None:
+        """What may pass later ends the visit, so that all un-acked go out again after a wait and in order."""
+        self.retreat = error.temporary
+        if command.name == "send":
+            self._journal.add(Nack(self._journal.clock(), self._name, command.cid, error.code, error.temporary))
+            if not error.temporary:
+                self._memory.unacked.pop(command.cid, None)
+        elif not error.temporary:
+            self._odd(f"{command.name} was refused: {error.code} {error.message}")
+
+    def _greeted(self, answer: HelloAnswer) -> None:
+        self._memory.epoch = answer.epoch
+        self._welcome({head.id: head.head_seq for head in answer.rooms} | {ME: answer.me.seq})
+        self.welcomed = True
+
+    def _synced(self, answer: SyncAnswer) -> None:
+        self._syncing = False
+        self._welcome(answer.rooms if answer.me is None else {**answer.rooms, ME: answer.me})
+
+    def _welcome(self, heads: Mapping[int, int]) -> None:
+        asked = {room: head for room, head in heads.items() if room in self._memory.positions}
+        self._journal.add(Welcome(self._journal.clock(), self._name, self.number, asked))
+
+    def _pushed(self, frame: Mapping[str, Any]) -> str | None:
+        at, name = self._journal.clock(), self._name
+        for event, body in frame.items():
+            if event == "caught_up":
+                self.caught_up = True
+                self._journal.add(CaughtUp(at, name, self.number))
+            elif event == "reset":
+                self._reset(msgspec.convert(body, ResetBody))
+            elif event == "gone":
+                self._journal.add(Gone(at, name, self.number, msgspec.convert(body, GoneBody).room_id))
+            elif event == "bye":
+                self.bye = msgspec.convert(body, Bye)
+            elif event == "message":
+                return self._heard_message(msgspec.convert(body, MessageBody))
+            elif isinstance(body, dict) and "seq" in body:
+                return self._heard(Recv(at, name, self.number, body.get("room_id", ME), body["seq"], event))
+            else:
+                self._odd(f"unknown frame {frame}")
+        return None
+
+    def _reset(self, body: ResetBody) -> None:
+        at = self._journal.clock()
+        self._journal.add(Reset(at, self._name, self.number, body.room_id, body.seq, body.reason))
+        self._memory.positions[body.room_id] = body.seq
+
+    def _heard_message(self, body: MessageBody) -> str | None:
+        return self._heard(
+            Recv(
+                self._journal.clock(),
+                self._name,
+                self.number,
+                body.room_id,
+                body.seq,
+                "message",
+                body.id,
+                body.client_message_id,
+                body.sender.get("id"),
+                body.text,
+            )
+        )
+
+    def _heard(self, recv: Recv) -> str | None:
+        self._journal.add(recv)
+        verdict = self._memory.apply(recv.room, recv.seq)
+        if verdict == "gap" and not self._syncing:
+            self._syncing = True
+            return self.command("sync", self._memory.asked())
+        return None
+
+
+def pause_before_return(bye: Bye, rng: random.Random) -> float | None:
+    """Rule 5: how many seconds to wait before the next connect; None: do not come back."""
+    jitter = rng.uniform(0.05, 0.3)
+    if 4000 <= bye.code < 4100:
+        return None
+    if 4100 <= bye.code < 4200:
+        return 1.0 + jitter
+    return bye.retry_after_ms / 1000 + jitter
+
+
+class Client:
+    """Connects, resumes, sends with a window of `WINDOW`, drops its own socket at times, and comes back."""
+
+    def __init__(
+        self,
+        account: Account,
+        url: str,
+        rooms: Iterable[int],
+        journal: Journal,
+        rng: random.Random,
+        traffic: Traffic,
+        calm: bool = False,
+    ) -> None:
+        """`calm`: only listens."""
+        self.memory = Memory(account, {ME: 0} | dict.fromkeys(rooms, 0))
+        self.calm = calm
+        self._url = url
+        self._rooms = sorted(rooms)
+        self._journal = journal
+        self._rng = rng
+        self._traffic = traffic
+        self._moved = asyncio.Event()
+        self._visits = 0
+        self._visit: Visit | None = None
+
+    async def run(self) -> None:
+        """Comes back for ever: ends when it is cancelled, or when the server tells it not to come back."""
+        pause: float | None = 0.0
+        while pause is not None:
+            await asyncio.sleep(pause)
+            pause = await self._come_and_go()
+
+    def soothe(self) -> None:
+        """From now on it sends nothing new; what is un-acked is still repeated at each return."""
+        self.calm = True
+        self._moved.set()
+
+    async def answered(self, limit: float) -> bool:
+        """True when nothing is un-acked within `limit` seconds."""
+        return await self._until(lambda: not self.memory.unacked, limit)
+
+    async def settled(self, heads: Mapping[int, int], limit: float) -> bool:
+        """True when within `limit` seconds it is caught up, and has applied each room of `heads` up to its head."""
+        return await self._until(lambda: self._is_settled(heads), limit)
+
+    def _is_settled(self, heads: Mapping[int, int]) -> bool:
+        positions = self.memory.positions
+        at_heads = all(positions[room] >= head for room, head in heads.items())
+        return at_heads and self._visit is not None and self._visit.caught_up
+
+    async def _until(self, holds: Callable[[], bool], limit: float) -> bool:
+        try:
+            async with asyncio.timeout(limit):
+                while not holds():
+                    await self._motion()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _motion(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
+
+    def _lifetime(self) -> float:
+        return SILENCE_LIMIT if self.calm else min(self._rng.expovariate(1 / self._traffic.lifetime), SILENCE_LIMIT)
+
+    async def _come_and_go(self) -> float | None:
+        try:
+            socket = await connect(
+                self._url, compression=None, ping_interval=None, open_timeout=OPEN_LIMIT, close_timeout=OPEN_LIMIT
+            )
+        except (OSError, TimeoutError, EOFError, WebSocketException):
+            return pause_before_return(Bye(code=0), self._rng)
+        self._visits += 1
+        self._visit = visit = Visit(self._visits, self.memory, self._journal, self._moved)
+        own = await self._converse(socket, visit)
+        self._visit = None
+        code = visit.bye.code or socket.close_code
+        self._journal.add(Down(self._journal.clock(), self.memory.account.name, visit.number, code, own))
+        return pause_before_return(visit.bye, self._rng)
+
+    async def _converse(self, socket: ClientConnection, visit: Visit) -> bool:
+        """Reads and writes until the socket ends; True when it was this client that dropped it."""
+        writer = asyncio.create_task(self._write(socket, visit))
+        try:
+            async with asyncio.timeout(self._lifetime()):
+                await socket.send(visit.command("hello", self.memory.hello()))
+                async for raw in socket:
+                    reply = visit.take(raw)
+                    if reply is not None:
+                        await socket.send(reply)
+                    if visit.retreat:
+                        return True
+            return False
+        except TimeoutError:
+            return True
+        except ConnectionClosed:
+            return False
+        finally:
+            writer.cancel()
+            socket.transport.abort()
+            await _ended(writer)
+
+    async def _write(self, socket: ClientConnection, visit: Visit) -> None:
+        while not visit.welcomed:
+            await self._motion()
+        for pending in tuple(self.memory.unacked.values()):
+            await socket.send(visit.send(pending))
+        while True:
+            while self.calm or len(self.memory.unacked) >= WINDOW:
+                await self._motion()
+            await self._say_something(socket, visit)
+
+    async def _say_something(self, socket: ClientConnection, visit: Visit) -> None:
+        room = self._rng.choice(self._rooms)
+        pending = self.memory.compose(room)
+        name = self.memory.account.name
+        self._journal.add(Invoke(self._journal.clock(), name, room, pending.cid, pending.text))
+        await socket.send(visit.send(pending))
+        if self._rng.random() < self._traffic.read_share and (seq := self.memory.positions[room]):
+            await socket.send(visit.command("read", {"room_id": room, "seq": seq}))
+        if self._rng.random() < 1 / self._traffic.burst:
+            await asyncio.sleep(self._rng.expovariate(1 / self._traffic.pause))
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Waits for a task that was cancelled; what it failed with is a bug of this client, unless the socket closed."""
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()) and not isinstance(error, ConnectionClosed):
+        raise error

@@ -1,0 +1,140 @@
+"""Servers that break one promise each, made by an exact replacement in a copy of the package.
+
+The proof that the checker sees: a run against each of them must end with one of the violations it is expected to cause.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .client import Traffic
+from .nemesis import Act, Crash, Kill
+
+PACKAGE = Path(__file__).resolve().parents[2] / "src" / "veche"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """`file` is relative to the package; `old` stands in it exactly once."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`expected`: at least one violation of these kinds must be found in a run through `acts` under `traffic`."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    expected: frozenset[str]
+    acts: Sequence[Act]
+    traffic: Traffic = field(default_factory=Traffic)
+
+
+class StaleMutantError(Exception):
+    """The source has moved on: the text to be replaced is not there exactly once."""
+
+
+ACKS_BEFORE_COMMIT = Mutant(
+    name="acks before commit",
+    edits=(
+        Edit(
+            file="storage/writer.py",
+            old="""\
+                outcomes, events = commit(self._database, [request.command for request in batch])
+                crash_point("after_commit_before_ack")
+                self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events)
+""",
+            new="""\
+                _commit.answer = lambda outcomes, events, batch=batch: self._loop.call_soon_threadsafe(
+                    self._answer, batch, outcomes, events
+                )
+                commit(self._database, [request.command for request in batch])
+                crash_point("after_commit_before_ack")
+""",
+        ),
+        Edit(
+            file="storage/writer.py",
+            old="""\
+        crash_point("before_commit")
+    return outcomes, [event for event in state.events if isinstance(event, LOGGED)]
+""",
+            new="""\
+        events = [event for event in state.events if isinstance(event, LOGGED)]
+        early = all(type(command).__name__ == "SendMessage" for command in commands)
+        if early:
+            _commit.answer(outcomes, events)
+            time.sleep(0.01)
+        crash_point("before_commit")
+    if not early:
+        _commit.answer(outcomes, events)
+    return outcomes, events
+""",
+        ),
+    ),
+    expected=frozenset({"acked-lost"}),
+    acts=(Crash("before_commit", 15),) * 3,
+)
+
+DOES_NOT_DEDUPE = Mutant(
+    name="does not dedupe",
+    edits=(
+        Edit(
+            file="core/decide/messages.py",
+            old="if (first := state.sent.get((command.by, client_id))) is not None:",
+            new="if (first := state.sent.get((command.by, client_id))) is not None and False:",
+        ),
+        Edit(
+            file="storage/migrations/versions/0001_spine.py",
+            old='["sender_id", "client_message_id"], unique=True',
+            new='["sender_id", "client_message_id"], unique=False',
+        ),
+    ),
+    expected=frozenset({"stored-twice"}),
+    acts=(Crash("after_commit_before_ack", 15),) * 3,
+)
+
+READS_BEFORE_IT_REGISTERS = Mutant(
+    name="reads history before it registers",
+    edits=(
+        Edit(
+            file="hub/catchup.py",
+            old="""\
+        subscription.seq = events[-1].seq
+""",
+            new="""\
+        subscription.seq = subscription.channel.delivered
+""",
+        ),
+    ),
+    expected=frozenset({"recv-gap"}),
+    acts=(Kill(after=4.0),),
+    traffic=Traffic(pause=0.03, lifetime=0.3),
+)
+
+MUTANTS = (ACKS_BEFORE_COMMIT, DOES_NOT_DEDUPE, READS_BEFORE_IT_REGISTERS)
+
+
+def build(mutant: Mutant, folder: Path, package: Path = PACKAGE) -> Path:
+    """Copies the package into `folder` and breaks it there; gives the folder to put on the path of the server."""
+    copy = folder / "veche"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for edit in mutant.edits:
+        _replace(mutant.name, edit, copy / edit.file)
+    return folder
+
+
+def _replace(name: str, edit: Edit, path: Path) -> None:
+    source = path.read_text() if path.exists() else ""
+    times = source.count(edit.old)
+    if times != 1:
+        raise StaleMutantError(
+            f"mutant {name!r}: the text to replace stands {times} times in {edit.file}, not once; "
+            f"bring tests/chaos/mutants.py up to date with the source.\n{edit.old}"
+        )
+    path.write_text(source.replace(edit.old, edit.new))

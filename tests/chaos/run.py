@@ -1,0 +1,181 @@
+"""One run of the checker: `python -m tests.chaos.run --kills 30 --clients 6 --rooms 3 --seed 1 [--package PATH]`.
+
+Exit code 0 when every promise was kept, 1 when one was broken; then the folder with the evidence stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import secrets
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from .check import Evidence, Violation, check
+from .client import Account, Client, Traffic
+from .figures import Figures, figures
+from .nemesis import Act, Kill, Server, inflict, plan, torment
+from .records import Journal
+from .world import api, create_room, database_events, database_rows, head_of, register, served_history
+
+HEAL_LIMIT = 10.0
+STRANGER = "stranger"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run is made of. `package`: a folder with another copy of the package `veche`."""
+
+    seed: str
+    acts: Sequence[Act]
+    clients: int = 6
+    rooms: int = 3
+    package: Path | None = None
+    traffic: Traffic = field(default_factory=Traffic)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    violations: list[Violation]
+    figures: Figures
+
+    @property
+    def kinds(self) -> set[str]:
+        return {violation.kind for violation in self.violations}
+
+
+@dataclass(frozen=True)
+class World:
+    """Members are in all rooms; the stranger is in none, and listens for what it should not hear."""
+
+    members: tuple[Account, ...]
+    stranger: Account
+    rooms: tuple[int, ...]
+
+
+async def run(setting: Setting, folder: Path) -> Outcome:
+    """A whole run with its server's files and records in `folder`, an empty one."""
+    server, journal = Server(folder, setting.package), Journal()
+    try:
+        await server.start()
+        async with api(server.base) as http:
+            world = await _found(http, setting)
+            await server.kill()
+            heads = await _live(server, http, world, setting, journal)
+            served = [row for room in world.rooms for row in await served_history(http, world.members[0], room)]
+        await server.drain()
+    finally:
+        if server.started:
+            await server.kill()
+        journal.save(folder / "records.jsonl")
+    everybody = (*world.members, world.stranger)
+    evidence = Evidence(
+        records=journal.records,
+        accounts={account.name: account.id for account in everybody},
+        members=dict.fromkeys(world.rooms, frozenset(account.name for account in world.members)),
+        served=served,
+        rows=database_rows(server.database, world.rooms),
+        events=database_events(server.database, [*world.rooms, *(-account.id for account in everybody)]),
+        heads=heads,
+    )
+    return Outcome(check(evidence), figures(evidence))
+
+
+async def _found(http: httpx.AsyncClient, setting: Setting) -> World:
+    members = [await register(http, f"c{number}") for number in range(1, setting.clients + 1)]
+    stranger = await register(http, STRANGER)
+    rooms = [await create_room(http, members[0], f"room {n}", members[1:]) for n in range(1, setting.rooms + 1)]
+    return World(tuple(members), stranger, tuple(rooms))
+
+
+async def _live(
+    server: Server, http: httpx.AsyncClient, world: World, setting: Setting, journal: Journal
+) -> dict[int, int]:
+    """The clients' whole life, from a server that is down to a healed one; gives the heads of the rooms."""
+    clients = [_client(account, server, world, setting, journal) for account in world.members]
+    stranger = _client(world.stranger, server, world, setting, journal, calm=True)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(client.run()) for client in (*clients, stranger)]
+        await torment(server, setting.acts, journal)
+        for client in clients:
+            client.soothe()
+        await asyncio.gather(*(client.answered(HEAL_LIMIT) for client in clients))
+        await inflict(server, Kill(after=0.0), journal)
+        await server.start()
+        heads = {room: await head_of(http, world.members[0], room) for room in world.rooms}
+        await asyncio.gather(
+            *(client.settled(heads, HEAL_LIMIT) for client in clients), stranger.settled({}, HEAL_LIMIT)
+        )
+        for task in tasks:
+            task.cancel()
+    return heads
+
+
+def _client(
+    account: Account, server: Server, world: World, setting: Setting, journal: Journal, calm: bool = False
+) -> Client:
+    rng = random.Random(f"{setting.seed}/{account.name}")
+    return Client(account, server.socket_url, world.rooms, journal, rng, setting.traffic, calm)
+
+
+def summary(setting: Setting, outcome: Outcome) -> str:
+    """The table of one run, as text."""
+    numbers = outcome.figures
+    faults = ", ".join(f"{how} {times}" for how, times in numbers.faults)
+    lines = [
+        f"seed                {setting.seed}",
+        f"clients, rooms      {setting.clients}, {setting.rooms}",
+        f"ends of the server  {faults}",
+        f"acked, stored       {numbers.acked}, {numbers.stored}",
+        f"duplicates answered {numbers.duplicates}",
+        f"frames heard        {numbers.frames}",
+        f"reconnects          {numbers.reconnects}, of them after own drops {numbers.own_drops}",
+        f"kill to caught up   p50 {numbers.back_p50:.2f} s, p99 {numbers.back_p99:.2f} s",
+        f"verdict             {'BROKEN' if outcome.violations else 'kept'}",
+    ]
+    return "\n".join([*lines, *_broken(outcome.violations)])
+
+
+def _broken(violations: Sequence[Violation]) -> list[str]:
+    """Each kind with its count and its first sentence."""
+    first: Mapping[str, str] = {violation.kind: violation.sentence for violation in reversed(violations)}
+    counts = Counter(violation.kind for violation in violations)
+    return [f"  {kind:<18} {times:>5}  {first[kind]}" for kind, times in counts.most_common()]
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description=__doc__)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument("--rooms", type=int, default=3)
+    parser.add_argument("--seed", default=None, help="a word; random when not given")
+    parser.add_argument("--package", type=Path, default=None, help="a folder that holds another copy of `veche`")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str]) -> int:
+    arguments = _arguments(argv)
+    seed = arguments.seed or secrets.token_hex(4)
+    print(f"seed {seed}", flush=True)
+    acts = plan(arguments.kills, random.Random(seed))
+    setting = Setting(seed, acts, arguments.clients, arguments.rooms, arguments.package)
+    folder = Path(tempfile.mkdtemp(prefix="veche-chaos-"))
+    outcome = asyncio.run(run(setting, folder))
+    print(summary(setting, outcome))
+    if outcome.violations:
+        print(f"evidence            {folder}")
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

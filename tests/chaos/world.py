@@ -1,0 +1,96 @@
+"""What stands around the clients: accounts and rooms made through REST, and the histories read back at the end."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from .check import Stored
+from .client import Account
+
+PAGE = 200
+
+
+def api(base: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=base, timeout=10.0)
+
+
+def _authorised(account: Account) -> Mapping[str, str]:
+    return {"Authorization": f"Bearer {account.token}"}
+
+
+async def register(http: httpx.AsyncClient, name: str) -> Account:
+    answer = await http.post("/v1/register", json={"username": name, "password": secrets.token_urlsafe(16)})
+    body = _body(answer)
+    return Account(name, body["me"]["id"], body["token"])
+
+
+async def create_room(http: httpx.AsyncClient, owner: Account, name: str, others: Sequence[Account]) -> int:
+    """Gives the id of a new group room in which `owner` and all `others` are."""
+    room = {"kind": "group", "name": name, "member_ids": [other.id for other in others]}
+    answer = await http.post("/v1/rooms", json=room, headers=_authorised(owner))
+    number: int = _body(answer)["id"]
+    return number
+
+
+async def head_of(http: httpx.AsyncClient, reader: Account, room: int) -> int:
+    answer = await http.get(f"/v1/rooms/{room}", headers=_authorised(reader))
+    head: int = _body(answer)["head_seq"]
+    return head
+
+
+async def served_history(http: httpx.AsyncClient, reader: Account, room: int) -> list[Stored]:
+    """All messages of a room, page by page from its beginning, as a member gets them."""
+    history: list[Stored] = []
+    more = True
+    while more:
+        after = history[-1].seq if history else 0
+        answer = await http.get(
+            f"/v1/rooms/{room}/messages", params={"after_seq": after, "limit": PAGE}, headers=_authorised(reader)
+        )
+        page = _body(answer)
+        history += [_stored(item) for item in page["items"]]
+        more = page["has_more_after"]
+        if more and not page["items"]:
+            raise RuntimeError(f"room {room} promises more after {after}, but the page is empty")
+    return history
+
+
+def _stored(item: Mapping[str, Any]) -> Stored:
+    sender, cid = item["sender"]["id"], item["client_message_id"]
+    return Stored(item["room_id"], item["seq"], item["id"], sender, cid, item["text"], item["kind"])
+
+
+def _body(answer: httpx.Response) -> Any:
+    if answer.is_error:
+        raise RuntimeError(f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:500]}")
+    return answer.json()
+
+
+def database_rows(database: Path, rooms: Sequence[int]) -> list[Stored]:
+    """All messages of `rooms`, straight from the file."""
+    columns = "room_id, seq, id, sender_id, client_message_id, text, kind"
+    with closing(_opened(database)) as connection:
+        query = f"SELECT {columns} FROM messages WHERE room_id IN ({_marks(rooms)})"
+        return [Stored(*row) for row in connection.execute(query, rooms)]
+
+
+def database_events(database: Path, logs: Sequence[int]) -> list[tuple[int, int]]:
+    """The (log, seq) of all events of `logs`, straight from the file."""
+    with closing(_opened(database)) as connection:
+        query = f"SELECT log_id, seq FROM events WHERE log_id IN ({_marks(logs)})"
+        return [(log, seq) for log, seq in connection.execute(query, logs)]
+
+
+def _opened(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+
+
+def _marks(values: Sequence[int]) -> str:
+    return ",".join("?" * len(values))
