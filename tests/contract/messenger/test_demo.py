@@ -1,0 +1,131 @@
+"""`veche demo`: the seed's test data, before or beside a running server."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .harness import VECHE, Person, Served, heard
+
+PASSWORD = "password123"
+NAMES = {"alice": "Алиса", "bob": "Боб", "charlie": "Чарли", "david": "Дэвид"}
+
+
+def demo(url: str) -> str:
+    done = subprocess.run([VECHE, "demo", "--database-url", url], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def sign_in(server: Served, username: str) -> Person:
+    person = Person.known(server, f"{username}@example.com", PASSWORD, 0)
+    person.id = person.http.get("/me").json()["id"]
+    return person
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A server that was started after the demo was made, twice."""
+    server = Served(tmp_path_factory.mktemp("demo"))
+    demo(server.url)
+    said = demo(server.url)
+    assert "alice@example.com" in said
+    assert PASSWORD in said
+    with server:
+        yield server
+
+
+def test_the_people(served: Served) -> None:
+    for id, (username, name) in enumerate(NAMES.items(), start=1):
+        person = sign_in(served, username)
+        assert person.http.get("/me").json() == {"email": f"{username}@example.com", "name": name, "id": id}
+        assert person.http.get("/v1/me").json()["username"] == username
+        person.leave()
+
+
+@pytest.mark.parametrize("username", NAMES)
+def test_the_chats(served: Served, username: str) -> None:
+    person = sign_in(served, username)
+    private = [{"name": "Алиса и Боб", "chat_type": "private", "id": 1}] if username in ("alice", "bob") else []
+    group = {"name": "Команда проекта", "chat_type": "group", "id": 2}
+    assert person.http.get("/chats").json() == [*private, group]
+    person.leave()
+
+
+@pytest.mark.parametrize(
+    ("chat_id", "line", "count", "first_id", "senders"),
+    [(1, "Тестовое сообщение", 10, 1, {1, 2}), (2, "Групповое сообщение", 15, 11, {1, 2, 3, 4})],
+)
+def test_the_messages(served: Served, chat_id: int, line: str, count: int, first_id: int, senders: set[int]) -> None:
+    alice = sign_in(served, "alice")
+    items = alice.http.get(f"/history/{chat_id}").json()["items"]
+    alice.leave()
+    assert [item["text"] for item in items] == [f"{line} {ago}" for ago in reversed(range(count))]
+    assert [item["id"] for item in items] == list(range(first_id, first_id + count))
+    assert {item["sender_id"] for item in items} == senders
+    assert all(one["sender_id"] != next["sender_id"] for one, next in pairwise(items))
+    times = [datetime.fromisoformat(item["timestamp"]) for item in items]
+    assert {later - earlier for earlier, later in pairwise(times)} == {timedelta(minutes=1)}
+    assert timedelta() < datetime.now(UTC) - times[-1] < timedelta(minutes=5)
+
+
+def test_beside_a_running_server(tmp_path: Path) -> None:
+    with Served(tmp_path) as server:
+        eve = Person.new(server, "eve")
+        demo(server.url)
+        alice = sign_in(server, "alice")
+        assert alice.id == 2
+        [private, group] = alice.http.get("/chats").json()
+        assert (private["name"], group["name"]) == ("Алиса и Боб", "Команда проекта")
+        assert len(alice.texts(group["id"])) == 15
+        socket = alice.listen(group["id"])
+        alice.post(group["id"], "и мы здесь")
+        assert '"text":"и мы здесь"' in heard(socket)
+        demo(server.url)
+        assert alice.texts(group["id"])[-1] == "и мы здесь"
+        alice.leave()
+        eve.leave()
+
+
+def test_what_it_adds_is_heard_by_who_listens(tmp_path: Path) -> None:
+    with Served(tmp_path) as server:
+        people = [Person.known(server, email, PASSWORD, id) for id, email in enumerate(_register(server), start=1)]
+        alice, bob = people[:2]
+        chat_id = alice.make_chat(bob, kind="private", name="раньше")
+        socket = bob.listen(chat_id)
+        demo(server.url)
+        for ago in reversed(range(10)):
+            assert f'"text":"Тестовое сообщение {ago}"' in heard(socket)
+        assert [chat["name"] for chat in bob.http.get("/chats").json()] == ["раньше", "Команда проекта"]
+        for person in people:
+            person.leave()
+
+
+def _register(server: Served) -> list[str]:
+    emails = [f"{username}@example.com" for username in NAMES]
+    with server.http() as http:
+        for email in emails:
+            http.post("/register", json={"email": email, "password": PASSWORD}).raise_for_status()
+    return emails
+
+
+def test_taken_names_are_no_obstacle(tmp_path: Path) -> None:
+    with Served(tmp_path) as server:
+        with server.http() as http:
+            http.post("/v1/register", json={"username": "alice", "password": "another one"}).raise_for_status()
+        demo(server.url)
+        alice = sign_in(server, "alice")
+        assert alice.http.get("/v1/me").json()["username"] == "alice2"
+        alice.leave()
+
+
+def test_a_wrong_address(tmp_path: Path) -> None:
+    done = subprocess.run([VECHE, "demo", "--database-url", "nonsense"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
