@@ -41,8 +41,8 @@ from veche.wire.handshake import Upgrade
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.http import Answer, BodyLimit, SafeHeaders, reply
 from veche.wire.proxy import Trusted
-from veche.wire.websocket import WIRE, Wire
-from veche.wire.websocket import Accept as AcceptSocket
+from veche.wire.session import WIRE, Wire
+from veche.wire.session import Accept as AcceptSocket
 
 log = logging.getLogger("veche")
 

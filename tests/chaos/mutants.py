@@ -86,8 +86,8 @@ DOES_NOT_DEDUPE = Mutant(
     edits=(
         Edit(
             file="core/decide/messages.py",
-            old="if (first := state.sent.get((command.by, client_id))) is not None:",
-            new="if (first := state.sent.get((command.by, client_id))) is not None and False:",
+            old="(first := state.sent.get((command.by, client_id))) is not None:",
+            new="(first := state.sent.get((command.by, client_id))) is not None and False:",
         ),
         Edit(
             file="storage/migrations/versions/0001_spine.py",

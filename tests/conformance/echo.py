@@ -11,7 +11,8 @@ import uvicorn
 from veche.wire.frames import binary_frame, text_frame
 from veche.wire.handshake import Upgrade
 from veche.wire.heartbeat import Heartbeats
-from veche.wire.websocket import WIRE, Accept, Accepted, WebSocket, Wire
+from veche.wire.session import WIRE, Accept, Accepted, Wire
+from veche.wire.websocket import WebSocket
 
 MAX_MESSAGE = 16 * 1024 * 1024
 

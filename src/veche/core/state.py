@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from veche.core.accounts import Account, Session
+from veche.core.accounts import RESERVED_IDS, Account, Session
 from veche.core.errors import ChatError, Code
 from veche.core.events import (
     LOGGED,
@@ -29,7 +29,7 @@ from veche.core.rooms import Head, LogId, Member, Role, Room
 class State:
     """Rows by key, the next free ids, and the events recorded so far.
 
-    A missing key means that the row does not exist; whoever fills a State must have looked (see `core.needs`).
+    A missing key means that the row does not exist: whoever fills a State must have looked (`core.decide.needs_of`).
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,13 @@ class State:
         self.events: list[Event] = []
 
     def account(self, account_id: int) -> Account:
-        """Return an account, or refuse as not found."""
+        """Return somebody's account, or refuse as not found; the built-in ones are nobody's."""
+        if account_id >= RESERVED_IDS:
+            raise ChatError(Code.NOT_FOUND, "No such account.", what="account")
+        return self.sender(account_id)
+
+    def sender(self, account_id: int) -> Account:
+        """Return an account that may speak, a built-in one too, or refuse as not found."""
         if (account := self.accounts.get(account_id)) is None:
             raise ChatError(Code.NOT_FOUND, "No such account.", what="account")
         return account

@@ -6,6 +6,7 @@ from veche.core.errors import ChatError, Code
 
 MAX_TEXT_BYTES = 65_536
 MAX_NAME = 100
+MAX_EMAIL = 254
 MAX_CLIENT_MESSAGE_ID = 64
 RESERVED_HANDLES = frozenset({"admin", "anonymous", "error", "system", "veche"})
 
@@ -24,10 +25,10 @@ def check_text(text: str) -> None:
         raise ChatError(Code.TOO_LARGE, f"Text may have {MAX_TEXT_BYTES} bytes of UTF-8.", field="text")
 
 
-def check_name(name: str, field: str = "name") -> None:
+def check_name(name: str, field: str = "name", longest: int = MAX_NAME) -> None:
     """Refuse names that hide or reorder what people see: control, bidirectional, zero-width characters, surrogates."""
-    if len(name) > MAX_NAME:
-        raise ChatError(Code.INVALID, f"A {field} may have {MAX_NAME} characters.", field=field)
+    if len(name) > longest:
+        raise ChatError(Code.INVALID, f"A {field} may have {longest} characters.", field=field)
     for char in name:
         if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
             raise ChatError(Code.INVALID, f"A {field} may not hold invisible or control characters.", field=field)

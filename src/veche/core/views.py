@@ -45,8 +45,12 @@ class MessagePage(msgspec.Struct, frozen=True):
 
 
 class Welcome(msgspec.Struct, frozen=True):
-    """What somebody who connects begins with: the epoch, their rooms, the heads of their own log and the lobby's."""
+    """What somebody who connects begins with: the epoch, their rooms, the heads of their own log and the lobby's.
 
+    `stands`: whether the session by which they connect has not ended meanwhile.
+    """
+
+    stands: bool
     epoch: str
     rooms: list[RoomView]
     heads: dict[LogId, int]

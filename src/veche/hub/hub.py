@@ -36,15 +36,14 @@ class Hub:
         self._accounts.setdefault(connection.account.id, set()).add(connection)
 
     def detach(self, connection: Connection) -> None:
-        """Forget a connection that is gone."""
+        """Forget a connection that goes: what was announced before is written before, and nothing after."""
         account_id = connection.account.id
         if (connections := self._accounts.get(account_id)) is not None:
             connections.discard(connection)
             if not connections:
                 del self._accounts[account_id]
-        for subscription in connection.subscriptions.values():
-            self._drop(subscription)
-        connection.subscriptions.clear()
+        for log_id in tuple(connection.subscriptions):
+            self.unsubscribe(connection, log_id)
 
     def subscribe(
         self, connection: Connection, log_id: LogId, shape: Shape, after: int | None, promised: int = 0

@@ -63,12 +63,18 @@ class Accounts:
         key = handle_of(username) if username is not None else (email or "").casefold()
         if (wait := self._limits.admit(address, key)) > 0:
             await asyncio.sleep(wait)
-        found = await self._chat.read(read.credentials, username=username, email=email)
+        found = await self._find(username, email)
         if not await self._passwords.verify(password, found[1] if found else None) or found is None:
             self._limits.failed(address, key)
             reason = "password" if found else "unknown"
             raise ChatError(Code.WRONG_CREDENTIALS, "Unknown user or wrong password.", reason=reason)
         return found[0]
+
+    async def _find(self, username: str | None, email: str | None) -> tuple[Account, str] | None:
+        try:
+            return await self._chat.read(read.credentials, username=username, email=email)
+        except UnicodeError:  # nobody's name holds a lone surrogate
+            return None
 
     async def open_session(self, account: Account, origin: str) -> Signed:
         """Sign an account in through a contract: remember the login, and make its token."""
@@ -104,3 +110,16 @@ class Accounts:
         await self.check_password(old, address, username=login.account.username)
         hashed = await self._passwords.hash(new)
         await self._chat.do(SetPassword(login.account.id, hashed, keep_session=login.session_id))
+
+    async def everybody(self, after: int, limit: int) -> list[Account]:
+        """Look at who there is, by id."""
+        return await self._chat.read(read.accounts, after, limit)
+
+    async def by_id(self, account_id: int) -> Account | None:
+        """Look an account up."""
+        return await self._chat.read(read.account_by_id, account_id)
+
+    async def by_name(self, username: str) -> Account | None:
+        """Look an account up by its username."""
+        found = await self._find(username, None)
+        return found[0] if found else None

@@ -75,13 +75,24 @@ class Chat:
         """Ask a question of `storage.read`; the caller answers for who may ask it."""
         return await self._reader.read(query, *args, **kwargs)
 
-    async def welcome(self, by: int) -> Welcome:
-        """Look at everything that somebody who connects begins with, as of one moment."""
-        return await self.read(read.welcome, by)
+    async def welcome(self, by: int, session_id: str) -> Welcome:
+        """Look at everything that somebody who connects begins with, as of one moment.
+
+        Asked after the connection was attached to the hub, it refuses a session that ended before that.
+        """
+        welcome = await self.read(read.welcome, by, session_id)
+        if not welcome.stands:
+            raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")
+        return welcome
 
     def heads(self, reply: Callable[[dict[LogId, int] | None], None], log_ids: Sequence[LogId]) -> None:
         """Ask for the highest seq of logs; `reply` is called on the loop, with None where it failed."""
         self._reader.call(reply, read.heads, log_ids)
+
+    async def check_session(self, session_id: str) -> None:
+        """Refuse a session that has ended: asked after the connection was attached, no ending is missed."""
+        if not await self.read(read.stands, session_id):
+            raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")
 
     async def heads_of(self, log_ids: Sequence[LogId]) -> dict[LogId, int]:
         """Read the highest seq of logs."""
@@ -132,19 +143,6 @@ class Chat:
         """Read messages of a room that one is in, oldest first by offset, and how many there are in all."""
         await self.entered_room(by, room_id)
         return await self.read(read.history_by_offset, room_id, offset, limit)
-
-    async def accounts(self, after: int, limit: int) -> list[Account]:
-        """Look at who there is, by id."""
-        return await self.read(read.accounts, after, limit)
-
-    async def account(self, account_id: int) -> Account | None:
-        """Look an account up."""
-        return await self.read(read.account_by_id, account_id)
-
-    async def account_named(self, username: str) -> Account | None:
-        """Look an account up by its username."""
-        found = await self.read(read.credentials, username=username)
-        return found[0] if found else None
 
     async def echo_history(self, by: int) -> list[EchoLine]:
         """Look at one's conversations with the echo that are over, one after another."""

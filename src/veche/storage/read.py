@@ -11,7 +11,7 @@ from veche.core.text import handle_of
 from veche.core.views import EchoLine, MemberView, MessagePage, RoomView, Welcome
 from veche.storage import schema as t
 from veche.storage.entries import event_of
-from veche.storage.load import ACCOUNTS, HEADS, MEMBERS, MESSAGES, ROOMS, member_of, message_of, room_of
+from veche.storage.rows import ACCOUNTS, HEADS, MEMBERS, MESSAGES, ROOMS, member_of, message_of, room_of
 from veche.storage.sqlite import keys, pack
 
 _ids = keys("ids")
@@ -82,10 +82,15 @@ def heads(connection: Connection, log_ids: Iterable[LogId]) -> dict[LogId, int]:
     return {row[0]: row[1] for row in connection.execute(_heads, {"ids": pack(log_ids)})}
 
 
-def welcome(connection: Connection, account_id: int) -> Welcome:
+def welcome(connection: Connection, account_id: int, session_id: str) -> Welcome:
     """Read what somebody who connects begins with, as of one moment."""
     ends = heads(connection, [account_log(account_id), LOBBY_ID])
-    return Welcome(epoch(connection), rooms_of(connection, account_id), ends)
+    return Welcome(stands(connection, session_id), epoch(connection), rooms_of(connection, account_id), ends)
+
+
+def stands(connection: Connection, session_id: str) -> bool:
+    """Tell whether a session has not ended."""
+    return connection.scalar(select(t.sessions.c.id).where(t.sessions.c.id == session_id)) is not None
 
 
 def room(connection: Connection, room_id: int, account_id: int) -> RoomView | None:

@@ -15,10 +15,10 @@ from typing import NamedTuple, TypeAlias
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from veche.core.commands import Answer, Command
-from veche.core.decide import decide
+from veche.core.decide import check, decide, needs_of
 from veche.core.errors import ChatError, Code
 from veche.core.events import LOGGED, LogEvent
-from veche.core.needs import needs_of
+from veche.core.state import State
 from veche.ops.crash import crash_point
 from veche.storage.append import append
 from veche.storage.database import Database
@@ -114,10 +114,10 @@ class Writer:
             except Exception:
                 log.exception("an answer could not be given")
         crash_point("after_ack_before_fanout")
+        self._announce(events)
         self._waiting -= len(batch)
         if not self._waiting:
             self._idle.set()
-        self._announce(events)
 
 
 def commit(
@@ -143,23 +143,38 @@ def commit(
         if len(commands) == 1:
             log.exception("a command could not be decided")
             return [ChatError(Code.INTERNAL, "Something went wrong here.")], []
-    alone = [commit(database, [command], at) for command in commands]
-    return [outcome for outcomes, _ in alone for outcome in outcomes], [
-        event for _, events in alone for event in events
-    ]
+    outcomes: list[Outcome] = []
+    events: list[LogEvent] = []
+    for command in commands:
+        its_outcome, its_events = commit(database, [command], at)
+        outcomes += its_outcome
+        events += its_events
+    return outcomes, events
 
 
 def _commit(database: Database, commands: Sequence[Command], at: int | None) -> tuple[list[Outcome], list[LogEvent]]:
+    refused = {index: refusal for index, command in enumerate(commands) if (refusal := _check(command)) is not None}
+    sound = [command for index, command in enumerate(commands) if index not in refused]
     with database.writing() as connection:
-        state = load(connection, needs_of(commands))
-        now = at if at is not None else time.time_ns() // 1000
-        outcomes: list[Outcome] = []
-        for command in commands:
-            try:
-                outcomes.append(decide(state, command, now))
-            except ChatError as refusal:
-                outcomes.append(refusal)
+        state = load(connection, needs_of(sound))
+        decided = iter([_decide(state, command, at or time.time_ns() // 1000) for command in sound])
         if state.events:
             append(connection, state)
+        outcomes = [refused[index] if index in refused else next(decided) for index in range(len(commands))]
         crash_point("before_commit")
     return outcomes, [event for event in state.events if isinstance(event, LOGGED)]
+
+
+def _check(command: Command) -> ChatError | None:
+    try:
+        check(command)
+    except ChatError as refusal:
+        return refusal
+    return None
+
+
+def _decide(state: State, command: Command, at: int) -> Outcome:
+    try:
+        return decide(state, command, at)
+    except ChatError as refusal:
+        return refusal

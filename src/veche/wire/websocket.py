@@ -8,92 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from veche.wire import sockets
-from veche.wire.frames import MAX_MESSAGE, Close, Event, Fault, FrameReader, Ping, close_frame, pong_frame, text_frame
+from veche.wire.frames import Close, Event, Fault, Ping, close_frame, pong_frame, text_frame
 from veche.wire.handshake import Refused, Upgrade, accept_answer, check_origin, read_upgrade, refuse_answer
-from veche.wire.heartbeat import Heartbeats
-from veche.wire.proxy import Trusted
+from veche.wire.reader import FrameReader
+from veche.wire.session import WIRE, Accept, Accepted, Session, Wire
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-WIRE: Final = "veche.wire"
 _FLUSH: Final = 5.0
 _UNKNOWN_PATH: Final = Refused(404, b'{"detail":"Not Found"}')
 
 _logger = logging.getLogger("veche.wire")
-
-
-class Session(Protocol):
-    """What a dialect does with one connection: plain callbacks on the loop, of which none may block.
-
-    One that raises is logged, and its connection closed with 1011.
-    """
-
-    heartbeat: bytes | None
-    """Framed bytes written at every heartbeat; None: never. `frames.ping_frame()` is one."""
-
-    def opened(self, socket: WebSocket) -> None:
-        """The 101 has been written. `socket.upgrade` is there until this returns."""
-
-    def text(self, text: str) -> None: ...
-    def binary(self, data: bytes) -> None: ...
-
-    def paused(self) -> None:
-        """The peer reads slower than we write. Called in the middle of a write: only take note, change no container."""
-
-    def resumed(self) -> None:
-        """The peer has caught up."""
-
-    def draining(self) -> None:
-        """The server stops: say goodbye and close."""
-
-    def closed(self) -> None:
-        """The connection is over: once for each that was opened, and nothing may be written after it."""
-
-    def unanswered(self) -> None:
-        """The heartbeat was not answered: say so and close."""
-
-    def stalled(self) -> None:
-        """Writing has been paused for too long: close."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The answer 101: who gets the messages, under which of the offered subprotocols, of how many bytes at most."""
-
-    session: Session
-    subprotocol: str | None = None
-    max_message: int = MAX_MESSAGE
-
-
-Accept = Callable[[Upgrade], Awaitable[Accepted]]
-"""Raises Refused to answer something else than 101."""
-Routes = Callable[[Upgrade], Accept | None]
-"""None: unknown path."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """What all WebSockets of a server share; times in seconds, sizes in bytes."""
-
-    routes: Routes
-    heartbeats: Heartbeats
-    trusted: Trusted = field(default_factory=Trusted)
-    origins: frozenset[str] | None = None
-    """Pages that may connect; None: all."""
-    accept_within: float = 10.0
-    linger: float = 1.0
-    """How long the peer may take to answer our close."""
-    send_buffer: int = 65_536
-    """SO_SNDBUF: what the kernel holds for a peer that does not read."""
-    high_water: int = 262_144
-    """What we hold for it before the session is told `paused`."""
 
 
 class WebSocket(asyncio.Protocol):

@@ -16,7 +16,8 @@ from uvicorn.config import Config
 from veche.wire.frames import binary_frame, ping_frame, text_frame
 from veche.wire.handshake import Refused, Upgrade
 from veche.wire.heartbeat import Heartbeats
-from veche.wire.websocket import WIRE, Accept, Accepted, WebSocket, Wire
+from veche.wire.session import WIRE, Accept, Accepted, Wire
+from veche.wire.websocket import WebSocket
 
 from .client import Address, Client, request
 

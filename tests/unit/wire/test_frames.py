@@ -18,7 +18,6 @@ from veche.wire.frames import (
     Close,
     Event,
     Fault,
-    FrameReader,
     Ping,
     Pong,
     binary_frame,
@@ -27,6 +26,7 @@ from veche.wire.frames import (
     pong_frame,
     text_frame,
 )
+from veche.wire.reader import FrameReader
 
 from .client import MASK, close, frame, text
 

@@ -2,7 +2,13 @@
 
 from veche.core.commands import CloseEcho, EchoBegun, OpenEcho, SpeakEcho
 from veche.core.events import EchoClosed, EchoOpened, EchoSpoken
+from veche.core.needs import Needs
 from veche.core.state import State
+
+
+def needs_echo(needs: Needs, command: OpenEcho | SpeakEcho | CloseEcho) -> None:
+    """The next free ids."""
+    needs.echo_ids = True
 
 
 def open_echo(state: State, command: OpenEcho, at: int) -> EchoBegun:

@@ -4,9 +4,26 @@ from veche.core.accounts import Account
 from veche.core.commands import AddMember, CreateRoom, Entered, JoinRoom, LeaveRoom, RemoveMember
 from veche.core.errors import ChatError, Code
 from veche.core.events import MemberJoined, MemberLeft, RoomCreated, RoomEntered, RoomExited
+from veche.core.needs import Needs
 from veche.core.rooms import PUBLIC, Kind, Member, Role, Room, account_log, direct_key
 from veche.core.state import State
 from veche.core.text import check_name
+
+
+def check_create_room(command: CreateRoom) -> None:
+    """Refuse names that hide what they are."""
+    check_name(command.name)
+
+
+def needs_create_room(needs: Needs, command: CreateRoom) -> None:
+    """Everybody who will be in it, and the direct rooms of the pairs."""
+    needs.room_ids = True
+    if command.unique:
+        needs.unique_names.add(command.name)
+    for account_id in (command.by, *command.member_ids):
+        needs.accounts.add(account_id)
+        needs.heads.add(account_log(account_id))
+        needs.directs.add(direct_key(command.by, account_id))
 
 
 def create_room(state: State, command: CreateRoom, at: int) -> Entered:
@@ -15,7 +32,6 @@ def create_room(state: State, command: CreateRoom, at: int) -> Entered:
     others = [state.account(id) for id in dict.fromkeys(command.member_ids) if id != command.by]
     if command.kind is Kind.LOBBY:
         raise ChatError(Code.INVALID, "There is one lobby.", field="kind")
-    check_name(command.name, "name")
     key = None
     if command.kind is Kind.DIRECT:
         if len(others) != 1:
@@ -32,6 +48,11 @@ def create_room(state: State, command: CreateRoom, at: int) -> Entered:
     for other in others:
         _enter(state, room, other, creator, Role.MEMBER, at)
     return _entered(state, room, creator.id, new=True)
+
+
+def needs_own_membership(needs: Needs, command: JoinRoom | LeaveRoom) -> None:
+    """One's own membership."""
+    needs.membership(command.room_id, command.by)
 
 
 def join_room(state: State, command: JoinRoom, at: int) -> Entered:
@@ -54,6 +75,11 @@ def leave_room(state: State, command: LeaveRoom, at: int) -> None:
     if room.kind is Kind.DIRECT:
         raise ChatError(Code.FORBIDDEN, "A direct room cannot be left.")
     _exit(state, room, state.account(command.by), command.by, at)
+
+
+def needs_others_membership(needs: Needs, command: AddMember | RemoveMember) -> None:
+    """One's own membership, and that of the other."""
+    needs.membership(command.room_id, command.by, command.account_id)
 
 
 def add_member(state: State, command: AddMember, at: int) -> Entered:

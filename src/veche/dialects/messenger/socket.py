@@ -17,7 +17,7 @@ from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat, Outcome
 from veche.wire.frames import ping_frame
 from veche.wire.handshake import Refused, Upgrade
-from veche.wire.websocket import Accepted, WebSocket
+from veche.wire.session import Accepted, Socket
 
 MAX_WAITING = 1000  # commands of one socket that wait to be stored; above that it is not read on
 
@@ -33,15 +33,16 @@ class ChatSocket:
     def __init__(self, chat: Chat, login: Login, room_id: int) -> None:
         self._chat = chat
         self._room_id = room_id
-        self._socket: WebSocket | None = None
+        self._socket: Socket | None = None
         self._connection: Connection | None = Connection(login.account.person, login.session_id, _nowhere, self)
         self._heads: dict[LogId, int] = {}
         self._refused = False
         self._waiting = 0
         chat.hub.attach(self._connection)
 
-    async def admit(self, by: int) -> None:
+    async def admit(self, by: int, session_id: str) -> None:
         """Check membership, and note where both logs stand: what comes after that is heard."""
+        await self._chat.check_session(session_id)
         await self._chat.entered_room(by, self._room_id)
         self._heads = await self._chat.heads_of([self._room_id, account_log(by)])
         if self._refused:
@@ -49,7 +50,7 @@ class ChatSocket:
 
     # From the wire.
 
-    def opened(self, socket: WebSocket) -> None:
+    def opened(self, socket: Socket) -> None:
         self._socket = socket
         if self._connection is None:
             return
@@ -179,7 +180,7 @@ class Accept:
             raise Refused(403) from None
         session = ChatSocket(self._chat, login, known(int(chat_id)))
         try:
-            await session.admit(login.account.id)
+            await session.admit(login.account.id, login.session_id)
         except BaseException as error:
             session.leave_hub()
             if isinstance(error, ChatError):

@@ -1,11 +1,11 @@
-"""Events and views to the JSON of the native contract."""
+"""Events to the JSON of the native contract; `views` has what is asked for by REST."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from veche.core.accounts import Account, Person
+from veche.core.accounts import Person
 from veche.core.events import (
     LogEvent,
     MemberJoined,
@@ -18,7 +18,6 @@ from veche.core.events import (
     SessionsEnded,
 )
 from veche.core.rooms import Room
-from veche.core.views import MemberView, RoomView
 from veche.hub.connection import Shape
 from veche.wire.frames import text_frame
 
@@ -58,39 +57,6 @@ def message_out(message: Message) -> MessageOut:
         message.origin,
         time_of(message.at),
     )
-
-
-def account_out(account: Account) -> dict[str, Any]:
-    """Make the JSON value of one's own account."""
-    return {"id": account.id, "username": account.username, "name": account.name, "email": account.email}
-
-
-def room_out(view: RoomView) -> dict[str, Any]:
-    """Make the JSON value of a room as one account sees it."""
-    member = view.member
-    return {
-        "id": view.room.id,
-        "kind": view.room.kind,
-        "name": view.name,
-        "created_at": time_of(view.room.created_at),
-        "head_seq": view.head.last_seq,
-        "unread": view.unread,
-        "read_seq": member.read_seq if member else None,
-        "role": member.role if member else None,
-        "last_message": message_out(view.last_message) if view.last_message else None,
-    }
-
-
-def member_out(view: MemberView) -> dict[str, Any]:
-    """Make the JSON value of a member."""
-    person = view.person
-    return {
-        "id": person.id,
-        "username": person.username,
-        "name": person.name,
-        "role": view.role,
-        "joined_at": time_of(view.joined_at),
-    }
 
 
 def _room_entered(room: Room, head_seq: int) -> dict[str, Any]:

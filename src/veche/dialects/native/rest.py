@@ -11,7 +11,7 @@ from veche.core import commands as c
 from veche.core.accounts import Account
 from veche.core.errors import ChatError, Code
 from veche.core.rooms import Kind
-from veche.dialects.native.encode import account_out, member_out, message_out, room_out
+from veche.dialects.native.encode import message_out
 from veche.dialects.native.errors import invalid, problem
 from veche.dialects.native.limits import (
     LIMITS,
@@ -22,6 +22,7 @@ from veche.dialects.native.limits import (
     check_text_size,
     check_username,
 )
+from veche.dialects.native.views import account_out, member_out, room_out
 from veche.service.accounts import Accounts, Login
 from veche.wire.http import AccountsOf, AddressOf, Answer, ChatOf, reply, route_class
 

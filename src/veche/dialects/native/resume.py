@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from veche.core.rooms import LOBBY_ID, LogId, account_log
 from veche.core.views import RoomView, Welcome
-from veche.dialects.native.encode import account_out
 from veche.dialects.native.frames import Hello
 from veche.dialects.native.limits import MAX_REPLAY
+from veche.dialects.native.views import account_out
 from veche.service.accounts import Login
 
 Push = tuple[str, dict[str, Any]]

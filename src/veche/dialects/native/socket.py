@@ -25,7 +25,7 @@ from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat, Outcome
 from veche.wire.frames import text_frame
 from veche.wire.handshake import Upgrade
-from veche.wire.websocket import Accepted, WebSocket
+from veche.wire.session import Accepted, Socket
 
 log = logging.getLogger("veche.native")
 
@@ -57,7 +57,7 @@ class NativeSocket:
         self._chat = chat
         self._accounts = accounts
         self._token = token
-        self._socket: WebSocket
+        self._socket: Socket
         self._connection: Connection | None = None
         self._hello: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -68,7 +68,7 @@ class NativeSocket:
 
     # From the wire.
 
-    def opened(self, socket: WebSocket) -> None:
+    def opened(self, socket: Socket) -> None:
         self._socket = socket
         self._timer = asyncio.get_running_loop().call_later(HELLO_WITHIN, self._no_hello)
 
@@ -157,7 +157,7 @@ class NativeSocket:
         try:
             login = await self._accounts.authenticate(token or "")
             self._enter_hub(login)
-            welcome = await self._chat.welcome(login.account.id)
+            welcome = await self._chat.welcome(login.account.id, login.session_id)
         except ChatError as refusal:
             self._refuse(id, refusal)
             self._end(*((4100, "unavailable", 1000) if refusal.temporary else (4001, "unauthenticated", None)))
