@@ -66,15 +66,19 @@ class Subscription:
 
 
 class Connection:
-    """One connection. `slow` while its transport has too much unsent: then nothing more is written to it."""
+    """One connection, through the door of one contract.
 
-    __slots__ = ("account", "behind", "listener", "pulling", "session_id", "slow", "subscriptions", "write")
+    `slow` while its transport has too much unsent: then nothing more is written to it.
+    """
 
-    def __init__(self, account: Person, session_id: str, write: Write, listener: Listener) -> None:
+    __slots__ = ("account", "behind", "door", "listener", "pulling", "session_id", "slow", "subscriptions", "write")
+
+    def __init__(self, account: Person, session_id: str, write: Write, listener: Listener, door: str = "") -> None:
         self.account = account
         self.session_id = session_id
         self.write = write
         self.listener = listener
+        self.door = door
         self.subscriptions: dict[LogId, Subscription] = {}
         self.behind: list[Subscription] = []  # in the order in which they catch up, one page at a time
         self.pulling = False

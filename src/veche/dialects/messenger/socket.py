@@ -12,52 +12,45 @@ from veche.core.events import MemberJoined
 from veche.core.rooms import LogId, account_log
 from veche.dialects.messenger.encode import MESSAGES, reads_of
 from veche.dialects.messenger.rules import known, usable_id
-from veche.hub.connection import Connection
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat, Outcome
 from veche.wire.frames import ping_frame
 from veche.wire.handshake import Refused, Upgrade
+from veche.wire.seat import Seat
 from veche.wire.session import Accepted, Socket
-
-MAX_WAITING = 1000  # commands of one socket that wait to be stored; above that it is not read on
 
 _CHAT_ID = re.compile(r"[0-9]{1,19}")
 
 
 class ChatSocket:
-    """One connection. It has its place in the hub before it is asked who may listen: a removal is never missed."""
+    """One connection. It has its seat before it is asked who may listen: a removal is never missed."""
 
-    __slots__ = ("_chat", "_connection", "_heads", "_refused", "_room_id", "_socket", "_waiting")
+    __slots__ = ("_chat", "_heads", "_room_id", "seat")
     heartbeat: bytes | None = ping_frame()
 
     def __init__(self, chat: Chat, login: Login, room_id: int) -> None:
         self._chat = chat
         self._room_id = room_id
-        self._socket: Socket | None = None
-        self._connection: Connection | None = Connection(login.account.person, login.session_id, _nowhere, self)
         self._heads: dict[LogId, int] = {}
-        self._refused = False
-        self._waiting = 0
-        chat.hub.attach(self._connection)
+        self.seat = Seat(chat, login.account.person, login.session_id, self, "messenger")
 
     async def admit(self, by: int, session_id: str) -> None:
         """Check membership, and note where both logs stand: what comes after that is heard."""
         await self._chat.check_session(session_id)
         await self._chat.entered_room(by, self._room_id)
         self._heads = await self._chat.heads_of([self._room_id, account_log(by)])
-        if self._refused:
+        if self.seat.ended:
             raise Refused(403)
 
     # From the wire.
 
     def opened(self, socket: Socket) -> None:
-        self._socket = socket
-        if self._connection is None:
-            return
-        self._connection.write = socket.write
-        own = account_log(self._connection.account.id)
+        self.seat.open(socket)
+        if self.seat.ended:
+            socket.close(1008, "removed")
+        own = account_log(self.seat.connection.account.id)
         for log_id, shape in ((self._room_id, MESSAGES), (own, reads_of(self._room_id))):
-            self._chat.hub.subscribe(self._connection, log_id, shape, self._heads[log_id])
+            self.seat.hear(log_id, shape, self._heads[log_id])
 
     def text(self, text: str) -> None:
         try:
@@ -65,34 +58,30 @@ class ChatSocket:
         except (ValueError, RecursionError):
             frame = None
         if not isinstance(frame, dict):
-            self.end(1003, "a JSON object, please")
-        elif self._connection is not None and (command := self._decode(self._connection.account.id, frame)):
-            self._submit(command)
+            self.seat.end(1003, "a JSON object, please")
+        elif command := self._decode(self.seat.connection.account.id, frame):
+            self.seat.submit(command, self._decided)
 
     def binary(self, data: bytes) -> None:
-        self.end(1003, "text only")
+        self.seat.end(1003, "text only")
 
     def paused(self) -> None:
-        if self._socket is not None and self._connection is not None:
-            self._socket.pause_reading()
-            self._chat.hub.slow(self._connection)
+        self.seat.paused()
 
     def resumed(self) -> None:
-        if self._connection is not None:
-            self._chat.hub.drained(self._connection)
-            self._read_on()
+        self.seat.resumed()
 
     def draining(self) -> None:
-        self.end(1012, "restart")
+        self.seat.end(1012, "restart")
 
     def unanswered(self) -> None:
-        self.end(1011, "keepalive ping timeout")
+        self.seat.end(1011, "keepalive ping timeout")
 
     def stalled(self) -> None:
-        self.end(1013, "slow")
+        self.seat.end(1013, "slow")
 
     def closed(self) -> None:
-        self.leave_hub()
+        self.seat.leave()
 
     # From the hub.
 
@@ -104,13 +93,13 @@ class ChatSocket:
 
     def removed(self, room_id: int) -> None:
         if room_id == self._room_id:
-            self.end(1008, "removed")
+            self.seat.end(1008, "removed")
 
     def session_ended(self) -> None:
-        self.end(1008, "session ended")
+        self.seat.end(1008, "session ended")
 
     def lost(self) -> None:
-        self.end(1013, "come back")
+        self.seat.end(1013, "come back")
 
     # Commands.
 
@@ -124,43 +113,8 @@ class ChatSocket:
                 return c.MarkRead(by, self._room_id, message_id)
         return None
 
-    def _submit(self, command: c.Command) -> None:
-        self._waiting += 1
-        if self._waiting == MAX_WAITING and self._socket is not None:
-            self._socket.pause_reading()
-        self._chat.submit(command, self._decided)
-
     def _decided(self, outcome: Outcome) -> None:
         """A refusal is not told: the contract has no frame for it."""
-        self._waiting -= 1
-        if self._waiting == MAX_WAITING - 1:
-            self._read_on()
-
-    def _read_on(self) -> None:
-        connection, socket = self._connection, self._socket
-        if connection is not None and socket is not None and not connection.slow and self._waiting < MAX_WAITING:
-            socket.resume_reading()
-
-    # Going.
-
-    def leave_hub(self) -> None:
-        """Hear nothing more; what was announced before is written before."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            for log_id in tuple(connection.subscriptions):
-                self._chat.hub.unsubscribe(connection, log_id)
-            self._chat.hub.detach(connection)
-
-    def end(self, code: int, reason: str) -> None:
-        """Close: nothing may follow a close frame, so the hub lets go first."""
-        self._refused = True
-        self.leave_hub()
-        if self._socket is not None:
-            self._socket.close(code, reason)
-
-
-def _nowhere(frames: bytes) -> None:
-    """There is no socket yet."""
 
 
 class Accept:
@@ -182,7 +136,7 @@ class Accept:
         try:
             await session.admit(login.account.id, login.session_id)
         except BaseException as error:
-            session.leave_hub()
+            session.seat.leave()
             if isinstance(error, ChatError):
                 raise Refused(403) from None
             raise

@@ -1,0 +1,98 @@
+"""A session's seat: its socket, its connection in the hub, and the commands of its that wait to be stored.
+
+What every door's session does alike is here, so that a dialect holds nothing but its contract. Who does not read is
+not read from either; who sends faster than is stored waits; after a close frame nothing is written.
+"""
+
+from collections.abc import Callable
+
+from veche.core.accounts import Person
+from veche.core.commands import Command
+from veche.core.rooms import LogId
+from veche.hub.connection import Connection, Listener, Shape
+from veche.service.chat import Chat, Outcome
+from veche.wire.session import Socket
+
+MAX_WAITING = 1000  # commands of one socket without an answer; above that it is not read on
+
+
+class Seat:
+    """Taken before the 101, so that nothing that concerns the account is missed while it is decided.
+
+    `door` names the contract. `ended` is true once the seat was left, by whichever side.
+    """
+
+    __slots__ = ("_chat", "_socket", "_waiting", "connection", "ended")
+
+    def __init__(self, chat: Chat, person: Person, session_id: str, listener: Listener, door: str) -> None:
+        self._chat = chat
+        self._socket: Socket | None = None
+        self._waiting = 0
+        self.ended = False
+        self.connection = Connection(person, session_id, _nowhere, listener, door)
+        chat.hub.attach(self.connection)
+
+    def open(self, socket: Socket) -> None:
+        """Take the socket, after its 101."""
+        self._socket = socket
+        self.connection.write = socket.write
+
+    def hear(self, log_id: LogId, shape: Shape, after: int | None, promised: int = 0) -> None:
+        """Hear a log in a shape from an entry on (None: from its head); harmless once the seat was left."""
+        if not self.ended:
+            self._chat.hub.subscribe(self.connection, log_id, shape, after, promised)
+
+    def stop_hearing(self, log_id: LogId) -> None:
+        """Hear a log no more; what was announced before is written before."""
+        self._chat.hub.unsubscribe(self.connection, log_id)
+
+    def submit(self, command: Command, done: Callable[[Outcome], None]) -> None:
+        """Ask for a change; `done` gets the answer or the ChatError, unless the seat was left meanwhile."""
+
+        def reply(outcome: Outcome) -> None:
+            self._waiting -= 1
+            if not self.ended:
+                done(outcome)
+                self._read_on()
+
+        self._waiting += 1
+        if self._waiting == MAX_WAITING and self._socket is not None:
+            self._socket.pause_reading()
+        self._chat.submit(command, reply)
+
+    def send(self, payload: bytes) -> None:
+        """Send a text message to this socket alone."""
+        if self._socket is not None:
+            self._socket.send(payload)
+
+    def paused(self) -> None:
+        """The peer reads too slowly: it goes on by cursor, and may not ask for more."""
+        if self._socket is not None and not self.ended:
+            self._socket.pause_reading()
+            self._chat.hub.slow(self.connection)
+
+    def resumed(self) -> None:
+        """The peer has caught up with what was written."""
+        if not self.ended:
+            self._chat.hub.drained(self.connection)
+            self._read_on()
+
+    def leave(self) -> None:
+        """Hear nothing more; what was announced before is written before. Harmless twice."""
+        if not self.ended:
+            self.ended = True
+            self._chat.hub.detach(self.connection)
+
+    def end(self, code: int | None, reason: str = "") -> None:
+        """Close: nothing may follow a close frame, so the hub lets go first."""
+        self.leave()
+        if self._socket is not None:
+            self._socket.close(code, reason)
+
+    def _read_on(self) -> None:
+        if self._socket is not None and not self.connection.slow and self._waiting < MAX_WAITING:
+            self._socket.resume_reading()
+
+
+def _nowhere(frames: bytes) -> None:
+    """There is no socket yet."""
