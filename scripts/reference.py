@@ -17,7 +17,8 @@ def settings() -> str:
         "|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, "", ()) else f"`{field.default}`"
+        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        default = "" if default in (None, "") else f"`{default}`"
         lines.append(f"| `VECHE_{name.upper()}` | {default} | {field.description} |")
     return "\n".join(lines) + "\n"
 

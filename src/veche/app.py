@@ -13,19 +13,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
-from fastapi.middleware.cors import CORSMiddleware
-from fastapi_offline import FastAPIOffline
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI
 
-from veche import __version__
 from veche.bus.memory import MemoryBus
-from veche.core.rooms import LogId
-from veche.dialects.messenger import rest as messenger_rest
-from veche.dialects.messenger import socket as messenger_socket
-from veche.dialects.native import errors as native_errors
-from veche.dialects.native import page, rest
-from veche.dialects.native.socket import Accept
+from veche.core.rooms import LOBBY_ID, LogId
+from veche.dialects.messenger import door as messenger
+from veche.dialects.native import door as native
 from veche.hub.hub import Hub
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
@@ -37,17 +30,19 @@ from veche.storage import read
 from veche.storage.database import Database
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
-from veche.wire.handshake import Upgrade
+from veche.wire.door import Door, Parts
 from veche.wire.heartbeat import Heartbeats
-from veche.wire.http import Answer, BodyLimit, SafeHeaders, reply
 from veche.wire.proxy import Trusted
 from veche.wire.session import WIRE, Wire
-from veche.wire.session import Accept as AcceptSocket
+from veche.wire.web import sockets_of, web_of
 
 log = logging.getLogger("veche")
 
 COMPARE_SECONDS = 1.0  # how often heads are held against the database: bounds how late a lost announcement is found
 COMPARE_AT_ONCE = 2000
+
+
+DOORS: dict[str, Callable[[Parts], Door]] = {"native": native.door, "messenger": messenger.door}
 
 
 class Server:
@@ -66,7 +61,10 @@ class Server:
         self.accounts = self._accounts()
         self.heartbeats = Heartbeats(settings.ping_seconds, settings.pong_seconds, settings.stall_seconds)
         self.trusted = Trusted.parse(settings.trusted_proxies)
-        self.app = self._app()
+        self.doors = self._doors()
+        self.app = web_of(self.doors, self._life)
+        state = self.app.state
+        state.chat, state.accounts, state.trusted = self.chat, self.accounts, self.trusted
 
     def _accounts(self) -> Accounts:
         settings = self.settings
@@ -78,20 +76,11 @@ class Server:
             {"native": settings.native_token_seconds, "messenger": settings.messenger_token_seconds},
         )
 
-    def _app(self) -> FastAPI:
-        app = FastAPIOffline(title="Veche", version=__version__, lifespan=self._life)
-        app.state.chat, app.state.accounts, app.state.trusted = self.chat, self.accounts, self.trusted
-        for router in (page.router, rest.router, messenger_rest.router):
-            app.include_router(router)
-        app.add_api_route("/healthz", _healthz, include_in_schema=False)
-        app.add_exception_handler(HTTPException, _http_error)
-        app.add_exception_handler(Exception, _bug)
-        app.add_middleware(BodyLimit, too_large=lambda path: _plain(path, 413, "The body is too large."))
-        app.add_middleware(SafeHeaders)
-        app.add_middleware(
-            CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
-        )
-        return app
+    def _doors(self) -> list[Door]:
+        with self.database.reading() as snapshot:
+            lobby_seq = read.heads(snapshot, [LOBBY_ID])[LOBBY_ID]
+        parts = Parts(self.chat, self.accounts, lobby_seq)
+        return [DOORS[name](parts) for name in self.settings.dialects]
 
     @contextlib.asynccontextmanager
     async def _life(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -99,7 +88,8 @@ class Server:
         self.heartbeats.start()
         comparing = asyncio.create_task(self._compare_heads())
         try:
-            yield {WIRE: self._wire()}
+            origins = frozenset(self.settings.origins) or None
+            yield {WIRE: Wire(sockets_of(self.doors), self.heartbeats, self.trusted, origins)}
         finally:
             comparing.cancel()
             self.heartbeats.stop()
@@ -107,19 +97,6 @@ class Server:
             self.reader.stop()
             self.passwords.stop()
             self.database.close()
-
-    def _wire(self) -> Wire:
-        routes: dict[str, AcceptSocket] = {  # a last segment of * stands for any one
-            "/v1/socket": Accept(self.chat, self.accounts),
-            "/ws/*": messenger_socket.Accept(self.chat, self.accounts),
-        }
-
-        def route(upgrade: Upgrade) -> AcceptSocket | None:
-            parent = upgrade.path.rpartition("/")[0]
-            return routes.get(upgrade.path) or routes.get(f"{parent}/*")
-
-        origins = frozenset(self.settings.origins) or None
-        return Wire(route, self.heartbeats, self.trusted, origins)
 
     def _pull(self, reply: Callable[[Any], None], log_id: LogId, after: int, upto: int, limit: int) -> None:
         self.reader.call(reply, read.entries, log_id, after, upto, limit)
@@ -135,28 +112,6 @@ class Server:
                 with contextlib.suppress(Exception):  # a database that cannot be read now is read a second later
                     heads = await self.reader.read(read.heads, logs[start : start + COMPARE_AT_ONCE])
                     self.hub.compare(heads.items())
-
-
-async def _healthz() -> Response:
-    return reply({"status": "ok"})
-
-
-def _plain(path: str, status: int, detail: str) -> Answer:
-    """Answer for what no route of a contract answers, in the form of the contract whose path it is."""
-    if path.startswith("/v1/"):
-        return native_errors.plain(status, detail)
-    return status, reply({"detail": detail}).body, {"Content-Type": "application/json"}  # type: ignore[return-value]
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    status, body, headers = _plain(request.url.path, error.status_code, str(error.detail))
-    return Response(body, status, {**headers, **(error.headers or {})})
-
-
-async def _bug(request: Request, error: Exception) -> Response:
-    status, body, headers = _plain(request.url.path, 500, "Something went wrong here.")
-    return Response(body, status, headers)
 
 
 def kept_secret(database: Path) -> str:

@@ -11,6 +11,9 @@ KNOWN_WEAK = frozenset({"secret", "dev-secret", "changeme", "secret-key", "passw
 NOT_SETTINGS = frozenset({"VECHE_TEST_CRASH_AT", "VECHE_CHROMIUM"})
 
 
+ALL_DIALECTS = ("native", "messenger")
+
+
 class SettingsError(Exception):
     """A setting is wrong; the message says which, and what to do."""
 
@@ -28,6 +31,9 @@ class Settings(BaseSettings):
         repr=False,
         description="Signs tokens, 32 bytes or more; without it one is made and kept beside the database.",
     )
+    dialects: Annotated[tuple[str, ...], NoDecode] = Field(
+        ALL_DIALECTS, description="The contracts to serve, separated by commas."
+    )
     origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Pages whose scripts may open a socket, separated by commas; none: any page that has a token."
     )
@@ -42,7 +48,14 @@ class Settings(BaseSettings):
     pong_seconds: float = Field(10.0, gt=0, description="How long it may take to answer.")
     stall_seconds: float = Field(30.0, gt=0, description="How long a connection may read nothing of what waits for it.")
 
-    @field_validator("origins", mode="before")
+    @field_validator("dialects")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or not set(value) <= set(ALL_DIALECTS):
+            raise ValueError(f"takes some of {', '.join(ALL_DIALECTS)}, separated by commas")
+        return tuple(name for name in ALL_DIALECTS if name in value)
+
+    @field_validator("origins", "dialects", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -63,16 +63,17 @@ def route_class(
                 try:
                     return await handle(request)
                 except ChatError as refusal:
-                    return _response(refused(refusal))
+                    return response(refused(refusal))
                 except RequestValidationError as error:
-                    return _response(invalid(error))
+                    return response(invalid(error))
 
             return guarded
 
     return Route
 
 
-def _response(answer: Answer) -> Response:
+def response(answer: Answer) -> Response:
+    """Make the response of an answer."""
     status, body, headers = answer
     return Response(body, status, headers)
 
@@ -89,7 +90,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         if _declared(scope) > MAX_BODY:
-            await _response(self._too_large(scope["path"]))(scope, receive, send)
+            await response(self._too_large(scope["path"]))(scope, receive, send)
             return
         size = 0
 

@@ -1,0 +1,18 @@
+"""The messenger contract as it is mounted."""
+
+from veche.dialects.messenger import rest
+from veche.dialects.messenger.socket import Accept
+from veche.wire.door import Door, Parts
+
+
+def door(parts: Parts) -> Door:
+    """Open it. A body with an e-mail and no username is for it."""
+    return Door(
+        "messenger",
+        routers=(rest.router,),
+        sockets={"/ws/*": Accept(parts.chat, parts.accounts)},
+        claims={
+            "/register": lambda keys: "email" in keys and "username" not in keys,
+            "/login": lambda keys: "email" in keys,
+        },
+    )

@@ -1,0 +1,17 @@
+"""The native contract as it is mounted."""
+
+from veche.dialects.native import page, rest
+from veche.dialects.native.errors import plain
+from veche.dialects.native.socket import Accept
+from veche.wire.door import Door, Parts
+
+
+def door(parts: Parts) -> Door:
+    """Open it: /v1, and the page at the root."""
+    return Door(
+        "native",
+        routers=(page.router, rest.router),
+        sockets={"/v1/socket": Accept(parts.chat, parts.accounts)},
+        plain=plain,
+        owns=("/v1/",),
+    )

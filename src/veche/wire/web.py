@@ -1,0 +1,144 @@
+"""All doors on one port: one FastAPI application for their REST, one table for their WebSockets.
+
+Where two contracts share a path, the body says for which it is. Below `/{name}` each contract has its paths alone.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from veche import __version__
+from veche.wire.door import Door, detail
+from veche.wire.handshake import Upgrade
+from veche.wire.http import MAX_BODY, Answer, BodyLimit, SafeHeaders, reply, response
+from veche.wire.session import Accept, Routes
+
+Life = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
+
+
+def web_of(doors: Sequence[Door], life: Life) -> FastAPI:
+    """Put the REST of all doors together; `life` is the application's lifespan."""
+    app = FastAPIOffline(title="Veche", version=__version__, lifespan=life)
+    for door in doors:
+        for router in door.routers:
+            app.include_router(router)
+            app.include_router(router, prefix=f"/{door.name}", include_in_schema=False)
+        for path, application in door.mounts.items():
+            app.mount(path, application)
+    for path in ("/healthz", "/health"):
+        app.add_api_route(path, _healthz, include_in_schema=False)
+    plain = _Plain(doors)
+    app.add_exception_handler(HTTPException, plain.refused)
+    app.add_exception_handler(Exception, plain.broken)
+    app.add_middleware(SharedPaths, doors=doors)
+    app.add_middleware(BodyLimit, too_large=lambda path: plain.answer(path, 413, "The body is too large."))
+    app.add_middleware(SafeHeaders)
+    app.add_middleware(
+        CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
+    )
+    return app
+
+
+def sockets_of(doors: Sequence[Door]) -> Routes:
+    """Put the WebSockets of all doors together."""
+    table: dict[str, Accept] = {}
+    for door in doors:
+        for path, accept in door.sockets.items():
+            table.setdefault(path, accept)
+            table[f"/{door.name}{path}"] = accept
+
+    def route(upgrade: Upgrade) -> Accept | None:
+        parent = upgrade.path.rpartition("/")[0]
+        return table.get(upgrade.path) or table.get(f"{parent}/*")
+
+    return route
+
+
+async def _healthz() -> Response:
+    return reply({"status": "ok"})
+
+
+class _Plain:
+    """What no route answers, in the form of the contract whose path it is, or of the only one."""
+
+    def __init__(self, doors: Sequence[Door]) -> None:
+        self._doors = doors
+
+    def answer(self, path: str, status: int, sentence: str) -> Answer:
+        for door in self._doors:
+            if path.startswith((f"/{door.name}/", *door.owns)) or len(self._doors) == 1:
+                return door.plain(status, sentence)
+        return detail(status, sentence)
+
+    async def refused(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        status, body, headers = self.answer(request.url.path, error.status_code, str(error.detail))
+        return Response(body, status, {**headers, **(error.headers or {})})
+
+    async def broken(self, request: Request, error: Exception) -> Response:
+        return response(self.answer(request.url.path, 500, "Something went wrong here."))
+
+
+class SharedPaths:
+    """Sends a POST to a path that several doors claim to the one for which its body is."""
+
+    def __init__(self, app: ASGIApp, doors: Sequence[Door]) -> None:
+        self._app = app
+        paths = {path for door in doors for path in door.claims}
+        claimants = {path: [door for door in doors if path in door.claims] for path in paths}
+        self._claimants = {path: found for path, found in claimants.items() if len(found) > 1}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._claimants:
+            await self._app(scope, receive, send)
+            return
+        body = await _body(receive)
+        door = self._choose(scope["path"], body)
+        if door is None:
+            await response(_UNCLAIMED)(scope, receive, send)
+            return
+        path = f"/{door.name}{scope['path']}"
+        await self._app({**scope, "path": path, "raw_path": path.encode()}, _replay(body, receive), send)
+
+    def _choose(self, path: str, body: bytes) -> Door | None:
+        try:
+            found = json.loads(body)
+        except (ValueError, RecursionError):
+            return None
+        keys = frozenset(found) if isinstance(found, dict) else frozenset()
+        return next((door for door in self._claimants[path] if door.claims[path](keys)), None)
+
+
+_UNCLAIMED: Answer = (
+    422,
+    b'{"detail":[{"type":"missing","loc":["body"],"msg":"A JSON object with username or email, please"}]}',
+    {"Content-Type": "application/json"},
+)
+
+
+async def _body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    more = True
+    while more and sum(map(len, parts)) <= MAX_BODY:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    waiting = [body]
+
+    async def replay() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return replay
