@@ -21,6 +21,7 @@ class Channel:
         "known",
         "log_id",
         "pending",
+        "rests_until",
         "scheduled",
         "subscriptions",
         "suspect",
@@ -34,6 +35,7 @@ class Channel:
         self.known = 0  # the highest seq heard of
         self.suspect = 0  # a head seen in the database that nobody announced
         self.scheduled = False
+        self.rests_until = 0.0  # loop time
         self.filling = False
         self.subscriptions: set[Subscription] = set()
         self.behind: set[Subscription] = set()

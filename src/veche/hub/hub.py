@@ -16,6 +16,8 @@ from veche.hub.channels import Channels, Heads, Pull
 from veche.hub.connection import Connection, Shape, Subscription, Write
 from veche.ops.crash import armed, crash_point
 
+WORTH_A_REST = 0.001  # seconds
+LONGEST_REST = 0.01
 SLICE = 1 if armed("mid_fanout") else 1000  # writes in one turn of the loop, so that other work is not kept waiting
 
 
@@ -137,14 +139,23 @@ class Hub:
             self._channels.fill(channel)
 
     def _schedule(self, channel: Channel) -> None:
+        """Have what waits written in the next turn of the loop; in a busy large room, when it has rested."""
         if not channel.scheduled:
             channel.scheduled = True
-            asyncio.get_running_loop().call_soon(self._turn, channel)
+            loop = asyncio.get_running_loop()
+            if channel.jobs or channel.rests_until <= loop.time():
+                loop.call_soon(self._turn, channel)
+            else:
+                loop.call_at(channel.rests_until, self._turn, channel)
 
     def _turn(self, channel: Channel) -> None:
+        """Write, and then rest as long as it took: what comes meanwhile is joined, and other work gets its half."""
         if channel.jobs:
             crash_point("mid_fanout")
+        began = (loop := asyncio.get_running_loop()).time()
         self._write_some(channel)
+        if (took := loop.time() - began) > WORTH_A_REST:
+            channel.rests_until = began + took + min(took, LONGEST_REST)
         channel.scheduled = False
         if channel.jobs or channel.pending:
             self._schedule(channel)
