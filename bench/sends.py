@@ -5,11 +5,13 @@ from functools import partial
 from bench import machine
 from bench.load import Load, measure
 from bench.peers import Crowd, Rooms
-from bench.report import Line, Outcome, Plan, Row, in_turns, middle, ratios
+from bench.report import Line, Outcome, Plan, Row, Target, in_turns, middle, ratios
 from bench.writer import store
 
 CROWD = Crowd(sockets=200, accounts=200, rooms=Rooms.EACH)
 WRITER_SECONDS = 1.5
+TIMES_MORE = Target(">=", 15)
+TARGETS = {"half ack p99 ms": Target("<=", 50), "lost": Target("<=", 0)}
 TOGETHER, ONE_BY_ONE, SOCKETS = "writer, batched", "writer, one commit each", "200 sockets"
 
 
@@ -18,10 +20,12 @@ def run(plan: Plan) -> Outcome:
     plan.console.print(f"  4 KiB and fsync on this disk: {fsync:.2f} ms")
     rows = in_turns(plan, plan.turns, {TOGETHER: partial(write, plan, 1000), ONE_BY_ONE: partial(write, plan, 1)})
     lines = [Line("fsync of 4 KiB", fsync, "ms")]
-    lines += ratios(rows, "messages/s", {(TOGETHER, ONE_BY_ONE): None}, "messages stored per second")
+    lines += ratios(rows, "messages/s", {(TOGETHER, ONE_BY_ONE): TIMES_MORE}, "messages stored per second")
     if plan.chosen("veche"):
         rows |= in_turns(plan, plan.turns, {SOCKETS: partial(send_through_sockets, plan)})
-        lines += [Line(f"{SOCKETS}: {key}", middle(rows[SOCKETS], key), "") for key in rows[SOCKETS][0]]
+        lines += [
+            Line(f"{SOCKETS}: {key}", middle(rows[SOCKETS], key), "", TARGETS.get(key)) for key in rows[SOCKETS][0]
+        ]
     return Outcome(lines, rows)
 
 

@@ -15,7 +15,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS, VENV = ROOT / ".tools", ROOT / ".venv"
 UV = TOOLS / "bin" / "uv"
-ENV = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "1", "UV_NO_PROGRESS": "1"}
+ENV = {
+    **os.environ,
+    "UV_PYTHON_DOWNLOADS": "never",
+    "UV_SYSTEM_CERTS": "1",
+    "UV_NO_PROGRESS": "1",
+    "PIP_ROOT_USER_ACTION": "ignore",
+}
 LOCKS = {"requirements.lock": ["build"], "requirements-dev.lock": ["build", "dev"]}
 
 
@@ -50,7 +56,7 @@ def set_up(lock: Path) -> None:
     if not (VENV / "bin" / "python").exists():
         run(UV, "venv", "--quiet", "--python", sys.executable, VENV)
     python = ["--quiet", "--python", VENV / "bin" / "python"]
-    run(UV, "pip", "sync", *python, "--require-hashes", "--only-binary", ":all:", lock)
+    run(UV, "pip", "sync", *python, "--require-hashes", "--only-binary", ":all:", "--compile-bytecode", lock)
     run(UV, "pip", "install", *python, "--no-deps", "--no-build-isolation", "-e", ROOT)
     for name in LOCKS:
         mark_of(ROOT / name).unlink(missing_ok=True)
