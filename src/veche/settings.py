@@ -25,6 +25,9 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 picks a free one.")
+    bind: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Several addresses to listen on, HOST:PORT separated by commas; they win over host and port."
+    )
     database_url: str = Field("sqlite:///data/veche.db", description="The database, sqlite:///PATH.")
     secret: str | None = Field(
         None,
@@ -55,7 +58,7 @@ class Settings(BaseSettings):
             raise ValueError(f"takes some of {', '.join(ALL_DIALECTS)}, separated by commas")
         return tuple(name for name in ALL_DIALECTS if name in value)
 
-    @field_validator("origins", "dialects", mode="before")
+    @field_validator("bind", "origins", "dialects", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

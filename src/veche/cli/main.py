@@ -11,7 +11,7 @@ from rich.console import Console
 from veche import __version__
 from veche.cli import demo, doctor, user
 from veche.cli.database import Url, open_database
-from veche.cli.serve import BindError, bind, serve
+from veche.cli.serve import BindError, bind_all, serve, url_of
 from veche.settings import SettingsError, read_settings
 from veche.storage import sqlite
 from veche.storage.database import DatabaseError
@@ -45,16 +45,16 @@ def fail(sentence: str) -> NoReturn:
 def serve_command(
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
+    bind: Annotated[list[str] | None, typer.Option(help="HOST:PORT to listen on; may be given several times.")] = None,
     database_url: Url = None,
 ) -> None:
     """Serve the chat until it is stopped."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = read_settings(host=host, port=port, database_url=database_url)
-    listener = bind(settings.host, settings.port)
-    address, actual = listener.getsockname()[:2]
-    shown = f"[{address}]" if ":" in address else address
-    greeting = f"[bold green]Veche {__version__}[/] is on http://{shown}:{actual} - open it in a browser."
-    serve(settings, listener, lambda: out.print(greeting, highlight=False))
+    settings = read_settings(host=host, port=port, bind=tuple(bind) if bind else None, database_url=database_url)
+    listeners = bind_all(settings)
+    where = " and ".join(url_of(listener) for listener in listeners)
+    greeting = f"[bold green]Veche {__version__}[/] is on {where} - open it in a browser."
+    serve(settings, listeners, lambda: out.print(greeting, highlight=False, soft_wrap=True))
 
 
 @app.command()

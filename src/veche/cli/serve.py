@@ -60,7 +60,34 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings, listener: socket.socket, started: Callable[[], None]) -> None:
+def bind_all(settings: Settings) -> list[socket.socket]:
+    """Take every address of `bind`, or else the one of `host` and `port`."""
+    addresses = [_address(text) for text in settings.bind] or [(settings.host, settings.port)]
+    listeners: list[socket.socket] = []
+    try:
+        for host, port in addresses:
+            listeners.append(bind(host, port))
+    except BindError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit():
+        raise BindError(f"{text!r} is no address to listen on: give HOST:PORT, for example 127.0.0.1:3001.")
+    return host.strip("[]"), int(port)
+
+
+def url_of(listener: socket.socket) -> str:
+    """Write where a listener is found."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(settings: Settings, listeners: list[socket.socket], started: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then drain and return; `started` is called when the first may connect."""
     raise_file_limit()
     database = Database(settings.database_url, serving=True)
@@ -80,7 +107,7 @@ def serve(settings: Settings, listener: socket.socket, started: Callable[[], Non
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises them again when it has stopped: that is no failure
-    _Uvicorn(config, server, started).run(sockets=[listener])
+    _Uvicorn(config, server, started).run(sockets=listeners)
 
 
 def raise_file_limit() -> None:
