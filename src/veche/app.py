@@ -17,15 +17,21 @@ from fastapi import FastAPI
 
 from veche.bus.memory import MemoryBus
 from veche.core.rooms import LOBBY_ID, LogId
+from veche.dialects.channels import door as channels
+from veche.dialects.channels.options import Options, Target
+from veche.dialects.dispatch import door as dispatch
 from veche.dialects.messenger import door as messenger
 from veche.dialects.native import door as native
+from veche.dialects.rooms import door as rooms
+from veche.dialects.rooms.options import Options as RoomsOptions
 from veche.hub.hub import Hub
+from veche.service import echoes
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
 from veche.service.limits import LoginLimits
 from veche.service.passwords import Passwords
 from veche.service.tokens import Tokens
-from veche.settings import Settings
+from veche.settings import Settings, SettingsError
 from veche.storage import read
 from veche.storage.database import Database
 from veche.storage.reader import Reader
@@ -42,7 +48,23 @@ COMPARE_SECONDS = 1.0  # how often heads are held against the database: bounds h
 COMPARE_AT_ONCE = 2000
 
 
-DOORS: dict[str, Callable[[Parts], Door]] = {"native": native.door, "messenger": messenger.door}
+def _channels(parts: Parts, settings: Settings) -> Door:
+    target = Target(settings.echo_upstream, settings.echo_upstream_greets) if settings.echo_proxy else None
+    return channels.door(parts, Options(settings.channels_open_links, settings.channels_host, target))
+
+
+def _rooms(parts: Parts, settings: Settings) -> Door:
+    options = RoomsOptions(settings.rooms_system_name, settings.rooms_error_name, settings.rooms_text_bytes)
+    return rooms.door(parts, options)
+
+
+DOORS: dict[str, Callable[[Parts, Settings], Door]] = {
+    "native": lambda parts, _: native.door(parts),
+    "dispatch": lambda parts, _: dispatch.door(parts),
+    "rooms": _rooms,
+    "channels": _channels,
+    "messenger": lambda parts, _: messenger.door(parts),
+}
 
 
 class Server:
@@ -60,7 +82,7 @@ class Server:
         self.passwords = Passwords()
         self.accounts = self._accounts()
         self.heartbeats = Heartbeats(settings.ping_seconds, settings.pong_seconds, settings.stall_seconds)
-        self.trusted = Trusted.parse(settings.trusted_proxies)
+        self.trusted = _trusted(settings)
         self.doors = self._doors()
         self.app = web_of(self.doors, self._life)
         state = self.app.state
@@ -73,18 +95,25 @@ class Server:
             Tokens({"1": settings.secret or kept_secret(self.database.path)}),
             self.passwords,
             LoginLimits(settings.wrong_logins_per_minute, settings.logins_per_minute),
-            {"native": settings.native_token_seconds, "messenger": settings.messenger_token_seconds},
+            {
+                "native": settings.native_token_seconds,
+                "dispatch": settings.dispatch_token_seconds,
+                "rooms": settings.rooms_token_seconds,
+                "channels": settings.channels_token_seconds,
+                "messenger": settings.messenger_token_seconds,
+            },
         )
 
     def _doors(self) -> list[Door]:
         with self.database.reading() as snapshot:
             lobby_seq = read.heads(snapshot, [LOBBY_ID])[LOBBY_ID]
         parts = Parts(self.chat, self.accounts, lobby_seq)
-        return [DOORS[name](parts) for name in self.settings.dialects]
+        return [DOORS[name](parts, self.settings) for name in self.settings.dialects]
 
     @contextlib.asynccontextmanager
     async def _life(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         self.writer.start()
+        await echoes.end_left_open(self.chat)
         self.heartbeats.start()
         comparing = asyncio.create_task(self._compare_heads())
         try:
@@ -114,11 +143,27 @@ class Server:
                     self.hub.compare(heads.items())
 
 
+def _trusted(settings: Settings) -> Trusted:
+    try:
+        return Trusted.parse(settings.trusted_proxies)
+    except ValueError as error:
+        raise SettingsError(f"VECHE_TRUSTED_PROXIES takes addresses and networks: {error}.") from None
+
+
 def kept_secret(database: Path) -> str:
-    """Read the secret kept beside the database, readable by its owner alone; make it at the first start."""
+    """Read the secret kept beside the database, readable by its owner alone; make it at the first start.
+
+    One that was cut off (by a full disk, say) is made anew: everybody has to sign in again.
+    """
     path = database.with_name(f"{database.name}.secret")
-    with contextlib.suppress(FileExistsError):
-        file = os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii")
-        with file:
-            file.write(secrets.token_hex(32))
-    return path.read_text(encoding="ascii").strip()
+    with contextlib.suppress(FileNotFoundError):
+        if len(secret := path.read_text(encoding="ascii").strip()) >= 32:
+            return secret
+        log.warning("the secret in %s was cut off; there is a new one now", path)
+    secret, partial = secrets.token_hex(32), path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    return secret

@@ -4,14 +4,14 @@ import difflib
 import os
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 KNOWN_WEAK = frozenset({"secret", "dev-secret", "changeme", "secret-key", "password"})
 NOT_SETTINGS = frozenset({"VECHE_TEST_CRASH_AT", "VECHE_CHROMIUM"})
 
 
-ALL_DIALECTS = ("native", "messenger")
+ALL_DIALECTS = ("native", "dispatch", "rooms", "channels", "messenger")
 
 
 class SettingsError(Exception):
@@ -44,7 +44,32 @@ class Settings(BaseSettings):
         "", description="Addresses and networks whose X-Forwarded-For is believed, separated by commas; * for all."
     )
     native_token_seconds: int = Field(24 * 3600, ge=1, description="How long a token of the native contract lives.")
+    dispatch_token_seconds: int = Field(60, ge=1, description="How long a token of dispatch lives.")
+    rooms_token_seconds: int = Field(24 * 3600, ge=1, description="How long a token of rooms lives.")
+    channels_token_seconds: int = Field(30 * 60, ge=1, description="How long a token of channels lives.")
     messenger_token_seconds: int = Field(60 * 3600, ge=1, description="How long a token of messenger lives.")
+    rooms_system_name: str = Field(
+        "system", min_length=1, description="Who says in rooms that somebody joined or left (its pkg.system_username)."
+    )
+    rooms_error_name: str = Field(
+        "error", min_length=1, description="Who tells a socket of rooms what it did wrong (its pkg.error_username)."
+    )
+    rooms_text_bytes: int = Field(
+        2000, ge=1, le=65_536, description="How many bytes a message has in rooms (its websocket.msg_max_length)."
+    )
+    channels_open_links: bool = Field(
+        False, description="Let whoever knows a name in by its bare link, as long as that person is signed in."
+    )
+    channels_host: str = Field(
+        "", description="The HOST:PORT that links to channels name; without it that of the request."
+    )
+    echo_proxy: bool = Field(False, description="Let an upstream WebSocket answer in the echo's place (also IS_PROXY).")
+    echo_upstream: str = Field(
+        "wss://echo.websocket.org", pattern="^wss?://", description="The upstream of the echo, a ws:// or wss:// URL."
+    )
+    echo_upstream_greets: bool = Field(
+        True, description="Whether the upstream's first message on a connection is a greeting and no answer."
+    )
     wrong_logins_per_minute: int = Field(30, ge=1, description="Wrong passwords that one address may try.")
     logins_per_minute: int = Field(600, ge=1, description="Tries to sign in, right or wrong, that one address has.")
     ping_seconds: float = Field(25.0, gt=0, description="How often a connection is pinged.")
@@ -63,6 +88,12 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _answerable(self) -> "Settings":
+        if self.pong_seconds >= self.ping_seconds:
+            raise ValueError("VECHE_PONG_SECONDS must be less than VECHE_PING_SECONDS")
+        return self
+
     @field_validator("secret")
     @classmethod
     def _strong(cls, value: str | None) -> str | None:
@@ -78,14 +109,29 @@ def read_settings(**overrides: object) -> Settings:
         if name.startswith("VECHE_") and name not in known | NOT_SETTINGS:
             close = difflib.get_close_matches(name, known, n=1)
             raise SettingsError(f"There is no setting {name}.{f' Did you mean {close[0]}?' if close else ''}")
+    given = _borrowed() | {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+        return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(dict(detail)) for detail in error.errors())) from None
 
 
+def _borrowed() -> dict[str, object]:
+    """Read what a seed's document calls a setting; VECHE_ names and the command line win."""
+    seeds = {"echo_proxy": os.environ.get("IS_PROXY"), "channels_host": _link_host()}
+    return {name: value for name, value in seeds.items() if value and f"VECHE_{name.upper()}" not in os.environ}
+
+
+def _link_host() -> str:
+    """Where APP_HOST is an address that a client can reach, links of channels name it and APP_PORT."""
+    host = os.environ.get("APP_HOST", "")
+    return "" if host in ("", "0.0.0.0", "::") else f"{host}:{os.environ.get('APP_PORT') or 8000}"  # noqa: S104
+
+
 def _sentence(detail: dict[str, object]) -> str:
     loc = detail["loc"]
-    name = str(loc[0]).upper() if isinstance(loc, tuple) and loc else "?"
     message = str(detail["msg"]).removeprefix("Value error, ")
+    if not isinstance(loc, tuple) or not loc:
+        return f"{message}."
+    name = str(loc[0]).upper()
     return f"VECHE_{name} {message[0].lower()}{message[1:]}."

@@ -23,7 +23,7 @@ from veche.core.events import (
     SessionOpened,
     SessionsEnded,
 )
-from veche.core.rooms import Head, LogId, Member, Role, Room
+from veche.core.rooms import Head, LogId, Member, Role, Room, account_log
 
 
 class State:
@@ -73,8 +73,14 @@ class State:
 
     def next_seq(self, log_id: LogId) -> int:
         """Return the number that the next entry of a log takes."""
-        head = self.heads.get(log_id)
-        return head.last_seq + 1 if head else 1
+        return self.heads[log_id].last_seq + 1
+
+    def count_upto(self, room_id: int, seq: int) -> int:
+        """Count a room's messages up to a seq: those recorded here, or else those stored before."""
+        for event in reversed(self.events):
+            if type(event) is Message and event.log_id == room_id and event.seq <= seq:
+                return event.number
+        return self.counts.get((room_id, seq), 0)
 
     def record(self, event: Event) -> None:
         """Take an event as happened: later commands of the transaction see it."""
@@ -82,8 +88,7 @@ class State:
         if (apply := _APPLY.get(type(event))) is not None:
             apply(self, event)
         if isinstance(event, LOGGED) and type(event) is not Message:
-            head = self.heads.get(event.log_id, _EMPTY)
-            self.heads[event.log_id] = msgspec.structs.replace(head, last_seq=event.seq)
+            self.heads[event.log_id] = msgspec.structs.replace(self.heads[event.log_id], last_seq=event.seq)
 
 
 _EMPTY = Head()
@@ -92,6 +97,7 @@ _EMPTY = Head()
 def _message(state: State, event: Message) -> None:
     state.heads[event.log_id] = Head(event.seq, event.number, event.id)
     state.next_message_id = event.id + 1
+    state.messages[event.id] = event
     if event.client_message_id is not None:
         state.sent[event.sender.id, event.client_message_id] = event
     key = (event.log_id, event.sender.id)
@@ -102,6 +108,7 @@ def _message(state: State, event: Message) -> None:
 def _account_registered(state: State, event: AccountRegistered) -> None:
     account = event.account
     state.accounts[account.id] = account
+    state.heads[account_log(account.id)] = _EMPTY
     state.handles.add(account.handle)
     if account.email:
         state.emails.add(account.email.casefold())

@@ -13,12 +13,17 @@ RESERVED_HANDLES = frozenset({"admin", "anonymous", "error", "system", "veche"})
 _MIXABLE = frozenset({"LATIN", "CYRILLIC", "GREEK"})
 
 
+def size_of(text: str) -> int:
+    """Count the bytes of a text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def check_text(text: str) -> None:
     """Refuse what cannot be stored alike on every database: NUL, lone surrogates, over 64 KiB of UTF-8."""
     if "\0" in text:
         raise ChatError(Code.INVALID, "Text may not hold a NUL character.", field="text")
     try:
-        size = len(text) if text.isascii() else len(text.encode())
+        size = size_of(text)
     except UnicodeEncodeError:
         raise ChatError(Code.INVALID, "Text may not hold a lone surrogate.", field="text") from None
     if size > MAX_TEXT_BYTES:

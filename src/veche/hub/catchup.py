@@ -4,11 +4,14 @@ Catching up is pull: one page of one log at a time, the next as the socket drain
 connection becomes live in the very turn in which it has reached what was delivered to the others.
 """
 
+import logging
 from collections.abc import Callable
 
 from veche.hub.channel import Channel
 from veche.hub.channels import PAGE, Page, Pull
 from veche.hub.connection import Connection, Subscription
+
+log = logging.getLogger("veche.hub")
 
 
 class CatchUp:
@@ -58,7 +61,12 @@ class CatchUp:
             subscription.connection.listener.lost()
             return
         shape = subscription.shape
-        payloads = [data for event in events if (data := shape.encode(event)) is not None]
+        try:
+            payloads = [data for event in events if (data := shape.encode(event)) is not None]
+        except Exception:
+            log.exception("the form %s cannot be made of a page of log %d", shape.name, subscription.channel.log_id)
+            subscription.connection.listener.lost()
+            return
         subscription.seq = events[-1].seq
         if payloads:
             subscription.connection.write(b"".join(map(shape.frame, payloads)))

@@ -2,6 +2,7 @@
 
 from veche.core.events import LogEvent, Message
 from veche.core.rooms import LogId
+from veche.core.text import size_of
 from veche.hub.connection import Shape, Subscription, Write
 
 CUT_BYTES = 65_536  # how much one turn writes to a socket at most, but one event at least
@@ -37,8 +38,8 @@ class Channel:
         self.scheduled = False
         self.rests_until = 0.0  # loop time
         self.filling = False
-        self.subscriptions: set[Subscription] = set()
-        self.behind: set[Subscription] = set()
+        self.subscriptions: dict[Subscription, None] = {}  # in the order in which they came
+        self.behind: dict[Subscription, None] = {}
         self._targets: dict[Shape, tuple[Write, ...]] | None = None
 
     @property
@@ -51,7 +52,7 @@ class Channel:
         size = count = 0
         while count < len(self.pending) and size <= CUT_BYTES:
             event = self.pending[count]
-            size += len(event.text) if type(event) is Message else 64
+            size += size_of(event.text) if type(event) is Message else 64
             count += 1
         events, self.pending = self.pending[:count], self.pending[count:]
         self.delivered = events[-1].seq
@@ -72,12 +73,12 @@ class Channel:
         subscription.live = live
         self._targets = None
         if live:
-            self.behind.discard(subscription)
+            self.behind.pop(subscription, None)
         else:
-            self.behind.add(subscription)
+            self.behind[subscription] = None
 
     def drop(self, subscription: Subscription) -> None:
         """Forget a subscription."""
-        self.subscriptions.discard(subscription)
-        self.behind.discard(subscription)
+        self.subscriptions.pop(subscription, None)
+        self.behind.pop(subscription, None)
         self._targets = None

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from veche.core.accounts import Person
-from veche.core.events import LogEvent, MemberJoined
+from veche.core.events import LogEvent
 from veche.core.rooms import LogId
+from veche.hub.listener import Listener
 
 if TYPE_CHECKING:
     from veche.hub.channel import Channel
@@ -24,25 +25,6 @@ class Shape:
     name: str
     encode: Callable[[LogEvent], bytes | None]
     frame: Callable[[bytes], bytes]
-
-
-class Listener(Protocol):
-    """What a dialect is told about its connection, on the loop."""
-
-    def caught_up(self, log_id: LogId) -> None:
-        """Everything there is of this log was written; from now on it is live."""
-
-    def entered(self, event: MemberJoined) -> None:
-        """The account is in a room now; told before the room's connections hear of it."""
-
-    def removed(self, room_id: int) -> None:
-        """The account is no longer in a room; nothing more of it will be written."""
-
-    def session_ended(self) -> None:
-        """The session was ended: say so and close."""
-
-    def lost(self) -> None:
-        """The hub lost the connection's place: close, so that it comes back and resumes."""
 
 
 class Subscription:

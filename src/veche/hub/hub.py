@@ -5,16 +5,19 @@ caught-up connection and turn of the loop, encoded once per shape. Who is behind
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 
 from veche.core.accounts import Person
-from veche.core.events import LogEvent, MemberJoined, MemberLeft, SessionsEnded
+from veche.core.events import LogEvent, MemberJoined, MemberLeft, RoomEntered, RoomExited, SessionsEnded
 from veche.core.rooms import LogId
 from veche.hub.catchup import CatchUp
 from veche.hub.channel import Channel, Job
 from veche.hub.channels import Channels, Heads, Pull
 from veche.hub.connection import Connection, Shape, Subscription, Write
 from veche.ops.crash import armed, crash_point
+
+log = logging.getLogger("veche.hub")
 
 WORTH_A_REST = 0.001  # seconds
 LONGEST_REST = 0.01
@@ -27,7 +30,7 @@ class Hub:
     def __init__(self, pull: Pull, heads: Heads) -> None:
         self._channels = Channels(pull, heads, self._opened, self.deliver)
         self._catch_up = CatchUp(pull, self._settle)
-        self._accounts: dict[int, set[Connection]] = {}
+        self._accounts: dict[int, dict[Connection, None]] = {}  # in the order in which they came
         self._slowed: list[Connection] = []
         self.encodes = 0  # events times forms, counted for tests and metrics
 
@@ -35,13 +38,13 @@ class Hub:
 
     def attach(self, connection: Connection) -> None:
         """Take a connection in: from now on it is told when its account enters or leaves a room."""
-        self._accounts.setdefault(connection.account.id, set()).add(connection)
+        self._accounts.setdefault(connection.account.id, {})[connection] = None
 
     def detach(self, connection: Connection) -> None:
         """Forget a connection that goes: what was announced before is written before, and nothing after."""
         account_id = connection.account.id
         if (connections := self._accounts.get(account_id)) is not None:
-            connections.discard(connection)
+            connections.pop(connection, None)
             if not connections:
                 del self._accounts[account_id]
         for log_id in tuple(connection.subscriptions):
@@ -59,7 +62,7 @@ class Hub:
         channel = self._channels.open(log_id)
         self._settle(channel)
         subscription = Subscription(connection, channel, shape, after, promised)
-        channel.subscriptions.add(subscription)
+        channel.subscriptions[subscription] = None
         connection.subscriptions[log_id] = subscription
         self._catch_up.begin(subscription)
         self._catch_up.go_on(connection)
@@ -109,19 +112,30 @@ class Hub:
         """Take committed entries; they are written in the next turn of the loop, one write for all of a channel's."""
         for event in events:
             if type(event) is MemberJoined:
-                for connection in self.connections(event.person.id):
-                    connection.listener.entered(event)
+                self._enter(event.person.id, event.log_id, event.seq - 1)
             if (channel := self._channels.get(event.log_id)) is not None:
                 self._take(channel, event)
-            if type(event) is MemberLeft:
-                self._remove(event)
-            elif type(event) is SessionsEnded:
-                self._end_sessions(event)
+            match event:
+                case RoomEntered():
+                    self._enter(-event.log_id, event.room.id, event.room_seq)
+                case MemberLeft():
+                    self._remove(event.person.id, event.log_id)
+                case RoomExited():
+                    self._remove(-event.log_id, event.room_id)
+                case SessionsEnded():
+                    self._end_sessions(event)
 
-    def _remove(self, event: MemberLeft) -> None:
-        for connection in self.connections(event.person.id):
-            self.unsubscribe(connection, event.log_id)
-            connection.listener.removed(event.log_id)
+    # Rooms are entered and left in two logs, the room's and the account's: whichever is heard of first counts.
+
+    def _enter(self, account_id: int, room_id: int, after: int) -> None:
+        for connection in self.connections(account_id):
+            if room_id not in connection.subscriptions:
+                connection.listener.entered(room_id, after)
+
+    def _remove(self, account_id: int, room_id: int) -> None:
+        for connection in self.connections(account_id):
+            self.unsubscribe(connection, room_id)
+            connection.listener.removed(room_id)
 
     def _end_sessions(self, event: SessionsEnded) -> None:
         for connection in self.connections(-event.log_id):
@@ -153,10 +167,12 @@ class Hub:
         if channel.jobs:
             crash_point("mid_fanout")
         began = (loop := asyncio.get_running_loop()).time()
-        self._write_some(channel)
+        try:
+            self._write_some(channel)
+        finally:
+            channel.scheduled = False
         if (took := loop.time() - began) > WORTH_A_REST:
             channel.rests_until = began + took + min(took, LONGEST_REST)
-        channel.scheduled = False
         if channel.jobs or channel.pending:
             self._schedule(channel)
 
@@ -185,12 +201,22 @@ class Hub:
         jobs: list[Job] = []
         payloads: dict[object, list[bytes]] = {}
         for shape, writes in channel.targets().items():
-            if shape.encode not in payloads:
-                self.encodes += len(events)
-                payloads[shape.encode] = [data for event in events if (data := shape.encode(event)) is not None]
-            if found := payloads[shape.encode]:
-                jobs.append((writes, b"".join(map(shape.frame, found))))
+            try:
+                if shape.encode not in payloads:
+                    self.encodes += len(events)
+                    payloads[shape.encode] = [data for event in events if (data := shape.encode(event)) is not None]
+                if found := payloads[shape.encode]:
+                    jobs.append((writes, b"".join(map(shape.frame, found))))
+            except Exception:  # a bug of one form is no other form's misfortune
+                log.exception("the form %s cannot be made of what happened in log %d", shape.name, channel.log_id)
+                self._set_form_aside(channel, shape, events[0].seq - 1)
         return jobs
+
+    def _set_form_aside(self, channel: Channel, shape: Shape, seq: int) -> None:
+        for subscription in channel.subscriptions:
+            if subscription.live and subscription.shape is shape:
+                subscription.seq = seq
+                self._catch_up.begin(subscription)
 
     # Who reads too slowly is set aside.
 
@@ -208,10 +234,8 @@ class Hub:
 
     def _set_slow_aside(self) -> None:
         while self._slowed:
-            for subscription in tuple(self._slowed.pop().subscriptions.values()):
-                if subscription.live:
-                    self._settle(subscription.channel)
-                if subscription.live:  # still: settling may have set it aside
+            for subscription in self._slowed.pop().subscriptions.values():
+                if subscription.live:  # a write under way is still written: it counts as delivered
                     subscription.seq = subscription.channel.delivered
                     self._catch_up.begin(subscription)
 

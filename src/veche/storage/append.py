@@ -39,13 +39,13 @@ def append(connection: Connection, state: State) -> None:
     """Write everything that `state.events` says, inside the open transaction."""
     messages = [message_row(event) for event in state.events if type(event) is e.Message]
     entries = [row for event in state.events if (row := event_row(event)) is not None]
-    for event in state.events:
-        if (write := WRITE.get(type(event))) is not None:
-            write(connection, event)
     if messages:
         connection.execute(_insert_message, messages)
     if entries:
         connection.execute(_insert_event, entries)
+    for event in state.events:
+        if (write := WRITE.get(type(event))) is not None:
+            write(connection, event)
     _write_members(connection, state)
     _write_heads(connection, state)
 

@@ -7,6 +7,7 @@ from typing import IO
 from urllib.parse import unquote
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from veche.storage import sqlite
 from veche.storage.migrate import migrate
@@ -41,7 +42,7 @@ class Database:
             migrate(self._writer)
         except ValueError as error:
             raise DatabaseError(str(error)) from None
-        except sqlite.OperationalError as error:
+        except DBAPIError as error:
             raise DatabaseError(f"Cannot open {self.path}: {error.orig}.") from None
 
     @contextlib.contextmanager

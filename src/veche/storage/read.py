@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Select, and_, func, select
 from veche.core.accounts import RESERVED_IDS, Account, Person, Session
 from veche.core.events import LogEvent, Message
 from veche.core.rooms import LOBBY_ID, PUBLIC, Head, Kind, LogId, Role, Room, account_log
-from veche.core.text import handle_of
+from veche.core.text import handle_of, size_of
 from veche.core.views import EchoLine, MemberView, MessagePage, RoomView, Welcome
 from veche.storage import schema as t
 from veche.storage.entries import event_of
@@ -45,6 +45,13 @@ def session(connection: Connection, session_id: str) -> tuple[Session, Account] 
     if found is None or (account := account_by_id(connection, found.account_id)) is None:
         return None
     return Session(found.id, found.account_id, found.origin, found.created_at, found.expires_at), account
+
+
+def longest_session(connection: Connection, account_id: int) -> Session | None:
+    """Find the session of an account that expires last."""
+    query = select(t.sessions).where(t.sessions.c.account_id == account_id)
+    row = connection.execute(query.order_by(t.sessions.c.expires_at.desc()).limit(1)).one_or_none()
+    return Session(row.id, row.account_id, row.origin, row.created_at, row.expires_at) if row else None
 
 
 def account_by_id(connection: Connection, account_id: int) -> Account | None:
@@ -174,6 +181,7 @@ def history(
 ) -> MessagePage:
     """Read a page of a room's messages by seq; the newest ones when no seq is given."""
     head_seq = heads(connection, [room_id]).get(room_id, 0)
+    before, after, around = (None if seq is None else min(seq, head_seq + 1) for seq in (before, after, around))
     if around is not None:
         older = _older(connection, room_id, around + 1, limit - limit // 2)
         items = older + _newer(connection, room_id, around, limit // 2)
@@ -247,7 +255,7 @@ def _messages_between(connection: Connection, log_id: LogId, after: int, upto: i
     size = 0
     for row in connection.execute(MESSAGES.where(between).order_by(t.messages.c.seq).limit(limit)):
         found.append(message_of(row))
-        size += len(row[6])
+        size += size_of(row[6])
         if size > PAGE_BYTES:
             break
     return found

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 import msgspec
 from sqlalchemy import ColumnElement, Engine, TableValuedAlias, bindparam, create_engine, event, func
@@ -90,7 +91,7 @@ def backup(path: Path, target: Path) -> None:
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     partial.unlink(missing_ok=True)
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source:
+        with contextlib.closing(_open_read_only(path)) as source:
             source.execute("VACUUM INTO ?", (str(partial),))
         with contextlib.closing(sqlite3.connect(partial)) as copy, copy:
             copy.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (secrets.token_hex(8),))
@@ -103,10 +104,14 @@ def backup(path: Path, target: Path) -> None:
 
 def examine(path: Path) -> tuple[str, str]:
     """Check a database that may be in use: `ok` or what is wrong with it, and the schema it has."""
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+    with contextlib.closing(_open_read_only(path)) as connection:
         (result,) = connection.execute("PRAGMA quick_check").fetchone()
         (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return str(result), str(version)
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
 
 
 def _sync(path: Path) -> None:

@@ -114,10 +114,12 @@ class Writer:
             except Exception:
                 log.exception("an answer could not be given")
         crash_point("after_ack_before_fanout")
-        self._announce(events)
-        self._waiting -= len(batch)
-        if not self._waiting:
-            self._idle.set()
+        try:
+            self._announce(events)
+        finally:
+            self._waiting -= len(batch)
+            if not self._waiting:
+                self._idle.set()
 
 
 def commit(

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from veche.core.accounts import Person
 from veche.core.commands import Command
 from veche.core.rooms import LogId
-from veche.hub.connection import Connection, Listener, Shape
+from veche.hub.connection import Connection, Shape
+from veche.hub.listener import Listener
 from veche.service.chat import Chat, Outcome
 from veche.wire.session import Socket
 

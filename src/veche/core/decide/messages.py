@@ -1,12 +1,12 @@
 """What is said in a room, and what is read there."""
 
-from veche.core.accounts import SYSTEM_ID, Person
+from veche.core.accounts import RESERVED_IDS, SYSTEM_ID, Person
 from veche.core.commands import MarkRead, PostNotice, ReadUpTo, SendMessage, Sent
 from veche.core.decide.rooms import member_of
 from veche.core.errors import ChatError, Code
 from veche.core.events import Message, MessageRead, ReadMoved
 from veche.core.needs import Needs
-from veche.core.rooms import LOBBY_ID, Kind, account_log
+from veche.core.rooms import Kind, account_log
 from veche.core.state import State
 from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text
 
@@ -28,8 +28,7 @@ def needs_send_message(needs: Needs, command: SendMessage) -> None:
     needs.rooms.add(room_id)
     needs.heads.add(room_id)
     needs.accounts.add(by)
-    if room_id != LOBBY_ID:
-        needs.members.add((room_id, by))
+    needs.members.add((room_id, by))
     if command.client_message_id is not None:
         needs.sent.add((by, command.client_message_id))
     needs.message_ids = True
@@ -105,7 +104,7 @@ def needs_read_up_to(needs: Needs, command: ReadUpTo) -> None:
 
 def read_up_to(state: State, command: ReadUpTo, at: int) -> None:
     """Move the read pointer forward, never back and never beyond the head."""
-    room = state.room(command.room_id)
+    room, _ = state.room(command.room_id), state.account(command.by)
     head = state.heads[room.id]
     key = (room.id, command.by)
     if room.kind is Kind.LOBBY:
@@ -114,7 +113,7 @@ def read_up_to(state: State, command: ReadUpTo, at: int) -> None:
         read_seq = member_of(state, room, command.by).read_seq
     seq = min(command.seq, head.last_seq)
     if seq > read_seq:
-        _move_pointer(state, command.by, room.id, seq, state.counts.get((room.id, command.seq), 0), at)
+        _move_pointer(state, command.by, room.id, seq, state.count_upto(room.id, command.seq), at)
 
 
 def needs_mark_read(needs: Needs, command: MarkRead) -> None:
@@ -125,14 +124,14 @@ def needs_mark_read(needs: Needs, command: MarkRead) -> None:
 
 def mark_read(state: State, command: MarkRead, at: int) -> None:
     """Mark one message as read the first time, move the reader's pointer up to it, and tell its author."""
-    room = state.room(command.room_id)
+    room, _ = state.room(command.room_id), state.account(command.by)
     member = member_of(state, room, command.by) if room.kind is not Kind.LOBBY else None
     message = state.messages.get(command.message_id)
     if message is None or message.log_id != room.id:
         raise ChatError(Code.NOT_FOUND, "No such message.", what="message")
     if member is not None and message.seq > member.read_seq:
         _move_pointer(state, command.by, room.id, message.seq, message.number, at)
-    if message.id not in state.read_messages:
+    if message.id not in state.read_messages and message.sender.id < RESERVED_IDS:
         log_id = account_log(message.sender.id)
         state.record(MessageRead(log_id, state.next_seq(log_id), room.id, message.id, command.by, at))
 

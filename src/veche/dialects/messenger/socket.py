@@ -8,7 +8,6 @@ import re
 
 from veche.core import commands as c
 from veche.core.errors import ChatError
-from veche.core.events import MemberJoined
 from veche.core.rooms import LogId, account_log
 from veche.dialects.messenger.encode import MESSAGES, reads_of
 from veche.dialects.messenger.rules import known, usable_id
@@ -88,7 +87,7 @@ class ChatSocket:
     def caught_up(self, log_id: LogId) -> None:
         """Nothing is said about it."""
 
-    def entered(self, event: MemberJoined) -> None:
+    def entered(self, room_id: int, after: int) -> None:
         """Nothing is said about it."""
 
     def removed(self, room_id: int) -> None:

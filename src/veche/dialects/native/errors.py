@@ -23,7 +23,14 @@ STATUS: dict[Code, int] = {
     Code.UNAVAILABLE: 503,
     Code.OVERLOADED: 503,
 }
-CODES = {400: Code.BAD_REQUEST, 401: Code.UNAUTHENTICATED, 404: Code.NOT_FOUND, 413: Code.TOO_LARGE}
+CODES = {
+    400: Code.BAD_REQUEST,
+    401: Code.UNAUTHENTICATED,
+    404: Code.NOT_FOUND,
+    413: Code.TOO_LARGE,
+    500: Code.INTERNAL,
+    503: Code.UNAVAILABLE,
+}
 
 _encode = msgspec.json.Encoder().encode
 

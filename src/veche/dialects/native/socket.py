@@ -13,7 +13,6 @@ from typing import Any
 
 from veche.core import commands as c
 from veche.core.errors import ChatError, Code
-from veche.core.events import MemberJoined
 from veche.core.rooms import LOBBY_ID, LogId, account_log
 from veche.dialects.native import frames as f
 from veche.dialects.native.encode import SHAPE, time_of, to_json
@@ -126,11 +125,11 @@ class NativeSocket:
                 self._catching_up.remove(waited)
                 self._socket.send(b'{"caught_up":{}}')
 
-    def entered(self, event: MemberJoined) -> None:
+    def entered(self, room_id: int, after: int) -> None:
         if self._hello is not None:
-            self._meanwhile[event.log_id] = event.seq - 1
+            self._meanwhile[room_id] = after
         elif self._connection is not None:
-            self._chat.hub.subscribe(self._connection, event.log_id, SHAPE, event.seq - 1)
+            self._chat.hub.subscribe(self._connection, room_id, SHAPE, after)
 
     def removed(self, room_id: int) -> None:
         if self._hello is not None:

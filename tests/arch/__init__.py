@@ -1,0 +1,1 @@
+"""House rules as checks; each says what to do."""

@@ -1,0 +1,1 @@
+"""What everybody relies on, over a running server and real sockets."""

@@ -1,0 +1,191 @@
+"""Starting and stopping: in good order, and where it cannot be, with one sentence and no trace."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from .town import VECHE, free_port, serving, start
+
+
+async def test_sigterm_drains_answers_and_says_goodbye(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        ann = server.person()
+        room = ann.make_room()
+        stop = asyncio.Event()
+        acknowledged: dict[int, str] = {}
+        refused: set[str] = set()
+        async with ann.socket() as sender, ann.socket() as idle:
+            texts: dict[int, str] = {}
+
+            async def send() -> None:
+                with contextlib.suppress(Exception):
+                    while not stop.is_set():
+                        for _ in range(20):
+                            text = f"m{len(texts)}"
+                            texts[await sender.say("send", room_id=room, text=text)] = text
+                        await asyncio.sleep(0)
+
+            sending = asyncio.create_task(send())
+            await sender.heard_up_to(room, 100)
+            begun = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            codes = [await each.ended() for each in (idle, sender)]
+            stop.set()
+            await sending
+            for frame in sender.frames:
+                if "send" in frame:
+                    acknowledged[frame["send"]["seq"]] = texts[frame["id"]]
+                elif "error" in frame:
+                    refused.add(frame["error"]["code"])
+            assert codes == [4200, 4200]
+            assert [frame["bye"]["reason"] for each in (idle, sender) for frame in each.frames if "bye" in frame] == [
+                "restart"
+            ] * 2
+        assert await asyncio.to_thread(server.process.wait, 15) == 0
+        assert time.monotonic() - begun < 10
+        assert refused <= {"unavailable", "overloaded"}
+        assert server.process.stderr is not None
+        assert server.process.stderr.read() == ""
+    with contextlib.closing(sqlite3.connect(tmp_path / "veche.db")) as database:
+        stored = dict(database.execute("SELECT seq, text FROM messages WHERE room_id = ?", (room,)))
+    assert len(acknowledged) >= 90
+    assert acknowledged.items() <= stored.items()
+
+
+def test_a_server_that_nobody_uses_stops_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        begun = time.monotonic()
+        assert server.stop(signal.SIGINT) == 0
+        assert time.monotonic() - begun < 5
+
+
+async def test_what_was_stored_is_there_after_a_restart_and_tokens_stay_good(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        ann = server.person()
+        room = ann.make_room()
+        message = ann.say(room, "hi", "c1")
+        assert server.stop() == 0
+    with serving(tmp_path) as server:
+        ann.server = server
+        assert ann.history(room) == [message]
+        assert ann.say(room, "hi", "c1") == message
+        async with ann.socket(rooms={str(room): 1}) as back:
+            assert back.seqs(room) == [2]
+
+
+def fails(*words: str, **settings: str) -> str:
+    """Run to the end; gives what it said, having seen that it was one sentence, no trace, and status 1."""
+    process = start(*words, **settings)
+    try:
+        out, err = process.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError(f"it went on serving: {process.communicate()}") from None
+    assert process.returncode == 1, (process.returncode, out, err)
+    assert "Traceback" not in out + err
+    assert err.startswith("veche: ")
+    assert err.rstrip()[-1] in ".?"
+    assert len(err.strip().splitlines()) == 1, err
+    assert "is on http" not in out, "said that it serves, and did not"
+    return err
+
+
+def serve(database: Path | str, port: int | None = None, **settings: str) -> str:
+    return fails("serve", "--port", str(port or free_port()), "--database-url", f"sqlite:///{database}", **settings)
+
+
+def test_two_servers_do_not_share_a_database(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        assert f"Another Veche serves {server.database}" in serve(server.database)
+        assert server.http.get("/healthz").status_code == 200
+
+
+def test_a_port_in_use_is_said_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        assert f"Port {port} of 127.0.0.1 is in use" in serve(tmp_path / "x.db", port)
+    assert list(tmp_path.iterdir()) == [], "found before anything else is done"
+
+
+def test_an_unknown_setting_is_said_so_with_what_was_meant(tmp_path: Path) -> None:
+    assert "There is no setting VECHE_PROT. Did you mean VECHE_PORT?" in serve(tmp_path / "x.db", VECHE_PROT="1")
+
+
+@pytest.mark.parametrize("secret", ["secret", "dev-secret", "changeme", "", "x" * 31])
+def test_a_weak_secret_is_refused_by_name_and_not_repeated(tmp_path: Path, secret: str) -> None:
+    said = serve(tmp_path / "x.db", VECHE_SECRET=secret)
+    assert "VECHE_SECRET is too weak" in said
+    assert not secret or f" {secret}" not in said.replace("VECHE_SECRET", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VECHE_PORT", "many"),
+        ("VECHE_PORT", "70000"),
+        ("VECHE_PING_SECONDS", "0"),
+        ("VECHE_TRUSTED_PROXIES", "nonsense"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_said_so_by_name(tmp_path: Path, name: str, value: str) -> None:
+    words = ["serve", "--database-url", f"sqlite:///{tmp_path}/x.db"] + (
+        [] if name == "VECHE_PORT" else ["--port", str(free_port())]
+    )
+    assert name in fails(*words, **{name: value})
+
+
+def test_settings_that_do_not_go_together_are_said_so(tmp_path: Path) -> None:
+    assert "VECHE_P" in serve(tmp_path / "x.db", VECHE_PING_SECONDS="5", VECHE_PONG_SECONDS="10")
+
+
+@pytest.mark.parametrize("path", ["/dev/null/x/veche.db", "/proc/veche/veche.db"])
+def test_a_path_that_cannot_be_written_is_said_so(path: str) -> None:
+    assert f"Cannot write to {path}" in serve(path)
+
+
+@pytest.mark.parametrize("address", ["postgresql://localhost/veche", "mysql://x/y", "nonsense"])
+def test_an_address_that_is_none_is_said_so(address: str) -> None:
+    assert "sqlite:///veche.db" in fails("serve", "--port", str(free_port()), "--database-url", address)
+
+
+def test_a_file_that_is_no_database_is_said_so_and_left_alone(tmp_path: Path) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear all,\n" * 500)
+    assert str(letter) in serve(letter)
+    assert letter.read_text() == "Dear all,\n" * 500
+
+
+def test_a_database_of_a_newer_version_is_said_so(tmp_path: Path) -> None:
+    database = tmp_path / "x.db"
+    assert (
+        subprocess.run(
+            [VECHE, "migrate", "--database-url", f"sqlite:///{database}"], check=True, capture_output=True
+        ).returncode
+        == 0
+    )
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert "made by a newer Veche (schema 9999)" in serve(database)
+
+
+def test_a_kept_secret_that_was_cut_off_is_not_used(tmp_path: Path) -> None:
+    """The disk was full, or the power went, between making the file and writing it: a new one is made."""
+    (tmp_path / "veche.db.secret").touch(mode=0o600)
+    with serving(tmp_path) as server:
+        assert server.person().token
+
+
+def test_the_kept_secret_is_its_owners_alone(tmp_path: Path) -> None:
+    with serving(tmp_path):
+        secret = tmp_path / "veche.db.secret"
+        assert secret.stat().st_mode & 0o077 == 0
+        assert len(secret.read_text()) >= 64

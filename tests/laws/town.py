@@ -1,0 +1,233 @@
+"""A running `veche serve`, people who use it over REST, and sockets that write down every frame in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+LOBBY = 2**31 - 1
+PASSWORD = "correct horse battery"
+VECHE = Path(sys.executable).with_name("veche")
+PATIENCE = 10.0  # seconds for anything that should come at once, on a machine that is busy with other things
+
+Frame = dict[str, Any]
+_names = itertools.count(1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(*words: str, **settings: str) -> subprocess.Popen[str]:
+    """`veche` with these words and VECHE_* settings, and none of those that are set here."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
+    return subprocess.Popen(
+        [str(VECHE), *words], env=clean | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@dataclass
+class Server:
+    """One running server."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.port = free_port()
+        self.database = self.folder / "veche.db"
+        self.process = start(
+            "serve", "--port", str(self.port), "--database-url", f"sqlite:///{self.database}", **self.settings
+        )
+        assert self.process.stdout is not None
+        if not select.select([self.process.stdout], [], [], 30)[0] or "is on" not in self.process.stdout.readline():
+            self.process.kill()
+            raise AssertionError(f"The server did not start: {self.process.communicate()[1]}")
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+
+    def person(self) -> Person:
+        return Person(self, f"p{os.getpid()}-{next(_names)}")
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        return self.ended()
+
+    def ended(self) -> int:
+        try:
+            code = self.process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        self.close()
+        return code
+
+    def close(self) -> None:
+        self.http.close()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def open_files(self) -> list[str]:
+        found = []
+        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.append(str(link.readlink()))
+        return found
+
+
+@contextlib.contextmanager
+def serving(folder: Path, **settings: str) -> Iterator[Server]:
+    server = Server(folder, settings)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+        server.close()
+
+
+class Person:
+    """Somebody who has registered."""
+
+    def __init__(self, server: Server, name: str) -> None:
+        self.server = server
+        self.name = name
+        body = self.server.http.post("/v1/register", json={"username": name, "password": PASSWORD})
+        assert body.status_code == 201, body.text
+        self.token: str = body.json()["token"]
+        self.id: int = body.json()["me"]["id"]
+
+    def call(self, method: str, path: str, *, expect: int | None = None, **more: Any) -> Any:
+        answer = self.server.http.request(
+            method, f"/v1{path}", headers={"Authorization": f"Bearer {self.token}"}, **more
+        )
+        if expect is not None:
+            assert answer.status_code == expect, answer.text
+        return answer.json() if answer.content else None
+
+    def make_room(self, *others: Person, kind: str = "group") -> int:
+        body = {"kind": kind, "name": "Team", "member_ids": [other.id for other in others]}
+        return int(self.call("POST", "/rooms", json=body, expect=201)["id"])
+
+    def say(self, room_id: int, text: str, client_id: str | None = None) -> Frame:
+        body = {"text": text, "client_message_id": client_id}
+        found: Frame = self.call("POST", f"/rooms/{room_id}/messages", json=body)
+        return found
+
+    def history(self, room_id: int) -> list[Frame]:
+        found: list[Frame] = []
+        while True:
+            page = self.call("GET", f"/rooms/{room_id}/messages?limit=200&after_seq={found[-1]['seq'] if found else 0}")
+            found += page["items"]
+            if not page["has_more_after"]:
+                return found
+
+    @contextlib.asynccontextmanager
+    async def socket(self, **hello: Any) -> AsyncIterator[Socket]:
+        """A socket that has said hello and is caught up."""
+        url = f"ws://127.0.0.1:{self.server.port}/v1/socket"
+        async with connect(url, compression=None, max_size=None, ping_interval=None) as connection:
+            opened = Socket(connection)
+            try:
+                opened.welcome = await opened.ask("hello", token=self.token, **hello)
+                await opened.until(lambda frame: "caught_up" in frame)
+                yield opened
+            finally:
+                await opened.close()
+
+
+class Socket:
+    """Writes down what it hears; answers heartbeats."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+        self.frames: list[Frame] = []
+        self.welcome: Any = None
+        self._ids = itertools.count(1)
+        self._news = asyncio.Event()
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            async for raw in self.connection:
+                frame = msgspec.json.decode(raw)
+                if frame == {}:
+                    await self.connection.send("{}")
+                else:
+                    self.frames.append(frame)
+                    self._news.set()
+        self._news.set()
+
+    async def say(self, name: str, **fields: Any) -> int:
+        """Send a command without waiting; gives its id."""
+        id = next(self._ids)
+        await self.connection.send(msgspec.json.encode({"id": id, name: fields}).decode())
+        return id
+
+    async def ask(self, name: str, **fields: Any) -> Any:
+        """Send a command and wait for its answer."""
+        id = await self.say(name, **fields)
+        frame = await self.until(lambda frame: frame.get("id") == id)
+        return frame.get(name, frame)
+
+    async def until(self, wanted: Callable[[Frame], bool]) -> Frame:
+        """The first frame of this kind, heard or still to come."""
+        seen = 0
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            for frame in self.frames[seen:]:
+                if wanted(frame):
+                    return frame
+            seen = len(self.frames)
+            assert not self._reading.done(), f"closed: {self.connection.close_code} {self.frames[-3:]}"
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), max(0.01, deadline - time.monotonic()))
+            except TimeoutError:
+                raise AssertionError(f"it never came; the last frames: {self.frames[-5:]}") from None
+
+    async def heard_up_to(self, room_id: int, seq: int) -> None:
+        await self.until(lambda frame: of(frame, room_id) >= (seq,))
+
+    async def ended(self) -> int | None:
+        await asyncio.wait_for(self._reading, PATIENCE)
+        return self.connection.close_code
+
+    def events(self, room_id: int) -> list[Frame]:
+        return [frame for frame in self.frames if of(frame, room_id)]
+
+    def seqs(self, room_id: int) -> list[int]:
+        return [of(frame, room_id)[0] for frame in self.events(room_id)]
+
+    async def close(self) -> None:
+        await self.connection.close()
+        await self._reading
+
+
+def of(frame: Frame, room_id: int) -> tuple[int, ...]:
+    """The seq of an event of this room; empty for anything else."""
+    for name in ("message", "joined", "left"):
+        body = frame.get(name)
+        if isinstance(body, dict) and body.get("room_id") == room_id:
+            return (int(body["seq"]),)
+    return ()

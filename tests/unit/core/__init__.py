@@ -1,0 +1,1 @@
+"""Decisions as plain calls: a state, a command, and what was recorded."""

@@ -1,0 +1,237 @@
+"""A loop that is stepped by hand, a log that answers when it is told to, and ears that check what they hear."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from veche.core.accounts import Person
+from veche.core.events import LogEvent, MemberJoined, MemberLeft, Message, SessionsEnded
+from veche.core.rooms import LogId, Role
+from veche.hub.connection import Connection, Shape
+from veche.hub.hub import Hub
+
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+class Turns:
+    """As much of an event loop as the hub uses; its clock goes on when a test says so, or when nothing else is left."""
+
+    def __init__(self) -> None:
+        self.now = 1.0
+        self.cost = 0.0  # seconds that a write takes, for those who look
+        self._soon: list[Call] = []
+        self._later: list[tuple[float, Call]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any) -> None:
+        self._soon.append((callback, args))
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> None:
+        self._later.append((when, (callback, args)))
+
+    def turn(self) -> bool:
+        due = [call for when, call in self._later if when <= self.now]
+        self._later = [(when, call) for when, call in self._later if when > self.now]
+        now, self._soon = due + self._soon, []
+        for callback, args in now:
+            callback(*args)
+        return bool(now)
+
+    def leap(self) -> bool:
+        """Let the time pass until the next thing is due, if there is one."""
+        if self._later:
+            self.now = max(self.now, min(when for when, _ in self._later))
+        return bool(self._later)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let `asyncio.get_running_loop()` find these turns (the call is there for those who write loops)."""
+        asyncio._set_running_loop(self)  # type: ignore[arg-type]
+        try:
+            yield
+        finally:
+            asyncio._set_running_loop(None)
+
+
+class Question:
+    """A read under way: `read` looks at the log as it is then, `reply` hands over what was seen."""
+
+    def __init__(self, reply: Callable[[Any], None], look: Callable[[], Any], what: tuple[Any, ...]) -> None:
+        self._reply, self._look, self.what = reply, look, what
+        self.seen: Any = None
+        self.was_read = False
+
+    def read(self) -> None:
+        self.seen, self.was_read = self._look(), True
+
+    def reply(self, *, failed: bool = False) -> None:
+        if not self.was_read:
+            self.read()
+        self._reply(None if failed else self.seen)
+
+
+class Store:
+    """The logs as committed, and the reads that wait for an answer."""
+
+    def __init__(self, page: int = 200) -> None:
+        self.logs: dict[LogId, list[LogEvent]] = {}
+        self.questions: list[Question] = []
+        self.page = page
+
+    def head(self, log_id: LogId) -> int:
+        return len(self.logs.get(log_id, ()))
+
+    def add(self, log_id: LogId, event: LogEvent | None = None, text: str = "hi") -> LogEvent:
+        log = self.logs.setdefault(log_id, [])
+        added = event if event is not None else message(log_id, len(log) + 1, text)
+        assert added.seq == len(log) + 1
+        log.append(added)
+        return added
+
+    def fill(self, log_id: LogId, count: int) -> list[LogEvent]:
+        return [self.add(log_id) for _ in range(count)]
+
+    def joined(self, log_id: LogId, account_id: int) -> LogEvent:
+        return self.add(log_id, MemberJoined(log_id, self.head(log_id) + 1, person(account_id), Role.MEMBER, 1, 0))
+
+    def left(self, log_id: LogId, account_id: int) -> LogEvent:
+        return self.add(log_id, MemberLeft(log_id, self.head(log_id) + 1, person(account_id), 1, 0))
+
+    def ended(self, account_id: int, session_id: str | None = None, kept: str | None = None) -> LogEvent:
+        log_id = -account_id
+        return self.add(log_id, SessionsEnded(log_id, self.head(log_id) + 1, 0, session_id, kept))
+
+    def pull(self, reply: Callable[[Any], None], log_id: LogId, after: int, upto: int, limit: int) -> None:
+        def look() -> list[LogEvent]:
+            return self.logs.get(log_id, [])[after:upto][: min(limit, self.page)]
+
+        self.questions.append(Question(reply, look, ("pull", log_id, after, upto)))
+
+    def heads(self, reply: Callable[[Any], None], log_ids: list[LogId]) -> None:
+        self.questions.append(Question(reply, lambda: {id: self.head(id) for id in log_ids}, ("heads", *log_ids)))
+
+    def answer(self, *, failed: bool = False) -> None:
+        """Answer what waits just now."""
+        waiting, self.questions = self.questions, []
+        for question in waiting:
+            question.reply(failed=failed)
+
+
+def person(account_id: int) -> Person:
+    return Person(account_id, f"p{account_id}", f"P{account_id}")
+
+
+def message(log_id: LogId, seq: int, text: str = "hi") -> Message:
+    return Message(log_id, seq, log_id * 1000 + seq, person(1), text, None, "native", 0, seq)
+
+
+def encode(event: LogEvent) -> bytes | None:
+    return f"{event.log_id}:{event.seq} ".encode() if getattr(event, "text", "") != "hidden" else None
+
+
+def bulky(event: LogEvent) -> bytes:
+    return f"{event.log_id}:{event.seq}:{event.text if isinstance(event, Message) else ''} ".encode()
+
+
+PLAIN = Shape("plain", encode, lambda payload: payload)
+FRAMED = Shape("framed", encode, lambda payload: b"<" + payload + b">")
+BULKY = Shape("bulky", bulky, lambda payload: payload)
+
+
+class Ear:
+    """A connection and its listener. `clogged`: each write tells the hub that the transport is full."""
+
+    def __init__(self, hub: Hub, account_id: int, session: str = "s", shape: Shape = PLAIN) -> None:
+        self.hub = hub
+        self.shape = shape
+        self.connection = Connection(person(account_id), session, self.write, self)
+        self.writes: list[bytes] = []
+        self.told: list[tuple[Any, ...]] = []
+        self.clogged = False
+        hub.attach(self.connection)
+
+    def hear(self, log_id: LogId, after: int | None = 0) -> Ear:
+        self.hub.subscribe(self.connection, log_id, self.shape, after)
+        return self
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        if self.clogged and not self.connection.slow:
+            self.hub.slow(self.connection)
+
+    def drain(self) -> None:
+        self.clogged = False
+        self.hub.drained(self.connection)
+
+    def leave(self) -> None:
+        self.hub.detach(self.connection)
+
+    @property
+    def heard(self) -> list[tuple[int, int]]:
+        words = b"".join(self.writes).replace(b"<", b"").replace(b">", b"").split()
+        return [(int(word.split(b":")[0]), int(word.split(b":")[1])) for word in words]
+
+    def seqs(self, log_id: LogId) -> list[int]:
+        return [seq for log, seq in self.heard if log == log_id]
+
+    # As a listener; it does what the native socket does.
+
+    def caught_up(self, log_id: LogId) -> None:
+        self.told.append(("caught_up", log_id))
+
+    def entered(self, room_id: int, after: int) -> None:
+        self.told.append(("entered", room_id, after + 1))
+        self.hear(room_id, after)
+
+    def removed(self, room_id: int) -> None:
+        self.told.append(("removed", room_id))
+
+    def session_ended(self) -> None:
+        self.told.append(("session_ended",))
+        self.leave()
+
+    def lost(self) -> None:
+        self.told.append(("lost",))
+        self.leave()
+
+
+class Scene:
+    """A hub, what it reads from, and turns: `settle` steps and answers until nothing happens any more."""
+
+    def __init__(self, page: int = 200) -> None:
+        self.turns = Turns()
+        self.store = Store(page)
+        self.hub = Hub(self.store.pull, self.store.heads)
+
+    def ear(self, account_id: int = 2, shape: Shape = PLAIN, session: str = "s") -> Ear:
+        return Ear(self.hub, account_id, session, shape)
+
+    def live(self, log_id: LogId, account_id: int = 2, shape: Shape = PLAIN) -> Ear:
+        """An ear that has heard everything there is."""
+        ear = self.ear(account_id, shape).hear(log_id, self.store.head(log_id))
+        self.settle()
+        assert ear.connection.subscriptions[log_id].live
+        return ear
+
+    def say(self, log_id: LogId, count: int = 1, text: str = "hi") -> list[LogEvent]:
+        """Commit and announce."""
+        events = [self.store.add(log_id, text=text) for _ in range(count)]
+        self.hub.deliver(events)
+        return events
+
+    def turn(self) -> None:
+        self.turns.turn()
+
+    def settle(self) -> None:
+        for _ in range(10_000):
+            busy = self.turns.turn()
+            if self.store.questions:
+                self.store.answer()
+            elif not busy and not self.turns.leap():
+                return
+        raise AssertionError("the hub does not come to rest")

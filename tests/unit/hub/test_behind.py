@@ -1,0 +1,381 @@
+"""Those who are behind: resuming, slow, and what happens when reads fail or announcements are lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from veche.hub.catchup import PAGE
+from veche.hub.channel import CUT_BYTES
+
+from .harness import BULKY, Scene
+
+ROOM, OTHER = 1, 2
+
+
+def pulls(scene: Scene) -> list[tuple[int, int, int]]:
+    return [question.what[1:] for question in scene.store.questions if question.what[0] == "pull"]
+
+
+def test_a_position_is_continued_page_by_page_and_then_live(scene: Scene) -> None:
+    scene.store.fill(ROOM, PAGE * 2 + 7)
+    ear = scene.ear().hear(ROOM, 3)
+    scene.settle()
+    assert ear.seqs(ROOM) == list(range(4, PAGE * 2 + 8))
+    assert len(ear.writes) == 3
+    assert ear.told == [("caught_up", ROOM)]
+    scene.say(ROOM)
+    scene.turn()
+    assert ear.seqs(ROOM)[-1] == PAGE * 2 + 8
+
+
+def test_without_a_position_one_begins_at_the_head(scene: Scene) -> None:
+    scene.store.fill(ROOM, 5)
+    ear = scene.ear().hear(ROOM, None)
+    scene.settle()
+    scene.say(ROOM)
+    scene.settle()
+    assert ear.seqs(ROOM) == [6]
+
+
+def test_what_is_said_while_one_catches_up_comes_after_it(scene: Scene) -> None:
+    scene.store.fill(ROOM, 3)
+    live = scene.live(ROOM, 3)
+    ear = scene.ear().hear(ROOM, 0)
+    assert pulls(scene) == [(ROOM, 0, 3)]
+    scene.say(ROOM, 2)
+    scene.turn()
+    assert live.seqs(ROOM) == [4, 5]
+    assert ear.seqs(ROOM) == []
+    scene.settle()
+    assert ear.seqs(ROOM) == [1, 2, 3, 4, 5]
+
+
+def test_only_one_page_is_on_its_way_for_a_connection(scene: Scene) -> None:
+    scene.store.fill(ROOM, 5)
+    scene.store.fill(OTHER, 5)
+    scene.live(ROOM, 3)
+    scene.live(OTHER, 3)
+    ear = scene.ear().hear(ROOM, 0).hear(OTHER, 0)
+    for _ in range(3):
+        scene.turn()
+    assert len(pulls(scene)) == 1
+    scene.settle()
+    assert (ear.seqs(ROOM), ear.seqs(OTHER)) == ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
+
+
+def test_a_late_page_of_a_subscription_that_is_gone_is_not_written(scene: Scene) -> None:
+    scene.store.fill(ROOM, 5)
+    scene.live(ROOM, 3)
+    ear = scene.ear().hear(ROOM, 0)
+    scene.hub.unsubscribe(ear.connection, ROOM)
+    scene.settle()
+    assert ear.writes == []
+    ear.hear(ROOM, 4)
+    scene.settle()
+    assert ear.seqs(ROOM) == [5]
+
+
+def test_a_late_page_of_an_older_position_is_not_written(scene: Scene) -> None:
+    scene.store.fill(ROOM, 5)
+    scene.live(ROOM, 3)
+    ear = scene.ear().hear(ROOM, 0)
+    ear.hear(ROOM, 3)
+    scene.settle()
+    assert ear.seqs(ROOM) == [4, 5]
+
+
+def test_one_whose_position_is_ahead_of_what_was_announced_waits_for_it(scene: Scene) -> None:
+    scene.live(ROOM, 3)
+    on_its_way = [scene.store.add(ROOM), scene.store.add(ROOM)]
+    ear = scene.ear().hear(ROOM, 2)
+    scene.settle()
+    assert ear.told == []
+    scene.hub.deliver(on_its_way)
+    scene.settle()
+    assert (ear.seqs(ROOM), ear.told) == ([], [("caught_up", ROOM)])
+    scene.say(ROOM)
+    scene.settle()
+    assert ear.seqs(ROOM) == [3]
+
+
+# Slow.
+
+
+def test_a_slow_connection_is_set_aside_in_the_very_turn_and_comes_back_without_hole_or_repeat(scene: Scene) -> None:
+    slow, quick = scene.live(ROOM, 3), scene.live(ROOM, 4)
+    slow.clogged = True
+    scene.say(ROOM, 2)
+    scene.turn()
+    assert not slow.connection.subscriptions[ROOM].live
+    for _ in range(3):
+        scene.say(ROOM, 2)
+        scene.settle()
+    assert slow.seqs(ROOM) == [1, 2]
+    assert quick.seqs(ROOM) == [1, 2, 3, 4, 5, 6, 7, 8]
+    slow.drain()
+    scene.settle()
+    scene.say(ROOM)
+    scene.settle()
+    assert slow.seqs(ROOM) == quick.seqs(ROOM) == list(range(1, 10))
+
+
+def test_nothing_is_held_or_read_for_a_slow_connection(scene: Scene) -> None:
+    slow = scene.live(ROOM, 3)
+    slow.clogged = True
+    scene.say(ROOM)
+    scene.settle()
+    scene.say(ROOM, 50)
+    scene.turn()
+    scene.turn()
+    assert scene.store.questions == []
+
+
+def test_a_slow_connection_gets_no_more_than_the_write_under_way(scene: Scene) -> None:
+    slow, quick = scene.live(ROOM, 3, BULKY), scene.live(ROOM, 4, BULKY)
+    slow.clogged = True
+    scene.say(ROOM, 100, "x" * 16_000)
+    scene.turn()
+    assert sum(map(len, slow.writes)) < CUT_BYTES + 20_000, "the whole backlog was pushed into a full transport"
+    assert sum(map(len, quick.writes)) < CUT_BYTES + 20_000, "the whole backlog was written in one turn"
+    slow.drain()
+    scene.settle()
+    assert slow.seqs(ROOM) == quick.seqs(ROOM) == list(range(1, 101))
+
+
+def test_a_slow_connection_does_not_undo_the_slices_of_a_great_room(scene: Scene) -> None:
+    ears = [scene.ear(account_id).hear(ROOM) for account_id in range(2, 3002)]
+    scene.settle()
+    for ear in ears:
+        ear.clogged = True
+    scene.say(ROOM)
+    scene.turn()
+    assert sum(len(ear.writes) for ear in ears) == 1000
+    scene.settle()
+    for ear in ears:
+        ear.drain()
+    scene.settle()
+    assert all(ear.seqs(ROOM) == [1] for ear in ears)
+
+
+def test_a_connection_that_drains_while_something_waits_gets_it_once(scene: Scene) -> None:
+    slow, quick = scene.live(ROOM, 3), scene.live(ROOM, 4)
+    slow.clogged = True
+    scene.say(ROOM)
+    scene.settle()
+    scene.say(ROOM)
+    slow.drain()
+    assert len(pulls(scene)) <= 1, "the same page is asked for twice"
+    scene.settle()
+    scene.say(ROOM)
+    scene.settle()
+    assert slow.seqs(ROOM) == quick.seqs(ROOM) == [1, 2, 3]
+
+
+def test_slow_and_drained_within_one_turn(scene: Scene) -> None:
+    ear = scene.live(ROOM)
+    scene.hub.slow(ear.connection)
+    scene.hub.drained(ear.connection)
+    scene.say(ROOM)
+    scene.settle()
+    scene.say(ROOM)
+    scene.settle()
+    assert ear.seqs(ROOM) == [1, 2]
+    assert ear.connection.subscriptions[ROOM].live
+
+
+def test_slow_connections_in_several_rooms_continue_in_all(scene: Scene) -> None:
+    ear = scene.live(ROOM)
+    ear.hear(OTHER, 0)
+    scene.settle()
+    ear.clogged = True
+    scene.say(ROOM)
+    scene.say(OTHER)
+    scene.settle()
+    scene.say(ROOM, 3)
+    scene.say(OTHER, 3)
+    scene.settle()
+    ear.drain()
+    scene.settle()
+    assert (ear.seqs(ROOM), ear.seqs(OTHER)) == ([1, 2, 3, 4], [1, 2, 3, 4])
+
+
+def test_one_that_is_slow_while_it_catches_up_goes_on_when_it_drains(scene: Scene) -> None:
+    scene.store.fill(ROOM, PAGE * 3)
+    ear = scene.ear().hear(ROOM, 0)
+    ear.clogged = True
+    scene.settle()
+    assert ear.seqs(ROOM) == list(range(1, PAGE + 1))
+    ear.drain()
+    scene.settle()
+    assert ear.seqs(ROOM) == list(range(1, PAGE * 3 + 1))
+
+
+def test_a_slow_connection_that_leaves_is_forgotten(scene: Scene) -> None:
+    ear = scene.live(ROOM)
+    scene.hub.slow(ear.connection)
+    ear.leave()
+    scene.settle()
+    assert scene.hub.logs() == []
+
+
+# Announcements that get lost.
+
+
+def test_a_gap_is_filled_from_the_log(scene: Scene) -> None:
+    ear = scene.live(ROOM)
+    scene.store.fill(ROOM, 2)
+    scene.say(ROOM)
+    scene.turn()
+    assert ear.writes == []
+    assert pulls(scene) == [(ROOM, 0, 3)]
+    scene.settle()
+    assert ear.seqs(ROOM) == [1, 2, 3]
+
+
+def test_a_gap_is_asked_for_once_and_what_comes_meanwhile_is_not_lost(scene: Scene) -> None:
+    ear = scene.live(ROOM)
+    scene.store.add(ROOM)
+    scene.say(ROOM)
+    scene.say(ROOM, 2)
+    assert len(pulls(scene)) == 1
+    scene.store.add(ROOM)
+    scene.say(ROOM)
+    scene.settle()
+    assert ear.seqs(ROOM) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_gap_wider_than_a_page_is_filled(scene: Scene) -> None:
+    ear = scene.live(ROOM)
+    scene.store.fill(ROOM, PAGE * 2)
+    scene.say(ROOM)
+    scene.settle()
+    assert ear.seqs(ROOM) == list(range(1, PAGE * 2 + 2))
+
+
+def test_a_gap_that_could_not_be_read_is_filled_when_heads_are_compared(scene: Scene) -> None:
+    ear = scene.live(ROOM)
+    scene.store.add(ROOM)
+    scene.say(ROOM)
+    scene.store.answer(failed=True)
+    scene.settle()
+    assert ear.writes == []
+    for _ in range(2):
+        scene.hub.compare([(ROOM, 2)])
+        scene.settle()
+    assert ear.seqs(ROOM) == [1, 2]
+
+
+def test_the_last_announcement_when_lost_is_found_by_comparing_twice(scene: Scene) -> None:
+    ear = scene.live(ROOM)
+    scene.store.fill(ROOM, 2)
+    scene.hub.compare([(ROOM, 2)])
+    scene.settle()
+    assert (ear.writes, scene.store.questions) == ([], []), "once, it may be on its way"
+    scene.hub.compare([(ROOM, 2)])
+    scene.settle()
+    assert ear.seqs(ROOM) == [1, 2]
+
+
+def test_comparing_is_quiet_while_announcements_merely_follow_the_log(scene: Scene) -> None:
+    ear = scene.live(ROOM)
+    for _ in range(5):
+        event = scene.store.add(ROOM)
+        scene.hub.compare([(ROOM, event.seq)])
+        assert scene.store.questions == []
+        scene.hub.deliver([event])
+        scene.settle()
+    assert ear.seqs(ROOM) == [1, 2, 3, 4, 5]
+
+
+def test_comparing_what_nobody_hears_is_harmless(scene: Scene) -> None:
+    scene.hub.compare([(ROOM, 9)])
+    scene.ear().hear(OTHER, 0)
+    scene.hub.compare([(OTHER, 9)])
+    assert scene.store.questions == []
+
+
+def test_a_join_whose_announcement_was_lost_is_heard_from_then_on(scene: Scene) -> None:
+    """Own log and room are committed together; nobody here hears the room yet, so only the own log can tell."""
+    from veche.core.events import RoomEntered
+    from veche.core.rooms import Kind, Room
+
+    ear = scene.live(-3, 3)
+    scene.store.add(-3, RoomEntered(-3, 1, Room(ROOM, Kind.CHANNEL, "x", 1, 0), 0, 0))
+    scene.store.joined(ROOM, 3)
+    for _ in range(2):
+        scene.hub.compare([(-3, 1)])
+        scene.settle()
+    assert ear.seqs(-3) == [1]
+    scene.say(ROOM)
+    scene.settle()
+    assert ear.seqs(ROOM) == [1, 2], "told that it is in the room, but it never hears it"
+
+
+# Opening.
+
+
+def test_what_is_announced_while_the_head_is_read_is_neither_lost_nor_repeated(scene: Scene) -> None:
+    scene.store.fill(ROOM, 3)
+    ear = scene.ear().hear(ROOM, 1)
+    scene.turn()
+    question = scene.store.questions.pop()
+    question.read()
+    scene.say(ROOM, 2)
+    scene.turn()
+    question.reply()
+    scene.settle()
+    scene.say(ROOM)
+    scene.settle()
+    assert ear.seqs(ROOM) == [2, 3, 4, 5, 6]
+
+
+def test_what_was_read_as_head_and_is_announced_later_is_not_repeated(scene: Scene) -> None:
+    on_its_way = scene.store.fill(ROOM, 3)
+    ear = scene.ear().hear(ROOM, 0)
+    scene.settle()
+    scene.hub.deliver(on_its_way)
+    scene.settle()
+    assert ear.seqs(ROOM) == [1, 2, 3]
+
+
+def test_logs_that_open_in_one_turn_are_read_in_one_question(scene: Scene) -> None:
+    for log_id in (1, 2, 3):
+        scene.ear().hear(log_id, 0)
+    scene.turn()
+    assert [question.what for question in scene.store.questions] == [("heads", 1, 2, 3)]
+
+
+def test_a_log_that_was_left_while_it_opened_and_is_heard_again(scene: Scene) -> None:
+    scene.store.fill(ROOM, 2)
+    ear = scene.ear().hear(ROOM, 0)
+    scene.turn()
+    scene.hub.unsubscribe(ear.connection, ROOM)
+    ear.hear(ROOM, 1)
+    scene.settle()
+    assert ear.seqs(ROOM) == [2]
+
+
+# Reads that fail.
+
+
+@pytest.mark.parametrize("moment", ["opening", "page"])
+def test_a_read_that_fails_loses_the_place_and_says_so(scene: Scene, moment: str) -> None:
+    scene.store.fill(ROOM, 2)
+    if moment == "page":
+        scene.live(ROOM, 3)
+    ear = scene.ear(4).hear(ROOM, 0)
+    scene.turn()
+    scene.store.answer(failed=True)
+    assert ear.told == [("lost",)]
+    again = scene.ear(4).hear(ROOM, 0)
+    scene.settle()
+    assert again.seqs(ROOM) == [1, 2]
+
+
+def test_a_hole_in_the_log_loses_the_place_and_is_not_hidden(scene: Scene) -> None:
+    scene.store.fill(ROOM, 2)
+    scene.live(ROOM, 3)
+    ear = scene.ear(4).hear(ROOM, 0)
+    scene.store.logs[ROOM] = []
+    scene.settle()
+    assert ear.told == [("lost",)]

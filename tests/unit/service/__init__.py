@@ -1,0 +1,1 @@
+"""Behind every door: tokens, passwords, how often one may try, and accounts."""

@@ -1,0 +1,97 @@
+"""A migrated database for each test, copied from one that was migrated once."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from veche.core import commands as c
+from veche.core.errors import ChatError
+from veche.core.rooms import Kind
+from veche.storage.database import Database
+from veche.storage.writer import commit
+
+Open = Callable[[], Database]
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('template')}/template.db")
+    database.migrate()
+    with database.writing() as connection:  # the lobby as it is in a State that holds everything
+        connection.exec_driver_sql("UPDATE rooms SET created_at = 0")
+    database.close()
+    return database.path
+
+
+@pytest.fixture
+def open_new(template: Path, tmp_path: Path) -> Iterator[Open]:
+    """Opens as many new databases as a test asks for."""
+    with contextlib.ExitStack() as stack:
+        count = 0
+
+        def open_one() -> Database:
+            nonlocal count
+            count += 1
+            path = tmp_path / f"{count}.db"
+            shutil.copy(template, path)
+            database = Database(f"sqlite:///{path}")
+            stack.callback(database.close)
+            return database
+
+        yield open_one
+
+
+@pytest.fixture
+def database(open_new: Open) -> Database:
+    return open_new()
+
+
+class Town:
+    """Commits by ann (1), who owns the channel 1 and the group 2, bob (2), who is in both, and eve (3), in none."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        for name in ("ann", "bob", "eve"):
+            self.do(c.Register("hash", username=name))
+        self.do(c.CreateRoom(1, Kind.CHANNEL, "Channel", (2,)))
+        self.do(c.CreateRoom(1, Kind.GROUP, "Group", (2,)))
+
+    def batch(self, *commands: c.Command) -> list[Any]:
+        return commit(self.database, commands)[0]
+
+    def do(self, command: c.Command) -> Any:
+        (outcome,) = self.batch(command)
+        if isinstance(outcome, ChatError):
+            raise outcome
+        return outcome
+
+    def say(self, room_id: int = 1, text: str = "hi", client_id: str | None = None, by: int = 1) -> c.SendMessage:
+        return c.SendMessage(by, room_id, text, "native", client_id)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with self.database.reading() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+    def seqs(self, log_id: int) -> list[int]:
+        messages = self.rows(f"SELECT seq FROM messages WHERE room_id = {log_id}")
+        events = self.rows(f"SELECT seq FROM events WHERE log_id = {log_id}")
+        return sorted(seq for (seq,) in messages + events)
+
+    def head(self, log_id: int) -> int:
+        return int(self.rows(f"SELECT last_seq FROM logs WHERE id = {log_id}")[0][0])
+
+
+@pytest.fixture
+def town(database: Database) -> Town:
+    return Town(database)
+
+
+def codes(outcomes: list[Any]) -> list[str]:
+    """What was refused, and why; "ok" for the rest."""
+    return [str(outcome.code) if isinstance(outcome, ChatError) else "ok" for outcome in outcomes]

@@ -1,0 +1,123 @@
+"""Statements on a message's way look rows up, and never walk through a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+
+from veche.core import commands as c
+from veche.core.rooms import LOBBY_ID, Kind
+from veche.storage import read
+from veche.storage.database import Database
+
+from .conftest import Town
+
+LARGE = ("messages", "members", "accounts", "rooms", "logs", "events", "sessions")
+
+COMMANDS: list[c.Command] = [
+    c.SendMessage(1, 1, "hi", "native", "c1"),
+    c.ReadUpTo(2, 1, 3),
+    c.MarkRead(2, 1, 1),
+    c.JoinRoom(3, 1),
+    c.LeaveRoom(3, 1),
+    c.Register("h", username="dan"),
+    c.Register("h", email="dan@x.org"),
+    c.OpenSession(1, "s1", "native", 60),
+    c.SetPassword(1, "h", "s1"),
+    c.EndSession(1, "s1"),
+    c.CreateRoom(1, Kind.DIRECT, "", (2,)),
+]
+
+QUERIES: dict[str, Callable[[Connection], object]] = {
+    "entries": lambda on: read.entries(on, 1, 0, 9, 200),
+    "entries of one's own": lambda on: read.entries(on, -1, 0, 9, 200),
+    "heads": lambda on: read.heads(on, [1, 2, -1]),
+    "welcome": lambda on: read.welcome(on, 2, "s1"),
+    "room": lambda on: read.room(on, 1, 2),
+    "rooms": lambda on: read.rooms_of(on, 2, 0, 50),
+    "public rooms": lambda on: read.public_rooms(on, 2, 0, 50),
+    "members": lambda on: read.members(on, 1, 0, 50),
+    "people of the lobby": lambda on: read.members(on, LOBBY_ID, 0, 50),
+    "newest": lambda on: read.history(on, 1, 50),
+    "before": lambda on: read.history(on, 1, 50, before=9),
+    "after": lambda on: read.history(on, 1, 50, after=2),
+    "around": lambda on: read.history(on, 1, 50, around=3),
+    "session": lambda on: read.session(on, "s1"),
+    "by username": lambda on: read.credentials(on, username="ann"),
+    "by e-mail": lambda on: read.credentials(on, email="dan@x.org"),
+    "is a member": lambda on: read.is_member(on, 1, 2),
+}
+
+
+class Statements:
+    """Those that ran, with what SQLite would do for each."""
+
+    def __init__(self, database: Database) -> None:
+        self.plans: dict[str, list[str]] = {}
+        for engine in (database.engine, database._readers):
+            event.listen(engine, "before_cursor_execute", self.note)
+
+    def note(
+        self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        if re.match(r"\s*(SELECT|UPDATE|DELETE)", statement, re.I) and statement not in self.plans:
+            given = parameters[0] if many else parameters
+            rows = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", given).fetchall()
+            self.plans[statement] = [str(row[3]) for row in rows]
+
+    def scans(self) -> Iterator[str]:
+        for statement, plan in self.plans.items():
+            for step in plan:
+                found = re.match(r"SCAN (\w+)", step)
+                if found and found.group(1) in LARGE:
+                    yield f"{step}: {' '.join(statement.split())}"
+
+
+@pytest.fixture
+def statements(town: Town) -> Statements:
+    town.batch(*[town.say(1, "hi", f"m{n}") for n in range(5)])
+    return Statements(town.database)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: type(command).__name__)
+def test_a_command_looks_rows_up(town: Town, statements: Statements, command: c.Command) -> None:
+    if isinstance(command, c.LeaveRoom):
+        town.do(c.JoinRoom(3, 1))
+    town.batch(command)
+    assert statements.plans
+    assert list(statements.scans()) == []
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_looks_rows_up(town: Town, statements: Statements, name: str) -> None:
+    with town.database.reading() as connection:
+        QUERIES[name](connection)
+    assert statements.plans
+    assert list(statements.scans()) == []
+
+
+def test_a_walk_through_a_table_would_be_seen(town: Town, statements: Statements) -> None:
+    town.rows("SELECT text FROM messages WHERE text = 'hi'")
+    assert len(list(statements.scans())) == 1
+
+
+def test_a_batch_takes_as_many_statements_as_a_single_command(town: Town) -> None:
+    def count(commands: list[c.Command]) -> int:
+        ran = 0
+
+        def note(*_: Any) -> None:
+            nonlocal ran
+            ran += 1
+
+        event.listen(town.database.engine, "before_cursor_execute", note)
+        town.batch(*commands)
+        event.remove(town.database.engine, "before_cursor_execute", note)
+        return ran
+
+    one = count([town.say(1, "hi", "a1")])
+    hundred = count([town.say(1 + n % 2, "hi", f"b{n}", 1 + n % 2) for n in range(100)])
+    assert hundred == one

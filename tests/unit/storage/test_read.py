@@ -1,0 +1,234 @@
+"""Pages of messages, entries of logs, and what a connection begins with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from veche.core import commands as c
+from veche.core.events import LogEvent, Message
+from veche.core.rooms import LOBBY_ID, Kind
+from veche.storage import read
+from veche.storage.database import Database
+from veche.storage.reader import Reader
+
+from .conftest import Town
+
+CHANNEL = 1
+BOUNDED = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture
+def town(database: Database) -> Iterator[Town]:
+    """The channel holds messages and, between them, people who come and go."""
+    town = Town(database)
+    for number in range(12):
+        town.batch(*[town.say(CHANNEL, f"m{number}.{n}") for n in range(number % 4)])
+        town.batch(c.JoinRoom(3, CHANNEL) if number % 2 == 0 else c.LeaveRoom(3, CHANNEL))
+    return town
+
+
+def messages(town: Town) -> list[int]:
+    return [seq for (seq,) in town.rows(f"SELECT seq FROM messages WHERE room_id = {CHANNEL} ORDER BY seq")]
+
+
+where = st.integers(0, 60) | st.sampled_from([2**31, 2**63 - 1])
+limits = st.integers(1, 30)
+
+
+@BOUNDED
+@given(seq=where, limit=limits)
+def test_a_page_before_is_what_stands_directly_before(town: Town, seq: int, limit: int) -> None:
+    with town.database.reading() as connection:
+        page = read.history(connection, CHANNEL, limit, before=seq)
+    every = messages(town)
+    assert [message.seq for message in page.items] == [one for one in every if one < seq][-limit:]
+    check_ends(page.items, page.more_before, page.more_after, every, seq - 1)
+
+
+@BOUNDED
+@given(seq=where, limit=limits)
+def test_a_page_after_is_what_stands_directly_after(town: Town, seq: int, limit: int) -> None:
+    with town.database.reading() as connection:
+        page = read.history(connection, CHANNEL, limit, after=seq)
+    every = messages(town)
+    assert [message.seq for message in page.items] == [one for one in every if one > seq][:limit]
+    check_ends(page.items, page.more_before, page.more_after, every, seq)
+
+
+@BOUNDED
+@given(seq=where, limit=limits)
+def test_a_page_around_holds_what_it_is_around_and_has_no_holes(town: Town, seq: int, limit: int) -> None:
+    with town.database.reading() as connection:
+        page = read.history(connection, CHANNEL, limit, around=seq)
+    every, found = messages(town), [message.seq for message in page.items]
+    assert len(found) <= limit
+    if found:
+        start = every.index(found[0])
+        assert found == every[start : start + len(found)]
+    if seq in every:
+        assert seq in found
+    check_ends(page.items, page.more_before, page.more_after, every, seq)
+
+
+def check_ends(items: list[Message], before: bool, after: bool, every: list[int], empty_at: int) -> None:
+    """Whether there is more is true of both ends; an empty page stands behind `empty_at`."""
+    first = items[0].seq if items else empty_at + 1
+    last = items[-1].seq if items else empty_at
+    assert before is any(seq < first for seq in every)
+    assert after is any(seq > last for seq in every)
+
+
+def test_without_a_seq_one_gets_the_newest(town: Town) -> None:
+    with town.database.reading() as connection:
+        page = read.history(connection, CHANNEL, 5)
+    assert [message.seq for message in page.items] == messages(town)[-5:]
+    assert (page.more_before, page.more_after, page.head_seq) == (True, False, town.head(CHANNEL))
+
+
+def test_going_back_page_by_page_meets_every_message_once(town: Town) -> None:
+    found: list[int] = []
+    before = None
+    with town.database.reading() as connection:
+        while True:
+            page = read.history(connection, CHANNEL, 4, before=before)
+            found = [message.seq for message in page.items] + found
+            if not page.more_before:
+                break
+            before = page.items[0].seq
+    assert found == messages(town)
+
+
+@pytest.mark.parametrize("room_id", [99, LOBBY_ID, 2])
+def test_a_room_without_messages_has_an_empty_page(town: Town, room_id: int) -> None:
+    with town.database.reading() as connection:
+        page = read.history(connection, room_id, 5)
+    assert (page.items, page.more_before, page.more_after) == ([], False, False)
+
+
+@BOUNDED
+@given(after=st.integers(0, 45), span=st.integers(0, 45), limit=st.integers(1, 30))
+def test_entries_follow_each_other_and_are_as_many_as_there_are(town: Town, after: int, span: int, limit: int) -> None:
+    head = town.head(CHANNEL)
+    with town.database.reading() as connection:
+        found = read.entries(connection, CHANNEL, after, after + span, limit)
+    expected = list(range(after + 1, min(after + span, head) + 1))[:limit]
+    assert [event.seq for event in found] == expected
+
+
+def walk(town: Town, log_id: int, limit: int) -> Iterator[list[LogEvent]]:
+    after, head = 0, town.head(log_id)
+    with town.database.reading() as connection:
+        while after < head:
+            page = read.entries(connection, log_id, after, head, limit)
+            assert page, f"no way on after {after}"
+            assert [event.seq for event in page] == list(range(after + 1, after + 1 + len(page)))
+            after = page[-1].seq
+            yield page
+
+
+@pytest.mark.parametrize("char", ["x", "é", "€", "😀"])
+def test_a_page_of_entries_is_bounded_in_bytes_and_always_goes_on(town: Town, char: str) -> None:
+    size = len(char.encode())
+    for number in range(12):
+        town.batch(
+            town.say(CHANNEL, char * (60_000 // size)),
+            c.JoinRoom(3, CHANNEL) if number % 2 else c.LeaveRoom(3, CHANNEL),
+        )
+    pages = list(walk(town, CHANNEL, 200))
+    assert (
+        max(sum(len(getattr(event, "text", "").encode()) for event in page) for page in pages)
+        <= read.PAGE_BYTES + 65_536
+    )
+
+
+@pytest.mark.parametrize("log_id", [-1, -2, -3, CHANNEL, 2, LOBBY_ID])
+def test_every_log_can_be_walked_to_its_end(town: Town, log_id: int) -> None:
+    town.do(c.SetPassword(1, "h"))
+    town.do(c.ReadUpTo(2, CHANNEL, 9))
+    town.do(town.say(LOBBY_ID))
+    assert sum(map(len, walk(town, log_id, 3))) == town.head(log_id)
+
+
+def test_entries_stop_in_front_of_a_hole(town: Town) -> None:
+    hole = messages(town)[3]
+    with town.database.writing() as connection:
+        connection.exec_driver_sql(f"DELETE FROM messages WHERE room_id = {CHANNEL} AND seq = {hole}")
+    with town.database.reading() as connection:
+        assert read.entries(connection, CHANNEL, 0, 99, 200)[-1].seq == hole - 1
+        assert read.entries(connection, CHANNEL, hole - 1, 99, 200) == []
+
+
+def test_what_one_begins_with_is_of_one_moment(town: Town) -> None:
+    with town.database.reading() as connection:
+        before = read.welcome(connection, 2, "s1")
+        town.batch(town.say(CHANNEL), c.LeaveRoom(2, CHANNEL))
+        assert read.welcome(connection, 2, "s1") == before, "a snapshot does not move"
+    with town.database.reading() as connection:
+        assert [view.room.id for view in read.welcome(connection, 2, "s1").rooms] == [2]
+
+
+def test_unread_is_what_was_said_after_ones_pointer(town: Town) -> None:
+    town.do(c.JoinRoom(3, CHANNEL))
+    town.batch(*[town.say(CHANNEL) for _ in range(3)])
+    with town.database.reading() as connection:
+        view = read.room(connection, CHANNEL, 3)
+        assert view is not None
+        assert view.unread == 3
+        assert view.last_message is not None
+        assert view.last_message.seq == view.head.last_seq
+
+
+def test_a_direct_room_shows_the_other_one(town: Town) -> None:
+    room_id = town.do(c.CreateRoom(1, Kind.DIRECT, "", (2,))).room.id
+    with town.database.reading() as connection:
+        names = [view.name for account in (1, 2) if (view := read.room(connection, room_id, account))]
+    assert names == ["bob", "ann"]
+
+
+def test_people_and_rooms_come_by_pages(town: Town) -> None:
+    for name in ("dan", "fay"):
+        town.do(c.Register("h", username=name))
+    with town.database.reading() as connection:
+        assert [view.person.id for view in read.members(connection, LOBBY_ID, 0, 3)] == [1, 2, 3]
+        assert [view.person.id for view in read.members(connection, LOBBY_ID, 3, 9)] == [4, 5]
+        assert [view.person.id for view in read.members(connection, CHANNEL, 0, 1)] == [1]
+        assert [view.room.id for view in read.rooms_of(connection, 1, 0, 1)] == [1]
+        assert [view.room.id for view in read.rooms_of(connection, 1, 1, 9)] == [2]
+        assert [view.room.id for view in read.public_rooms(connection, 3, 0, 9)] == [CHANNEL, LOBBY_ID]
+
+
+async def test_readers_hold_no_connection_while_they_are_idle(town: Town) -> None:
+    reader = Reader(town.database)
+    await asyncio.gather(*[reader.read(read.heads, [CHANNEL]) for _ in range(50)])
+    assert town.database._readers.pool.checkedout() == 0  # type: ignore[attr-defined]
+    town.do(town.say(CHANNEL))
+    assert town.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0, "an old snapshot is still held"
+    reader.stop()
+
+
+async def test_a_query_that_fails_gives_its_connection_back_and_calls_back_with_none(town: Town) -> None:
+    reader = Reader(town.database)
+    answers: asyncio.Queue[object] = asyncio.Queue()
+
+    def fail(connection: object) -> None:
+        raise ValueError("a bug of a query")
+
+    for _ in range(10):
+        reader.call(answers.put_nowait, fail)
+    found = {await answers.get() for _ in range(10)}
+    with pytest.raises(ValueError, match="a bug"):
+        await reader.read(fail)
+    assert found == {None}
+    assert town.database._readers.pool.checkedout() == 0  # type: ignore[attr-defined]
+    reader.stop()

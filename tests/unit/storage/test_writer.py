@@ -1,0 +1,147 @@
+"""The writer on a real loop with its real thread: answers after the commit, in order, then one announcement."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import pytest
+
+from veche.core.events import LogEvent
+from veche.storage.writer import Writer
+
+from .conftest import Town, codes
+
+
+class Desk:
+    """A writer, and all that it says, in the order in which it says it."""
+
+    def __init__(self, town: Town, **limits: int) -> None:
+        self.town = town
+        self.said: list[Any] = []
+        self.writer = Writer(town.database, self.announce, **limits)
+
+    def announce(self, events: Sequence[LogEvent]) -> None:
+        self.said.append([(event.log_id, event.seq) for event in events])
+
+    def ask(self, client_id: str, text: str = "hi", by: int = 1) -> None:
+        self.writer.submit(self.town.say(1, text, client_id, by), lambda outcome: self.hear(client_id, outcome))
+
+    def hear(self, client_id: str, outcome: Any) -> None:
+        code = codes([outcome])[0]
+        if code == "ok":
+            assert self.town.rows(f"SELECT count(*) FROM messages WHERE client_message_id = '{client_id}'") == [(1,)]
+        self.said.append((client_id, code))
+
+    async def until(self, come: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not come():  # noqa: ASYNC110  # the writer has no event to wait for, and needs none
+                await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def desk(town: Town, **limits: int) -> AsyncIterator[Desk]:
+    made = Desk(town, **limits)
+    made.writer.start()
+    yield made
+    await made.writer.stop()
+
+
+async def test_answers_come_in_order_after_the_commit_and_then_one_announcement(town: Town) -> None:
+    async with desk(town) as at:
+        for client_id in "abc":
+            at.ask(client_id)
+        at.ask("x", by=3)
+        assert at.said == [], "nobody is answered before the commit"
+        await at.writer.drain()
+    assert at.said == [("a", "ok"), ("b", "ok"), ("c", "ok"), ("x", "not_member"), [(1, 3), (1, 4), (1, 5)]]
+
+
+async def test_what_comes_in_several_turns_is_announced_in_the_order_of_the_log(town: Town) -> None:
+    async with desk(town, batch=7) as at:
+        for number in range(60):
+            at.ask(f"c{number}")
+            if number % 5 == 0:
+                await asyncio.sleep(0)
+        await at.writer.drain()
+    announced = [entry for said in at.said if isinstance(said, list) for entry in said]
+    assert announced == [(1, seq) for seq in range(3, 63)]
+    assert [said[0] for said in at.said if isinstance(said, tuple)] == [f"c{number}" for number in range(60)]
+
+
+async def test_no_batch_is_larger_than_it_may_be(town: Town) -> None:
+    async with desk(town, batch=10) as at:
+        for number in range(35):
+            at.ask(f"c{number}")
+        await at.writer.drain()
+    assert [len(said) for said in at.said if isinstance(said, list)] == [10, 10, 10, 5]
+
+
+async def test_above_the_bound_one_is_refused_at_once_and_below_it_taken_again(town: Town) -> None:
+    async with desk(town, waiting=5) as at:
+        for number in range(8):
+            at.ask(f"c{number}")
+        assert at.said == [("c5", "overloaded"), ("c6", "overloaded"), ("c7", "overloaded")]
+        await at.until(lambda: len(at.said) >= 9)
+        at.ask("again")
+        await at.writer.drain()
+    assert at.said[-2:] == [("again", "ok"), [(1, 8)]]
+
+
+async def test_draining_answers_what_was_taken_and_refuses_the_rest(town: Town) -> None:
+    async with desk(town) as at:
+        at.ask("taken")
+        draining = asyncio.create_task(at.writer.drain())
+        await asyncio.sleep(0)
+        at.ask("late")
+        await draining
+    assert at.said == [("late", "unavailable"), ("taken", "ok"), [(1, 3)]]
+
+
+async def test_stopping_is_draining_and_the_thread_ends(town: Town) -> None:
+    at = Desk(town)
+    at.writer.start()
+    for number in range(20):
+        at.ask(f"c{number}")
+    await at.writer.stop()
+    assert [said for said in at.said if isinstance(said, tuple)] == [(f"c{number}", "ok") for number in range(20)]
+    assert not at.writer._thread.is_alive()
+
+
+async def test_before_it_starts_nothing_is_taken(town: Town) -> None:
+    at = Desk(town)
+    at.ask("early")
+    assert at.said == [("early", "unavailable")]
+
+
+async def test_one_who_cannot_be_answered_harms_nobody(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    def gone(outcome: Any) -> None:
+        raise ConnectionError("gone")
+
+    with caplog.at_level(logging.CRITICAL):
+        async with desk(town) as at:
+            at.writer.submit(town.say(1, "hi", "x"), gone)
+            at.ask("a")
+            await at.writer.drain()
+    assert at.said == [("a", "ok"), [(1, 3), (1, 4)]]
+
+
+async def test_a_listener_that_fails_does_not_stop_the_writer(town: Town) -> None:
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+    at = Desk(town)
+
+    def fail(events: Sequence[LogEvent]) -> None:
+        raise ValueError("a bug of a listener")
+
+    at.writer = Writer(town.database, fail)
+    at.writer.start()
+    for client_id in "ab":
+        at.ask(client_id)
+        await at.until(lambda: (client_id, "ok") in at.said)  # noqa: B023  # it is looked at within this round
+    async with asyncio.timeout(5):
+        await at.writer.stop()
+    assert len(complaints) == 2
