@@ -95,6 +95,14 @@ class Accounts:
         """Find who a ticket for a door stands for; refuses like `authenticate`."""
         return await self._login(self._tokens.verify_ticket(ticket, door))
 
+    async def signed_in(self, username: str) -> Login:
+        """Find whom a name stands for, while a login of theirs is good; refuses like `authenticate`."""
+        account = await self.by_name(username)
+        session = await self._chat.read(read.longest_session, account.id) if account else None
+        if account is None or session is None or session.expires_at < time.time() * 1_000_000:
+            raise ChatError(Code.UNAUTHENTICATED, "Nobody of this name is signed in.")
+        return Login(account, session.id, session.expires_at // 1_000_000)
+
     async def _login(self, claims: Claims) -> Login:
         found = await self._chat.read(read.session, claims.session_id)
         if found is None or found[1].id != claims.account_id or found[0].expires_at < time.time() * 1_000_000:

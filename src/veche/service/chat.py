@@ -12,7 +12,7 @@ from veche.core.accounts import Account
 from veche.core.errors import ChatError, Code
 from veche.core.events import Message
 from veche.core.rooms import PUBLIC, Kind, LogId
-from veche.core.views import EchoLine, MemberView, MessagePage, RoomView, Welcome
+from veche.core.views import MemberView, MessagePage, RoomView, Welcome
 from veche.hub.hub import Hub
 from veche.storage import read
 from veche.storage.reader import Query, Reader
@@ -144,6 +144,6 @@ class Chat:
         await self.entered_room(by, room_id)
         return await self.read(read.history_by_offset, room_id, offset, limit)
 
-    async def echo_history(self, by: int) -> list[EchoLine]:
-        """Look at one's conversations with the echo that are over, one after another."""
-        return await self.read(read.echo_history, by)
+    def is_connected(self, account_id: int, door: str) -> bool:
+        """Tell whether an account has a connection through a door."""
+        return any(connection.door == door for connection in self.hub.connections(account_id))

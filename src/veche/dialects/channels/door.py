@@ -1,0 +1,30 @@
+"""The channels contract as it is mounted."""
+
+from functools import partial
+
+from veche.dialects.channels.echo import Echo
+from veche.dialects.channels.links import ECHO, PUBLIC, Links
+from veche.dialects.channels.options import Options
+from veche.dialects.channels.public import Public
+from veche.dialects.channels.rest import routers_of
+from veche.dialects.channels.socket import Accept
+from veche.wire.door import Door, Parts
+
+
+def door(parts: Parts, options: Options) -> Door:
+    """Open it, at both spellings. A body with a username and no e-mail is for it."""
+    links = Links(parts.accounts, options)
+    echo = partial(Echo.open, parts.chat, options.upstream)
+    public = partial(Public.open, parts.lobby_seq)
+    return Door(
+        "channels",
+        routers=routers_of(links),
+        sockets={
+            f"{ECHO}/*": Accept(parts.chat, links, ECHO, echo),
+            f"{PUBLIC}/*": Accept(parts.chat, links, PUBLIC, public),
+        },
+        claims={
+            "/register": lambda keys: "username" in keys and "email" not in keys,
+            "/login": lambda keys: "username" in keys and "email" not in keys,
+        },
+    )

@@ -1,0 +1,109 @@
+"""The echo: each text comes back as it is, or as the upstream answers it. Nothing is sent before it is written down.
+
+The conversation shows in its account's history once the socket is closed, whatever closed it.
+"""
+
+import asyncio
+import logging
+from functools import partial
+
+from veche.core.errors import ChatError
+from veche.dialects.channels.options import Target
+from veche.dialects.channels.upstream import Upstream, UpstreamFailed
+from veche.service import echoes
+from veche.service.chat import Chat, Outcome
+from veche.wire.seat import Seat
+from veche.wire.session import Socket
+
+log = logging.getLogger("veche.channels")
+
+
+class Echo:
+    """One conversation with ourselves."""
+
+    __slots__ = ("_chat", "_echo_id", "_seat")
+
+    def __init__(self, chat: Chat, echo_id: int) -> None:
+        self._chat = chat
+        self._echo_id = echo_id
+        self._seat: Seat
+
+    @classmethod
+    async def open(cls, chat: Chat, target: Target | None, account_id: int) -> "Echo | ProxiedEcho":
+        """Begin a conversation of an account, with the upstream where there is one."""
+        echo_id = await echoes.begin(chat, account_id)
+        return cls(chat, echo_id) if target is None else ProxiedEcho(chat, echo_id, target)
+
+    def begin(self, seat: Seat, socket: Socket) -> None:
+        self._seat = seat
+
+    def said(self, text: str) -> None:
+        lines = echoes.spoken(self._echo_id, ("client", text), ("server", text))
+        self._seat.submit(lines, partial(self._written, text))
+
+    def _written(self, text: str, outcome: Outcome) -> None:
+        if isinstance(outcome, ChatError):
+            self._seat.end(1013, "try again later")
+        else:
+            self._seat.send(text.encode())
+
+    def over(self) -> None:
+        echoes.end(self._chat, self._echo_id)
+
+
+class ProxiedEcho:
+    """One conversation with the upstream: one line at a time, and the client is not read while it is under way.
+
+    This is the one place where a connection has a task of its own, from its first line on: the upstream's client is
+    written for tasks.
+    """
+
+    __slots__ = ("_chat", "_echo_id", "_lines", "_seat", "_socket", "_target", "_task")
+
+    def __init__(self, chat: Chat, echo_id: int, target: Target) -> None:
+        self._chat = chat
+        self._echo_id = echo_id
+        self._target = target
+        self._lines: asyncio.Queue[str] = asyncio.Queue()  # bounded by one read: while there are any, nothing is read
+        self._task: asyncio.Task[None] | None = None
+        self._seat: Seat
+        self._socket: Socket
+
+    def begin(self, seat: Seat, socket: Socket) -> None:
+        self._seat, self._socket = seat, socket
+
+    def said(self, text: str) -> None:
+        self._lines.put_nowait(text)
+        self._socket.pause_reading()
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._converse())
+
+    async def _converse(self) -> None:
+        upstream = Upstream(self._target)
+        try:
+            while True:
+                await self._exchange(upstream, await self._lines.get())
+        except UpstreamFailed:
+            self._seat.end(1011, "upstream failed")
+        except ChatError:
+            self._seat.end(1013, "try again later")
+        except Exception:
+            log.exception("a proxied conversation failed")
+            self._seat.end(1011, "internal error")
+        finally:
+            await upstream.close()
+
+    async def _exchange(self, upstream: Upstream, line: str) -> None:
+        """Write a line down, have it answered, write the answer down, and send it."""
+        await self._chat.do(echoes.spoken(self._echo_id, ("client", line)))
+        answer = await upstream.ask(line)
+        await self._chat.do(echoes.spoken(self._echo_id, ("server", answer)))
+        if not self._seat.ended:
+            self._seat.send(answer.encode())
+            if self._lines.empty() and not self._seat.connection.slow:
+                self._socket.resume_reading()
+
+    def over(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        echoes.end(self._chat, self._echo_id)

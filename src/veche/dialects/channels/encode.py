@@ -1,0 +1,44 @@
+"""Values and messages to the wire of the channels contract."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from veche.core.events import LogEvent, Message
+from veche.core.views import EchoLine
+from veche.hub.connection import Shape
+from veche.wire.frames import text_frame
+
+
+def local_time(at: int) -> str:
+    """Write microseconds since 1970 as the server's local time that does not say so, `2026-11-20T20:23:06.508986`."""
+    moment = datetime.fromtimestamp(at // 1_000_000, UTC).astimezone()
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1_000_000:06d}"
+
+
+class Record(msgspec.Struct, gc=False):
+    """A line of the history; `source` is "client" or "server"."""
+
+    time: str
+    source: str
+    message: str
+
+
+def record(line: EchoLine) -> Record:
+    """Make the JSON value of a line of the history."""
+    return Record(local_time(line.at), line.source, line.text)
+
+
+def greeting(username: str) -> bytes:
+    """Make the first frame of the public channel."""
+    return f"Приветствую в чате, {username}!".encode()
+
+
+def _line(event: LogEvent) -> bytes | None:
+    if type(event) is not Message or event.kind != "text":
+        return None
+    return f"{event.sender.username}: {event.text}".encode()
+
+
+LINES = Shape("channels", _line, text_frame)
+"""What people say in the lobby: the contract shows no notices, and not who comes and goes."""

@@ -1,0 +1,27 @@
+"""Messages to the JSON of the dispatch contract: `{"from":"alice","body":"hi","timestamp":1735000000000}`."""
+
+import msgspec
+
+from veche.core.events import LogEvent, Message
+from veche.hub.connection import Shape
+from veche.wire.frames import text_frame
+
+to_json = msgspec.json.Encoder().encode
+
+
+class Line(msgspec.Struct, gc=False):
+    """What somebody said; `timestamp` is in milliseconds since 1970."""
+
+    author: str = msgspec.field(name="from")
+    body: str
+    timestamp: int
+
+
+def _line(event: LogEvent) -> bytes | None:
+    if type(event) is not Message or event.kind != "text":
+        return None
+    return to_json(Line(event.sender.username, event.text, event.at // 1000))
+
+
+LINES = Shape("dispatch", _line, text_frame)
+"""What people say in the lobby: the contract shows no notices, and not who comes and goes."""

@@ -1,0 +1,17 @@
+"""The rooms contract (seed 001): rooms by number, a raw token, text errors, a WebSocket in one room at a time.
+
+    POST /register      rest.register       {username, email, password} -> 201 {id, username, email, created-at}
+    PUT  /login         rest.login          {email, password} -> {token}
+    GET  /profile       rest.profile        -> {id, username, email, created-at}
+    PUT  /change-name   rest.change_name    {username} -> {message}
+    POST /create-room   rest.create_room    {name, is_private} -> 201 {id, name, is_private, creator_id}
+    PUT  /join          rest.join           {room_id} -> {message}
+    PUT  /invite        rest.invite         {room_id, user_id} -> {message}
+    WS   /ws?token=     socket.Accept       {type, content} in, {username, text, timestamp} out
+           join         presence.join       leaves the room it is in; `<name> joined the room` to all, itself included
+           leave        presence.leave      `you leaved the room` to itself, `<name> leaved the room` to the rest
+           message      presence.say        to all in the room, itself included
+
+`Authorization` holds the bare token. A refusal is a line of text, on the socket a frame of `error`: `errors.py` has the
+words, `rules.py` what a request or a frame may hold, `encode.py` how values leave.
+"""

@@ -1,0 +1,19 @@
+"""The rooms contract as it is mounted."""
+
+from veche.dialects.rooms import rest
+from veche.dialects.rooms.errors import plain
+from veche.dialects.rooms.options import Options
+from veche.dialects.rooms.socket import Accept
+from veche.wire.door import Door, Parts
+
+
+def door(parts: Parts, options: Options) -> Door:
+    """Open it. A body with a username and an e-mail is for it, in whatever case its keys are."""
+    return Door(
+        "rooms",
+        routers=(rest.router,),
+        sockets={"/ws": Accept(parts.chat, parts.accounts, options)},
+        claims={"/register": lambda keys: {"username", "email"} <= {key.casefold() for key in keys}},
+        plain=plain,
+        owns=("/profile", "/change-name", "/create-room", "/join", "/invite"),
+    )

@@ -1,0 +1,88 @@
+"""How refusals read in the rooms contract: a status and a line of text; on the socket the text of an `error` frame."""
+
+from veche.core.errors import ChatError, Code
+from veche.wire.http import Answer
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'self'",
+    "Cache-Control": "no-store",
+}
+"""Every answer on REST carries them."""
+
+INVALID_DATA = "invalid data"
+SERVER_ERROR = "server error"
+NOT_A_MEMBER = "user not a member of room"
+NAME_RULE = (400, "name must be 3-20 characters long and contain only letters, numbers or underscores")
+
+ANSWERS: dict[Code, tuple[int, str]] = {
+    Code.BAD_REQUEST: (400, INVALID_DATA),
+    Code.UNAUTHENTICATED: (401, "authorization failed"),
+    Code.WRONG_CREDENTIALS: (401, "invalid password"),
+    Code.FORBIDDEN: (403, "only creator can invite to room"),
+    Code.NOT_MEMBER: (403, NOT_A_MEMBER),
+    Code.NOT_FOUND: (401, "room not found"),
+    Code.TAKEN: (409, "user with same name or email already exists"),
+    Code.TOO_LARGE: (413, "request body too large"),
+    Code.INVALID: (400, INVALID_DATA),
+    Code.IDEMPOTENCY_MISMATCH: (400, INVALID_DATA),
+    Code.RATE_LIMITED: (429, "too many requests"),
+    Code.INTERNAL: (500, SERVER_ERROR),
+    Code.UNAVAILABLE: (503, SERVER_ERROR),
+    Code.OVERLOADED: (429, "Server capacity exceeded."),
+}
+PARTICULAR: dict[tuple[Code, object], tuple[int, str]] = {
+    (Code.UNAUTHENTICATED, "socket"): (401, "invalid token"),
+    (Code.WRONG_CREDENTIALS, "unknown"): (401, "user not found"),
+    (Code.NOT_FOUND, "account"): (401, "user not found"),
+    (Code.NOT_FOUND, "private"): (401, "room is private"),
+    (Code.TAKEN, "rename"): (409, "user with same name already exists"),
+    (Code.TAKEN, "name"): (409, "room with same name already exists"),
+    (Code.TAKEN, "member"): (409, "user is already a member of room"),
+    (Code.INVALID, "missing"): (400, "missing fields"),
+    (Code.INVALID, "same"): (400, "new name matches the current"),
+    (Code.INVALID, "email"): (400, "invalid email"),
+    (Code.INVALID, "name"): NAME_RULE,
+    (Code.INVALID, "username"): NAME_RULE,
+    (Code.INVALID, "password"): (400, "password must be 8-128 characters long"),
+}
+"""Where what a refusal is about asks for other words."""
+
+SAID: dict[Code, str] = {
+    Code.BAD_REQUEST: INVALID_DATA,
+    Code.INVALID: INVALID_DATA,
+    Code.NOT_MEMBER: NOT_A_MEMBER,
+    Code.NOT_FOUND: NOT_A_MEMBER,
+    Code.FORBIDDEN: "room is private",
+}
+"""What an `error` frame says; `server error` for all other codes."""
+
+
+def problem(refusal: ChatError) -> Answer:
+    """Make status, body and headers of a refusal."""
+    data = refusal.data
+    about = "private" if data.get("private") else data.get("reason", data.get("field", data.get("what")))
+    status, words = PARTICULAR.get((refusal.code, about), ANSWERS[refusal.code])
+    headers = {"Retry-After": str(data.get("retry_after", 1))} if refusal.temporary else {}
+    return _line(status, words, headers)
+
+
+def invalid(error: Exception) -> Answer:
+    """Make the refusal of a query that does not fit."""
+    return _line(400, INVALID_DATA, {})
+
+
+def plain(status: int, sentence: str) -> Answer:
+    """Make the answer where no route answers: an unknown path, a wrong method, a body that is too large, a bug."""
+    words = {404: "404 page not found", 413: ANSWERS[Code.TOO_LARGE][1], 500: SERVER_ERROR}.get(status, sentence)
+    return (status, b"", HEADERS) if status == 405 else _line(status, words, {})
+
+
+def said(refusal: ChatError) -> str:
+    """Find the words of a refusal on the socket."""
+    return SAID.get(refusal.code, SERVER_ERROR)
+
+
+def _line(status: int, words: str, headers: dict[str, str]) -> Answer:
+    return status, f"{words}\n".encode(), {"Content-Type": "text/plain; charset=utf-8", **HEADERS, **headers}

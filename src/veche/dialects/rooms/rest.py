@@ -1,0 +1,166 @@
+"""The calls of the rooms contract. Who asks is settled before the body is looked at."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.security import APIKeyHeader
+
+from veche.core import commands as c
+from veche.core.errors import ChatError, Code
+from veche.core.rooms import Kind
+from veche.dialects.rooms import encode
+from veche.dialects.rooms.errors import HEADERS, invalid, plain, problem
+from veche.dialects.rooms.rules import (
+    Credentials,
+    Entry,
+    Invitation,
+    NewName,
+    NewRoom,
+    Registration,
+    T,
+    check_name,
+    check_present,
+    check_registration,
+    decode,
+    known,
+)
+from veche.service.accounts import Login
+from veche.service.chat import Chat
+from veche.wire.http import AccountsOf, AddressOf, ChatOf, response, route_class
+
+router = APIRouter(tags=["rooms"], route_class=route_class(problem, invalid))
+
+_header = APIKeyHeader(name="Authorization", auto_error=False, description="The bare token of `login`, no Bearer.")
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+async def _login(accounts: AccountsOf, token: Annotated[str | None, Depends(_header)]) -> Login:
+    return await accounts.authenticate(token or "")
+
+
+def _body(kind: type[T]) -> Callable[[Request], Awaitable[T]]:
+    async def read(request: Request) -> T:
+        return decode(kind, await request.body())
+
+    return read
+
+
+def _takes(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Say in the OpenAPI document what the body is, which FastAPI does not see."""
+    _, parts = msgspec.json.schema_components((kind,))
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": parts[kind.__name__]}}}}
+
+
+LoginOf = Annotated[Login, Depends(_login)]
+RegistrationOf = Annotated[Registration, Depends(_body(Registration))]
+CredentialsOf = Annotated[Credentials, Depends(_body(Credentials))]
+NewNameOf = Annotated[NewName, Depends(_body(NewName))]
+NewRoomOf = Annotated[NewRoom, Depends(_body(NewRoom))]
+EntryOf = Annotated[Entry, Depends(_body(Entry))]
+InvitationOf = Annotated[Invitation, Depends(_body(Invitation))]
+
+
+def _reply(value: object, status: int = 200) -> Response:
+    return Response(encode.to_json(value), status, HEADERS, "application/json; charset=utf-8")
+
+
+@router.post("/register", status_code=201, openapi_extra=_takes(Registration))
+async def register(body: RegistrationOf, accounts: AccountsOf) -> Response:
+    """Make an account."""
+    check_registration(body)
+    account = await accounts.register(body.password, username=body.username, email=body.email)
+    return _reply(encode.profile(account), 201)
+
+
+@router.put("/login", openapi_extra=_takes(Credentials))
+async def login(body: CredentialsOf, accounts: AccountsOf, address: AddressOf) -> Response:
+    """Sign in; what has no @ is a handle."""
+    check_present(body.email, body.password)
+    who = {"email" if "@" in body.email else "username": body.email}
+    account = await accounts.check_password(body.password, address, **who)
+    signed = await accounts.open_session(account, "rooms")
+    return _reply({"token": signed.token})
+
+
+@router.get("/profile")
+async def profile(login: LoginOf) -> Response:
+    """Look at one's own account."""
+    return _reply(encode.profile(login.account))
+
+
+@router.put("/change-name", openapi_extra=_takes(NewName))
+async def change_name(login: LoginOf, body: NewNameOf, chat: ChatOf) -> Response:
+    """Take another name."""
+    check_present(body.username)
+    check_name(body.username)
+    if body.username == login.account.username:
+        raise ChatError(Code.INVALID, "That is the name already.", reason="same")
+    try:
+        await chat.do(c.RenameAccount(login.account.id, body.username))
+    except ChatError as refusal:
+        if refusal.code is Code.TAKEN:
+            refusal.data["reason"] = "rename"
+        raise
+    return _reply({"message": "name change succeed"})
+
+
+@router.post("/create-room", status_code=201, openapi_extra=_takes(NewRoom))
+async def create_room(login: LoginOf, body: NewRoomOf, chat: ChatOf) -> Response:
+    """Make a room, of which one is the first member."""
+    check_name(body.name)
+    kind = Kind.GROUP if body.is_private else Kind.CHANNEL
+    entered = await chat.do(c.CreateRoom(login.account.id, kind, body.name, unique=True))
+    return _reply(encode.made(entered.room), 201)
+
+
+@router.put("/join", openapi_extra=_takes(Entry))
+async def join(login: LoginOf, body: EntryOf, chat: ChatOf) -> Response:
+    """Become a member of a room that is not private."""
+    entered = await chat.do(c.JoinRoom(login.account.id, known(body.room_id)))
+    if entered.room.kind is not Kind.CHANNEL:
+        raise _private()
+    return _succeed("join", entered)
+
+
+@router.put("/invite", openapi_extra=_takes(Invitation))
+async def invite(login: LoginOf, body: InvitationOf, chat: ChatOf) -> Response:
+    """Make somebody a member of one's room."""
+    by, room_id = login.account.id, known(body.room_id)
+    await _check_creator(chat, by, room_id)
+    entered = await chat.do(c.AddMember(by, room_id, known(body.user_id)))
+    return _succeed("invite", entered)
+
+
+async def _check_creator(chat: Chat, by: int, room_id: int) -> None:
+    """Who is not in a room did not create it; a room of two takes in nobody. All else is seen when it is decided."""
+    try:
+        view = await chat.entered_room(by, room_id)
+    except ChatError as refusal:
+        if refusal.code is Code.NOT_MEMBER or refusal.data.get("private"):
+            raise ChatError(Code.FORBIDDEN, "Only its creator may invite.") from None
+        raise
+    if view.room.kind is Kind.DIRECT:
+        raise _private()
+
+
+def _private() -> ChatError:
+    return ChatError(Code.NOT_FOUND, "Nobody can enter this room.", what="room", private=True)
+
+
+def _succeed(what: str, entered: c.Entered) -> Response:
+    if not entered.new:
+        raise ChatError(Code.TAKEN, "That is a member already.", reason="member")
+    return _reply({"message": f"{what} succeed"})
+
+
+@router.api_route("/ws", methods=_METHODS, include_in_schema=False)
+async def no_upgrade(request: Request, accounts: AccountsOf) -> Response:
+    """Say what is wrong with a socket that nobody asks to upgrade."""
+    try:
+        await accounts.authenticate(request.query_params.get("token", ""))
+    except ChatError as refusal:
+        refusal.data["reason"] = "socket"
+        raise
+    return response(plain(400, "Bad Request"))

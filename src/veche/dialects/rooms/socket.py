@@ -1,0 +1,197 @@
+"""The socket of the rooms contract: what its frames ask for, in their order, and the end of it.
+
+Gets: `{"type","content"}`. Gives: errors to itself; what is said in its room comes from the hub, to who said it too.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine
+
+from veche.core.errors import ChatError
+from veche.core.rooms import LogId
+from veche.dialects.rooms.encode import shape_of
+from veche.dialects.rooms.errors import INVALID_DATA, SERVER_ERROR, problem, said
+from veche.dialects.rooms.options import Options
+from veche.dialects.rooms.presence import Presence
+from veche.dialects.rooms.rules import Frame, decode, known, room_number
+from veche.hub.connection import Shape
+from veche.service.accounts import Accounts, Login
+from veche.service.chat import Chat
+from veche.wire.frames import ping_frame
+from veche.wire.handshake import Refused, Upgrade
+from veche.wire.seat import MAX_WAITING, Seat
+from veche.wire.session import Accepted, Socket
+
+MAX_HELD = 10_000  # frames that wait for a join or a leave: all that was received when it began, and some more
+
+log = logging.getLogger("veche.dialects.rooms")
+
+
+class RoomSocket:
+    """One connection. While it joins or leaves, what it sends next waits: `_held` is there then, and only then."""
+
+    __slots__ = ("_held", "_moving", "_options", "_presence", "_socket", "seat")
+    heartbeat: bytes | None = ping_frame()
+
+    def __init__(self, chat: Chat, login: Login, shape: Shape, options: Options) -> None:
+        self._options = options
+        self._held: deque[str | bytes] | None = None
+        self._moving: asyncio.Task[None] | None = None
+        self._socket: Socket
+        self.seat = Seat(chat, login.account.person, login.session_id, self, "rooms")
+        self._presence = Presence(chat, self.seat, shape, options)
+
+    # From the wire.
+
+    def opened(self, socket: Socket) -> None:
+        self._socket = socket
+        self.seat.open(socket)
+        if self.seat.ended:
+            socket.close(1008, "session ended")
+
+    def text(self, text: str | bytes) -> None:
+        if self._held is None:
+            self._take(text)
+        elif len(self._held) < MAX_HELD:
+            self._held.append(text)
+            self._socket.pause_reading()
+        else:
+            self.seat.end(1008, "too much at once")
+
+    def binary(self, data: bytes) -> None:
+        """The original did not look which of the two it is."""
+        self.text(data)
+
+    def paused(self) -> None:
+        self.seat.paused()
+
+    def resumed(self) -> None:
+        self.seat.resumed()
+
+    def draining(self) -> None:
+        self._presence.forget()
+        self.seat.end(1012, "restart")
+
+    def unanswered(self) -> None:
+        self.seat.end(1011, "keepalive ping timeout")
+
+    def stalled(self) -> None:
+        self.seat.end(1013, "slow")
+
+    def closed(self) -> None:
+        self.seat.leave()
+        self._presence.over()
+
+    # From the hub.
+
+    def caught_up(self, log_id: LogId) -> None:
+        self._presence.changed()
+
+    def entered(self, room_id: int, after: int) -> None:
+        """To be a member is not to be there."""
+
+    def removed(self, room_id: int) -> None:
+        self._presence.removed(room_id)
+
+    def session_ended(self) -> None:
+        self.seat.end(1008, "session ended")
+
+    def lost(self) -> None:
+        self.seat.end(1013, "come back")
+
+    # Frames.
+
+    def _take(self, text: str | bytes) -> None:
+        try:
+            frame = decode(Frame, text)
+        except ChatError as refusal:
+            self._presence.refuse(said(refusal))
+            return
+        match frame.type:
+            case "join":
+                self._join(frame.content)
+            case "leave":
+                self._leave()
+            case "message":
+                self._say(frame.content)
+            case _:
+                self._presence.refuse("invalid operation")
+
+    def _join(self, content: str | int) -> None:
+        room_id = room_number(content)
+        if room_id is None:
+            self._presence.refuse("room id must be number")
+        elif room_id == (self._presence.room_id or 0):
+            self._presence.refuse("already in room")
+        else:
+            self._move(self._presence.join(known(room_id)))
+
+    def _leave(self) -> None:
+        if self._presence.room_id is None:
+            self._presence.refuse("not connected to any room")
+        else:
+            self._move(self._presence.leave())
+
+    def _say(self, content: str | int) -> None:
+        limit = self._options.text_bytes
+        if not isinstance(content, str):
+            self._presence.refuse(INVALID_DATA)
+        elif (room_id := self._presence.room_id) is None:
+            self._presence.refuse("not connected to any room")
+        elif not content:
+            self._presence.refuse("can not send empty message")
+        elif len(content.encode()) > limit:
+            self._presence.refuse(f"message should be less {limit} symbols long")
+        else:
+            self._presence.say(room_id, content)
+
+    def _move(self, way: Coroutine[object, object, None]) -> None:
+        if self._held is None:
+            self._held = deque()
+        self._moving = asyncio.get_running_loop().create_task(self._go(way))
+
+    async def _go(self, way: Coroutine[object, object, None]) -> None:
+        try:
+            await way
+        except ChatError as refusal:
+            self._presence.refuse(said(refusal))
+        except Exception:
+            log.exception("a socket could not join or leave")
+            self._presence.refuse(SERVER_ERROR)
+        self._moving = None
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Take what waited, up to the next join or leave; read on when nothing waits."""
+        while self._held and self._moving is None and not self.seat.ended:
+            self._take(self._held.popleft())
+        if self._moving is None:
+            self._held = None
+            if not self.seat.connection.slow and self._presence.unanswered < MAX_WAITING:
+                self._socket.resume_reading()
+
+
+class Accept:
+    """Lets in whoever has a good token: `/ws?token=`; it is in no room yet."""
+
+    def __init__(self, chat: Chat, accounts: Accounts, options: Options) -> None:
+        self._chat = chat
+        self._accounts = accounts
+        self._options = options
+        self._shape = shape_of(options.system_name)
+
+    async def __call__(self, upgrade: Upgrade) -> Accepted:
+        try:
+            login = await self._accounts.authenticate(upgrade.query.get("token", ""))
+            session = RoomSocket(self._chat, login, self._shape, self._options)
+            try:
+                await self._chat.check_session(login.session_id)
+            except BaseException:
+                session.seat.leave()
+                raise
+        except ChatError as refusal:
+            refusal.data["reason"] = "socket"
+            status, body, headers = problem(refusal)
+            raise Refused(status, body, tuple(headers.items())) from None
+        return Accepted(session)
