@@ -7,10 +7,9 @@ from typing import Annotated
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-KNOWN_WEAK = frozenset({"secret", "dev-secret", "changeme", "secret-key", "password"})
+from veche.borrowed import BorrowedError, borrowed
+
 NOT_SETTINGS = frozenset({"VECHE_TEST_CRASH_AT", "VECHE_CHROMIUM"})
-
-
 ALL_DIALECTS = ("native", "dispatch", "rooms", "channels", "messenger")
 
 
@@ -97,7 +96,7 @@ class Settings(BaseSettings):
     @field_validator("secret")
     @classmethod
     def _strong(cls, value: str | None) -> str | None:
-        if value is not None and (len(value.encode()) < 32 or value.lower() in KNOWN_WEAK):
+        if value is not None and len(value.encode()) < 32:
             raise ValueError("is too weak: give 32 bytes or more, for example of `openssl rand -hex 32`")
         return value
 
@@ -117,15 +116,12 @@ def read_settings(**overrides: object) -> Settings:
 
 
 def _borrowed() -> dict[str, object]:
-    """Read what a seed's document calls a setting; VECHE_ names and the command line win."""
-    seeds = {"echo_proxy": os.environ.get("IS_PROXY"), "channels_host": _link_host()}
-    return {name: value for name, value in seeds.items() if value and f"VECHE_{name.upper()}" not in os.environ}
-
-
-def _link_host() -> str:
-    """Where APP_HOST is an address that a client can reach, links of channels name it and APP_PORT."""
-    host = os.environ.get("APP_HOST", "")
-    return "" if host in ("", "0.0.0.0", "::") else f"{host}:{os.environ.get('APP_PORT') or 8000}"  # noqa: S104
+    """Read what the older contracts' documents call a setting, where ours is not set."""
+    try:
+        found = borrowed(os.environ)
+    except BorrowedError as error:
+        raise SettingsError(str(error)) from None
+    return {name: value for name, value in found.items() if f"VECHE_{name.upper()}" not in os.environ}
 
 
 def _sentence(detail: dict[str, object]) -> str:

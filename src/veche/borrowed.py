@@ -1,0 +1,119 @@
+"""The settings that the older contracts' own documents name, understood: their environment still works.
+
+Each gives a default for one of ours; `VECHE_*` and the command line win. 001's YAML file is named by CONFIG_PATH.
+"""
+
+import hashlib
+import ipaddress
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+log = logging.getLogger("veche")
+
+WEAK = frozenset({"secret", "dev-secret", "changeme", "secret-key", "your-secret-key", "supersecret", "password"})
+LEAST_BYTES = 16
+SECRETS = ("JWT_SECRET", "SECRET_KEY", "JWT_SECRET_KEY")
+REACHED_FROM_ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104
+
+
+class BorrowedError(Exception):
+    """A borrowed setting cannot be used; the message says which, and what to do."""
+
+
+def borrowed(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Read them: our names, and values as text or as YAML has them. Empty ones count as not set."""
+    given = {name: value for name, value in environ.items() if value}
+    found = _yaml(given.get("CONFIG_PATH")) | _environment(given)
+    return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def _environment(given: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "host": _listening(given.get("APP_HOST")),
+        "port": given.get("APP_PORT") or given.get("PORT"),
+        "database_url": given.get("DATABASE_URL") or _postgres(given),
+        "channels_host": _linked(given),
+        "echo_proxy": given.get("IS_PROXY"),
+        "channels_token_seconds": _minutes(given, "ACCESS_TOKEN_EXPIRE_MINUTES"),
+        "messenger_token_seconds": _minutes(given, "JWT_EXPIRATION_TIME"),
+    }
+    for name in SECRETS:
+        if name in given:
+            found.setdefault("secret", strong(name, given[name]))
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def strong(name: str, secret: str) -> str:
+    """Make a signing key of a borrowed secret; refuses those that anybody could guess. Never says the value."""
+    if secret.lower() in WEAK or len(secret.encode()) < LEAST_BYTES:
+        raise BorrowedError(f"{name} is too weak: give {LEAST_BYTES} bytes or more, or set VECHE_SECRET instead.")
+    log.warning("tokens are signed with %s; VECHE_SECRET is the better name, with 32 bytes or more", name)
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _listening(host: str | None) -> str | None:
+    """003's APP_HOST is an address to listen on, or a name that only its links use."""
+    try:
+        return str(ipaddress.ip_address(host or ""))
+    except ValueError:
+        return "127.0.0.1" if host == "localhost" else None
+
+
+def _linked(given: Mapping[str, str]) -> str | None:
+    host = given.get("APP_HOST", "")
+    return None if host in REACHED_FROM_ANYWHERE else f"{host}:{given.get('APP_PORT', '8000')}"
+
+
+def _postgres(given: Mapping[str, str]) -> str | None:
+    host = given.get("POSTGRES_HOST")
+    name = given.get("POSTGRES_DB") or given.get("POSTGRES_NAME")
+    return f"postgresql://{host}/{name}" if host and name else None
+
+
+def _minutes(given: Mapping[str, str], name: str) -> int | None:
+    if name not in given:
+        return None
+    if not re.fullmatch(r"[0-9]{1,7}", given[name]):
+        raise BorrowedError(f"{name} takes a number of minutes.")
+    return int(given[name]) * 60
+
+
+def _yaml(path: str | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        file = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise BorrowedError(f"CONFIG_PATH: {path} cannot be read: {error}.") from None
+    pkg, http, socket, jwt = (_part(file, name) for name in ("pkg", "http", "websocket", "jwt"))
+    found = {
+        "host": http.get("host"),
+        "port": http.get("port"),
+        "rooms_system_name": pkg.get("system_username"),
+        "rooms_error_name": pkg.get("error_username"),
+        "rooms_text_bytes": socket.get("msg_max_length"),
+        "origins": tuple(socket.get("allowed_origins") or ()) if socket.get("check_origin") else None,
+        "rooms_token_seconds": _duration(jwt.get("expire")),
+        "secret": strong("jwt.secret", str(jwt["secret"])) if jwt.get("secret") else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _part(file: object, name: str) -> dict[str, Any]:
+    part = file.get(name) if isinstance(file, dict) else None
+    return part if isinstance(part, dict) else {}
+
+
+def _duration(text: object) -> int | None:
+    """Read a duration as Go writes it (`24h`, `1h30m`, `90s`), in seconds."""
+    if text is None:
+        return None
+    parts = re.findall(r"([0-9]+)([hms])", str(text))
+    if not parts or "".join(number + unit for number, unit in parts) != str(text):
+        raise BorrowedError(f"jwt.expire: {text!r} is no duration like 24h or 90m.")
+    return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts)
