@@ -1,0 +1,102 @@
+"""An echo of Engine.IO at /engine.io/, and one of Socket.IO at /socket.io/, as the public suites want them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from veche.wire.engineio import Beside, Polling, Server, Session, WebSocketDoor
+from veche.wire.handshake import Upgrade
+from veche.wire.heartbeat import Heartbeats
+from veche.wire.session import WIRE, Accept, Wire
+from veche.wire.socketio import Ack, Client, Socket
+
+PING_INTERVAL, PING_TIMEOUT = 0.3, 0.2  # what the suites expect
+AUTH_LATER = 0.02
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
+
+class EngineEcho:
+    """Messages come back as they are."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def text(self, text: str) -> None:
+        self.session.send(b"4" + text.encode())
+
+    def binary(self, data: bytes) -> None:
+        self.session.send_binary(data)
+
+    def upgraded(self) -> None: ...
+    def paused(self) -> None: ...
+    def resumed(self) -> None: ...
+    def closed(self, reason: str) -> None: ...
+
+
+class SocketEcho:
+    """As the suite's README demands."""
+
+    async def connect(self, socket: Socket, auth: dict[str, Any]) -> None:
+        self.socket = socket
+        self.auth = auth
+
+    def connected(self) -> None:
+        # Not in one segment with the answer: the suite begins to listen for this event only once it has seen that.
+        asyncio.get_running_loop().call_later(AUTH_LATER, self.socket.emit, "auth", self.auth)
+
+    def event(self, name: str, data: list[Any], ack: Ack | None) -> None:
+        if name == "message":
+            self.socket.emit("message-back", *data)
+        elif name == "message-with-ack" and ack is not None:
+            ack(*data)
+
+    def upgraded(self) -> None: ...
+    def paused(self) -> None: ...
+    def resumed(self) -> None: ...
+    def disconnected(self, reason: str) -> None: ...
+
+
+class App:
+    """Puts the wire into the lifespan state, as Veche's own app does."""
+
+    def __init__(self, ping_interval: float = PING_INTERVAL, ping_timeout: float = PING_TIMEOUT) -> None:
+        namespaces = {"/": SocketEcho, "/custom": SocketEcho}
+        times = {"ping_interval": ping_interval, "ping_timeout": ping_timeout}
+        self.engine = Server(EngineEcho, **times)
+        self.sockets = Server(lambda session: Client(session, namespaces), **times)
+        inner = Beside(self._rest, Polling(self.engine), "/engine.io/")  # type: ignore[arg-type]
+        self._app = Beside(inner, Polling(self.sockets))
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        await self._app(scope, receive, send)
+
+    def drain(self) -> None:
+        """From any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.engine.drain)
+            self._loop.call_soon_threadsafe(self.sockets.drain)
+
+    def _routes(self, upgrade: Upgrade) -> Accept | None:
+        doors = {"/engine.io/": WebSocketDoor(self.engine), "/socket.io/": WebSocketDoor(self.sockets)}
+        return doors.get(upgrade.path)
+
+    async def _rest(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await receive()
+        self._loop = asyncio.get_running_loop()
+        heartbeats = Heartbeats()
+        heartbeats.start()
+        scope["state"][WIRE] = Wire(self._routes, heartbeats)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        heartbeats.stop()
+        await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,270 @@
+"""From polling to a WebSocket in the midst of a hub's stream: nothing is lost, repeated or reordered."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veche.core.accounts import Person
+from veche.core.events import LogEvent, Message
+from veche.hub.connection import Connection
+from veche.hub.hub import Hub
+from veche.wire.engineio.session import Session
+from veche.wire.socketio import Ack, Client, Shapes, Socket, move, packets
+
+from .talk import Wires
+
+ROOM = 7
+SHAPES = Shapes.of("socketio", lambda event: packets.event("message", event.seq) if type(event) is Message else None)
+
+
+class World:
+    """A log, a hub that hears of it, and one client that polls until it upgrades."""
+
+    def __init__(self) -> None:
+        self.log: list[LogEvent] = []
+        self.replies: list[Any] = []
+        self.hub = Hub(self.pull, self.heads)
+        self.session = Session(self, "SID", "127.0.0.1")
+        self.got: list[str] = []
+        self.wires = Wires(self.got)
+        self.moves: list[bool] = []
+        self.session.application = Client(self.session, {"/": lambda: self})
+        self.after: int | None = 0
+        self.inside = asyncio.Event()
+
+    def message(self) -> None:
+        seq = len(self.log) + 1
+        self.log.append(Message(ROOM, seq, seq, ANN, "hi", None, "test", 0, seq))
+        self.hub.deliver(self.log[-1:])
+
+    # The hub asks.
+
+    def pull(self, reply, log_id, after, upto, limit):
+        page = self.log[after:upto][:limit]
+        self.replies.append(lambda: reply(page))
+
+    def heads(self, reply, log_ids):
+        heads = {log_id: len(self.log) for log_id in log_ids}
+        self.replies.append(lambda: reply(heads))
+
+    async def settle(self) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+            replies, self.replies[:] = self.replies[:], []
+            for reply in replies:
+                reply()
+
+    # The dialect.
+
+    async def connect(self, socket: Socket, auth: dict[str, Any]) -> None:
+        self.socket = socket
+
+    def connected(self) -> None:
+        self.place = Connection(ANN, "session", self.socket.write, self)
+        self.hub.attach(self.place)
+        self.hub.subscribe(self.place, ROOM, SHAPES.now(self.socket), self.after)
+        self.inside.set()
+
+    def event(self, name: str, data: list[Any], ack: Ack | None) -> None: ...
+
+    def upgraded(self) -> None:
+        self.moves.append(move(self.hub, self.place, self.socket, SHAPES))
+
+    def caught_up(self, log_id: int) -> None:
+        move(self.hub, self.place, self.socket, SHAPES)
+
+    def paused(self) -> None:
+        self.hub.slow(self.place)
+
+    def resumed(self) -> None:
+        self.hub.drained(self.place)
+
+    def disconnected(self, reason: str) -> None:
+        self.hub.detach(self.place)
+
+    def entered(self, event: Any) -> None: ...
+    def removed(self, room_id: int) -> None: ...
+    def session_ended(self) -> None: ...
+    def lost(self) -> None: ...
+
+    # The host.
+
+    def answered(self, session: Session) -> None: ...
+    def forget(self, session: Session) -> None: ...
+
+    # The client.
+
+    async def step(self, name: str) -> None:
+        match name:
+            case "message":
+                self.message()
+            case "turn":
+                await asyncio.sleep(0)
+            case "reply" if self.replies:
+                self.replies.pop(0)()
+            case "fill":
+                self.session.send(b"4" + b"x" * 600_000)
+            case "poll" if not self.session.on_websocket:
+                self.polled()
+            case "upgrade" if not self.session.on_websocket:
+                await asyncio.wait_for(self.inside.wait(), 5)
+                self.session.upgrade(self.wires)
+
+    def polled(self) -> None:
+        self.got.extend(self.session.take().decode().split("\x1e"))
+
+    def numbers(self) -> list[int]:
+        events = [line.removeprefix("ws<< ") for line in self.got]
+        return [int(event[13:-1]) for event in events if event.startswith('42["message",')]
+
+
+ANN = Person(1, "ann", "Ann")
+
+
+@pytest.fixture
+async def world():
+    world = World()
+    yield world
+    world.session.close()
+
+
+async def entered(world: World) -> None:
+    world.session.received("40")
+    await world.settle()
+
+
+async def test_a_live_place_moves(world):
+    await entered(world)
+    for _ in range(3):
+        world.message()
+    await world.settle()
+    world.polled()
+    world.message()  # announced, not yet written
+    world.session.upgrade(world.wires)
+    world.message()
+    await world.settle()
+    assert world.moves == [True]
+    assert world.place.write == world.wires.write
+    assert world.numbers() == [1, 2, 3, 4, 5]
+    assert [subscription.shape for subscription in world.place.subscriptions.values()] == [SHAPES.websocket]
+
+
+async def test_a_place_that_is_behind_moves(world):
+    for _ in range(500):
+        world.message()
+    world.session.received("40")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    world.session.upgrade(world.wires)  # the head is asked for, no page has come
+    world.message()
+    await world.settle()
+    assert world.numbers() == list(range(1, 502))
+
+
+async def test_a_place_moves_while_a_page_is_on_its_way(world):
+    for _ in range(500):
+        world.message()
+    world.session.received("40")
+    for _ in range(3):
+        await asyncio.sleep(0)
+        replies, world.replies[:] = world.replies[:], []
+        for reply in replies:
+            reply()
+    assert world.place.pulling
+    world.session.upgrade(world.wires)
+    await world.settle()
+    assert world.numbers() == list(range(1, 501))
+
+
+async def test_a_place_whose_head_is_unknown_waits(world):
+    world.message()
+    world.after = None
+    world.session.received("40")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    world.session.upgrade(world.wires)
+    assert world.moves == [False]
+    await world.settle()
+    assert world.place.write == world.wires.write, "moved when it had caught up"
+    world.message()
+    await world.settle()
+    assert world.numbers() == [2]
+
+
+async def test_what_was_announced_is_heard_before_the_goodbye(world):
+    await entered(world)
+    world.message()
+    world.session.close()
+    world.polled()
+    assert world.numbers() == [1]
+    assert world.got[-1] == "1"
+
+
+async def test_who_never_moves_hears_everything_all_the_same(world):
+    world.upgraded = lambda: None  # type: ignore[method-assign]
+    await entered(world)
+    world.message()
+    await world.settle()
+    world.session.upgrade(world.wires)
+    for _ in range(3):
+        world.message()
+    await world.settle()
+    assert world.numbers() == [1, 2, 3, 4]
+
+
+async def test_a_slow_poller_is_set_aside_and_an_upgrade_brings_it_up(world):
+    await entered(world)
+    world.session.queue(b"4" + b"x" * 1_100_000 + b"\x1e")
+    assert world.place.slow
+    await world.settle()
+    for _ in range(50):
+        world.message()
+    await world.settle()
+    assert len(world.session._waiting) == 2, "the answer to its entry, and what filled the outbox"
+    world.session.upgrade(world.wires)
+    await world.settle()
+    assert world.numbers() == list(range(1, 51))
+    assert not world.place.slow
+
+
+STEPS = st.sampled_from(["message", "message", "turn", "turn", "reply", "poll", "fill", "upgrade"])
+
+
+@given(st.lists(STEPS, max_size=40), st.integers(0, 450))
+def test_nothing_is_lost_repeated_or_reordered(steps, before):
+    asyncio.run(story(steps, before))
+
+
+async def story(steps: list[str], before: int) -> None:
+    world = World()
+    for _ in range(before):
+        world.message()
+    world.session.received("40")
+    for step in [*steps, "upgrade"]:
+        await world.step(step)
+    await world.settle()
+    assert world.numbers() == list(range(1, len(world.log) + 1))
+    assert world.place.write == world.wires.write
+    world.session.close()
+    assert not world.hub.logs()
+
+
+async def test_one_encode_for_both_shapes(world):
+    await entered(world)
+    other = World()
+    other.hub, other.log, other.replies = world.hub, world.log, world.replies
+    await entered(other)
+    other.session.upgrade(other.wires)
+    await world.settle()
+    before = world.hub.encodes
+    world.message()
+    await world.settle()
+    world.polled()
+    assert world.hub.encodes == before + 1
+    assert world.numbers() == other.numbers() == [1]
+    other.session.close()
