@@ -40,6 +40,8 @@ class _Uvicorn(uvicorn.Server):
         for listener in self.servers:
             listener.close()
         await self._veche.writer.drain()
+        for door in self._veche.doors:
+            door.drain()
         await super().shutdown(sockets)
 
 

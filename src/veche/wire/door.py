@@ -27,6 +27,10 @@ def detail(status: int, sentence: str) -> Answer:
     return status, msgspec.json.encode({"detail": sentence}), {"Content-Type": "application/json"}
 
 
+def _nothing() -> None:
+    """There is nothing to drain."""
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """One contract. Everything it serves at the root it also serves below `/{name}`, where nothing is shared.
@@ -34,7 +38,8 @@ class Door:
     `sockets` has WebSocket paths; a last segment `*` stands for any one. `mounts` has ASGI applications by how their
     paths begin. `claims` says by the keys of a JSON object whether a POST to a path that several contracts share is for
     this one. `plain` makes the answer for an unknown path, a wrong method, or a body that is too large, from the
-    status and an English sentence; for paths that begin with one of `owns` it is used beside other doors too.
+    status and an English sentence; for paths that begin with one of `owns` it is used beside other doors too. `drain` is
+    called when the server stops, for what is neither a request nor a WebSocket.
     """
 
     name: str
@@ -44,3 +49,4 @@ class Door:
     claims: Mapping[str, Callable[[frozenset[str]], bool]] = field(default_factory=dict)
     plain: Callable[[int, str], Answer] = detail
     owns: tuple[str, ...] = ()
+    drain: Callable[[], None] = _nothing

@@ -42,7 +42,7 @@ def address_of(request: Request) -> str:
     """Tell where a request comes from, behind trusted proxies too."""
     peer = request.client.host if request.client else ""
     trusted = cast(Trusted, request.app.state.trusted)
-    return client_address(peer, request.headers.get("x-forwarded-for"), trusted)
+    return client_address(peer, ", ".join(request.headers.getlist("x-forwarded-for")) or None, trusted)
 
 
 ChatOf = Annotated[Chat, Depends(chat_of)]
@@ -79,14 +79,18 @@ def response(answer: Answer) -> Response:
 
 
 class BodyLimit:
-    """Refuses bodies over 64 KiB before they are read, and a body that turns out longer while it is."""
+    """Refuses bodies over 64 KiB before they are read, and a body that turns out longer while it is.
 
-    def __init__(self, app: ASGIApp, too_large: Callable[[str], Answer]) -> None:
+    Paths that begin with one of `apart` have bounds of their own.
+    """
+
+    def __init__(self, app: ASGIApp, too_large: Callable[[str], Answer], apart: tuple[str, ...] = ()) -> None:
         self._app = app
+        self._apart = apart
         self._too_large = too_large  # by path: each contract has its own form
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"].startswith(self._apart):
             await self._app(scope, receive, send)
             return
         if _declared(scope) > MAX_BODY:

@@ -38,7 +38,8 @@ def web_of(doors: Sequence[Door], life: Life) -> FastAPI:
     app.add_exception_handler(HTTPException, plain.refused)
     app.add_exception_handler(Exception, plain.broken)
     app.add_middleware(SharedPaths, doors=doors)
-    app.add_middleware(BodyLimit, too_large=lambda path: plain.answer(path, 413, "The body is too large."))
+    apart = tuple(path for door in doors for path in door.mounts)
+    app.add_middleware(BodyLimit, too_large=lambda path: plain.answer(path, 413, "Body too large."), apart=apart)
     app.add_middleware(SafeHeaders)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"]

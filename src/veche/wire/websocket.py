@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 _FLUSH: Final = 5.0
-_UNKNOWN_PATH: Final = Refused(404, b'{"detail":"Not Found"}')
+_UNKNOWN_PATH: Final = b'{"detail":"Not Found"}'
 
 _logger = logging.getLogger("veche.wire")
 
@@ -175,7 +175,7 @@ class WebSocket(asyncio.Protocol):
             check_origin(upgrade, wire.origins)
             accept = wire.routes(upgrade)
             if accept is None:
-                raise _UNKNOWN_PATH
+                raise Refused(404, _UNKNOWN_PATH)  # a new one: a shared one would gather tracebacks for ever
         except Refused as refused:
             self._refuse(refused)
         except Exception:
