@@ -38,7 +38,8 @@ def end(chat: Chat, echo_id: int) -> None:
 
 
 async def history(chat: Chat, by: int) -> list[EchoLine]:
-    """Look at one's conversations that are over, one after another."""
+    """Look at one's conversations that are over, one after another: those too that are over just now."""
+    await chat.do(c.EndSession(by, ""))  # changes nothing; the writer answers in order, so what came before is stored
     lines = await chat.read(read.echo_history, by)
     return [EchoLine(line.source, msgspec.json.decode(line.text, type=str), line.at) for line in lines]
 

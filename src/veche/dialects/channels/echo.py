@@ -9,10 +9,10 @@ from functools import partial
 
 from veche.core.errors import ChatError
 from veche.dialects.channels.options import Target
+from veche.dialects.channels.socket import ChannelSocket
 from veche.dialects.channels.upstream import Upstream, UpstreamFailed
 from veche.service import echoes
 from veche.service.chat import Chat, Outcome
-from veche.wire.seat import Seat
 from veche.wire.session import Socket
 
 log = logging.getLogger("veche.channels")
@@ -21,12 +21,12 @@ log = logging.getLogger("veche.channels")
 class Echo:
     """One conversation with ourselves."""
 
-    __slots__ = ("_chat", "_echo_id", "_seat")
+    __slots__ = ("_chat", "_client", "_echo_id")
 
     def __init__(self, chat: Chat, echo_id: int) -> None:
         self._chat = chat
         self._echo_id = echo_id
-        self._seat: Seat
+        self._client: ChannelSocket
 
     @classmethod
     async def open(cls, chat: Chat, target: Target | None, account_id: int) -> "Echo | ProxiedEcho":
@@ -34,18 +34,18 @@ class Echo:
         echo_id = await echoes.begin(chat, account_id)
         return cls(chat, echo_id) if target is None else ProxiedEcho(chat, echo_id, target)
 
-    def begin(self, seat: Seat, socket: Socket) -> None:
-        self._seat = seat
+    def begin(self, client: ChannelSocket, socket: Socket) -> None:
+        self._client = client
 
     def said(self, text: str) -> None:
         lines = echoes.spoken(self._echo_id, ("client", text), ("server", text))
-        self._seat.submit(lines, partial(self._written, text))
+        self._client.seat.submit(lines, partial(self._written, text))
 
     def _written(self, text: str, outcome: Outcome) -> None:
         if isinstance(outcome, ChatError):
-            self._seat.end(1013, "try again later")
+            self._client.end(1013, "try again later")
         else:
-            self._seat.send(text.encode())
+            self._client.seat.send(text.encode())
 
     def over(self) -> None:
         echoes.end(self._chat, self._echo_id)
@@ -58,7 +58,7 @@ class ProxiedEcho:
     written for tasks.
     """
 
-    __slots__ = ("_chat", "_echo_id", "_lines", "_seat", "_socket", "_target", "_task")
+    __slots__ = ("_chat", "_client", "_echo_id", "_lines", "_socket", "_target", "_task")
 
     def __init__(self, chat: Chat, echo_id: int, target: Target) -> None:
         self._chat = chat
@@ -66,11 +66,11 @@ class ProxiedEcho:
         self._target = target
         self._lines: asyncio.Queue[str] = asyncio.Queue()  # bounded by one read: while there are any, nothing is read
         self._task: asyncio.Task[None] | None = None
-        self._seat: Seat
+        self._client: ChannelSocket
         self._socket: Socket
 
-    def begin(self, seat: Seat, socket: Socket) -> None:
-        self._seat, self._socket = seat, socket
+    def begin(self, client: ChannelSocket, socket: Socket) -> None:
+        self._client, self._socket = client, socket
 
     def said(self, text: str) -> None:
         self._lines.put_nowait(text)
@@ -84,12 +84,12 @@ class ProxiedEcho:
             while True:
                 await self._exchange(upstream, await self._lines.get())
         except UpstreamFailed:
-            self._seat.end(1011, "upstream failed")
+            self._client.end(1011, "upstream failed")
         except ChatError:
-            self._seat.end(1013, "try again later")
+            self._client.end(1013, "try again later")
         except Exception:
             log.exception("a proxied conversation failed")
-            self._seat.end(1011, "internal error")
+            self._client.end(1011, "internal error")
         finally:
             await upstream.close()
 
@@ -98,12 +98,12 @@ class ProxiedEcho:
         await self._chat.do(echoes.spoken(self._echo_id, ("client", line)))
         answer = await upstream.ask(line)
         await self._chat.do(echoes.spoken(self._echo_id, ("server", answer)))
-        if not self._seat.ended:
-            self._seat.send(answer.encode())
-            if self._lines.empty() and not self._seat.connection.slow:
+        if not self._client.seat.ended:
+            self._client.seat.send(answer.encode())
+            if self._lines.empty() and not self._client.seat.connection.slow:
                 self._socket.resume_reading()
 
     def over(self) -> None:
-        if self._task is not None:
+        if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         echoes.end(self._chat, self._echo_id)

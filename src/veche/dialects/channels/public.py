@@ -3,6 +3,7 @@
 from veche.core import commands as c
 from veche.core.rooms import LOBBY_ID
 from veche.dialects.channels.encode import LINES, greeting
+from veche.dialects.channels.socket import ChannelSocket
 from veche.service.chat import Outcome
 from veche.wire.seat import Seat
 from veche.wire.session import Socket
@@ -23,8 +24,8 @@ class Public:
         """Make the channel of an account; what stood at `lobby_seq` or before is not shown."""
         return cls(account_id, lobby_seq)
 
-    def begin(self, seat: Seat, socket: Socket) -> None:
-        self._seat = seat
+    def begin(self, client: ChannelSocket, socket: Socket) -> None:
+        self._seat = seat = client.seat
         seat.send(greeting(seat.connection.account.username))
         seat.hear(LOBBY_ID, LINES, self._lobby_seq)
 

@@ -21,14 +21,14 @@ from veche.wire.session import Accepted, Socket
 class Channel(Protocol):
     """What one socket is for."""
 
-    def begin(self, seat: Seat, socket: Socket) -> None:
+    def begin(self, client: "ChannelSocket", socket: Socket) -> None:
         """The socket is open."""
 
     def said(self, text: str) -> None:
         """The client sent a text."""
 
     def over(self) -> None:
-        """The socket is closed, or was never opened."""
+        """The socket is closed, or is about to be; said once, and nothing else after it."""
 
 
 Open = Callable[[int], Awaitable[Channel]]
@@ -57,14 +57,14 @@ class ChannelSocket:
         if self.seat.ended:
             _refuse(socket)
         elif self._channel is not None:
-            self._channel.begin(self.seat, socket)
+            self._channel.begin(self, socket)
 
     def text(self, text: str) -> None:
         if self._channel is not None:
             self._channel.said(text)
 
     def binary(self, data: bytes) -> None:
-        self.seat.end(1003, "text only")
+        self.end(1003, "text only")
 
     def paused(self) -> None:
         self.seat.paused()
@@ -73,18 +73,17 @@ class ChannelSocket:
         self.seat.resumed()
 
     def draining(self) -> None:
-        self.seat.end(1012, "restart")
+        self.end(1012, "restart")
 
     def unanswered(self) -> None:
-        self.seat.end(1011, "keepalive ping timeout")
+        self.end(1011, "keepalive ping timeout")
 
     def stalled(self) -> None:
-        self.seat.end(1013, "slow")
+        self.end(1013, "slow")
 
     def closed(self) -> None:
         self.seat.leave()
-        if self._channel is not None:
-            self._channel.over()
+        self._over()
 
     # From the hub.
 
@@ -98,10 +97,22 @@ class ChannelSocket:
         """Nobody leaves the lobby."""
 
     def session_ended(self) -> None:
-        self.seat.end(1008, "session ended")
+        self.end(1008, "session ended")
 
     def lost(self) -> None:
-        self.seat.end(1013, "come back")
+        self.end(1013, "come back")
+
+    # The end.
+
+    def end(self, code: int, reason: str) -> None:
+        """Close; the channel is over before the client is told."""
+        self._over()
+        self.seat.end(code, reason)
+
+    def _over(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.over()
 
 
 class Refusal:
