@@ -157,6 +157,7 @@ class Stored:
 WITHOUT_BUILT_IN = dict.fromkeys(TABLES, "TRUE") | {"accounts": "id < 2147482624", "rooms": "id < 2147482624"}
 
 
+@pytest.mark.slow
 @settings(
     max_examples=20,
     deadline=None,
