@@ -1,0 +1,199 @@
+"""Servers for transcripts: `veche serve` as people run it, one for all files that want the same of it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from transcript import Head
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import Server, ServerConnection, serve
+
+VECHE = Path(sys.executable).with_name("veche")
+SECRET = "a secret of these tests alone, long enough"
+PATIENCE = 15.0  # seconds that any single wait may take, on a machine that is busy with other things
+USUAL = {
+    "VECHE_SECRET": SECRET,
+    "VECHE_WRONG_LOGINS_PER_MINUTE": "10000",
+    "VECHE_LOGINS_PER_MINUTE": "100000",
+}
+LOBBY = 2147483647
+_numbers = itertools.count(1)
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def fresh(name: str) -> str:
+    """A handle that nobody has: eight characters at most, as the strictest contract wants."""
+    number, digits = next(_numbers), ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = _DIGITS[digit] + digits
+    return f"{name[: 8 - len(digits)]}{digits}"
+
+
+@dataclass
+class Running:
+    """One `veche serve` on a free port, over a database in a folder of its own."""
+
+    folder: Path
+    head: Head
+    base: str = ""
+    upstream: str = ""
+    port: int = 0
+    process: subprocess.Popen[str] | None = None
+    _fence: tuple[str, dict[str, object], dict[str, str]] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        if self.head.demo and not self.base:
+            self._run_demo()
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [VECHE, "serve", "--port", str(self.port), "--database-url", self._url],
+                env=self._env(),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        ready = select.select([self.process.stdout], [], [], 60)[0]
+        found = re.search(r"http://[0-9.]+:(\d+)", self.process.stdout.readline() if ready else "")
+        if found is None:
+            self.process.kill()
+            self.process.wait()
+            pytest.fail(f"The server did not start: {(self.folder / 'server.log').read_text()}", pytrace=False)
+        self.base, self.port = found[0], int(found[1])
+
+    def tell_to_stop(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        try:
+            code = self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process = None
+        assert code == (-signal.SIGKILL if how is signal.SIGKILL else 0), self.log
+        assert "Traceback" not in self.log, self.log
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text()
+
+    @property
+    def _url(self) -> str:
+        return f"sqlite:///{self.folder / 'veche.db'}"
+
+    def _env(self) -> dict[str, str]:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")} | USUAL
+        if self.head.dialects != "all":
+            env["VECHE_DIALECTS"] = self.head.dialects.replace(" ", "")
+        env |= {name: value.replace("{upstream}", self.upstream) for name, value in self.head.env}
+        return {name: value for name, value in env.items() if value}
+
+    def _run_demo(self) -> None:
+        done = subprocess.run(
+            [VECHE, "demo", "--database-url", self._url], env=self._env(), capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+
+    def fence(self) -> None:
+        """Have something stored, after all that was asked for before, that nobody hears."""
+        if self._fence is None:
+            self._fence = self._native_fence() if self._serves_native() else None
+        if self._fence is not None:
+            path, body, headers = self._fence
+        else:
+            path, body = _REGISTER[self.head.dialects.split(",")[0].strip()](fresh("fence"))
+            headers = {}
+        answer = httpx.post(f"{self.base}{path}", json=body, headers=headers, timeout=PATIENCE, trust_env=False)
+        answer.raise_for_status()
+
+    def _serves_native(self) -> bool:
+        return self.head.dialects == "all" or "native" in self.head.dialects
+
+    def _native_fence(self) -> tuple[str, dict[str, object], dict[str, str]]:
+        body = {"username": f"fence.{os.getpid()}", "password": "correct horse"}
+        answer = httpx.post(f"{self.base}/v1/register", json=body, timeout=PATIENCE, trust_env=False)
+        token = answer.raise_for_status().json()["token"]
+        return f"/v1/rooms/{LOBBY}/read", {"seq": 0}, {"Authorization": f"Bearer {token}"}
+
+
+_REGISTER: dict[str, Callable[[str], tuple[str, dict[str, object]]]] = {
+    "dispatch": lambda name: ("/signup", {"username": name, "password": "fence123"}),
+    "rooms": lambda name: (
+        "/register",
+        {"username": name, "email": f"{name}@example.com", "password": "correct horse"},
+    ),
+    "socketio": lambda name: ("/api/auth/register", {"username": name, "password": "correct horse"}),
+    "channels": lambda name: ("/api/v1/register", {"username": name, "password": "Correct1horse"}),
+    "messenger": lambda name: ("/register", {"email": f"{name}@example.com", "password": "correct horse"}),
+}
+
+
+class Servers:
+    """All servers of a run, by what was wanted of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._shared: dict[Head, Running] = {}
+        self._upstream: Server | None = None
+
+    def new(self, head: Head) -> Running:
+        folder = self._folder / f"{next(_numbers)}"
+        folder.mkdir()
+        running = Running(folder, head, upstream=self._upstream_url() if head.upstream else "")
+        running.start()
+        return running
+
+    def shared(self, head: Head) -> Running:
+        if head not in self._shared:
+            self._shared[head] = self.new(head)
+        return self._shared[head]
+
+    def stop(self) -> None:
+        if self._upstream is not None:
+            self._upstream.shutdown()
+        for running in self._shared.values():
+            running.end()
+
+    def _upstream_url(self) -> str:
+        if self._upstream is None:
+            self._upstream = serve(_echo, "127.0.0.1", 0)
+            threading.Thread(target=self._upstream.serve_forever, daemon=True).start()
+        return f"ws://127.0.0.1:{self._upstream.socket.getsockname()[1]}"
+
+
+def _echo(socket: ServerConnection) -> None:
+    """What wss://echo.websocket.org does; at the word `die` it is gone."""
+    socket.send("Request served by a test")
+    with contextlib.suppress(ConnectionClosed):
+        for text in socket:
+            if text == "die":
+                socket.close(1011)
+            socket.send(text)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    found = Servers(tmp_path_factory.mktemp("transcripts"))
+    yield found
+    found.stop()

@@ -1,0 +1,96 @@
+"""People at the native door: REST, and a socket that says hello."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+PATIENCE = 15.0
+PASSWORD = "correct horse"
+LOBBY = 2147483647
+_numbers = itertools.count(1)
+
+Frame = dict[str, Any]
+
+
+@dataclass
+class Person:
+    """Somebody who has registered, and the sockets they have open."""
+
+    base: str
+    id: int
+    username: str
+    token: str
+    http: httpx.Client
+    sockets: ExitStack = field(default_factory=ExitStack)
+
+    @classmethod
+    def new(cls, base: str, name: str = "person") -> Person:
+        http = httpx.Client(base_url=base, timeout=PATIENCE, trust_env=False, verify=False)
+        username = f"{name}.{os.getpid()}.{next(_numbers)}"
+        answer = http.post("/v1/register", json={"username": username, "password": PASSWORD}).raise_for_status().json()
+        http.headers["Authorization"] = f"Bearer {answer['token']}"
+        return cls(base, answer["me"]["id"], username, answer["token"], http)
+
+    def call(self, method: str, path: str, body: object = None, **query: Any) -> Any:
+        answer = self.http.request(method, f"/v1{path}", json=body, params=query).raise_for_status()
+        return answer.json() if answer.content else None
+
+    def make_room(self, *others: Person, kind: str = "group") -> int:
+        body = {"kind": kind, "name": "Team", "member_ids": [other.id for other in others]}
+        id: int = self.call("POST", "/rooms", body)["id"]
+        return id
+
+    def socket(self, path: str = "/v1/socket") -> ClientConnection:
+        address = f"{self.base.replace('http', 'ws', 1)}{path}"
+        options: dict[str, Any] = {"proxy": None, "open_timeout": PATIENCE, "ping_interval": None, "max_size": None}
+        socket: ClientConnection = self.sockets.enter_context(connect(address, **options))
+        return socket
+
+    def listen(self, **hello: Any) -> tuple[ClientConnection, list[Frame]]:
+        """Say hello; the socket, and all that came until it had caught up."""
+        socket = self.socket()
+        socket.send(json.dumps({"id": 1, "hello": {"token": self.token, **hello}}))
+        frames = [hear(socket)]
+        while "caught_up" not in frames[-1]:
+            frames.append(hear(socket))
+        return socket, frames
+
+    def leave(self) -> None:
+        self.sockets.close()
+        self.http.close()
+
+
+def hear(socket: ClientConnection) -> Frame:
+    """The next frame but heartbeats."""
+    while True:
+        frame: Frame = json.loads(socket.recv(PATIENCE))
+        if frame:
+            return frame
+
+
+def ask(socket: ClientConnection, id: int, **command: Any) -> list[Frame]:
+    """Send a command; all frames up to its answer, which is the last."""
+    socket.send(json.dumps({"id": id, **command}))
+    frames = [hear(socket)]
+    while frames[-1].get("id") != id:
+        frames.append(hear(socket))
+    return frames
+
+
+def hear_out(socket: ClientConnection) -> tuple[list[Frame], int | None]:
+    """All frames to the end, and the code with which the server closed."""
+    frames: list[Frame] = []
+    try:
+        while True:
+            frames.append(hear(socket))
+    except ConnectionClosed as closed:
+        return frames, closed.rcvd.code if closed.rcvd else None

@@ -1,0 +1,278 @@
+"""docs/native.md is true: its calls, codes, figures, fields and examples are those of the server."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Servers
+from transcript import Head
+from websockets.sync.client import ClientConnection
+
+from veche.core.errors import TEMPORARY, Code
+from veche.core.rooms import Kind
+from veche.dialects.native import frames as native_frames
+from veche.dialects.native import rest
+from veche.dialects.native.errors import STATUS
+from veche.dialects.native.limits import LIMITS
+
+from . import page
+from .people import PASSWORD, Frame, Person, ask, hear, hear_out
+
+SOCKET = Path(native_frames.__file__).with_name("socket.py")
+STRUCTS = {
+    "hello": native_frames.Hello,
+    "send": native_frames.Send,
+    "join": native_frames.InRoom,
+    "leave": native_frames.InRoom,
+    "read": native_frames.Read,
+    "sync": native_frames.Sync,
+    "who": native_frames.InRoom,
+}
+
+
+class Seen:
+    """What a server sent while people did everything once: answers of calls, and frames by their names."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, Any] = {}
+        self.frames: dict[str, list[Frame]] = {}
+        self.routes: dict[str, dict[str, Any]] = {}
+        self.limits: dict[str, Any] = {}
+
+    def note(self, *frames: Frame) -> None:
+        for frame in frames:
+            self.frames.setdefault(name_of(frame), []).append(frame)
+
+    def call(self, person: Person, method: str, path: str, body: object = None, *, call: str = "", **query: Any) -> Any:
+        answer = person.call(method, path, body, **query)
+        self.calls[call or f"{method} /v1{path}"] = answer
+        return answer
+
+
+def name_of(frame: Frame) -> str:
+    """`answer send`, `message`, `me.read`, `reset me`."""
+    name, fields = next((key, value) for key, value in frame.items() if key != "id")
+    if name == "me":
+        return f"me.{next(key for key in fields if key != 'seq')}"
+    if name == "reset":
+        return "reset me" if "me" in fields else "reset room"
+    if name == "error":
+        return "error"
+    return f"answer {name}" if "id" in frame else name
+
+
+@pytest.fixture(scope="module")
+def seen(servers: Servers) -> Iterator[Seen]:
+    running = servers.new(Head(own=True))
+    found = Seen()
+    ann, bob = Person.new(running.base, "ann"), Person.new(running.base, "bob")
+    try:
+        _do_calls(found, ann, bob)
+        listening = _do_frames(found, ann, bob)
+        running.tell_to_stop()
+        frames, code = hear_out(listening)
+        found.note(*frames)
+        assert code == 4200
+        yield found
+    finally:
+        for person in (ann, bob):
+            person.leave()
+        running.end()
+
+
+def _do_calls(found: Seen, ann: Person, bob: Person) -> None:
+    document = ann.http.get("/openapi.json").json()
+    found.routes = {path: methods for path, methods in document["paths"].items() if path.startswith("/v1/")}
+    found.limits = ann.call("GET", "/limits")
+    body = {"username": f"{ann.username}x", "password": PASSWORD}
+    found.call(ann, "POST", "/register", body)
+    found.call(ann, "POST", "/login", body)
+    found.call(ann, "GET", "/me")
+    room = found.call(ann, "POST", "/rooms", {"kind": "channel", "name": "News"})["id"]
+    found.call(ann, "POST", f"/rooms/{room}/messages", {"text": "x"}, call="POST /v1/rooms/{id}/messages")
+    found.call(bob, "POST", f"/rooms/{room}/join", call="POST /v1/rooms/{id}/join")
+    found.call(bob, "GET", "/rooms")
+    found.call(bob, "GET", "/rooms/public")
+    found.call(bob, "GET", f"/rooms/{room}", call="GET /v1/rooms/{id}")
+    found.call(bob, "GET", f"/rooms/{room}/members", call="GET /v1/rooms/{id}/members")
+    found.call(bob, "GET", f"/rooms/{room}/messages", call="GET /v1/rooms/{id}/messages")
+
+
+def _do_frames(found: Seen, ann: Person, bob: Person) -> ClientConnection:
+    room, news = ann.make_room(bob), bob.make_room(kind="channel")
+    ann.call("POST", f"/rooms/{room}/messages", {"text": "before"})
+    socket, frames = bob.listen(rooms={str(room): 0, "999999": 0}, me=0)
+    found.note(*frames)
+    stale, frames = bob.listen(epoch="another", rooms={str(room): 0}, me=0)
+    found.note(*frames)
+    stale.close()
+    listening, _ = ann.listen()
+    found.note(*ask(listening, 2, send={"room_id": room, "text": "hi", "client_message_id": f"c-{room}"}))
+    read = hear(listening)["message"]["id"]
+    found.note(*ask(listening, 3, send={"room_id": 999999, "text": "hi"}))
+    found.note(*ask(listening, 4, join={"room_id": news}))
+    found.note(*ask(listening, 5, who={"room_id": room}))
+    found.note(*ask(listening, 6, leave={"room_id": news}))
+    found.note(*ask(listening, 7, read={"room_id": room, "seq": 1}))
+    found.note(*ask(listening, 8, sync={"rooms": {str(room): 0}, "me": 0}))
+    with bob.socket(f"/ws/{room}?token={bob.token}") as reader:
+        reader.send(json.dumps({"type": "read", "message_id": read}))
+        while "me.message_read" not in found.frames:
+            found.note(hear(listening))
+    ann.call("PUT", "/me/password", {"old_password": PASSWORD, "new_password": "battery staple"})
+    while "me.sessions_ended" not in found.frames:
+        found.note(hear(listening))
+    while "me.read" not in found.frames:
+        found.note(hear(socket))
+    return listening
+
+
+# Calls.
+
+
+def documented_calls() -> dict[tuple[str, str], list[str]]:
+    rows = page.table("REST")
+    return {(call[0], call[1]): row for row in rows if (call := page.codes(row[0])[0].split(" ", 1))}
+
+
+def call_shapes() -> list[tuple[str, str]]:
+    """Calls whose answer the page shows key by key."""
+    rows = page.table("REST")
+    shown = [(page.codes(row[0])[0], [cell for cell in page.codes(row[2]) if cell.startswith("{")]) for row in rows]
+    return [(call, cells[0]) for call, cells in shown if cells and call != "GET /healthz"]
+
+
+def test_every_route_stands_in_the_page_and_the_other_way_round(seen: Seen) -> None:
+    served = {
+        (method.upper(), re.sub(r"\{room_id\}", "{id}", path)) for path, ways in seen.routes.items() for method in ways
+    }
+    assert served == set(documented_calls()) - {("GET", "/healthz")}
+
+
+def test_every_field_of_a_body_and_query_stands_in_the_page(seen: Seen) -> None:
+    schemas = {
+        "RegisterBody": "POST /v1/register",
+        "LoginBody": "POST /v1/login",
+        "PasswordBody": "PUT /v1/me/password",
+        "RoomBody": "POST /v1/rooms",
+        "MemberBody": "POST /v1/rooms/{id}/members",
+        "MessageBody": "POST /v1/rooms/{id}/messages",
+        "ReadBody": "POST /v1/rooms/{id}/read",
+    }
+    calls = {" ".join(call): row for call, row in documented_calls().items()}
+    for name, call in schemas.items():
+        said = set(page.codes(calls[call][1])) - {"group", "channel", "direct", "Idempotency-Key"}
+        assert said == set(getattr(rest, name).model_fields), call
+    for path, ways in seen.routes.items():
+        for method, route in ways.items():
+            asked = {parameter["name"] for parameter in route.get("parameters", []) if parameter["in"] == "query"}
+            row = calls[f"{method.upper()} {path.replace('{room_id}', '{id}')}"]
+            assert asked == (set(page.codes(row[1])) if method == "get" else set()), path
+
+
+@pytest.mark.parametrize(("call", "shown"), call_shapes(), ids=[call for call, _ in call_shapes()])
+def test_the_answer_of_a_call_has_the_keys_that_are_shown(seen: Seen, call: str, shown: str) -> None:
+    assert page.differs(page.loosely(shown), seen.calls[call], whole=True) == []
+
+
+def test_rooms_and_messages_have_the_keys_that_are_shown(seen: Seen) -> None:
+    blocks = [example for example in page.examples() if example.line < 70]
+    room, message = (next(e.value for e in blocks if key in e.value) for key in ("kind", "room_id"))
+    rooms = [*seen.calls["GET /v1/rooms"]["items"], *seen.calls["GET /v1/rooms/public"]["items"]]
+    for real in (*rooms, seen.calls["GET /v1/rooms/{id}"], seen.calls["POST /v1/rooms/{id}/join"]):
+        assert page.differs(room, real, whole=True) == []
+    messages = [*seen.calls["GET /v1/rooms/{id}/messages"]["items"], seen.calls["POST /v1/rooms/{id}/messages"]]
+    for real in messages:
+        assert page.differs(message, real, whole=True) == []
+
+
+def test_the_kinds_of_rooms() -> None:
+    [row] = [row for row in page.table("Words") if row[0] == "room"]
+    assert set(page.codes(row[1])) - {"id", "kind"} == {str(kind) for kind in Kind}
+
+
+# Errors, limits, codes.
+
+
+def test_every_error_code_stands_in_the_page_with_its_status() -> None:
+    rows = {page.codes(row[0])[0]: (int(row[1]), row[2] == "yes") for row in page.table("Errors")}
+    real = {str(code): (STATUS[code], code in TEMPORARY) for code in Code}
+    assert rows == real | {"method_not_allowed": (405, False)}
+
+
+def numbers(text: str) -> list[int]:
+    return [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", text)]
+
+
+def test_the_limits_are_those_of_the_server(seen: Seen) -> None:
+    assert seen.limits == LIMITS
+    rows = {re.sub("`", "", row[0]): row[1] for row in page.table("Limits")}
+    assert numbers(rows["text"])[1] == seen.limits["text_bytes"]
+    assert numbers(rows["client_message_id"])[1] == seen.limits["client_message_id_length"]
+    assert numbers(rows["username"]) == list(seen.limits["username_length"].values())
+    assert numbers(rows["name"]) == [1, seen.limits["name_length"], 1, seen.limits["room_name_length"]]
+    assert numbers(rows["password"])[:2] == list(seen.limits["password_bytes"].values())
+    assert numbers(rows["frame, body"]) == [seen.limits["frame_bytes"]]
+    assert numbers(rows["commands waiting for their answer on a socket"]) == [seen.limits["waiting_commands"]]
+    assert len(rows) == 7
+
+
+def test_the_figures_in_the_text_are_those_of_the_server(seen: Seen) -> None:
+    said = page.sections()
+    limits = seen.limits
+    assert f"within {limits['hello_within_ms'] // 1000} seconds" in said["hello"]
+    assert f"more than {limits['replay_events']} events" in said["hello"]
+    heartbeat = said["Heartbeat"]
+    assert f"every {limits['ping_interval_ms'] // 1000} s" in heartbeat
+    assert f"within {limits['pong_timeout_ms'] // 1000} s" in heartbeat
+    assert f"1..{limits['page']} (50)" in said["REST"]
+
+
+def test_the_codes_of_closing_are_those_of_the_source() -> None:
+    rows = [(code, page.codes(row[1])) for row in page.table("Closing") for code in row[0].split(", ")]
+    said = {code: words[0] if words else "" for code, words in rows}
+    source = SOCKET.read_text(encoding="utf-8")
+    ends = dict(re.findall(r'\((\d{4}), "(\w+)"', source))
+    assert {code for code in said if code.startswith("4")} == {code for code in ends if code[0] == "4"}
+    assert {code: reason for code, reason in ends.items() if code[0] == "4"}.items() <= said.items()
+    assert {"1003", "1007", "1009"} <= set(said)
+
+
+# Commands and frames.
+
+
+def test_the_commands_have_the_fields_and_answers_that_are_shown(seen: Seen) -> None:
+    rows = {page.codes(row[0])[0]: row for row in page.table("Commands")}
+    assert set(rows) == set(native_frames.NAMES) == set(STRUCTS)
+    for name, row in rows.items():
+        assert set(page.codes(row[1])) == set(STRUCTS[name].__struct_fields__), name
+        shown = {code for code in page.codes(row[2]) if not code.startswith(("{", "["))}
+        for answer in seen.frames[f"answer {name}"]:
+            assert set(answer[name]) == shown, name
+
+
+EXAMPLES = [example for example in page.examples() if example.line > 70 and example.value]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[f"{example.line}" for example in EXAMPLES])
+def test_a_frame_has_the_keys_that_are_shown(seen: Seen, example: page.Example) -> None:
+    if example.sent:
+        native_frames.decode(json.dumps(example.value))
+        return
+    name = name_of(example.value)
+    assert name in seen.frames, f"{name} was not seen, only {sorted(seen.frames)}"
+    for frame in seen.frames[name]:
+        if "error" in frame:
+            frame["error"].pop("field", None)
+        assert page.differs(example.value, frame, example.whole) == []
+
+
+def test_every_event_that_is_sent_stands_in_the_page(seen: Seen) -> None:
+    shown = {name_of(example.value) for example in EXAMPLES if not example.sent}
+    answers = {f"answer {name}" for name in native_frames.NAMES}
+    assert set(seen.frames) <= shown | answers

@@ -1,0 +1,160 @@
+"""Every contract's socket reduced to the two things they share: saying a text in a room, and hearing texts in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from .town import LOBBY, PATIENCE, Person
+
+
+@dataclass(frozen=True)
+class Door:
+    """`path` and `greet` open it for a person and a room; `ready` tells the frame after which it hears."""
+
+    name: str
+    path: Callable[[Person, int], str]
+    greet: Callable[[Person, int], list[str]]
+    ready: Callable[[str], bool] | None
+    say: Callable[[int, str, int], str]
+    heard: Callable[[str], str | None]
+
+
+@dataclass
+class Ear:
+    """One open socket, and the texts that it heard so far."""
+
+    door: Door
+    room_id: int
+    socket: ClientConnection
+    texts: list[str] = field(default_factory=list)
+    closed: bool = False
+    _said: int = 0
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _ready: bool = False
+
+    async def say(self, text: str) -> None:
+        self._said += 1
+        await self.socket.send(self.door.say(self.room_id, text, self._said))
+
+    async def listen(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            async for frame in self.socket:
+                assert isinstance(frame, str)
+                async with self._news:
+                    if (text := self.door.heard(frame)) is not None:
+                        self.texts.append(text)
+                    self._ready = self._ready or self.door.ready is None or self.door.ready(frame)
+                    self._news.notify_all()
+        async with self._news:
+            self.closed = True
+            self._news.notify_all()
+
+    async def until(self, good: Callable[[Ear], bool]) -> None:
+        async with asyncio.timeout(PATIENCE), self._news:
+            await self._news.wait_for(lambda: good(self))
+
+    async def hears(self, *texts: str) -> None:
+        await self.until(lambda ear: set(texts) <= set(ear.texts))
+
+
+def _native(frame: str) -> str | None:
+    message = json.loads(frame).get("message")
+    return message["text"] if message and message["kind"] == "text" else None
+
+
+def _native_greeting(person: Person, room_id: int) -> list[str]:
+    rooms = {str(LOBBY): 0} if room_id == LOBBY else {}
+    return [json.dumps({"id": 0, "hello": {"token": person.token, "rooms": rooms}})]
+
+
+def _native_say(room_id: int, text: str, number: int) -> str:
+    return json.dumps({"id": number, "send": {"room_id": room_id, "text": text}})
+
+
+def _rooms_heard(frame: str) -> str | None:
+    line = json.loads(frame)
+    return None if line["username"] in ("system", "error") else line["text"]
+
+
+def _messenger_heard(frame: str) -> str | None:
+    line = json.loads(frame)
+    return line["text"] if line["type"] == "message" else None
+
+
+def _channels_heard(frame: str) -> str | None:
+    return frame.partition(": ")[2] or None
+
+
+def _socketio_heard(frame: str) -> str | None:
+    return json.loads(frame[2:])[1]["text"] if frame.startswith('42["message"') else None
+
+
+NATIVE = Door(
+    "native", lambda *_: "/v1/socket", _native_greeting, lambda frame: "caught_up" in frame, _native_say, _native
+)
+DISPATCH = Door(
+    "dispatch",
+    lambda *_: "/connect",
+    lambda person, _: [person.token],
+    None,
+    lambda _, text, __: text,
+    lambda frame: json.loads(frame)["body"],
+)
+CHANNELS = Door(
+    "channels",
+    lambda person, _: f"/pub_ws/{quote(person.name)}?token={person.token}",
+    lambda *_: [],
+    lambda frame: frame.startswith("Приветствую"),
+    lambda _, text, __: text,
+    _channels_heard,
+)
+SOCKETIO = Door(
+    "socketio",
+    lambda *_: "/socket.io/?EIO=4&transport=websocket",
+    lambda person, _: [f'40{{"token":"{person.token}"}}'],
+    lambda frame: frame.startswith("40"),
+    lambda _, text, number: "42" + json.dumps(["message", {"id": number, "text": text}]),
+    _socketio_heard,
+)
+ROOMS = Door(
+    "rooms",
+    lambda person, _: f"/ws?token={person.token}",
+    lambda _, room_id: [json.dumps({"type": "join", "content": str(room_id)})],
+    lambda frame: "joined the room" in frame,
+    lambda _, text, __: json.dumps({"type": "message", "content": text}),
+    _rooms_heard,
+)
+MESSENGER = Door(
+    "messenger",
+    lambda person, room_id: f"/ws/{room_id}?token={person.token}",
+    lambda *_: [],
+    None,
+    lambda _, text, __: json.dumps({"type": "message", "text": text}),
+    _messenger_heard,
+)
+IN_LOBBY = (NATIVE, DISPATCH, CHANNELS, SOCKETIO)
+IN_ROOMS = (NATIVE, ROOMS, MESSENGER)
+
+
+@contextlib.asynccontextmanager
+async def opened(port: int, door: Door, person: Person, room_id: int) -> AsyncIterator[Ear]:
+    """Open a door; once this yields, whatever is said in the room is heard."""
+    async with connect(f"ws://127.0.0.1:{port}{door.path(person, room_id)}", ping_interval=None) as socket:
+        ear = Ear(door, room_id, socket)
+        listening = asyncio.create_task(ear.listen())
+        try:
+            for frame in door.greet(person, room_id):
+                await socket.send(frame)
+            if door.ready is not None:
+                await ear.until(lambda ear: ear._ready)
+            yield ear
+        finally:
+            listening.cancel()
