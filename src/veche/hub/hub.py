@@ -173,13 +173,19 @@ class Hub:
             channel.scheduled = False
         if (took := loop.time() - began) > WORTH_A_REST:
             channel.rests_until = began + took + min(took, LONGEST_REST)
+        if not channel.jobs:
+            for subscription in tuple(channel.behind):
+                self._catch_up.go_on(subscription.connection)
         if channel.jobs or channel.pending:
             self._schedule(channel)
 
     def _settle(self, channel: Channel) -> None:
         """Write all that waits, now: no write may cross a change of who hears it."""
+        waits = channel.jobs or channel.pending
         while channel.jobs or channel.pending:
             self._write_some(channel)
+        if waits and channel.behind:
+            self._schedule(channel)  # whoever is behind has something to go on to
 
     def _write_some(self, channel: Channel) -> None:
         if not channel.jobs and channel.pending:
@@ -193,9 +199,6 @@ class Hub:
             _write_all(writes, data)
             budget -= len(writes)
         self._set_slow_aside()
-        if channel.behind and not channel.jobs:
-            for subscription in tuple(channel.behind):
-                self._catch_up.go_on(subscription.connection)
 
     def _encode(self, channel: Channel, events: list[LogEvent]) -> list[Job]:
         jobs: list[Job] = []

@@ -7,7 +7,7 @@ not read from either; who sends faster than is stored waits; after a close frame
 from collections.abc import Callable
 
 from veche.core.accounts import Person
-from veche.core.commands import Command
+from veche.core.commands import Command, SendMessage, SpeakEcho
 from veche.core.rooms import LogId
 from veche.hub.connection import Connection, Shape
 from veche.hub.listener import Listener
@@ -15,6 +15,7 @@ from veche.service.chat import Chat, Outcome
 from veche.wire.session import Socket
 
 MAX_WAITING = 1000  # commands of one socket without an answer; above that it is not read on
+MAX_WAITING_BYTES = 1 << 20  # and of their texts
 
 
 class Seat:
@@ -23,12 +24,13 @@ class Seat:
     `door` names the contract. `ended` is true once the seat was left, by whichever side.
     """
 
-    __slots__ = ("_chat", "_socket", "_waiting", "connection", "ended")
+    __slots__ = ("_chat", "_socket", "_waiting", "_waiting_bytes", "connection", "ended")
 
     def __init__(self, chat: Chat, person: Person, session_id: str, listener: Listener, door: str) -> None:
         self._chat = chat
         self._socket: Socket | None = None
         self._waiting = 0
+        self._waiting_bytes = 0
         self.ended = False
         self.connection = Connection(person, session_id, _nowhere, listener, door)
         chat.hub.attach(self.connection)
@@ -49,15 +51,18 @@ class Seat:
 
     def submit(self, command: Command, done: Callable[[Outcome], None]) -> None:
         """Ask for a change; `done` gets the answer or the ChatError, unless the seat was left meanwhile."""
+        size = _size(command)
 
         def reply(outcome: Outcome) -> None:
             self._waiting -= 1
+            self._waiting_bytes -= size
             if not self.ended:
                 done(outcome)
                 self._read_on()
 
         self._waiting += 1
-        if self._waiting == MAX_WAITING and self._socket is not None:
+        self._waiting_bytes += size
+        if self._is_full() and self._socket is not None:
             self._socket.pause_reading()
         self._chat.submit(command, reply)
 
@@ -91,8 +96,20 @@ class Seat:
             self._socket.close(code, reason)
 
     def _read_on(self) -> None:
-        if self._socket is not None and not self.connection.slow and self._waiting < MAX_WAITING:
+        if self._socket is not None and not self.connection.slow and not self._is_full():
             self._socket.resume_reading()
+
+    def _is_full(self) -> bool:
+        return self._waiting >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES
+
+
+def _size(command: Command) -> int:
+    match command:
+        case SendMessage():
+            return len(command.text)
+        case SpeakEcho():
+            return sum(len(text) for _, text in command.lines)
+    return 0
 
 
 def _nowhere(frames: bytes) -> None:

@@ -7,6 +7,8 @@ import socket
 from typing import Final
 
 DEAD_AFTER_MS: Final = 60_000
+PROBE_AFTER: Final = 30  # seconds of silence
+PROBE_EVERY: Final = 10
 
 
 def tune(transport: asyncio.BaseTransport, send_buffer: int) -> None:
@@ -17,6 +19,8 @@ def tune(transport: asyncio.BaseTransport, send_buffer: int) -> None:
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     if peer.family in (socket.AF_INET, socket.AF_INET6):
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_AFTER)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_EVERY)
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_MS)
 
 

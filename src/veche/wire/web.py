@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,7 +26,7 @@ Life = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 def web_of(doors: Sequence[Door], life: Life) -> FastAPI:
     """Put the REST of all doors together; `life` is the application's lifespan."""
-    app = FastAPIOffline(title="Veche", version=__version__, lifespan=life)
+    app = FastAPIOffline(title="Veche", version=__version__, lifespan=life, generate_unique_id_function=_operation_id)
     for door in doors:
         for router in door.routers:
             app.include_router(router)
@@ -60,6 +61,11 @@ def sockets_of(doors: Sequence[Door]) -> Routes:
         return table.get(upgrade.path) or table.get(f"{parent}/*")
 
     return route
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Name an operation by its contract too: several have a `register`."""
+    return "_".join([*map(str, route.tags), route.name, *sorted(route.methods or ())])
 
 
 async def _healthz() -> Response:

@@ -14,7 +14,7 @@ Meet = Callable[..., Person]
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("messenger")) as served:
+    with Served(tmp_path_factory.mktemp("messenger"), {"DIALECTS": "native,messenger"}) as served:
         yield served
 
 

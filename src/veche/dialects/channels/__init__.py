@@ -10,5 +10,5 @@
 
 REST is served below /api/v1 too, as in the source. `rules.py` says what a request may hold, `links.py` makes the links
 and judges who comes by them, `socket.py` is what both sockets have alike, `upstream.py` is the echo's upstream,
-`encode.py` how values leave, `errors.py` how refusals read.
+`options.py` what an operator may choose, `encode.py` how values leave, `errors.py` how refusals read.
 """

@@ -17,6 +17,8 @@ from veche.wire.session import Socket
 
 log = logging.getLogger("veche.channels")
 
+MAX_WAITING = 16  # lines that wait for the upstream before the client is not read any more
+
 
 class Echo:
     """One conversation with ourselves."""
@@ -52,7 +54,7 @@ class Echo:
 
 
 class ProxiedEcho:
-    """One conversation with the upstream: one line at a time, and the client is not read while it is under way.
+    """One conversation with the upstream: one line at a time, and the next ones wait for its answer.
 
     This is the one place where a connection has a task of its own, from its first line on: the upstream's client is
     written for tasks.
@@ -64,7 +66,7 @@ class ProxiedEcho:
         self._chat = chat
         self._echo_id = echo_id
         self._target = target
-        self._lines: asyncio.Queue[str] = asyncio.Queue()  # bounded by one read: while there are any, nothing is read
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._client: ChannelSocket
         self._socket: Socket
@@ -74,7 +76,8 @@ class ProxiedEcho:
 
     def said(self, text: str) -> None:
         self._lines.put_nowait(text)
-        self._socket.pause_reading()
+        if self._lines.qsize() > MAX_WAITING:
+            self._socket.pause_reading()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._converse())
 

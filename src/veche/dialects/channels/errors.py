@@ -56,7 +56,7 @@ def problem(refusal: ChatError) -> Answer:
 
 
 def invalid(error: RequestValidationError) -> Answer:
-    """Make the refusal of a body that does not fit, in the original's form without `input`: there stands the password."""
+    """Make the refusal of a body that does not fit, in the original's form without `input`: the password is there."""
     details = [{key: detail[key] for key in _KEYS if key in detail} for detail in error.errors()]
     for detail in details:
         if isinstance(context := detail.get("ctx"), dict):

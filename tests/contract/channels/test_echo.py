@@ -1,0 +1,94 @@
+"""WebSocket /echo_ws/{username}: many lines, many conversations, and ends of all sorts."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from messenger.harness import Served, closed_with, heard
+
+from .conftest import Meet, Person, both
+
+
+def test_many_lines_at_once_come_back_in_order(meet: Meet) -> None:
+    ann = meet("ann")
+    socket = ann.connect("echo_ws")
+    texts = [f"{number}" for number in range(3_000)]
+    for text in texts:
+        socket.send(text)
+    assert [heard(socket) for _ in texts] == texts
+    socket.close()
+    assert ann.history == both(*texts)
+
+
+@pytest.mark.parametrize("text", ["", "\0", "a\0b", "\ufffe\uffff", "\x01\x1f\x7f", '"\\"', "\u202e", "😀" * 16_384])
+def test_all_that_is_utf_8_comes_back(meet: Meet, text: str) -> None:
+    ann = meet("ann")
+    socket = ann.connect("echo_ws")
+    socket.send(text)
+    assert heard(socket) == text
+    socket.close()
+    assert ann.history == both(text)
+
+
+def test_conversations_stand_one_after_another_as_they_ended(meet: Meet) -> None:
+    ann = meet("ann")
+    sockets = [ann.connect("echo_ws") for _ in range(3)]
+    for number in range(6):
+        sockets[number % 3].send(f"{number}")
+        assert heard(sockets[number % 3]) == f"{number}"
+    assert ann.history == []
+    for index in (2, 0, 1):
+        sockets[index].close()
+    assert ann.history == both("2", "5", "0", "3", "1", "4")
+
+
+@pytest.mark.parametrize("how", ["close", "drop", "sign out"])
+def test_whatever_ends_it(meet: Meet, how: str) -> None:
+    ann = meet("ann")
+    socket = ann.connect("echo_ws")
+    socket.send("раз")
+    assert heard(socket) == "раз"
+    match how:
+        case "close":
+            socket.close()
+        case "drop":
+            socket.socket.close()
+            while not ann.history:
+                pass
+        case "sign out":
+            ann.http.post("/v1/logout").raise_for_status()
+            assert closed_with(socket) == 1008
+            body = {"username": ann.name, "password": "Secret123"}
+            token = ann.http.post("/api/v1/login", json=body).raise_for_status().json()["token"]
+            ann.http.headers["Authorization"] = f"Bearer {token}"
+    assert ann.history == both("раз")
+
+
+def test_what_was_echoed_survives_sigkill(tmp_path: Path) -> None:
+    server = Served(tmp_path).__enter__()
+    people = [Person.new(server, "ann") for _ in range(3)]
+    sockets = [person.connect("echo_ws") for person in people for _ in range(2)]
+    for socket in sockets:
+        for number in range(200):
+            socket.send(f"{number}")
+    echoed = [[heard(socket) for _ in range(100)] for socket in sockets]  # and more is under way
+    assert server.process is not None
+    server.process.send_signal(signal.SIGKILL)
+    server.process.wait()
+    server.process.stdout.close()  # type: ignore[union-attr]
+    with server:
+        for index, person in enumerate(people):
+            again = server.http(person.http.headers["Authorization"].removeprefix("Bearer "))
+            found = [(line["source"], line["message"]) for line in again.get("/history").raise_for_status().json()]
+            again.close()
+            first = found.index(("client", "0"), 1)
+            for one in (found[:first], found[first:]):
+                assert one[:200] == both(*echoed[index])
+                assert one == both(*(f"{number}" for number in range(len(one) // 2)))
+            person.leave()
+
+
+def test_the_log_says_nothing(server: Served) -> None:
+    assert "Traceback" not in server.log

@@ -1,0 +1,29 @@
+"""Every refusal of the core has its words here."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from veche.core.errors import TEMPORARY, ChatError, Code
+from veche.dialects.channels.errors import ANSWERS, PARTICULAR, problem
+
+
+def test_no_code_is_missing() -> None:
+    assert set(ANSWERS) == set(Code)
+    assert {code for code, _ in PARTICULAR} <= set(Code)
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_every_answer_is_json_with_one_key(code: Code) -> None:
+    status, body, headers = problem(ChatError(code, "in English"))
+    assert 400 <= status < 600
+    assert list(json.loads(body)) == ["message" if code is Code.TAKEN else "detail"]
+    assert headers["Content-Type"] == "application/json"
+    assert ("Retry-After" in headers) == (code in TEMPORARY)
+    assert ("WWW-Authenticate" in headers) == (status == 401)
+
+
+def test_how_long_to_wait() -> None:
+    assert problem(ChatError(Code.RATE_LIMITED, "x", retry_after=7))[2]["Retry-After"] == "7"

@@ -1,0 +1,97 @@
+"""Whatever is sent: the contract's own form of refusal, never a 5xx, and nobody else is disturbed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from messenger.harness import Served, closed_with, heard
+from websockets.sync.client import ClientConnection
+
+from .conftest import Meet
+
+BODIES = [
+    b"",
+    b"null",
+    b"[]",
+    b'"x"',
+    b"1",
+    b"NaN",
+    b"{",
+    b"{}",
+    b"\xff\xfe",
+    b'\xef\xbb\xbf{"username":"x","password":"x"}',
+    b'{"username":"x"}',
+    b'{"username":"x","password":"x"',
+    b'{"username":"x","password":"x"}}',
+    b'{"username":"x","password":"x",}',
+    b'{"username":"x","password":"\xff"}',
+    b'{"username":"\\ud800","password":"x"}',
+    b'{"username":"x","password":"\\udfff"}',
+    b'{"username":"x\x01","password":"x"}',
+    b'{"username":"x","password":"x","more":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+    b"[" * 60_000,
+    b"[" * 100_000,
+    b'{"username":"x","password":"' + b"x" * 70_000 + b'"}',
+    b'{"username":"' + "я".encode() * 30_000 + b'","password":"x"}',
+]
+VALUES = ["NaN", "1e400", str(2**64), "-1", "true", "null", "{}", "[]", '["x"]', '""', '"123456789"', '"\\u00e9"']
+
+
+@pytest.fixture
+def listener(meet: Meet) -> Iterator[ClientConnection]:
+    """Beside it bob is in the lobby, whom nothing of it may disturb."""
+    bob = meet("bob")
+    socket = bob.connect()
+    socket.send(f"before {bob.name}")
+    while f"before {bob.name}" not in heard(socket):
+        pass
+    yield socket
+    socket.send("after")
+    assert '"body":"after"' in heard(socket)
+
+
+@pytest.mark.parametrize("path", ["/signup", "/signin", "/dispatch/signup", "/dispatch/signin"])
+def test_what_is_no_such_body(http: httpx.Client, listener: ClientConnection, path: str) -> None:
+    for body in BODIES:
+        answer = http.post(path, content=body)
+        assert (answer.status_code, answer.text) == (409, "Wrong format"), body[:60]
+        assert answer.headers["Content-Type"] == "text/plain"
+
+
+@pytest.mark.parametrize("path", ["/signup", "/signin"])
+def test_what_is_no_such_value(http: httpx.Client, listener: ClientConnection, path: str) -> None:
+    for value in VALUES:
+        for body in (f'{{"username":{value},"password":"x"}}', f'{{"username":"x","password":{value}}}'):
+            answer = http.post(path, content=body)
+            assert (answer.status_code, answer.text) == (409, "Wrong format"), body
+
+
+def test_a_body_in_pieces_that_turns_out_too_large(http: httpx.Client, listener: ClientConnection) -> None:
+    answer = http.post("/signin", content=iter([b"[" * 60_000, b"[" * 60_000]))
+    assert (answer.status_code, answer.text) == (409, "Wrong format")
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", "a.b.c", ".", "\0", "\u202e", "é" * 1_000, "x" * 65_536, "[" * 60_000, "null", "{}"]
+)
+def test_what_is_no_token(meet: Meet, listener: ClientConnection, token: str) -> None:
+    socket = meet("eve").open()
+    socket.send(token)
+    assert closed_with(socket) == 1005
+
+
+def test_lines_that_cannot_be_stored_are_dropped(meet: Meet, listener: ClientConnection) -> None:
+    eve = meet("eve")
+    socket = eve.connect()
+    socket.send("\0")
+    socket.send("a\0b")
+    socket.send(f"alive {eve.name}")
+    while f"alive {eve.name}" not in (line := heard(socket)):
+        assert "\\u0000" not in line
+    assert f"alive {eve.name}" in heard(listener)
+
+
+def test_the_log_says_nothing(server: Served) -> None:
+    assert "Traceback" not in server.log
