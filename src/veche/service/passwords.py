@@ -33,7 +33,8 @@ class Passwords:
 
     async def verify(self, password: str, hashed: str | None) -> bool:
         """Tell whether a password is right; takes as long when there is none to compare with."""
-        return await self._run(self._verify, _bytes(password), hashed or self._nobody) and bool(hashed)
+        tried = password.encode("utf-8", "surrogatepass")[: MAX_BYTES + 1]  # what is longer is nobody's password
+        return await self._run(self._verify, tried, hashed or self._nobody) and bool(hashed)
 
     def _verify(self, password: bytes, hashed: str) -> bool:
         try:

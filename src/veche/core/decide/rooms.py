@@ -44,9 +44,8 @@ def create_room(state: State, command: CreateRoom, at: int) -> Entered:
         raise ChatError(Code.TAKEN, "A room has this name.", field="name")
     room = Room(state.next_room_id, command.kind, command.name, creator.id, at, key, unique_name)
     state.record(RoomCreated(room))
-    _enter(state, room, creator, creator, Role.OWNER, at)
-    for other in others:
-        _enter(state, room, other, creator, Role.MEMBER, at)
+    for account in (creator, *others):
+        _enter(state, room, account, creator, at)
     return _entered(state, room, creator.id, new=True)
 
 
@@ -62,7 +61,7 @@ def join_room(state: State, command: JoinRoom, at: int) -> Entered:
         return _entered(state, room, account.id, new=False)
     if room.kind not in PUBLIC:
         raise ChatError(Code.NOT_FOUND, "No such room.", what="room", private=True)
-    _enter(state, room, account, account, Role.MEMBER, at)
+    _enter(state, room, account, account, at)
     return _entered(state, room, account.id, new=True)
 
 
@@ -88,7 +87,7 @@ def add_member(state: State, command: AddMember, at: int) -> Entered:
     account = state.account(command.account_id)
     if (room.id, account.id) in state.members:
         return _entered(state, room, account.id, new=False)
-    _enter(state, room, account, state.account(command.by), Role.MEMBER, at)
+    _enter(state, room, account, state.account(command.by), at)
     return _entered(state, room, account.id, new=True)
 
 
@@ -118,7 +117,8 @@ def _owned(state: State, room_id: int, by: int) -> Room:
     return room
 
 
-def _enter(state: State, room: Room, account: Account, by: Account, role: Role, at: int) -> None:
+def _enter(state: State, room: Room, account: Account, by: Account, at: int) -> None:
+    role = Role.OWNER if account.id == room.creator_id else Role.MEMBER  # who comes back owns it still
     own, head = account_log(account.id), state.heads[room.id]
     state.record(RoomEntered(own, state.next_seq(own), room, head.last_seq, at))
     state.record(MemberJoined(room.id, head.last_seq + 1, account.person, role, by.id, at, head.message_count))

@@ -4,6 +4,7 @@ Gets: what the socket asks for, one after another. Gives: commands, and the room
 """
 
 import asyncio
+import contextlib
 
 from veche.core import commands as c
 from veche.core.errors import ChatError, Code
@@ -44,26 +45,26 @@ class Presence:
             if self.room_id != room_id:
                 return
             notice = (await self._chat.do(self._notice(room_id, "joined"))).message
-        except ChatError:
-            if self.room_id == room_id:
-                self.room_id = None
-                raise
-            return
+        except Exception as error:
+            told, self.room_id = self.room_id != room_id, None
+            if told and isinstance(error, ChatError):
+                return
+            raise
         self._inside = True
         if self.room_id != room_id:  # removed or closed while it was stored
             self._farewell(room_id)
             return
         self._seat.hear(room_id, self._shape, notice.seq - 1, notice.seq)
-        await self._settled()
 
     async def leave(self) -> None:
         """Leave the room, if it is in one, once all was written that was said before."""
         await self._settled()
         if self.room_id is not None and not self._seat.ended:
-            room_id, self.room_id = self.room_id, None
+            room_id, self.room_id, self._inside = self.room_id, None, False
             self._seat.stop_hearing(room_id)
+            with contextlib.suppress(ChatError):  # gone it is, whether or not that can be stored
+                await self._chat.do(self._notice(room_id, "leaved"))
             self._seat.send(line(self._options.system_name, "you leaved the room"))
-            self._farewell(room_id)
 
     def say(self, room_id: int, text: str) -> None:
         """Say something in the room."""
@@ -101,7 +102,10 @@ class Presence:
             self._change.set_result(None)
 
     async def _settled(self) -> None:
-        """Wait until all is stored that was said here, and all is written that the room has stored."""
+        """Wait until all is stored that was said here, and all is written that the room has stored.
+
+        Whoever waits goes on in a turn of the loop after the answer, in which it was announced to the hub too.
+        """
         while self.room_id is not None and not self._seat.ended:
             if not self.unanswered and not self._seat.connection.behind:
                 return

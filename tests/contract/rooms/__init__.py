@@ -1,0 +1,1 @@
+"""The rooms contract (seed 001), beside its transcripts in ../transcripts/rooms."""

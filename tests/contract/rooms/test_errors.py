@@ -1,0 +1,44 @@
+"""Every refusal of the core has its words here."""
+
+from __future__ import annotations
+
+import pytest
+
+from veche.core.errors import TEMPORARY, ChatError, Code
+from veche.dialects.rooms.errors import ANSWERS, PARTICULAR, SAID, plain, problem, said
+
+
+def test_no_code_is_missing() -> None:
+    assert set(ANSWERS) == set(Code)
+    assert {code for code, _ in PARTICULAR} <= set(Code)
+    assert set(SAID) <= set(Code)
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_every_answer_is_a_line_of_text(code: Code) -> None:
+    status, body, headers = problem(ChatError(code, "in English"))
+    assert 400 <= status < 600
+    assert body.decode().removesuffix("\n").strip()
+    assert body.count(b"\n") == 1
+    assert headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Content-Security-Policy"] == "default-src 'self'"
+    assert ("Retry-After" in headers) == (code in TEMPORARY)
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_every_refusal_can_be_said_on_the_socket(code: Code) -> None:
+    assert said(ChatError(code, "in English")) in {*SAID.values(), "server error"}
+
+
+def test_how_long_to_wait() -> None:
+    assert problem(ChatError(Code.RATE_LIMITED, "x", retry_after=7))[2]["Retry-After"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(404, b"404 page not found\n"), (405, b""), (413, b"request body too large\n"), (500, b"server error\n")],
+)
+def test_what_no_route_answers(status: int, body: bytes) -> None:
+    assert plain(status, "in English")[:2] == (status, body)
