@@ -24,6 +24,8 @@ from veche.dialects.messenger import door as messenger
 from veche.dialects.native import door as native
 from veche.dialects.rooms import door as rooms
 from veche.dialects.rooms.options import Options as RoomsOptions
+from veche.dialects.socketio import door as socketio
+from veche.dialects.socketio.options import Options as SocketioOptions
 from veche.hub.hub import Hub
 from veche.service import echoes
 from veche.service.accounts import Accounts
@@ -58,10 +60,16 @@ def _rooms(parts: Parts, settings: Settings) -> Door:
     return rooms.door(parts, options)
 
 
+def _socketio(parts: Parts, settings: Settings) -> Door:
+    origins = frozenset(settings.origins) or None
+    return socketio.door(parts, SocketioOptions(settings.socketio_anonymous, origins, _trusted(settings)))
+
+
 DOORS: dict[str, Callable[[Parts, Settings], Door]] = {
     "native": lambda parts, _: native.door(parts),
     "dispatch": lambda parts, _: dispatch.door(parts),
     "rooms": _rooms,
+    "socketio": _socketio,
     "channels": _channels,
     "messenger": lambda parts, _: messenger.door(parts),
 }
@@ -99,6 +107,7 @@ class Server:
                 "native": settings.native_token_seconds,
                 "dispatch": settings.dispatch_token_seconds,
                 "rooms": settings.rooms_token_seconds,
+                "socketio": settings.socketio_token_seconds,
                 "channels": settings.channels_token_seconds,
                 "messenger": settings.messenger_token_seconds,
             },

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from veche.borrowed import BorrowedError, borrowed
 
 NOT_SETTINGS = frozenset({"VECHE_TEST_CRASH_AT", "VECHE_CHROMIUM"})
-ALL_DIALECTS = ("native", "dispatch", "rooms", "channels", "messenger")
+ALL_DIALECTS = ("native", "dispatch", "rooms", "socketio", "channels", "messenger")
 
 
 class SettingsError(Exception):
@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     native_token_seconds: int = Field(24 * 3600, ge=1, description="How long a token of the native contract lives.")
     dispatch_token_seconds: int = Field(60, ge=1, description="How long a token of dispatch lives.")
     rooms_token_seconds: int = Field(24 * 3600, ge=1, description="How long a token of rooms lives.")
+    socketio_token_seconds: int = Field(7 * 24 * 3600, ge=1, description="How long a token of socketio lives.")
     channels_token_seconds: int = Field(30 * 60, ge=1, description="How long a token of channels lives.")
     messenger_token_seconds: int = Field(60 * 3600, ge=1, description="How long a token of messenger lives.")
     rooms_system_name: str = Field(
@@ -55,6 +56,9 @@ class Settings(BaseSettings):
     )
     rooms_text_bytes: int = Field(
         2000, ge=1, le=65_536, description="How many bytes a message has in rooms (its websocket.msg_max_length)."
+    )
+    socketio_anonymous: bool = Field(
+        False, description="Let people without a token into socketio, under whatever name they say, as its page needs."
     )
     channels_open_links: bool = Field(
         False, description="Let whoever knows a name in by its bare link, as long as that person is signed in."

@@ -1,0 +1,35 @@
+"""The socketio contract as it is mounted."""
+
+from veche.dialects.socketio import rest
+from veche.dialects.socketio.errors import plain
+from veche.dialects.socketio.options import Options
+from veche.dialects.socketio.socket import Chatter
+from veche.wire.door import Door, Parts
+from veche.wire.socketio import Client, Polling, Server, WebSocketDoor
+
+PING_INTERVAL, PING_TIMEOUT = 25.0, 20.0  # seconds; the handshake tells them to the client
+
+
+def door(parts: Parts, options: Options) -> Door:
+    """Open it; it shares no path."""
+
+    def chatter() -> Chatter:
+        return Chatter(parts.chat, parts.accounts, options.anonymous)
+
+    engine = Server(
+        lambda session: Client(session, {"/": chatter}),
+        ping_interval=PING_INTERVAL,
+        ping_timeout=PING_TIMEOUT,
+        origins=options.origins,
+        trusted=options.trusted,
+    )
+    polling = Polling(engine)
+    return Door(
+        "socketio",
+        routers=(rest.router_of(options.anonymous),),
+        sockets={"/socket.io/": WebSocketDoor(engine)},
+        mounts={"/socket.io": polling, "/socketio/socket.io": polling},
+        plain=plain,
+        owns=("/api/auth/", "/api/users", "/api/messages"),
+        drain=engine.drain,
+    )

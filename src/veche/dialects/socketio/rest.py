@@ -1,0 +1,72 @@
+"""The calls of the socketio contract."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from veche.core.accounts import ANONYMOUS_ID, Account
+from veche.core.errors import ChatError, Code
+from veche.core.rooms import LOBBY_ID
+from veche.dialects.socketio import encode
+from veche.dialects.socketio.errors import problem
+from veche.dialects.socketio.rules import BODY, CredentialsOf
+from veche.service.accounts import Accounts
+from veche.wire.http import AccountsOf, AddressOf, Answer, ChatOf, reply, route_class
+
+SHOWN = 50
+PAGE = 1000
+
+_bearer = HTTPBearer(auto_error=False, description="The token of `login`.")
+BearerOf = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def router_of(anonymous: bool) -> APIRouter:
+    """Make the calls; with `anonymous`, reading needs no token."""
+    router = APIRouter(prefix="/api", tags=["socketio"], route_class=route_class(problem, _invalid))
+    guarded = [] if anonymous else [Depends(_check_token)]
+    router.add_api_route("/auth/login", login, methods=["POST"], openapi_extra=BODY)
+    router.add_api_route("/auth/register", register, methods=["POST"], status_code=201, openapi_extra=BODY)
+    router.add_api_route("/users", users, methods=["GET"], dependencies=guarded)
+    router.add_api_route("/messages", messages, methods=["GET"], dependencies=guarded)
+    return router
+
+
+def _invalid(error: RequestValidationError) -> Answer:
+    return problem(ChatError(Code.BAD_REQUEST, "The request does not fit."))
+
+
+async def _check_token(accounts: AccountsOf, bearer: BearerOf) -> None:
+    await accounts.authenticate(bearer.credentials if bearer else "")
+
+
+async def login(body: CredentialsOf, accounts: AccountsOf, address: AddressOf) -> Response:
+    """Sign in."""
+    account = await accounts.check_password(body.password, address, username=body.username)
+    return await _signed(accounts, account)
+
+
+async def register(body: CredentialsOf, accounts: AccountsOf) -> Response:
+    """Make an account, and sign in."""
+    account = await accounts.register(body.password, username=body.username)
+    return await _signed(accounts, account, 201)
+
+
+async def _signed(accounts: Accounts, account: Account, status: int = 200) -> Response:
+    signed = await accounts.open_session(account, "socketio")
+    return reply(encode.Signed(signed.token, encode.user(account)), status)
+
+
+async def users(accounts: AccountsOf) -> Response:
+    """Look at who there is, by id."""
+    found = await accounts.everybody(0, PAGE)
+    while len(found) % PAGE == 0 and (page := await accounts.everybody(found[-1].id if found else 0, PAGE)):
+        found += page
+    return reply([encode.user(account) for account in found])
+
+
+async def messages(chat: ChatOf) -> Response:
+    """Read what was said last in the lobby, oldest first."""
+    page = await chat.history(ANONYMOUS_ID, LOBBY_ID, SHOWN)  # the lobby is everybody's
+    return reply([message.text for message in page.items if message.kind == "text"])

@@ -1,0 +1,59 @@
+"""What the body of both POSTs may hold: a JSON object or a form with two strings that are not empty."""
+
+from typing import Annotated, Any
+from urllib.parse import parse_qs
+
+import msgspec
+from fastapi import Depends, Request
+
+from veche.core.errors import ChatError, Code
+from veche.dialects.socketio.errors import INVALID_JSON
+
+JSON = ("application/json", "application/ld+json")
+FORM = "application/x-www-form-urlencoded"
+MAX_FIELDS = 64
+
+
+class Credentials(msgspec.Struct, frozen=True, gc=False):
+    """A name and a password; other keys are ignored."""
+
+    username: str
+    password: str
+
+
+_json = msgspec.json.Decoder().decode
+
+
+async def _credentials(request: Request) -> Credentials:
+    """Decode the body by its Content-Type, as the original's framework does; of another one nothing is taken."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await request.body()
+    found = _of_json(body) if kind in JSON else _of_form(body) if kind == FORM else {}
+    username, password = found.get("username"), found.get("password")
+    if not (isinstance(username, str) and isinstance(password, str) and username and password):
+        raise ChatError(Code.BAD_REQUEST, "The body needs a username and a password.")
+    return Credentials(username, password)
+
+
+def _of_json(body: bytes) -> dict[str, Any]:
+    try:
+        found = _json(body) if body else {}
+    except (ValueError, RecursionError):
+        raise ChatError(Code.BAD_REQUEST, "This is no JSON.", reason=INVALID_JSON) from None
+    return found if isinstance(found, dict) else {}
+
+
+def _of_form(body: bytes) -> dict[str, Any]:
+    """A field that is there twice is a list, and so no string."""
+    try:
+        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        return {}
+    return {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
+
+
+CredentialsOf = Annotated[Credentials, Depends(_credentials)]
+
+_SCHEMA = msgspec.json.schema(Credentials)["$defs"]["Credentials"]
+BODY = {"requestBody": {"required": True, "content": {kind: {"schema": _SCHEMA} for kind in (JSON[0], FORM)}}}
+"""The body as OpenAPI describes it."""

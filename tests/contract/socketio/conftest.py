@@ -1,0 +1,152 @@
+"""Running servers for all tests of the contract, people at them, and the real client."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from messenger.harness import PATIENCE, Served
+from websockets.sync.client import ClientConnection, connect
+
+PASSWORD = "pw"
+LOBBY = 2**31 - 1
+ROOT = Path(__file__).resolve().parents[3]
+CLIENT = "socket.io-client@4"
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Client:
+    """A Socket.IO client made of nothing but Engine.IO frames."""
+
+    socket: ClientConnection
+
+    def send(self, *packets: str) -> None:
+        for packet in packets:
+            self.socket.send(packet)
+
+    def emit(self, *data: object, name: str = "message") -> None:
+        self.send(f"42{json.dumps([name, *data])}")
+
+    def frame(self) -> str:
+        """The next frame."""
+        frame = self.socket.recv(PATIENCE)
+        assert isinstance(frame, str)
+        return frame
+
+    def heard(self) -> Any:
+        """What the next frame says, which is a `message`."""
+        frame = self.frame()
+        assert frame.startswith("42"), frame
+        name, data = json.loads(frame[2:])
+        assert name == "message"
+        return data
+
+    def hears_next(self, text: str) -> None:
+        """Nothing came before this."""
+        data = self.heard()
+        assert (data if isinstance(data, str) else data["text"]) == text
+
+
+@dataclass
+class Person:
+    """Somebody who has signed up, with the sockets that they have open."""
+
+    server: Served
+    name: str
+    id: int
+    token: str
+    sockets: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def http(self) -> httpx.Client:
+        return self.server.http(self.token)
+
+    def connect(self, **auth: object) -> Client:
+        client = self.open()
+        client.send(f"40{json.dumps(auth or {'token': self.token})}")
+        assert client.frame().startswith('40{"sid":"')
+        return client
+
+    def open(self) -> Client:
+        return self.sockets.enter_context(opened(self.server))
+
+
+@contextlib.contextmanager
+def opened(server: Served) -> Iterator[Client]:
+    """A session over a WebSocket, in no namespace yet."""
+    address = f"{server.base.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
+    with connect(address, open_timeout=PATIENCE, close_timeout=PATIENCE, proxy=None, max_queue=None) as socket:
+        client = Client(socket)
+        assert client.frame().startswith('0{"sid":"')
+        yield client
+
+
+Meet = Callable[..., Person]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with Served(tmp_path_factory.mktemp("socketio")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One that lets in who has no token, with nothing but this contract."""
+    settings = {"SOCKETIO_ANONYMOUS": "true", "DIALECTS": "socketio"}
+    with Served(tmp_path_factory.mktemp("anonymous"), settings) as served:
+        yield served
+
+
+def person_at(server: Served, name: str) -> Person:
+    body = {"username": f"{name}{next(_numbers)}", "password": PASSWORD}
+    with server.http() as http:
+        found = http.post("/api/auth/register", json=body).raise_for_status().json()
+    return Person(server, body["username"], found["user"]["id"], found["token"])
+
+
+@pytest.fixture
+def meet(server: Served) -> Iterator[Meet]:
+    """Makes people who have signed up: `ann = meet("ann")`."""
+    with contextlib.ExitStack() as leaving:
+
+        def person(name: str = "eve", at: Served = server) -> Person:
+            found = person_at(at, name)
+            leaving.enter_context(found.sockets)
+            return found
+
+        yield person
+
+
+@pytest.fixture
+def http(server: Served) -> Iterator[httpx.Client]:
+    """Somebody without a token."""
+    with server.http() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """Where the real client is installed, from npm at the first run."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        pytest.fail("There is no node with npm on this machine, and socket.io-client runs on nothing else.", False)
+    place = ROOT / ".cache" / "socketio" / "client"
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "node_modules" / "socket.io-client").exists():
+            quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+            done = subprocess.run(["npm", "install", *quiet, "--prefix", place, CLIENT], check=False)
+            if done.returncode:
+                pytest.fail(f"npm could not install {CLIENT}: these tests need it.", False)
+    return place

@@ -1,0 +1,91 @@
+"""Whatever is said: the line is dropped, its socket lives, and nobody else is disturbed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from messenger.harness import Served
+
+from .conftest import Meet
+
+NESTED = "[" * 60 + "]" * 60
+PAYLOADS = [
+    "",
+    ",7",
+    ",-1.5",
+    ",null",
+    ",true",
+    ",[]",
+    ',["x"]',
+    f",{NESTED}",
+    ",{}",
+    ',{"text":null}',
+    ',{"text":7}',
+    ',{"text":["x"]}',
+    ',{"text":{"text":"x"}}',
+    ',{"text":null,"content":"x"}',
+    ',{"content":false}',
+    ',{"userId":1}',
+    ',{"__proto__":{"text":"x"}}',
+    ',{"text":"a\\u0000b"}',
+    ',{"content":"\\u0000"}',
+    ',"\\u0000"',
+    ',"\\ud800"',
+    ',{"text":"\\udfff"}',
+    ',{"id":"\\ud800","text":"\\udfff"}',
+    ',{"text":"' + "x" * 65_537 + '"}',
+    ',"' + "ж" * 33_000 + '"',
+]
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+def test_a_line_that_is_none(meet: Meet, payload: str) -> None:
+    ann, bob = meet("ann"), meet("bob")
+    one, other = ann.connect(), bob.connect()
+    one.send(f'42["message"{payload}]', f'427["message"{payload}]')
+    one.emit("alive")
+    one.hears_next("alive")
+    other.hears_next("alive")
+
+
+def test_what_is_odd_beside_the_text_does_no_harm(meet: Meet) -> None:
+    client = meet("ann").connect()
+    odd: list[object] = [None, 7, 10**30, [], {}, "\0", "\ud800", [[[[]]]], "x" * 1000, 1e308]
+    for value in odd:
+        client.emit({"text": "hi", "author": value, "userId": value, "timestamp": value, "extra": value}, value)
+        client.hears_next("hi")
+        client.emit({"text": f"hi {odd.index(value)}", "id": value})
+        assert client.heard()["content"] == f"hi {odd.index(value)}"
+
+
+def test_attachments(meet: Meet) -> None:
+    client = meet("ann").connect()
+    for data in ('{"_placeholder":true,"num":0}', '{"text":{"_placeholder":true,"num":0}}'):
+        client.send(f'451-["message",{data}]')
+        client.socket.send(b"\x00\xff")
+    client.send('451-["message",{"id":{"_placeholder":true,"num":0},"text":"with bytes for an id"}]')
+    client.socket.send(b"\x00\xff")
+    said = client.heard()
+    assert said["text"] == "with bytes for an id"
+    assert type(said["id"]) is int
+
+
+def test_other_events_say_nothing(meet: Meet) -> None:
+    client = meet("ann").connect()
+    for name in ("", "Message", "messages", "disconnect", "connect", "init", "__proto__", "\ud800"):
+        client.emit({"text": "hi"}, name=name)
+    client.emit("alive")
+    client.hears_next("alive")
+
+
+def test_tokens_of_every_sort(meet: Meet) -> None:
+    eve = meet("eve")
+    client = eve.open()
+    for token in (7, [], {}, True, "\0", "\ud800", "é" * 1_000, "x" * 60_000, "a.b.c", "." * 100):
+        client.send(f"40{json.dumps({'token': token})}")
+        assert client.frame() == '44{"message":"Unauthorized"}'
+
+
+def test_the_log_says_nothing(server: Served) -> None:
+    assert "Traceback" not in server.log
