@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 import msgspec
 from rich.console import Console
 
-from bench import cpu, fanout, machine, memory, sends, slow, start
+from bench import cpu, fanout, machine, memory, sends, slow, socketio, start
 from bench.build import CACHE
 from bench.errors import BenchError
 from bench.peers import Peer, Site, limit, naive
@@ -20,6 +20,7 @@ from bench.veche import veche
 FIGURES: dict[str, Callable[[Plan], Outcome]] = {
     "fanout": fanout.run,
     "cpu": cpu.run,
+    "socketio": socketio.run,
     "sends": sends.run,
     "memory": memory.run,
     "slow": slow.run,

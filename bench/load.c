@@ -270,6 +270,10 @@ static void take_text(struct member *m, const unsigned char *p, size_t length) {
         write_frame(m, 1, p, 2);
         return;
     }
+    if (length == 1 && *p == '2') { /* Engine.IO's ping */
+        write_frame(m, 1, (const unsigned char *)"3", 1);
+        return;
+    }
     if (m->state == GREETING) {
         if (find(p, length, opt.ready)) become_ready(m);
         else if (find(p, length, "\"error\":") || find(p, length, "\"bye\":"))

@@ -123,9 +123,11 @@ def _load_options(site: Site, door: Door, load: Load) -> list[str]:
         "never-read": load.never_read,
         "warmup": WARMUP_SECONDS,
         "limit": int(load.seconds + EXTRA_SECONDS),
-        "message": f'{{"id":%n,"send":{send}}}',
+        "message": door.message or f'{{"id":%n,"send":{send}}}',
         "ack": door.ack,
     }
+    if door.delivery:
+        values["delivery"] = door.delivery
     if door.rooms:
         values["rooms"] = _file(site, "rooms", door.rooms)
     return [part for name, value in values.items() for part in (f"--{name}", str(value))]

@@ -31,7 +31,10 @@ class Crowd:
 
 @dataclass(frozen=True)
 class Door:
-    """How to speak to one running server. `first` and `rooms` have one entry a socket, or none."""
+    """How to speak to one running server. `first` and `rooms` have one entry a socket, or none.
+
+    `message` is what is sent, and `delivery` how it arrives, where that is not as in the native contract.
+    """
 
     server: Server
     path: str
@@ -40,6 +43,8 @@ class Door:
     ready: str | None = None
     first: tuple[str, ...] = ()
     rooms: tuple[int, ...] = ()
+    message: str | None = None
+    delivery: str | None = None
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,8 @@ def serve(settings: Settings, listeners: list[socket.socket], started: Callable[
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises them again when it has stopped: that is no failure
     _Uvicorn(config, server, started).run(sockets=listeners)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # told twice to stop is still stopped in good order
 
 
 def raise_file_limit() -> None:

@@ -1,0 +1,111 @@
+"""socketio: 500 clients in the lobby by WebSocket, beside Node's socket.io 4.8 that broadcasts the same in memory.
+
+10 senders, each of which sends again when its message is back; and the CPU per delivery at 20 messages a second.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import mkdtemp
+
+from bench.build import CACHE
+from bench.errors import BenchError
+from bench.load import Load, Measured, measure
+from bench.peers import Crowd, Door, Site
+from bench.report import Line, Outcome, Plan, Row, Target, in_turns, middle, ratios
+from bench.server import Server, free_port, running
+from bench.veche import prepare, serve
+
+CROWD = Crowd(sockets=500, accounts=50)
+SENDERS, RATE = 10, 20
+AT_LEAST, AT_MOST, NONE = Target(">=", 5), Target("<=", 1), Target("<=", 0)
+
+NODE = "socket.io@4.8"
+PEER = Path(__file__).with_name("socketio_peer.mjs")
+TEXT = "hello to all of you, how do you do today?"
+SAID = f'42["message",{{"id":"c-%n","author":"somebody","text":"@%t {TEXT}"}}]'
+HEARD, OWN, ENTERED = '42["message",{"id":', '42["message",{"id":"c-%n"', '40{"sid":'
+
+
+def run(plan: Plan) -> Outcome:
+    fast = in_turns(plan, plan.turns, {name: partial(saturate, plan, name) for name in PEERS})
+    slow = in_turns(plan, plan.turns, {name: partial(send_steadily, plan, name) for name in PEERS})
+    lines = ratios(fast, "deliveries/s", {("veche", "node"): AT_LEAST}, "deliveries per second")
+    lines += ratios(slow, "cpu us/delivery", {("veche", "node"): AT_MOST}, f"CPU per delivery at {RATE} messages/s")
+    lines += [Line(f"delivery p99: {name}", middle(fast[name], "p99 ms"), "ms") for name in PEERS]
+    lines.append(Line("lost: veche", sum(row["lost"] for row in fast["veche"] + slow["veche"]), "deliveries", NONE))
+    return Outcome(lines, fast | {f"{name} at {RATE}/s": rows for name, rows in slow.items()})
+
+
+def saturate(plan: Plan, name: str) -> Row:
+    with PEERS[name](plan.site) as door:
+        return row_of(measure(plan.site, door, Load(CROWD.sockets, SENDERS, plan.seconds(2.5))))
+
+
+def send_steadily(plan: Plan, name: str) -> Row:
+    with PEERS[name](plan.site) as door:
+        return row_of(measure(plan.site, door, Load(CROWD.sockets, senders=1, seconds=plan.seconds(4), rate=RATE)))
+
+
+def row_of(measured: Measured) -> Row:
+    report = measured.report
+    return {
+        "deliveries/s": report.deliveries_per_s,
+        "p50 ms": report.delivery_p50_ms,
+        "p99 ms": report.delivery_p99_ms,
+        "lost": report.lost + report.extra,
+        "cpu us/delivery": measured.cpu_us_per_delivery,
+        "server cores": measured.server_cpu_s / report.seconds,
+        "client cores": report.client_cpu_s / report.seconds,
+        "frames/read": report.frames_per_read,
+        "foreign cores": measured.foreign_cores,
+    }
+
+
+@contextmanager
+def veche(site: Site) -> Iterator[Door]:
+    """A fresh server with the crowd's accounts, whose tokens open this door as any."""
+    prepared = prepare(site, CROWD)
+    folder = Path(mkdtemp(dir=site.folder, prefix="socketio-"))
+    shutil.copytree(prepared.folder, folder, dirs_exist_ok=True)
+    try:
+        with serve(folder) as server:
+            yield door_of(server, prepared.tokens)
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def node(site: Site) -> Iterator[Door]:
+    """bench/socketio_peer.mjs; it asks for no token."""
+    port = free_port()
+    command = ["node", str(PEER), str(installed()), str(port)]
+    with running(command, port, site.folder / "node.log", {"NODE_ENV": "production"}) as server:
+        yield door_of(server, ("",) * CROWD.accounts)
+
+
+PEERS: dict[str, Callable[[Site], AbstractContextManager[Door]]] = {"veche": veche, "node": node}
+
+
+def door_of(server: Server, tokens: tuple[str, ...]) -> Door:
+    each = CROWD.sockets // CROWD.accounts
+    first = tuple(f"40{json.dumps({'token': token})}" for token in tokens for _ in range(each))
+    path = "/socket.io/?EIO=4&transport=websocket"
+    return Door(server, path, OWN, ready=ENTERED, first=first, message=SAID, delivery=HEARD)
+
+
+def installed() -> Path:
+    """Where Node finds socket.io, from npm at the first run."""
+    place = CACHE / "socketio"
+    if not (place / "node_modules" / "socket.io").exists():
+        if shutil.which("npm") is None or shutil.which("node") is None:
+            raise BenchError("There is no node with npm on this machine, and socket.io runs on nothing else.")
+        place.mkdir(parents=True, exist_ok=True)
+        quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+        if subprocess.run(["npm", "install", *quiet, "--prefix", place, NODE], check=False).returncode:
+            raise BenchError(f"npm could not install {NODE}.")
+    return place
