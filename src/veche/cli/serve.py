@@ -6,6 +6,7 @@ import logging
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -17,6 +18,7 @@ from veche.wire.websocket import WebSocket
 
 log = logging.getLogger("veche")
 
+SWITCH_WITHIN = 0.001  # seconds that the writer's thread may keep the event loop waiting for the interpreter
 STOP_WITHIN = 8  # seconds for connections to close once they were told
 
 
@@ -93,6 +95,7 @@ def url_of(listener: socket.socket) -> str:
 def serve(settings: Settings, listeners: list[socket.socket], started: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then drain and return; `started` is called when the first may connect."""
     raise_file_limit()
+    sys.setswitchinterval(SWITCH_WITHIN)
     database = Database(settings.database_url, serving=True)
     database.migrate()
     server = Server(settings, database)
