@@ -12,12 +12,12 @@ from veche.core.state import State
 from veche.storage import schema as t
 from veche.storage.load_rare import load_rare
 from veche.storage.rows import ACCOUNTS, HEADS, MEMBERS, MESSAGES, ROOMS, member_of, message_of, room_of, rows
-from veche.storage.sqlite import keys, part
+from veche.storage.sqlite import by_key, keys, part
 
 _keys = keys("keys")
-_accounts = ACCOUNTS.where(t.accounts.c.id.in_(select(_keys.c.value)))
-_rooms = ROOMS.where(t.rooms.c.id.in_(select(_keys.c.value)))
-_heads = HEADS.where(t.logs.c.id.in_(select(_keys.c.value)))
+_accounts = by_key(ACCOUNTS, t.accounts.c.id)
+_rooms = by_key(ROOMS, t.rooms.c.id)
+_heads = by_key(HEADS, t.logs.c.id)
 _members = MEMBERS.where(and_(t.members.c.room_id == part(_keys, 0), t.members.c.account_id == part(_keys, 1)))
 _sent = MESSAGES.where(and_(t.messages.c.sender_id == part(_keys, 0), t.messages.c.client_message_id == part(_keys, 1)))
 _last_message = select(func.max(t.messages.c.id))

@@ -8,7 +8,7 @@ from veche.core.rooms import account_log
 from veche.core.state import State
 from veche.storage import schema as t
 from veche.storage.rows import MESSAGES, ROOMS, message_of, rows
-from veche.storage.sqlite import keys, part
+from veche.storage.sqlite import by_key, keys, part
 
 _keys = keys("keys")
 _handle = t.accounts.c.handle
@@ -17,10 +17,10 @@ _handles = select(_handle).join_from(
     t.accounts,
     or_(_handle == _keys.c.value, and_(_handle > _keys.c.value + "1", _handle < _keys.c.value + ":")),
 )
-_emails = select(t.accounts.c.email_key).where(t.accounts.c.email_key.in_(select(_keys.c.value)))
-_unique_names = select(t.rooms.c.unique_name).where(t.rooms.c.unique_name.in_(select(_keys.c.value)))
-_directs = ROOMS.where(t.rooms.c.direct_key.in_(select(_keys.c.value)))
-_messages = MESSAGES.where(t.messages.c.id.in_(select(_keys.c.value)))
+_emails = by_key(select(t.accounts.c.email_key), t.accounts.c.email_key)
+_unique_names = by_key(select(t.rooms.c.unique_name), t.rooms.c.unique_name)
+_directs = by_key(ROOMS, t.rooms.c.direct_key)
+_messages = by_key(MESSAGES, t.messages.c.id)
 _sessions = select(
     t.sessions.c.id, t.sessions.c.account_id, t.sessions.c.origin, t.sessions.c.created_at, t.sessions.c.expires_at
 ).where(t.sessions.c.id.in_(select(_keys.c.value)))

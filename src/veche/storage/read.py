@@ -11,16 +11,13 @@ from veche.core.text import handle_of, size_of
 from veche.core.views import EchoLine, MemberView, MessagePage, RoomView, Welcome
 from veche.storage import schema as t
 from veche.storage.entries import event_of
-from veche.storage.rows import ACCOUNTS, HEADS, MEMBERS, MESSAGES, ROOMS, member_of, message_of, room_of
-from veche.storage.sqlite import keys, pack
+from veche.storage.rows import ACCOUNTS, HEADS, MEMBERS, MESSAGES, ROOMS, member_of, message_of, room_of, rows
+from veche.storage.sqlite import by_key
 
-_ids = keys("ids")
-_heads = HEADS.where(t.logs.c.id.in_(select(_ids.c.value)))
-_people = select(t.accounts.c.id, t.accounts.c.username, t.accounts.c.name).where(
-    t.accounts.c.id.in_(select(_ids.c.value))
-)
-_rooms = ROOMS.where(t.rooms.c.id.in_(select(_ids.c.value)))
-_messages = MESSAGES.where(t.messages.c.id.in_(select(_ids.c.value)))
+_heads = by_key(HEADS, t.logs.c.id)
+_people = by_key(select(t.accounts.c.id, t.accounts.c.username, t.accounts.c.name), t.accounts.c.id)
+_rooms = by_key(ROOMS, t.rooms.c.id)
+_messages = by_key(MESSAGES, t.messages.c.id)
 _events = select(
     t.events.c.log_id,
     t.events.c.seq,
@@ -86,7 +83,7 @@ def password_hash(connection: Connection, account_id: int) -> str | None:
 
 def heads(connection: Connection, log_ids: Iterable[LogId]) -> dict[LogId, int]:
     """Read the highest seq of each log."""
-    return {row[0]: row[1] for row in connection.execute(_heads, {"ids": pack(log_ids)})}
+    return {row[0]: row[1] for row in rows(connection, _heads, list(log_ids))}
 
 
 def welcome(connection: Connection, account_id: int, session_id: str) -> Welcome:
@@ -121,12 +118,12 @@ def public_rooms(connection: Connection, account_id: int, after: int, limit: int
 
 def _views(connection: Connection, account_id: int, query: Select[tuple[object, ...]]) -> list[RoomView]:
     rooms = [room_of(row) for row in connection.execute(query)]
-    ids = pack(room.id for room in rooms)
-    ends = {row[0]: Head(row[1], row[2], row[3]) for row in connection.execute(_heads, {"ids": ids})}
-    mine = MEMBERS.where(t.members.c.account_id == account_id, t.members.c.room_id.in_(select(_ids.c.value)))
-    members = {row[0]: member_of(row) for row in connection.execute(mine, {"ids": ids})}
-    last_ids = pack(head.last_message_id for head in ends.values() if head.last_message_id is not None)
-    last = {row[0]: message_of(row) for row in connection.execute(_messages, {"ids": last_ids})}
+    ids = [room.id for room in rooms]
+    ends = {row[0]: Head(row[1], row[2], row[3]) for row in rows(connection, _heads, ids)}
+    mine = by_key(MEMBERS, t.members.c.room_id).where(t.members.c.account_id == account_id)
+    members = {row[0]: member_of(row) for row in rows(connection, mine, ids)}
+    last_ids = [head.last_message_id for head in ends.values() if head.last_message_id is not None]
+    last = {row[0]: message_of(row) for row in rows(connection, _messages, last_ids)}
     peers = _peers(connection, account_id, rooms)
     return [
         RoomView(room, ends[room.id], members.get(room.id), peers.get(room.id), last.get(room.id)) for room in rooms
@@ -146,7 +143,7 @@ def _other(key: str, account_id: int) -> int:
 
 def people(connection: Connection, account_ids: Iterable[int]) -> dict[int, Person]:
     """Read the faces of accounts."""
-    return {row[0]: Person(*row) for row in connection.execute(_people, {"ids": pack(account_ids)})}
+    return {row[0]: Person(*row) for row in rows(connection, _people, list(account_ids))}
 
 
 def members(connection: Connection, room_id: int, after: int, limit: int) -> list[MemberView]:
@@ -263,10 +260,10 @@ def _messages_between(connection: Connection, log_id: LogId, after: int, upto: i
 
 def _events_between(connection: Connection, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:
     between = and_(t.events.c.log_id == log_id, t.events.c.seq > after, t.events.c.seq <= upto)
-    rows = connection.execute(_events.where(between).order_by(t.events.c.seq).limit(limit)).all()
-    if not rows:
+    found = connection.execute(_events.where(between).order_by(t.events.c.seq).limit(limit)).all()
+    if not found:
         return []
-    faces = people(connection, {row.account_id for row in rows if row.account_id is not None})
-    named = pack({row.room_id for row in rows if row.room_id is not None})
-    rooms = {row[0]: room_of(row) for row in connection.execute(_rooms, {"ids": named})}
-    return [event_of(row, faces.get(row.account_id), rooms.get(row.room_id)) for row in rows]
+    faces = people(connection, {row.account_id for row in found if row.account_id is not None})
+    named = {row.room_id for row in found if row.room_id is not None}
+    rooms = {row[0]: room_of(row) for row in rows(connection, _rooms, named)}
+    return [event_of(row, faces.get(row.account_id), rooms.get(row.room_id)) for row in found]

@@ -11,7 +11,17 @@ from typing import IO, Any
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import ColumnElement, Engine, TableValuedAlias, bindparam, create_engine, event, func
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    Select,
+    TableValuedAlias,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.exc import OperationalError as OperationalError
 from sqlalchemy.pool import QueuePool
 
@@ -60,6 +70,11 @@ def keys(name: str) -> TableValuedAlias:
     Fill it with `pack`; its column `value` holds a key, `part(table, i)` the i-th part of a compound one.
     """
     return func.json_each(bindparam(name)).table_valued("value", name=f"keys_{name}")
+
+
+def by_key(query: Select[Any], column: ColumnElement[Any]) -> Select[Any]:
+    """Narrow a query to the rows whose column is among the keys that fill the parameter `keys`."""
+    return query.where(column.in_(select(keys("keys").c.value)))
 
 
 def part(table: TableValuedAlias, index: int) -> ColumnElement[Any]:
