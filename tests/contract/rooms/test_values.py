@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veche.core.errors import ChatError, Code
+from veche.core.rooms import LOBBY_ID
 from veche.dialects.rooms.encode import time_of, to_json
 from veche.dialects.rooms.rules import (
     Frame,
@@ -13,7 +14,8 @@ from veche.dialects.rooms.rules import (
     check_name,
     check_registration,
     decode,
-    known,
+    known_person,
+    known_room,
     room_number,
 )
 
@@ -130,4 +132,6 @@ def test_numbers_of_rooms(content: str | int, number: int | None) -> None:
 
 
 def test_what_can_be_an_id() -> None:
-    assert [known(id) for id in (-1, 0, 1, 2**31 - 1025, 2**31 - 1, 2**62)] == [0, 0, 1, 2**31 - 1025, 0, 0]
+    ids = (-1, 0, 1, 2**31 - 1025, 2**31 - 2, 2**62)
+    assert [known_person(id) for id in ids] == [known_room(id) for id in ids] == [0, 0, 1, 2**31 - 1025, 0, 0]
+    assert (known_person(LOBBY_ID), known_room(LOBBY_ID)) == (0, LOBBY_ID)

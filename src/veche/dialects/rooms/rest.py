@@ -9,7 +9,7 @@ from fastapi.security import APIKeyHeader
 
 from veche.core import commands as c
 from veche.core.errors import ChatError, Code
-from veche.core.rooms import Kind
+from veche.core.rooms import PUBLIC, Kind
 from veche.dialects.rooms import encode
 from veche.dialects.rooms.errors import HEADERS, invalid, plain, problem
 from veche.dialects.rooms.rules import (
@@ -24,7 +24,8 @@ from veche.dialects.rooms.rules import (
     check_present,
     check_registration,
     decode,
-    known,
+    known_person,
+    known_room,
 )
 from veche.service.accounts import Login
 from veche.service.chat import Chat
@@ -118,8 +119,8 @@ async def create_room(login: LoginOf, body: NewRoomOf, chat: ChatOf) -> Response
 @router.put("/join", openapi_extra=_takes(Entry))
 async def join(login: LoginOf, body: EntryOf, chat: ChatOf) -> Response:
     """Become a member of a room that is not private."""
-    entered = await chat.do(c.JoinRoom(login.account.id, known(body.room_id)))
-    if entered.room.kind is not Kind.CHANNEL:
+    entered = await chat.do(c.JoinRoom(login.account.id, known_room(body.room_id)))
+    if entered.room.kind not in PUBLIC:
         raise _private()
     return _succeed("join", entered)
 
@@ -127,9 +128,9 @@ async def join(login: LoginOf, body: EntryOf, chat: ChatOf) -> Response:
 @router.put("/invite", openapi_extra=_takes(Invitation))
 async def invite(login: LoginOf, body: InvitationOf, chat: ChatOf) -> Response:
     """Make somebody a member of one's room."""
-    by, room_id = login.account.id, known(body.room_id)
+    by, room_id = login.account.id, known_room(body.room_id)
     await _check_creator(chat, by, room_id)
-    entered = await chat.do(c.AddMember(by, room_id, known(body.user_id)))
+    entered = await chat.do(c.AddMember(by, room_id, known_person(body.user_id)))
     return _succeed("invite", entered)
 
 

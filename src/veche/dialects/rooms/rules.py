@@ -7,6 +7,7 @@ import msgspec
 
 from veche.core.accounts import RESERVED_IDS
 from veche.core.errors import ChatError, Code
+from veche.core.rooms import LOBBY_ID
 
 T = TypeVar("T")
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -73,9 +74,14 @@ def decode(kind: type[T], data: bytes | str) -> T:
         raise ChatError(Code.BAD_REQUEST, "This cannot be read.") from None
 
 
-def known(id: int) -> int:
-    """Make 0, which is never an id, of what no room or person made by people can have: the lobby is not of these."""
+def known_person(id: int) -> int:
+    """Make 0, which is never an id, of a number that no person's id can be."""
     return id if 0 < id < RESERVED_IDS else 0
+
+
+def known_room(id: int) -> int:
+    """Make 0, which is never an id, of a number that no room's id can be."""
+    return id if 0 < id < RESERVED_IDS or id == LOBBY_ID else 0
 
 
 def room_number(content: str | int) -> int | None:

@@ -14,7 +14,7 @@ from veche.dialects.rooms.encode import shape_of
 from veche.dialects.rooms.errors import INVALID_DATA, SERVER_ERROR, problem, said
 from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.presence import Presence
-from veche.dialects.rooms.rules import Frame, decode, known, room_number
+from veche.dialects.rooms.rules import Frame, decode, known_room, room_number
 from veche.hub.connection import Shape
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
@@ -125,7 +125,7 @@ class RoomSocket:
         elif room_id == (self._presence.room_id or 0):
             self._presence.refuse("already in room")
         else:
-            self._move(self._presence.join(known(room_id)))
+            self._move(self._presence.join(known_room(room_id)))
 
     def _leave(self) -> None:
         if self._presence.room_id is None:
