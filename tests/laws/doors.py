@@ -9,10 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from .town import LOBBY, PATIENCE, Person
+
+SYSTEM = 2**31 - 1  # speaks for the server: who comes and who goes
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,12 @@ class Door:
 
 @dataclass
 class Ear:
-    """One open socket, and the texts that it heard so far."""
+    """One open socket, what came by it so far, and the texts that were heard in it."""
 
     door: Door
     room_id: int
     socket: ClientConnection
+    frames: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     closed: bool = False
     _said: int = 0
@@ -49,6 +53,7 @@ class Ear:
             async for frame in self.socket:
                 assert isinstance(frame, str)
                 async with self._news:
+                    self.frames.append(frame)
                     if (text := self.door.heard(frame)) is not None:
                         self.texts.append(text)
                     self._ready = self._ready or self.door.ready is None or self.door.ready(frame)
@@ -63,6 +68,13 @@ class Ear:
 
     async def hears(self, *texts: str) -> None:
         await self.until(lambda ear: set(texts) <= set(ear.texts))
+
+    async def has_read_all(self) -> None:
+        """What was written to it before this is in `texts` afterwards, whether it is open or closed."""
+        for _ in range(2):  # what came before the first pong has been listened to when the second one comes
+            if not self.closed:
+                with contextlib.suppress(ConnectionClosed):
+                    await asyncio.wait_for(await self.socket.ping(), PATIENCE)
 
 
 def _native(frame: str) -> str | None:
@@ -86,7 +98,7 @@ def _rooms_heard(frame: str) -> str | None:
 
 def _messenger_heard(frame: str) -> str | None:
     line = json.loads(frame)
-    return line["text"] if line["type"] == "message" else None
+    return line["text"] if line["type"] == "message" and line["sender_id"] != SYSTEM else None
 
 
 def _channels_heard(frame: str) -> str | None:
@@ -140,7 +152,7 @@ MESSENGER = Door(
     lambda _, text, __: json.dumps({"type": "message", "text": text}),
     _messenger_heard,
 )
-IN_LOBBY = (NATIVE, DISPATCH, CHANNELS, SOCKETIO)
+IN_LOBBY = (NATIVE, DISPATCH, ROOMS, SOCKETIO, CHANNELS, MESSENGER)
 IN_ROOMS = (NATIVE, ROOMS, MESSENGER)
 
 
@@ -158,3 +170,38 @@ async def opened(port: int, door: Door, person: Person, room_id: int) -> AsyncIt
             yield ear
         finally:
             listening.cancel()
+
+
+@dataclass
+class Poll:
+    """A Socket.IO client that stays with polling, and the texts that it heard so far."""
+
+    http: httpx.AsyncClient
+    sid: str
+    texts: list[str] = field(default_factory=list)
+
+    async def post(self, packet: str) -> None:
+        (await self.http.post("/socket.io/", params=POLLING | {"sid": self.sid}, content=packet)).raise_for_status()
+
+    async def packets(self) -> list[str]:
+        answer = await self.http.get("/socket.io/", params=POLLING | {"sid": self.sid})
+        return answer.raise_for_status().text.split("\x1e")
+
+    async def hears(self, text: str) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while text not in self.texts:
+                self.texts += filter(None, map(_socketio_heard, await self.packets()))
+
+
+POLLING = {"EIO": "4", "transport": "polling"}
+
+
+@contextlib.asynccontextmanager
+async def polling(port: int, person: Person) -> AsyncIterator[Poll]:
+    """Come into the lobby by polling; once this yields, whatever is said there waits for the next poll."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False) as http:
+        opening = await http.get("/socket.io/", params=POLLING)
+        poll = Poll(http, json.loads(opening.raise_for_status().text[1:])["sid"])
+        await poll.post(f'40{{"token":"{person.token}"}}')
+        assert (await poll.packets())[0].startswith("40")
+        yield poll

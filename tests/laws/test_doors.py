@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -18,8 +18,8 @@ from veche.settings import Settings
 from veche.storage.database import Database
 from veche.wire.websocket import WebSocket
 
-from .doors import DISPATCH, IN_LOBBY, IN_ROOMS, NATIVE, Door, Ear, opened
-from .town import LOBBY, PATIENCE, Person, Server
+from .doors import IN_LOBBY, IN_ROOMS, NATIVE, SOCKETIO, Door, Ear, opened, polling
+from .town import LOBBY, Person, Server
 
 SCRIPT = ["first", "второе", "a\nb", "<b>&amp;", "x" * 1500, "🙂"]
 
@@ -40,6 +40,7 @@ def place(server: Server, doors: tuple[Door, ...]) -> tuple[int, list[Person]]:
 
 
 def stored(server: Server, room_id: int, person: Person) -> list[str]:
+    """What somebody has said in a room, as somebody else who opens the database sees it now."""
     with contextlib.closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as database:
         query = "SELECT text FROM messages WHERE room_id = ? AND sender_id = ? AND kind = 'text' ORDER BY seq"
         return [text for (text,) in database.execute(query, (room_id, person.id))]
@@ -80,32 +81,62 @@ async def test_the_same_script_leaves_the_same_stored(server: Server, doors: tup
     assert stored(server, room_id, speaker) == SCRIPT
 
 
-@pytest.mark.parametrize("door", IN_ROOMS, ids=lambda door: door.name)
-async def test_one_who_is_removed_hears_nothing_more(server: Server, door: Door) -> None:
-    owner, removed, witness = (server.person() for _ in range(3))
-    room_id = owner.make_room(removed, witness)
-    async with (
-        opened(server.port, door, removed, room_id) as ear,
-        opened(server.port, NATIVE, witness, room_id) as other,
-    ):
-        owner.say(room_id, "before")
-        await ear.hears("before")
-        owner.call("DELETE", f"/rooms/{room_id}/members/{removed.id}")
-        owner.say(room_id, "after")
-        await other.hears("after")
-        if not ear.closed:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(await ear.socket.ping(), PATIENCE)  # what was written before it has come
-        assert "after" not in ear.texts
+def put_out(server: Server, owner: Person, gone: Person, room_id: int) -> None:
+    owner.call("DELETE", f"/rooms/{room_id}/members/{gone.id}", expect=204)
 
 
-async def test_what_is_echoed_is_stored(server: Server) -> None:
-    person = server.person()
-    async with opened(server.port, DISPATCH, person, LOBBY) as ear:
+def goes(server: Server, owner: Person, gone: Person, room_id: int) -> None:
+    gone.call("POST", f"/rooms/{room_id}/leave", expect=204)
+
+
+@pytest.mark.parametrize("leaves", [put_out, goes])
+async def test_who_is_gone_through_one_door_hears_nothing_through_any(
+    server: Server, leaves: Callable[[Server, Person, Person, int], None]
+) -> None:
+    owner, gone, witness = (server.person() for _ in range(3))
+    room_id = owner.make_room(gone, witness)
+    async with ears(server, IN_ROOMS, room_id, [gone] * len(IN_ROOMS)) as found:
+        async with opened(server.port, NATIVE, witness, room_id) as other:
+            owner.say(room_id, "before")
+            for ear in found:
+                await ear.hears("before")
+            leaves(server, owner, gone, room_id)
+            owner.say(room_id, "after")
+            await other.hears("after")
+        for ear in found:
+            await ear.has_read_all()
+            assert ear.texts == ["before"], ear.door.name
+
+
+@pytest.mark.parametrize(
+    ("doors", "door"),
+    [(doors, door) for doors in (IN_LOBBY, IN_ROOMS) for door in doors],
+    ids=lambda x: getattr(x, "name", ""),
+)
+async def test_what_is_echoed_is_stored(server: Server, doors: tuple[Door, ...], door: Door) -> None:
+    room_id, people = place(server, doors)
+    async with opened(server.port, door, people[0], room_id) as ear:
         for n in range(20):
-            await ear.say(f"{person.name} {n}")
-            await ear.hears(f"{person.name} {n}")
-            assert stored(server, LOBBY, person)[-1] == f"{person.name} {n}"
+            await ear.say(f"{people[0].name} {n}")
+            await ear.hears(f"{people[0].name} {n}")
+            assert len(stored(server, room_id, people[0])) == n + 1
+
+
+async def test_what_is_acknowledged_is_stored(server: Server) -> None:
+    ann = server.person()
+    bearer = {"Authorization": f"Bearer {ann.token}"}
+    async with ann.socket() as socket, opened(server.port, SOCKETIO, ann, LOBBY) as ear:
+        for n in range(0, 40, 4):
+            await socket.ask("send", room_id=LOBBY, text="by socket")
+            assert len(stored(server, LOBBY, ann)) == n + 1
+            await ear.socket.send(f'42{n}["message",{{"text":"with an ack"}}]')
+            await ear.until(lambda ear, ack=f"43{n}[]": ack in ear.frames)  # type: ignore[misc]
+            assert len(stored(server, LOBBY, ann)) == n + 2
+            ann.say(LOBBY, "by REST")
+            assert len(stored(server, LOBBY, ann)) == n + 3
+            said = server.http.post(f"/chats/{LOBBY}/messages", json={"text": "by REST"}, headers=bearer)
+            assert said.raise_for_status().json()["text"] == "by REST"
+            assert len(stored(server, LOBBY, ann)) == n + 4
 
 
 class Inside:
@@ -141,17 +172,22 @@ def inside(tmp_path: Path) -> Iterator[Inside]:
 
 
 async def test_each_form_that_is_present_is_encoded_once(inside: Inside) -> None:
-    people = [Person(inside, f"inside{n}") for n in range(8)]  # type: ignore[arg-type]
+    """All six contracts in the lobby, two sockets each, and a Socket.IO client that polls: six forms."""
+    people = [Person(inside, f"inside{n}") for n in range(12)]  # type: ignore[arg-type]
     async with contextlib.AsyncExitStack() as stack:
         found = [
             await stack.enter_async_context(opened(inside.port, door, person, LOBBY))
             for door, person in zip(IN_LOBBY * 2, people, strict=True)
         ]
+        poll = await stack.enter_async_context(polling(inside.port, people[0]))
         await found[0].say("to make everybody live")
         for ear in found:
             await ear.hears("to make everybody live")
-        before = inside.parts.hub.encodes
-        await found[1].say("once a form")
+        await poll.hears("to make everybody live")
         for ear in found:
-            await ear.hears("once a form")
-        assert inside.parts.hub.encodes - before == len(IN_LOBBY), "eight sockets, four forms"
+            before = inside.parts.hub.encodes
+            text = f"{ear.door.name} {before}"
+            await ear.say(text)
+            for other in (*found, poll):
+                await other.hears(text)
+            assert inside.parts.hub.encodes - before == len(IN_LOBBY), "thirteen connections, six forms"
