@@ -35,13 +35,17 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
+import veche.dialects
+
 FOLDER = Path(__file__).with_name("transcripts")
+EXAMPLES = Path(veche.dialects.__file__).parent.glob("*/examples.txt")
+FILES = {str(path.relative_to(FOLDER).with_suffix("")): path for path in sorted(FOLDER.rglob("*.txt"))} | {
+    f"{path.parent.name}/examples": path for path in sorted(EXAMPLES)
+}
 HEARTBEAT = "{}"  # of the native contract: it comes when its time has come
 
 
-@pytest.mark.parametrize(
-    "path", sorted(FOLDER.rglob("*.txt")), ids=lambda path: str(path.relative_to(FOLDER).with_suffix(""))
-)
+@pytest.mark.parametrize("path", FILES.values(), ids=FILES)
 def test_transcript(path: Path, servers: Servers) -> None:
     try:
         transcript = read(path)

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
+from veche.wire.examples import Example
 from veche.wire.http import Answer
 from veche.wire.session import Accept
 
@@ -39,7 +40,8 @@ class Door:
     paths begin. `claims` says by the keys of a JSON object whether a POST to a path that several contracts share is for
     this one. `plain` makes the answer for an unknown path, a wrong method, or a body that is too large, from the
     status and an English sentence; for paths that begin with one of `owns` it is used beside other doors too.
-    `drain` is called when the server stops, for what is neither a request nor a WebSocket.
+    `drain` is called when the server stops, for what is neither a request nor a WebSocket. `about` and `examples` are
+    for the OpenAPI document.
     """
 
     name: str
@@ -50,3 +52,5 @@ class Door:
     plain: Callable[[int, str], Answer] = detail
     owns: tuple[str, ...] = ()
     drain: Callable[[], None] = _nothing
+    about: str = ""
+    examples: tuple[Example, ...] = ()

@@ -3,6 +3,7 @@
 Where two contracts share a path, the body says for which it is. Below `/{name}` each contract has its paths alone.
 """
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -10,15 +11,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from veche import __version__
 from veche.wire.door import Door, detail
 from veche.wire.handshake import Upgrade
 from veche.wire.http import MAX_BODY, Answer, BodyLimit, SafeHeaders, reply, response
+from veche.wire.openapi import TITLE, document_of
 from veche.wire.session import Accept, Routes
 
 Life = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
@@ -26,7 +26,8 @@ Life = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 def web_of(doors: Sequence[Door], life: Life) -> FastAPI:
     """Put the REST of all doors together; `life` is the application's lifespan."""
-    app = FastAPIOffline(title="Veche", version=__version__, lifespan=life, generate_unique_id_function=_operation_id)
+    app = FastAPIOffline(title=TITLE, lifespan=life)
+    app.openapi = functools.cache(functools.partial(document_of, doors))  # type: ignore[method-assign]
     for door in doors:
         for router in door.routers:
             app.include_router(router)
@@ -61,11 +62,6 @@ def sockets_of(doors: Sequence[Door]) -> Routes:
         return table.get(upgrade.path) or table.get(f"{parent}/*")
 
     return route
-
-
-def _operation_id(route: APIRoute) -> str:
-    """Name an operation by its contract too: several have a `register`."""
-    return "_".join([*map(str, route.tags), route.name, *sorted(route.methods or ())])
 
 
 async def _healthz() -> Response:

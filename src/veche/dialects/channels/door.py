@@ -9,6 +9,7 @@ from veche.dialects.channels.public import Public
 from veche.dialects.channels.rest import routers_of
 from veche.dialects.channels.socket import Accept
 from veche.wire.door import Door, Parts
+from veche.wire.examples import examples_beside
 
 
 def door(parts: Parts, options: Options) -> Door:
@@ -27,4 +28,6 @@ def door(parts: Parts, options: Options) -> Door:
             "/register": lambda keys: "username" in keys and "email" not in keys,
             "/login": lambda keys: "username" in keys and "email" not in keys,
         },
+        about="An echo that remembers and a public channel, on WebSockets whose links are asked for here.",
+        examples=examples_beside(__file__),
     )

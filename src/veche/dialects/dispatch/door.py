@@ -4,6 +4,7 @@ from veche.dialects.dispatch import rest
 from veche.dialects.dispatch.errors import plain
 from veche.dialects.dispatch.socket import Accept
 from veche.wire.door import Door, Parts
+from veche.wire.examples import examples_beside
 
 
 def door(parts: Parts) -> Door:
@@ -14,4 +15,6 @@ def door(parts: Parts) -> Door:
         sockets={"/connect": Accept(parts.chat, parts.accounts)},
         plain=plain,
         owns=("/signup", "/signin", "/connect"),
+        about="One room for everybody, from a terminal: bare words, and raw text on the WebSocket `/connect`.",
+        examples=examples_beside(__file__),
     )

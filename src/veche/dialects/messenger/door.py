@@ -3,6 +3,7 @@
 from veche.dialects.messenger import rest
 from veche.dialects.messenger.socket import Accept
 from veche.wire.door import Door, Parts
+from veche.wire.examples import examples_beside
 
 
 def door(parts: Parts) -> Door:
@@ -15,4 +16,6 @@ def door(parts: Parts) -> Door:
             "/register": lambda keys: "email" in keys and "username" not in keys,
             "/login": lambda keys: "email" in keys,
         },
+        about="Private and group chats, each with a WebSocket at `/ws/{chat_id}?token=`.",
+        examples=examples_beside(__file__),
     )

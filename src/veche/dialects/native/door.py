@@ -4,6 +4,7 @@ from veche.dialects.native import page, rest
 from veche.dialects.native.errors import plain
 from veche.dialects.native.socket import Accept
 from veche.wire.door import Door, Parts
+from veche.wire.examples import examples_beside
 
 
 def door(parts: Parts) -> Door:
@@ -14,4 +15,6 @@ def door(parts: Parts) -> Door:
         sockets={"/v1/socket": Accept(parts.chat, parts.accounts)},
         plain=plain,
         owns=("/v1/",),
+        about="Veche's own contract: all there is, and a WebSocket at `/v1/socket` that never leaves a hole.",
+        examples=examples_beside(__file__),
     )

@@ -5,6 +5,7 @@ from veche.dialects.rooms.errors import plain
 from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.socket import Accept
 from veche.wire.door import Door, Parts
+from veche.wire.examples import examples_beside
 
 
 def door(parts: Parts, options: Options) -> Door:
@@ -16,4 +17,6 @@ def door(parts: Parts, options: Options) -> Door:
         claims={"/register": lambda keys: {"username", "email"} <= {key.casefold() for key in keys}},
         plain=plain,
         owns=("/profile", "/change-name", "/create-room", "/join", "/invite"),
+        about="Rooms by number, a bare token in `Authorization`, a WebSocket at `/ws?token=` in one room at a time.",
+        examples=examples_beside(__file__),
     )

@@ -5,6 +5,7 @@ from veche.dialects.socketio.errors import plain
 from veche.dialects.socketio.options import Options
 from veche.dialects.socketio.socket import Chatter
 from veche.wire.door import Door, Parts
+from veche.wire.examples import examples_beside
 from veche.wire.socketio import Client, Polling, Server, WebSocketDoor
 
 PING_INTERVAL, PING_TIMEOUT = 25.0, 20.0  # seconds; the handshake tells them to the client
@@ -32,4 +33,6 @@ def door(parts: Parts, options: Options) -> Door:
         plain=plain,
         owns=("/api/auth/", "/api/users", "/api/messages"),
         drain=engine.drain,
+        about="One room for everybody over Socket.IO at `/socket.io/`.",
+        examples=examples_beside(__file__),
     )

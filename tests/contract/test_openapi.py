@@ -1,0 +1,104 @@
+"""The OpenAPI document: each contract is a group, and shows the examples that are played as transcripts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from conftest import Servers
+from fastapi.openapi.models import OpenAPI
+from transcript import Head
+
+import veche.dialects
+from veche.settings import ALL_DIALECTS
+from veche.wire.examples import Example, examples_beside
+
+DIALECTS = Path(veche.dialects.__file__).parent
+
+
+def fetched(servers: Servers, head: Head) -> dict[str, Any]:
+    answer = httpx.get(f"{servers.shared(head).base}/openapi.json", trust_env=False)
+    document: dict[str, Any] = answer.raise_for_status().json()
+    return document
+
+
+@pytest.fixture(scope="module")
+def document(servers: Servers) -> dict[str, Any]:
+    return fetched(servers, Head())
+
+
+def calls_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": call for path, calls in document["paths"].items() for method, call in calls.items()
+    }
+
+
+def examples_of(dialect: str) -> tuple[Example, ...]:
+    return examples_beside(str(DIALECTS / dialect / "door.py"))
+
+
+def shown(call: dict[str, Any]) -> dict[str, tuple[int, Any]]:
+    """The examples of a call's answers."""
+    return {
+        name: (int(status), example["value"])
+        for status, answer in call["responses"].items()
+        for content in answer.get("content", {}).values()
+        for name, example in content["examples"].items()
+    }
+
+
+def test_it_is_one(document: dict[str, Any]) -> None:
+    OpenAPI(**document)
+    ids = Counter(call["operationId"] for call in calls_of(document).values())
+    assert max(ids.values()) == 1
+    named = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert set(_references(document)) == named
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [value["$ref"]] if "$ref" in value else [found for part in value.values() for found in _references(part)]
+    return [found for part in value for found in _references(part)] if isinstance(value, list) else []
+
+
+def test_each_contract_is_a_group(document: dict[str, Any]) -> None:
+    assert [tag["name"] for tag in document["tags"]] == list(ALL_DIALECTS)
+    assert {tag for call in calls_of(document).values() for tag in call["tags"]} == set(ALL_DIALECTS)
+    calls = calls_of(document)
+    assert calls["POST /register"]["tags"] == ["rooms", "channels", "messenger"]
+    assert calls["POST /login"]["tags"] == ["channels", "messenger"]
+    assert calls["PUT /login"]["tags"] == ["rooms"]
+
+
+def test_each_call_is_shown_when_all_is_well(document: dict[str, Any]) -> None:
+    for name, call in calls_of(document).items():
+        assert any(int(status) < 400 or status == "426" for status in call["responses"]), name
+        if "requestBody" in call:
+            assert next(iter(call["requestBody"]["content"].values()))["examples"], name
+        for parameter in call.get("parameters", ()):
+            assert not parameter["required"] or parameter["examples"], (name, parameter["name"])
+
+
+@pytest.mark.parametrize("dialect", ALL_DIALECTS)
+def test_what_was_played_is_what_is_shown(document: dict[str, Any], dialect: str) -> None:
+    calls = [call for call in calls_of(document).values() if dialect in call["tags"]]
+    for example in examples_of(dialect):
+        if example.answer is not None:
+            assert (example.status, example.answer) in [shown(call).get(example.name) for call in calls], example.name
+    names = [(example.method, example.path, example.name) for example in examples_of(dialect)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("dialect", ["rooms", "channels", "messenger"])
+def test_alone_it_is_that_contract(servers: Servers, dialect: str) -> None:
+    document = fetched(servers, Head(dialects=dialect))
+    assert [tag["name"] for tag in document["tags"]] == [dialect]
+    calls = calls_of(document)
+    assert calls["POST /register"]["tags"] == [dialect]
+    assert all(call["tags"] == [dialect] for call in calls.values())
+    assert {name for call in calls.values() for name in shown(call)} == {
+        example.name for example in examples_of(dialect) if example.answer is not None
+    }
