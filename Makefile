@@ -29,6 +29,11 @@ chaos: dev
 
 conformance: dev
 	$(PY) -m tests.conformance.autobahn
+ifdef PROTOCOLS
+	$(PY) -m tests.conformance.socketio $(PROTOCOLS)
+else
+	@echo "Socket.IO's suites: make conformance PROTOCOLS=FOLDER, with engine.io-protocol/ and socket.io-protocol/ in it."
+endif
 
 lock:
 	@python3 scripts/setup.py --lock

@@ -1,10 +1,10 @@
 """Run the public Engine.IO and Socket.IO protocol suites against `wire.engineio` and `wire.socketio`.
 
-    .venv/bin/python -m tests.conformance.socketio ENGINE_SUITE SOCKET_SUITE [--port 3000]
+    .venv/bin/python -m tests.conformance.socketio FOLDER [--port 3000]
 
-Each argument is the folder `test-suite` of a copy of socketio/engine.io-protocol and socketio/socket.io-protocol, which
-are not part of this project. They run on node, in a copy under `.cache/`, where `npm ci` installs what they need; they
-ask port 3000, and another port is put into that copy.
+The folder holds copies of socketio/engine.io-protocol and socketio/socket.io-protocol, which are not part of this
+project. Their suites run on node, in a copy under `.cache/`, where `npm ci` installs what they need; they ask port 3000,
+and another port is put into that copy.
 """
 
 from __future__ import annotations
@@ -28,14 +28,13 @@ NO_NODE = 3
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("engine_suite", type=Path)
-    arguments.add_argument("socket_suite", type=Path)
+    arguments.add_argument("folder", type=Path)
     arguments.add_argument("--port", type=int, default=SUITE_PORT)
     chosen = arguments.parse_args()
     if shutil.which("npm") is None or shutil.which("node") is None:
         print("There is no node with npm on this machine, and the suites run on nothing else.")
         return NO_NODE
-    copies = [prepare(chosen.engine_suite, "engine", chosen.port), prepare(chosen.socket_suite, "socket", chosen.port)]
+    copies = [prepare(chosen.folder, name, chosen.port) for name in ("engine", "socket")]
     with subprocess.Popen(
         [sys.executable, "-m", "tests.conformance.socketio_server", "--port", str(chosen.port)], cwd=ROOT
     ) as server:
@@ -49,8 +48,9 @@ def main() -> int:
     return 0 if passed and not failed else 1
 
 
-def prepare(suite: Path, name: str, port: int) -> Path:
+def prepare(folder: Path, name: str, port: int) -> Path:
     """Copy a suite, and install what it needs; what was installed before is kept."""
+    suite = folder / f"{name}.io-protocol" / "test-suite"
     script = suite / "test-suite.js"
     if not script.is_file():
         raise SystemExit(f"There is no test-suite.js in {suite}.")
