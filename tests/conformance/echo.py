@@ -56,7 +56,7 @@ async def _accept(upgrade: Upgrade) -> Accepted:
     return Accepted(Echo(), max_message=MAX_MESSAGE)
 
 
-def _routes(upgrade: Upgrade) -> Accept | None:
+def _routes(upgrade: Upgrade) -> Accept:
     return _accept
 
 

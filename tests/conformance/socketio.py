@@ -3,8 +3,8 @@
     .venv/bin/python -m tests.conformance.socketio FOLDER [--port 3000]
 
 The folder holds copies of socketio/engine.io-protocol and socketio/socket.io-protocol, which are not part of this
-project. Their suites run on node, in a copy under `.cache/`, where `npm ci` installs what they need; they ask port 3000,
-and another port is put into that copy.
+project. Their suites run on node, in a copy under `.cache/`, where `npm ci` installs what they need; they ask port
+3000, and another port is put into that copy.
 """
 
 from __future__ import annotations

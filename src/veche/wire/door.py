@@ -39,7 +39,7 @@ class Door:
     `sockets` has WebSocket paths; a last segment `*` stands for any one. `mounts` has ASGI applications by how their
     paths begin. `claims` says by the keys of a JSON object whether a POST to a path that several contracts share is for
     this one. `plain` makes the answer for an unknown path, a wrong method, or a body that is too large, from the
-    status and an English sentence; for paths that begin with one of `owns` it is used beside other doors too.
+    status and an English sentence; for the paths in `owns`, and below them, it is used beside other doors too.
     `drain` is called when the server stops, for what is neither a request nor a WebSocket. `about` and `examples` are
     for the OpenAPI document.
     """

@@ -84,8 +84,8 @@ class Accepted:
 
 Accept = Callable[[Upgrade], Awaitable[Accepted]]
 """Raises Refused to answer something else than 101."""
-Routes = Callable[[Upgrade], Accept | None]
-"""None: unknown path."""
+Routes = Callable[[Upgrade], Accept]
+"""Raises Refused for an unknown path; a new one each time: a shared one would gather tracebacks for ever."""
 
 
 @dataclass(frozen=True, slots=True)

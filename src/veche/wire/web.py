@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from veche.wire.door import Door, detail
-from veche.wire.handshake import Upgrade
+from veche.wire.handshake import Refused, Upgrade
 from veche.wire.http import MAX_BODY, Answer, BodyLimit, SafeHeaders, reply, response
 from veche.wire.openapi import TITLE, document_of
 from veche.wire.session import Accept, Routes
@@ -26,7 +26,7 @@ Life = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 def web_of(doors: Sequence[Door], life: Life) -> FastAPI:
     """Put the REST of all doors together; `life` is the application's lifespan."""
-    app = FastAPIOffline(title=TITLE, lifespan=life)
+    app = FastAPIOffline(title=TITLE, lifespan=life, redirect_slashes=False)
     app.openapi = functools.cache(functools.partial(document_of, doors))  # type: ignore[method-assign]
     for door in doors:
         for router in door.routers:
@@ -57,9 +57,15 @@ def sockets_of(doors: Sequence[Door]) -> Routes:
             table.setdefault(path, accept)
             table[f"/{door.name}{path}"] = accept
 
-    def route(upgrade: Upgrade) -> Accept | None:
+    plain = _Plain(doors)
+
+    def route(upgrade: Upgrade) -> Accept:
         parent = upgrade.path.rpartition("/")[0]
-        return table.get(upgrade.path) or table.get(f"{parent}/*")
+        accept = table.get(upgrade.path) or table.get(f"{parent}/*")
+        if accept is None:
+            status, body, headers = plain.answer(upgrade.path, 404, "Not Found")
+            raise Refused(status, body, tuple(headers.items()))
+        return accept
 
     return route
 
@@ -75,8 +81,9 @@ class _Plain:
         self._doors = doors
 
     def answer(self, path: str, status: int, sentence: str) -> Answer:
+        alone = len(self._doors) == 1
         for door in self._doors:
-            if path.startswith((f"/{door.name}/", *door.owns)) or len(self._doors) == 1:
+            if alone or any(path == own or path.startswith(f"{own}/") for own in (f"/{door.name}", *door.owns)):
                 return door.plain(status, sentence)
         return detail(status, sentence)
 

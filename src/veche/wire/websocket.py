@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 _FLUSH: Final = 5.0
-_UNKNOWN_PATH: Final = b'{"detail":"Not Found"}'
 
 _logger = logging.getLogger("veche.wire")
 
@@ -174,8 +173,6 @@ class WebSocket(asyncio.Protocol):
             upgrade = read_upgrade(head, sockets.peer_host(self._transport), wire.trusted)
             check_origin(upgrade, wire.origins)
             accept = wire.routes(upgrade)
-            if accept is None:
-                raise Refused(404, _UNKNOWN_PATH)  # a new one: a shared one would gather tracebacks for ever
         except Refused as refused:
             self._refuse(refused)
         except Exception:

@@ -146,8 +146,8 @@ class Server:
         """The name of what happens next to a session."""
         return self.happened.get(timeout=5)[0]
 
-    def routes(self, upgrade: Upgrade) -> Accept | None:
-        return {
+    def routes(self, upgrade: Upgrade) -> Accept:
+        known = {
             "/echo": self.accept,
             "/small": self.accept_small,
             "/chosen": self.accept_chosen,
@@ -155,7 +155,10 @@ class Server:
             "/refused": self.refuse,
             "/bug": self.fail,
             "/wrong": self.accept_unoffered,
-        }.get(upgrade.path)
+        }
+        if upgrade.path not in known:
+            raise Refused(404, b"no such path")
+        return known[upgrade.path]
 
     async def accept(self, upgrade: Upgrade) -> Accepted:
         return Accepted(Echo(self.happened, self.heartbeat))

@@ -212,7 +212,7 @@ def answer(server: Server, path: str = "/echo", method: str = "GET", **headers: 
 
 
 def test_what_is_refused(server: Server) -> None:
-    assert answer(server, "/nowhere") == (404, b'{"detail":"Not Found"}')
+    assert answer(server, "/nowhere") == (404, b"no such path")
     assert answer(server, "/refused") == (401, b'{"detail":"Who are you?"}')
     assert answer(server, sec_websocket_version="8") == (426, b"")
     assert answer(server, sec_websocket_key="short") == (400, b"")

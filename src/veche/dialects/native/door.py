@@ -14,7 +14,7 @@ def door(parts: Parts) -> Door:
         routers=(page.router, rest.router),
         sockets={"/v1/socket": Accept(parts.chat, parts.accounts)},
         plain=plain,
-        owns=("/v1/",),
+        owns=("/v1",),
         about="Veche's own contract: all there is, and a WebSocket at `/v1/socket` that never leaves a hole.",
         examples=examples_beside(__file__),
     )

@@ -31,7 +31,7 @@ def door(parts: Parts, options: Options) -> Door:
         sockets={"/socket.io/": WebSocketDoor(engine)},
         mounts={"/socket.io": polling, "/socketio/socket.io": polling},
         plain=plain,
-        owns=("/api/auth/", "/api/users", "/api/messages"),
+        owns=("/api/auth", "/api/users", "/api/messages"),
         drain=engine.drain,
         about="One room for everybody over Socket.IO at `/socket.io/`.",
         examples=examples_beside(__file__),

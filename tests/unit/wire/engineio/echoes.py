@@ -82,9 +82,8 @@ class App:
             self._loop.call_soon_threadsafe(self.engine.drain)
             self._loop.call_soon_threadsafe(self.sockets.drain)
 
-    def _routes(self, upgrade: Upgrade) -> Accept | None:
-        doors = {"/engine.io/": WebSocketDoor(self.engine), "/socket.io/": WebSocketDoor(self.sockets)}
-        return doors.get(upgrade.path)
+    def _routes(self, upgrade: Upgrade) -> Accept:
+        return {"/engine.io/": WebSocketDoor(self.engine), "/socket.io/": WebSocketDoor(self.sockets)}[upgrade.path]
 
     async def _rest(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         if scope["type"] == "http":
