@@ -29,15 +29,15 @@ class Terminal:
             body = {"username": self.name, "password": PASSWORD}
             return http.post("/signin", json=body).raise_for_status().text
 
-    def open(self) -> ClientConnection:
+    def open(self, max_queue: int | None = None) -> ClientConnection:
         """A socket that has said nothing yet."""
         address = f"{self.server.base.replace('http', 'ws')}/connect"
-        opening = connect(address, open_timeout=PATIENCE, close_timeout=PATIENCE, proxy=None, max_queue=None)
+        opening = connect(address, open_timeout=PATIENCE, close_timeout=PATIENCE, proxy=None, max_queue=max_queue)
         socket: ClientConnection = self.sockets.enter_context(opening)
         return socket
 
-    def connect(self, token: str | None = None) -> ClientConnection:
-        socket = self.open()
+    def connect(self, token: str | None = None, max_queue: int | None = None) -> ClientConnection:
+        socket = self.open(max_queue)
         socket.send(token or self.sign_in())
         return socket
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
-from messenger.harness import PATIENCE, closed_with, heard
+from messenger.harness import PATIENCE, Served, closed_with, heard
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
@@ -58,6 +61,19 @@ def test_a_client_need_not_wait_before_it_speaks(meet: Meet) -> None:
         socket.send_data()
     mine = [body for name, body in bodies_until(socket, f"{ann.name} 2999") if name == ann.name]
     assert mine == [f"{ann.name} {number}" for number in range(3_000)]
+
+
+def test_who_speaks_and_hangs_up_at_once_is_heard(meet: Meet) -> None:
+    ann, bob = meet("ann"), meet("bob")
+    listening, socket = bob.connect(), ann.open()
+    token = ann.sign_in()
+    with socket.protocol_mutex:  # one write, the close frame too
+        for text in (token, f"{ann.name} was here", "bye"):
+            socket.protocol.send_text(text.encode())
+        socket.protocol.send_close(1000)
+        socket.socket.sendall(b"".join(socket.protocol.data_to_send()))
+    assert bodies_until(listening, "bye")[-2:] == [(ann.name, f"{ann.name} was here"), (ann.name, "bye")]
+    ann.sign_in()
 
 
 def test_the_last_of_many_sockets_stays(meet: Meet) -> None:
@@ -131,3 +147,23 @@ def test_a_password_changed_elsewhere_closes(meet: Meet) -> None:
         headers = {"Authorization": f"Bearer {token}"}
         http.put("/v1/me/password", json=changed, headers=headers).raise_for_status()
     assert closed_with(socket) == 1008
+
+
+def test_who_does_not_read_is_cut_with_1013(tmp_path: Path) -> None:
+    settings = {"PING_SECONDS": "2.5", "PONG_SECONDS": "2", "STALL_SECONDS": "0.5"}
+    with Served(tmp_path, settings) as server, ExitStack() as leaving, server.http() as http:
+        ann, bob = (Terminal(server, name, leaving) for name in ("ann", "bob"))
+        for person in (ann, bob):
+            http.post("/signup", json={"username": person.name, "password": "pw"}).raise_for_status()
+        quick, slow = ann.connect(), bob.connect(max_queue=1)
+        for number in range(100):
+            quick.send(f"{number}".ljust(60_000))
+            heard(quick)
+        while http.post("/signin", json={"username": "bob", "password": "pw"}).text == "Already in":
+            pass
+        assert closed_with(slow) == 1013
+
+
+def test_a_token_lives_for_a_minute(meet: Meet) -> None:
+    claims = json.loads(urlsafe_b64decode(meet("ann").sign_in().split(".")[1] + "=="))
+    assert claims["exp"] - claims["iat"] == 60

@@ -25,7 +25,7 @@ TOKEN_WITHIN = 5.0  # seconds from the 101
 class LobbySocket:
     """One connection. It has no seat before its token was found good."""
 
-    __slots__ = ("_accounts", "_chat", "_coming", "_early", "_seat", "_socket", "_timer")
+    __slots__ = ("_accounts", "_chat", "_coming", "_early", "_gone", "_seat", "_socket", "_timer")
     heartbeat: bytes | None = None
 
     def __init__(self, chat: Chat, accounts: Accounts) -> None:
@@ -35,6 +35,7 @@ class LobbySocket:
         self._timer: asyncio.TimerHandle
         self._coming: asyncio.Task[None] | None = None
         self._early: list[str] = []  # bounded by one read: while the token is looked at, nothing more is read
+        self._gone = False
         self._seat: Seat | None = None
 
     # From the wire.
@@ -75,7 +76,8 @@ class LobbySocket:
 
     def closed(self) -> None:
         self._timer.cancel()
-        if self._coming is not None:
+        self._gone = True
+        if self._coming is not None and not self._early:  # what came before the end is still to be said
             self._coming.cancel()
         if self._seat is not None:
             self._seat.leave()
@@ -109,9 +111,13 @@ class LobbySocket:
             login = await self._accounts.authenticate(token)
             self._seat = seat = Seat(self._chat, login.account.person, login.session_id, self, "dispatch")
             seat.open(self._socket)
+            if self._gone:
+                seat.leave()
             await self._chat.check_session(login.session_id)
             if not seat.ended:
                 self._take_place(seat)
+            if self._gone or not seat.ended:
+                self._say_early(seat)
         except ChatError:
             self._end(None)
         except Exception:
@@ -119,13 +125,15 @@ class LobbySocket:
             self._end(1011, "internal error")
 
     def _take_place(self, seat: Seat) -> None:
-        """Close the account's other sockets, hear the lobby from its first line on, and say what came early."""
+        """Close the account's other sockets, and hear the lobby from its first line on."""
         for connection in self._chat.hub.connections(seat.connection.account.id):
             other = connection.listener
             if isinstance(other, LobbySocket) and other is not self:
                 other.replaced()
         seat.hear(LOBBY_ID, LINES, after=0)
         self._socket.resume_reading()
+
+    def _say_early(self, seat: Seat) -> None:
         for text in self._early:
             self._say(seat, text)
         self._early.clear()
@@ -141,6 +149,7 @@ class LobbySocket:
         if self._seat is not None:
             self._seat.end(code, reason)
         else:
+            self._gone = True
             self._socket.close(code, reason)
 
 
