@@ -1,0 +1,77 @@
+"""What docs/dialects says is answered stands in a transcript of that contract: statuses with words, close codes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_transcripts import FILES
+from transcript import Answer, Connect, Hear, read
+
+PAGES = sorted((Path(__file__).resolve().parents[2] / "docs" / "dialects").glob("*.md"))
+NEEDS_A_FAULT = {500, 503}  # of the store, or of ours
+NEEDS_A_CROWD = {"Server capacity exceeded."}
+NEEDS_A_BROKEN_PEER = {1002, 1011, 1013}  # who breaks frames, answers no ping, does not read
+
+_ANSWER = re.compile(r"\b([2-5]\d\d)(?: and the text)? (`[^`]+`(?:, `[^`]+`)*)")
+_CLOSE = re.compile(r"^\| (1\d{3})[ |]|\bclose (1\d{3})\b", re.MULTILINE)
+_JSON = re.compile(r"\d*[{[]")
+_WORD = re.compile(r"\b(?![A-Z]{2,}\b)[^\W\d_][\w-]*")
+
+pytestmark = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+def answers(contract: str) -> Iterator[tuple[int, str]]:
+    """Each status with its body."""
+    for name, path in FILES.items():
+        if name.startswith(f"{contract}/"):
+            for step in read(path).steps:
+                found = step.answer if isinstance(step, Connect) else step
+                if isinstance(found, Answer):
+                    yield found.status, (found.body or "").removesuffix("\\n")
+
+
+def closes(contract: str) -> set[int]:
+    return {
+        int(frame.split()[1])
+        for name, path in FILES.items()
+        if name.startswith(f"{contract}/")
+        for step in read(path).steps
+        if isinstance(step, Hear)
+        for frame in step.frames
+        if re.match(r"close \d", frame)
+    }
+
+
+def is_in(words: str, body: str) -> bool:
+    """Words are all of a text, or a value in JSON. Of JSON, which a page may shorten, all words are there in order."""
+    if not _JSON.match(words):
+        return words == body or f'"{words}"' in body
+    rest = iter(_WORD.findall(body))
+    return all(word in rest for word in _WORD.findall(words))
+
+
+def told(page: str) -> Iterator[tuple[int, str]]:
+    """Each status of a page with its words: `404 `so``, `400 `this`, `that``."""
+    for status, listed in _ANSWER.findall(page):
+        first, *more = re.findall(r"`([^`]+)`", listed)
+        for words in [first] if _JSON.match(first) else [first, *more]:
+            if int(status) not in NEEDS_A_FAULT and words not in NEEDS_A_CROWD and ": " not in words:
+                yield int(status), words
+
+
+def test_answers(page: Path) -> None:
+    played = list(answers(page.stem))
+    missing = [
+        (status, words)
+        for status, words in told(page.read_text(encoding="utf-8"))
+        if not any(came == status and is_in(words, body) for came, body in played)
+    ]
+    assert not missing, "they stand in no transcript"
+
+
+def test_closes(page: Path) -> None:
+    codes = {int(one or other) for one, other in _CLOSE.findall(page.read_text(encoding="utf-8"))}
+    assert codes - NEEDS_A_BROKEN_PEER - closes(page.stem) == set(), "they stand in no transcript"
