@@ -52,10 +52,10 @@ class Member:
             other.http.put("/join", json={"room_id": id}).raise_for_status()
         return id
 
-    def connect(self, room_id: int | None = None) -> ClientConnection:
+    def connect(self, room_id: int | None = None, max_queue: int | None = None) -> ClientConnection:
         """A socket, in a room or in none."""
         address = f"{self.server.base.replace('http', 'ws')}/ws?token={self.token}"
-        opening = connect(address, open_timeout=PATIENCE, close_timeout=PATIENCE, proxy=None, max_queue=None)
+        opening = connect(address, open_timeout=PATIENCE, close_timeout=PATIENCE, proxy=None, max_queue=max_queue)
         socket: ClientConnection = self.sockets.enter_context(opening)
         if room_id is not None:
             do(socket, "join", room_id)
