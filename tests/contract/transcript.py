@@ -26,6 +26,7 @@ KINDS = {
     "int": r"-?\d+",
     "ms": r"\d{13}",
     "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?",
+    "millis": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
     "micros": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}",
     "uuid": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
 }
@@ -216,18 +217,18 @@ def _read_sent(number: int, rest: str, last: Step | None, steps: list[Step]) -> 
 
 
 def _read_answer(number: int, rest: str, last: Step | None, steps: list[Step]) -> None:
+    begun = last.answer if isinstance(last, Connect) else last
+    found = _STATUS.match(rest)
     if isinstance(last, Claims):
         last.body += rest
-    elif (found := _STATUS.match(rest)) and not isinstance(last, Answer):
+    elif found and (found["label"] or not isinstance(begun, Answer)):
         answer = Answer(number, found["label"] or "", int(found["status"]), found["media"])
-        if isinstance(last, Connect) and last.answer is None:
+        if isinstance(last, Connect) and not answer.label:
             last.answer = answer
         else:
             steps.append(answer)
-    elif isinstance(last, Connect) and last.answer is not None:
-        _add(last.answer, rest)
-    elif isinstance(last, Answer):
-        _add(last, rest)
+    elif isinstance(begun, Answer):
+        _add(begun, rest)
     else:
         raise Unreadable("no answer to add to")
 
