@@ -8,6 +8,7 @@ from fastapi import Depends, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from veche.core.errors import ChatError
@@ -66,6 +67,8 @@ def route_class(
                     return response(refused(refusal))
                 except RequestValidationError as error:
                     return response(invalid(error))
+                except ClientDisconnect:  # gone before the body was whole: no error of ours, and nobody reads this
+                    return Response(status_code=400)
 
             return guarded
 
