@@ -2,9 +2,24 @@
 
 from pathlib import Path
 
+from veche.borrowed import UNDERSTOOD
 from veche.settings import Settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+OLDER = [
+    "## What the older contracts call them",
+    "",
+    "The environment of the five older back ends works as it is. `VECHE_*` and the command line win; what is empty is",
+    "not set.",
+    "",
+    "| name | stands for |",
+    "|---|---|",
+]
+PASSED_OVER = [
+    "Other names of theirs are passed over: `DEBUG`, `RELOAD`, `STATIC_PATH`, `APP_PROXY_PORT`, `APP_PROXY_LINK`; in the",
+    "YAML file `db`, `redis`, `log`, and the times and buffers of `http` and `websocket`.",
+]
 
 
 def settings() -> str:
@@ -20,6 +35,7 @@ def settings() -> str:
         default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
         default = "" if default in (None, "") else f"`{default}`"
         lines.append(f"| `VECHE_{name.upper()}` | {default} | {field.description} |")
+    lines += ["", *OLDER, *(f"| `{name}` | {meaning} |" for name, meaning in UNDERSTOOD.items()), "", *PASSED_OVER]
     return "\n".join(lines) + "\n"
 
 

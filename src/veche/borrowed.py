@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -19,6 +20,27 @@ WEAK = frozenset({"secret", "dev-secret", "changeme", "secret-key", "your-secret
 LEAST_BYTES = 16
 SECRETS = ("JWT_SECRET", "SECRET_KEY", "JWT_SECRET_KEY")
 REACHED_FROM_ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104
+
+UNDERSTOOD = {
+    "APP_HOST": "`VECHE_HOST`; with a name that one can reach, `VECHE_CHANNELS_HOST`",
+    "APP_PORT": "`VECHE_PORT`",
+    "PORT": "`VECHE_PORT`, where there is no `APP_PORT`",
+    "DATABASE_URL": "`VECHE_DATABASE_URL`",
+    "POSTGRES_HOST": "with `POSTGRES_DB` or `POSTGRES_NAME`: `VECHE_DATABASE_URL`, where there is no `DATABASE_URL`",
+    "POSTGRES_PORT": "its port",
+    "POSTGRES_USER": "its user",
+    "POSTGRES_PASSWORD": "its password",
+    "JWT_SECRET": "`VECHE_SECRET`, 16 bytes or more and none that everybody knows",
+    "SECRET_KEY": "the same",
+    "JWT_SECRET_KEY": "the same",
+    "JWT_ALGORITHM": "HS256, or the start is refused",
+    "ACCESS_TOKEN_EXPIRE_MINUTES": "`VECHE_CHANNELS_TOKEN_SECONDS`",
+    "JWT_EXPIRATION_TIME": "`VECHE_MESSENGER_TOKEN_SECONDS`, in minutes",
+    "IS_PROXY": "`VECHE_ECHO_PROXY`",
+    "CONFIG_PATH": "a YAML file: `pkg.system_username`, `pkg.error_username`, `http.host`, `http.port`, "
+    "`websocket.msg_max_length`, `websocket.check_origin`, `websocket.allowed_origins`, `jwt.secret`, `jwt.expire`",
+}
+"""Each name, and which of ours it stands for; docs/settings.md shows them."""
 
 
 class BorrowedError(Exception):
@@ -42,6 +64,8 @@ def _environment(given: Mapping[str, str]) -> dict[str, Any]:
         "channels_token_seconds": _minutes(given, "ACCESS_TOKEN_EXPIRE_MINUTES"),
         "messenger_token_seconds": _minutes(given, "JWT_EXPIRATION_TIME"),
     }
+    if given.get("JWT_ALGORITHM", "HS256") != "HS256":
+        raise BorrowedError("JWT_ALGORITHM: tokens are signed with HS256.")
     for name in SECRETS:
         if name in given:
             found.setdefault("secret", strong(name, given[name]))
@@ -72,7 +96,12 @@ def _linked(given: Mapping[str, str]) -> str | None:
 def _postgres(given: Mapping[str, str]) -> str | None:
     host = given.get("POSTGRES_HOST")
     name = given.get("POSTGRES_DB") or given.get("POSTGRES_NAME")
-    return f"postgresql://{host}/{name}" if host and name else None
+    if not (host and name):
+        return None
+    user, password = (quote(given.get(f"POSTGRES_{part}", ""), safe="") for part in ("USER", "PASSWORD"))
+    who = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    port = f":{given['POSTGRES_PORT']}" if "POSTGRES_PORT" in given else ""
+    return f"postgresql://{who}{host}{port}/{quote(name, safe='')}"
 
 
 def _minutes(given: Mapping[str, str], name: str) -> int | None:

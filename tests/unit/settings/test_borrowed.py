@@ -29,10 +29,27 @@ def test_nothing_given_is_nothing_borrowed():
         ({"JWT_EXPIRATION_TIME": "3600"}, {"messenger_token_seconds": 216_000}),
         ({"DATABASE_URL": "sqlite:///x.db"}, {"database_url": "sqlite:///x.db"}),
         ({"POSTGRES_HOST": "db", "POSTGRES_NAME": "chat"}, {"database_url": "postgresql://db/chat"}),
+        (
+            {
+                "POSTGRES_HOST": "db",
+                "POSTGRES_PORT": "5433",
+                "POSTGRES_DB": "app",
+                "POSTGRES_USER": "me",
+                "POSTGRES_PASSWORD": "p@ss/word",
+            },
+            {"database_url": "postgresql://me:p%40ss%2Fword@db:5433/app"},
+        ),
+        ({"POSTGRES_USER": "me", "POSTGRES_PASSWORD": "pw", "POSTGRES_DB": "app"}, {}),
+        ({"JWT_ALGORITHM": "HS256"}, {}),
     ],
 )
 def test_the_environment_of_the_seeds(environ, found):
     assert borrowed(environ) == found
+
+
+def test_another_algorithm_stops_the_start():
+    with pytest.raises(BorrowedError, match="HS256"):
+        borrowed({"JWT_ALGORITHM": "RS256"})
 
 
 def test_the_yaml_of_001(tmp_path):
