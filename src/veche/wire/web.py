@@ -32,21 +32,27 @@ def web_of(doors: Sequence[Door], life: Life) -> FastAPI:
         for router in door.routers:
             app.include_router(router)
             app.include_router(router, prefix=f"/{door.name}", include_in_schema=False)
-        for path, application in door.mounts.items():
-            app.mount(path, application)
+    mounts = {path: mounted for door in doors for path, mounted in _mounts(door).items()}
+    for path, application in mounts.items():
+        app.mount(path, application)
     for path in ("/healthz", "/health"):
         app.add_api_route(path, _healthz, include_in_schema=False)
     plain = _Plain(doors)
     app.add_exception_handler(HTTPException, plain.refused)
     app.add_exception_handler(Exception, plain.broken)
     app.add_middleware(SharedPaths, doors=doors)
-    apart = tuple(path for door in doors for path in door.mounts)
-    app.add_middleware(BodyLimit, too_large=lambda path: plain.answer(path, 413, "Body too large."), apart=apart)
+    app.add_middleware(
+        BodyLimit, too_large=lambda path: plain.answer(path, 413, "Body too large."), apart=tuple(mounts)
+    )
     app.add_middleware(SafeHeaders)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
     )
     return app
+
+
+def _mounts(door: Door) -> dict[str, ASGIApp]:
+    return dict(door.mounts) | {f"/{door.name}{path}": application for path, application in door.mounts.items()}
 
 
 def sockets_of(doors: Sequence[Door]) -> Routes:

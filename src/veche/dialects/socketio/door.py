@@ -24,12 +24,11 @@ def door(parts: Parts, options: Options) -> Door:
         origins=options.origins,
         trusted=options.trusted,
     )
-    polling = Polling(engine)
     return Door(
         "socketio",
         routers=(rest.router_of(options.anonymous),),
         sockets={"/socket.io/": WebSocketDoor(engine)},
-        mounts={"/socket.io": polling, "/socketio/socket.io": polling},
+        mounts={"/socket.io": Polling(engine)},
         plain=plain,
         owns=("/api/auth", "/api/users", "/api/messages"),
         drain=engine.drain,
