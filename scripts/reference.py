@@ -17,8 +17,8 @@ OLDER = [
     "|---|---|",
 ]
 PASSED_OVER = [
-    "Other names of theirs are passed over: `DEBUG`, `RELOAD`, `STATIC_PATH`, `APP_PROXY_PORT`, `APP_PROXY_LINK`; in the",
-    "YAML file `db`, `redis`, `log`, and the times and buffers of `http` and `websocket`.",
+    "Other names of theirs are passed over: `DEBUG`, `RELOAD`, `STATIC_PATH`, `APP_PROXY_PORT`, `APP_PROXY_LINK`; in",
+    "the YAML file `db`, `redis`, `log`, and the times and buffers of `http` and `websocket`.",
 ]
 
 
