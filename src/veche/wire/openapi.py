@@ -119,5 +119,5 @@ def _either(one: Json, other: Json) -> Json:
 
 def _joined(one: Json, other: Json) -> Json:
     """Join two objects with all that is in them; where both have a text, the first one's stays."""
-    shared = {key for key in one.keys() & other.keys() if isinstance(one[key], dict)}
-    return {**other, **one, **{key: _joined(one[key], other[key]) for key in shared}}
+    shared = {key: _joined(one[key], other[key]) for key in one if key in other and isinstance(one[key], dict)}
+    return {**one, **other} | one | shared
