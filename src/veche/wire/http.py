@@ -1,6 +1,6 @@
 """HTTP plumbing for the dialects' REST: what a route can ask for, how it answers, and how refusals become answers."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -17,6 +17,7 @@ from veche.service.chat import Chat
 from veche.wire.proxy import Trusted, client_address
 
 MAX_BODY = 65_536
+TOO_LARGE = "Body too large."
 
 Answer = tuple[int, bytes, dict[str, str]]
 """Status, body, headers."""
@@ -81,23 +82,38 @@ def response(answer: Answer) -> Response:
     return Response(body, status, headers)
 
 
-class BodyLimit:
-    """Refuses bodies over 64 KiB before they are read, and a body that turns out longer while it is.
+class Mounted:
+    """Hands what is asked at a path of `mounts`, or below it, to the application there.
 
-    Paths that begin with one of `apart` have bounds of their own.
+    It comes as it is: CORS, bounds and headers are that application's own.
     """
 
-    def __init__(self, app: ASGIApp, too_large: Callable[[str], Answer], apart: tuple[str, ...] = ()) -> None:
+    def __init__(self, app: ASGIApp, mounts: Mapping[str, ASGIApp]) -> None:
         self._app = app
-        self._apart = apart
-        self._too_large = too_large  # by path: each contract has its own form
+        self._mounts = mounts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(self._apart):
+        app = self._app
+        if scope["type"] == "http":
+            for path, mounted in self._mounts.items():
+                if scope["path"] == path or scope["path"].startswith(f"{path}/"):
+                    app = mounted
+        await app(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses bodies over 64 KiB before they are read, and a body that turns out longer while it is."""
+
+    def __init__(self, app: ASGIApp, plain: Callable[[str, int, str], Answer]) -> None:
+        self._app = app
+        self._plain = plain  # by path: each contract has its own form
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         if _declared(scope) > MAX_BODY:
-            await response(self._too_large(scope["path"]))(scope, receive, send)
+            await response(self._plain(scope["path"], 413, TOO_LARGE))(scope, receive, send)
             return
         size = 0
 
@@ -106,7 +122,7 @@ class BodyLimit:
             message = await receive()
             size += len(message.get("body", b""))
             if size > MAX_BODY:
-                raise HTTPException(413)
+                raise HTTPException(413, TOO_LARGE)
             return message
 
         await self._app(scope, bounded, send)

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from veche.wire.door import Door, detail
 from veche.wire.handshake import Refused, Upgrade
-from veche.wire.http import MAX_BODY, Answer, BodyLimit, SafeHeaders, reply, response
+from veche.wire.http import MAX_BODY, Answer, BodyLimit, Mounted, SafeHeaders, reply, response
 from veche.wire.openapi import TITLE, document_of
 from veche.wire.session import Accept, Routes
 
@@ -32,27 +32,27 @@ def web_of(doors: Sequence[Door], life: Life) -> FastAPI:
         for router in door.routers:
             app.include_router(router)
             app.include_router(router, prefix=f"/{door.name}", include_in_schema=False)
-    mounts = {path: mounted for door in doors for path, mounted in _mounts(door).items()}
-    for path, application in mounts.items():
-        app.mount(path, application)
     for path in ("/healthz", "/health"):
         app.add_api_route(path, _healthz, include_in_schema=False)
     plain = _Plain(doors)
     app.add_exception_handler(HTTPException, plain.refused)
     app.add_exception_handler(Exception, plain.broken)
     app.add_middleware(SharedPaths, doors=doors)
-    app.add_middleware(
-        BodyLimit, too_large=lambda path: plain.answer(path, 413, "Body too large."), apart=tuple(mounts)
-    )
+    app.add_middleware(BodyLimit, plain=plain.answer)
     app.add_middleware(SafeHeaders)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
     )
+    app.add_middleware(Mounted, mounts=_mounts(doors))
     return app
 
 
-def _mounts(door: Door) -> dict[str, ASGIApp]:
-    return dict(door.mounts) | {f"/{door.name}{path}": application for path, application in door.mounts.items()}
+def _mounts(doors: Sequence[Door]) -> dict[str, ASGIApp]:
+    found: dict[str, ASGIApp] = {}
+    for door in doors:
+        found |= door.mounts
+        found |= {f"/{door.name}{path}": app for path, app in door.mounts.items()}
+    return found
 
 
 def sockets_of(doors: Sequence[Door]) -> Routes:

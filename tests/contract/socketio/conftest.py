@@ -1,4 +1,4 @@
-"""Running servers for all tests of the contract, people at them, and the real client."""
+"""A running server for the tests that no transcript tells, people at it, and the real client."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ import pytest
 from messenger.harness import PATIENCE, Served
 from websockets.sync.client import ClientConnection, connect
 
-PASSWORD = "pw"
-LOBBY = 2**31 - 1
 ROOT = Path(__file__).resolve().parents[3]
 CLIENT = "socket.io-client@4"
 _numbers = itertools.count(1)
@@ -71,27 +69,22 @@ class Person:
     def http(self) -> httpx.Client:
         return self.server.http(self.token)
 
-    def connect(self, **auth: object) -> Client:
+    def connect(self) -> Client:
         client = self.open()
-        client.send(f"40{json.dumps(auth or {'token': self.token})}")
+        client.send(f"40{json.dumps({'token': self.token})}")
         assert client.frame().startswith('40{"sid":"')
         return client
 
     def open(self) -> Client:
-        return self.sockets.enter_context(opened(self.server))
-
-
-@contextlib.contextmanager
-def opened(server: Served) -> Iterator[Client]:
-    """A session over a WebSocket, in no namespace yet."""
-    address = f"{server.base.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
-    with connect(address, open_timeout=PATIENCE, close_timeout=PATIENCE, proxy=None, max_queue=None) as socket:
-        client = Client(socket)
+        """A session over a WebSocket, in no namespace yet."""
+        address = f"{self.server.base.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
+        socket = connect(address, open_timeout=PATIENCE, close_timeout=PATIENCE, proxy=None, max_queue=None)
+        client = Client(self.sockets.enter_context(socket))
         assert client.frame().startswith('0{"sid":"')
-        yield client
+        return client
 
 
-Meet = Callable[..., Person]
+Meet = Callable[[str], Person]
 
 
 @pytest.fixture(scope="session")
@@ -100,30 +93,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
-@pytest.fixture(scope="session")
-def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One that lets in who has no token, with nothing but this contract."""
-    settings = {"SOCKETIO_ANONYMOUS": "true", "DIALECTS": "socketio"}
-    with Served(tmp_path_factory.mktemp("anonymous"), settings) as served:
-        yield served
-
-
-def person_at(server: Served, name: str) -> Person:
-    body = {"username": f"{name}{next(_numbers)}", "password": PASSWORD}
-    with server.http() as http:
-        found = http.post("/api/auth/register", json=body).raise_for_status().json()
-    return Person(server, body["username"], found["user"]["id"], found["token"])
-
-
 @pytest.fixture
 def meet(server: Served) -> Iterator[Meet]:
     """Makes people who have signed up: `ann = meet("ann")`."""
     with contextlib.ExitStack() as leaving:
 
-        def person(name: str = "eve", at: Served = server) -> Person:
-            found = person_at(at, name)
-            leaving.enter_context(found.sockets)
-            return found
+        def person(name: str) -> Person:
+            body = {"username": f"{name}{next(_numbers)}", "password": "pw"}
+            with server.http() as http:
+                found = http.post("/api/auth/register", json=body).raise_for_status().json()
+            made = Person(server, body["username"], found["user"]["id"], found["token"])
+            leaving.enter_context(made.sockets)
+            return made
 
         yield person
 

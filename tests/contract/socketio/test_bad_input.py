@@ -59,18 +59,6 @@ def test_what_is_odd_beside_the_text_does_no_harm(meet: Meet) -> None:
         assert client.heard()["content"] == f"hi {odd.index(value)}"
 
 
-def test_attachments(meet: Meet) -> None:
-    client = meet("ann").connect()
-    for data in ('{"_placeholder":true,"num":0}', '{"text":{"_placeholder":true,"num":0}}'):
-        client.send(f'451-["message",{data}]')
-        client.socket.send(b"\x00\xff")
-    client.send('451-["message",{"id":{"_placeholder":true,"num":0},"text":"with bytes for an id"}]')
-    client.socket.send(b"\x00\xff")
-    said = client.heard()
-    assert said["text"] == "with bytes for an id"
-    assert type(said["id"]) is int
-
-
 def test_other_events_say_nothing(meet: Meet) -> None:
     client = meet("ann").connect()
     for name in ("", "Message", "messages", "disconnect", "connect", "init", "__proto__", "\ud800"):

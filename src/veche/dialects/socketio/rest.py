@@ -16,6 +16,7 @@ from veche.service.accounts import Accounts
 from veche.wire.http import AccountsOf, AddressOf, Answer, ChatOf, reply, route_class
 
 SHOWN = 50
+READ = 200  # notices among them are not shown
 PAGE = 1000
 
 _bearer = HTTPBearer(auto_error=False, description="The token of `login`.")
@@ -68,5 +69,12 @@ async def users(accounts: AccountsOf) -> Response:
 
 async def messages(chat: ChatOf) -> Response:
     """Read what was said last in the lobby, oldest first."""
-    page = await chat.history(ANONYMOUS_ID, LOBBY_ID, SHOWN)  # the lobby is everybody's
-    return reply([message.text for message in page.items if message.kind == "text"])
+    texts: list[str] = []
+    before = None
+    while len(texts) < SHOWN:
+        page = await chat.history(ANONYMOUS_ID, LOBBY_ID, READ, before=before)  # the lobby is everybody's
+        texts[:0] = [message.text for message in page.items if message.kind == "text"]
+        if not page.more_before:
+            break
+        before = page.items[0].seq
+    return reply(texts[-SHOWN:])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from veche.wire.engineio.packets import MAX_PAYLOAD, BadPacket, decode_payload
 from veche.wire.engineio.server import BAD_METHOD, BAD_REQUEST, Refusal, Server
@@ -52,19 +52,6 @@ _PREFLIGHT: Final = _Answer(
         (b"access-control-max-age", b"600"),
     ),
 )
-
-
-class Beside:
-    """A middleware: what is asked at `path` is for polling, the rest for `app`."""
-
-    def __init__(self, app: ASGIApp, polling: Polling, path: str = "/socket.io/") -> None:
-        self._app = app
-        self._polling = polling
-        self._paths = frozenset((path, path.rstrip("/")))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ours = scope["type"] == "http" and scope["path"] in self._paths
-        await (self._polling if ours else self._app)(scope, receive, send)
 
 
 class Polling:

@@ -48,18 +48,17 @@ class Chatter:  # a client.Handler, made anew for each client that wants in; and
 
 engine = Server(lambda session: Client(session, {"/": lambda: Chatter(chat, accounts)}), origins=..., trusted=...)
 sockets = {"/socket.io/": WebSocketDoor(engine)}
-mounts = {"/socket.io": Polling(engine)}  # outside of a limit on bodies; or as a middleware: Beside
+mounts = {"/socket.io": Polling(engine)}
 engine.drain()  # when the server stops, before uvicorn waits for its requests: a poll is one
 ```
 """
 
-from veche.wire.engineio import Beside, Polling, Server, WebSocketDoor
+from veche.wire.engineio import Polling, Server, WebSocketDoor
 from veche.wire.socketio.client import Ack, Client, Handler, Refused, Socket
 from veche.wire.socketio.place import Shapes, move
 
 __all__ = [
     "Ack",
-    "Beside",
     "Client",
     "Handler",
     "Polling",

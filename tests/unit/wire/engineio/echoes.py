@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from veche.wire.engineio import Beside, Polling, Server, Session, WebSocketDoor
+from veche.wire.engineio import Polling, Server, Session, WebSocketDoor
 from veche.wire.handshake import Upgrade
 from veche.wire.heartbeat import Heartbeats
+from veche.wire.http import Mounted
 from veche.wire.session import WIRE, Accept, Wire
 from veche.wire.socketio import Ack, Client, Socket
 
@@ -69,8 +70,8 @@ class App:
         times = {"ping_interval": ping_interval, "ping_timeout": ping_timeout}
         self.engine = Server(EngineEcho, **times)
         self.sockets = Server(lambda session: Client(session, namespaces), **times)
-        inner = Beside(self._rest, Polling(self.engine), "/engine.io/")  # type: ignore[arg-type]
-        self._app = Beside(inner, Polling(self.sockets))
+        mounts = {"/engine.io": Polling(self.engine), "/socket.io": Polling(self.sockets)}
+        self._app = Mounted(self._rest, mounts)  # type: ignore[arg-type]
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:

@@ -97,7 +97,7 @@ async def test_a_preflight(server, http):
 
 
 async def test_other_paths_are_not_ours(server, http):
-    assert (await http.get(server.url + "/engine.io/more")).status_code == 404
+    assert (await http.get(server.url + "/engine.iodine/")).status_code == 404
     assert (await http.get(server.url + "/engine.io")).status_code == 200
 
 
