@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from base64 import urlsafe_b64decode
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,3 +46,15 @@ def test_tls_is_believed_of_trusted_proxies_alone(meet: Meet, tmp_path: Path) ->
         assert bob.link("echo_ws", **{"X-Forwarded-Proto": "http"}).startswith("ws://chat.example/")
         assert bob.link("pub_ws").startswith("ws://chat.example/pub_ws/")
         bob.leave()
+
+
+def test_a_token_lives_for_half_an_hour_and_a_ticket_for_five_minutes(meet: Meet) -> None:
+    ann = meet("ann")
+    assert _lifetime(ann.http.headers["Authorization"].removeprefix("Bearer ")) == 30 * 60
+    for channel in ("echo_ws", "pub_ws"):
+        assert _lifetime(ann.link(channel).partition("?ticket=")[2]) == 5 * 60
+
+
+def _lifetime(token: str) -> int:
+    claims = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+    return int(claims["exp"]) - int(claims["iat"])
