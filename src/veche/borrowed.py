@@ -19,6 +19,7 @@ log = logging.getLogger("veche")
 WEAK = frozenset({"secret", "dev-secret", "changeme", "secret-key", "your-secret-key", "supersecret", "password"})
 LEAST_BYTES = 16
 SECRETS = ("JWT_SECRET", "SECRET_KEY", "JWT_SECRET_KEY")
+TRUE = ("True", "true", "1")  # to 003; all else is false
 REACHED_FROM_ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104
 
 UNDERSTOOD = {
@@ -60,7 +61,7 @@ def _environment(given: Mapping[str, str]) -> dict[str, Any]:
         "port": given.get("APP_PORT") or given.get("PORT"),
         "database_url": given.get("DATABASE_URL") or _postgres(given),
         "channels_host": _linked(given),
-        "echo_proxy": given.get("IS_PROXY"),
+        "echo_proxy": given["IS_PROXY"] in TRUE if "IS_PROXY" in given else None,
         "channels_token_seconds": _minutes(given, "ACCESS_TOKEN_EXPIRE_MINUTES"),
         "messenger_token_seconds": _minutes(given, "JWT_EXPIRATION_TIME"),
     }
@@ -90,7 +91,9 @@ def _listening(host: str | None) -> str | None:
 
 def _linked(given: Mapping[str, str]) -> str | None:
     host = given.get("APP_HOST", "")
-    return None if host in REACHED_FROM_ANYWHERE else f"{host}:{given.get('APP_PORT', '8000')}"
+    if host in REACHED_FROM_ANYWHERE:
+        return None
+    return f"{f'[{host}]' if ':' in host else host}:{given.get('APP_PORT', '8000')}"
 
 
 def _postgres(given: Mapping[str, str]) -> str | None:

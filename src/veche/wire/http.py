@@ -126,7 +126,10 @@ class BodyLimit:
                 raise HTTPException(413, TOO_LARGE)
             return message
 
-        await self._app(scope, bounded, send)
+        try:
+            await self._app(scope, bounded, send)
+        except HTTPException:  # read by a middleware: nobody further in has answered it
+            await response(self._plain(scope["path"], 413, TOO_LARGE))(scope, receive, send)
 
 
 class SafeHeaders:

@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import iter_route_contexts
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -96,10 +97,20 @@ class _Plain:
     async def refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         status, body, headers = self.answer(request.url.path, error.status_code, str(error.detail))
-        return Response(body, status, {**headers, **(error.headers or {})})
+        if status == 405:
+            headers = {**headers, "Allow": ", ".join(sorted(_methods(request)))}
+        return Response(body, status, {**(error.headers or {}), **headers})
 
     async def broken(self, request: Request, error: Exception) -> Response:
         return response(self.answer(request.url.path, 500, "Something went wrong here."))
+
+
+def _methods(request: Request) -> set[str]:
+    """Name all methods of a path, whichever contracts they are of."""
+    routes = iter_route_contexts(request.app.routes)
+    return {
+        method for route in routes if route.path_regex.match(request.scope["path"]) for method in route.methods or ()
+    }
 
 
 class SharedPaths:
