@@ -8,6 +8,8 @@ import json
 
 import pytest
 
+from veche.wire.seat import MAX_WAITING
+
 from .town import LOBBY, PASSWORD, Frame, Person, Server, of
 
 
@@ -26,6 +28,15 @@ async def test_a_message_is_acknowledged_before_its_own_event(ann: Person, bob: 
             elif "message" in frame:
                 assert frame["message"]["seq"] in acknowledged
         assert len(acknowledged) == 100
+
+
+async def test_who_sends_faster_than_is_stored_waits_and_is_answered(ann: Person) -> None:
+    room = ann.make_room()
+    async with ann.socket() as socket:
+        ids = [await socket.say("send", room_id=room, text=f"m{n}") for n in range(3 * MAX_WAITING)]
+        await socket.until(lambda frame: frame.get("id") == ids[-1])
+        await socket.heard_up_to(room, len(ids) + 1)
+        assert [frame["id"] for frame in socket.frames if "send" in frame] == ids, "each is stored, none refused"
 
 
 async def test_all_members_see_one_order_with_five_senders_at_once(server: Server) -> None:

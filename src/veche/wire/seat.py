@@ -58,7 +58,7 @@ class Seat:
             self._waiting_bytes -= size
             if not self.ended:
                 done(outcome)
-                self._read_on()
+                self.read_on()
 
         self._waiting += 1
         self._waiting_bytes += size
@@ -81,7 +81,7 @@ class Seat:
         """The peer has caught up with what was written."""
         if not self.ended:
             self._chat.hub.drained(self.connection)
-            self._read_on()
+            self.read_on()
 
     def leave(self) -> None:
         """Hear nothing more; what was announced before is written before. Harmless twice."""
@@ -95,7 +95,8 @@ class Seat:
         if self._socket is not None:
             self._socket.close(code, reason)
 
-    def _read_on(self) -> None:
+    def read_on(self) -> None:
+        """Let the peer be read again, unless it is slow or too much of its waits."""
         if self._socket is not None and not self.connection.slow and not self._is_full():
             self._socket.resume_reading()
 

@@ -2,12 +2,12 @@
 
 from veche.core.errors import ChatError, Code
 from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text, mixes_scripts
+from veche.wire.seat import MAX_WAITING
 
 MAX_TEXT_BYTES = 16_384
 MAX_FRAME_BYTES = 65_536
 MAX_ROOM_NAME = 100
 MAX_PERSON_NAME = 50
-MAX_WAITING = 1000  # commands of one socket without an answer
 MAX_REPLAY = 500  # missing events of a room that are replayed; above that the client fetches anew
 MAX_PAGE = 200
 HELLO_WITHIN = 5.0  # seconds

@@ -17,13 +17,13 @@ from veche.core.rooms import LOBBY_ID, LogId, account_log
 from veche.dialects.native import frames as f
 from veche.dialects.native.encode import SHAPE, time_of, to_json
 from veche.dialects.native.errors import socket_error
-from veche.dialects.native.limits import HELLO_WITHIN, MAX_WAITING, check_text_size
+from veche.dialects.native.limits import HELLO_WITHIN, check_text_size
 from veche.dialects.native.resume import Resumption, hello_answer, resume, resume_hello
-from veche.hub.connection import Connection
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat, Outcome
 from veche.wire.frames import text_frame
 from veche.wire.handshake import Upgrade
+from veche.wire.seat import Seat
 from veche.wire.session import Accepted, Socket
 
 log = logging.getLogger("veche.native")
@@ -35,20 +35,19 @@ RESTART_SPREAD = 1000  # milliseconds over which clients come back after a resta
 
 
 class NativeSocket:
-    """One connection. Until `hello` has succeeded it has no place in the hub."""
+    """One connection. Until its token was found good it has no seat."""
 
     __slots__ = (
         "_accounts",
         "_catching_up",
         "_chat",
-        "_connection",
         "_early",
         "_hello",
         "_meanwhile",
+        "_seat",
         "_socket",
         "_timer",
         "_token",
-        "_waiting",
     )
     heartbeat: bytes | None = HEARTBEAT
 
@@ -57,13 +56,12 @@ class NativeSocket:
         self._accounts = accounts
         self._token = token
         self._socket: Socket
-        self._connection: Connection | None = None
+        self._seat: Seat | None = None
         self._hello: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._catching_up: list[set[LogId]] = []  # what each hello or sync still waits for
         self._meanwhile: dict[int, int | None] = {}
         self._early: list[str] = []  # bounded by one read: while hello is under way, nothing more is read
-        self._waiting = 0
 
     # From the wire.
 
@@ -91,14 +89,16 @@ class NativeSocket:
         self._end(1003, "text_only")
 
     def paused(self) -> None:
-        self._socket.pause_reading()  # who does not read answers may not ask for more
-        if self._connection is not None:
-            self._chat.hub.slow(self._connection)
+        if self._seat is not None:
+            self._seat.paused()
+        else:
+            self._socket.pause_reading()  # who does not read answers may not ask for more
 
     def resumed(self) -> None:
-        self._socket.resume_reading()
-        if self._connection is not None:
-            self._chat.hub.drained(self._connection)
+        if self._seat is not None:
+            self._seat.resumed()
+        else:
+            self._socket.resume_reading()
 
     def draining(self) -> None:
         self._end(4200, "restart", random.randrange(RESTART_SPREAD))
@@ -114,7 +114,8 @@ class NativeSocket:
             self._timer.cancel()
         if self._hello is not None:
             self._hello.cancel()
-        self._leave_hub()
+        if self._seat is not None:
+            self._seat.leave()
 
     # From the hub.
 
@@ -128,8 +129,8 @@ class NativeSocket:
     def entered(self, room_id: int, after: int) -> None:
         if self._hello is not None:
             self._meanwhile[room_id] = after
-        elif self._connection is not None:
-            self._chat.hub.subscribe(self._connection, room_id, SHAPE, after)
+        elif self._seat is not None:
+            self._seat.hear(room_id, SHAPE, after)
 
     def removed(self, room_id: int) -> None:
         if self._hello is not None:
@@ -145,7 +146,7 @@ class NativeSocket:
     # Hello and sync.
 
     def _say_hello(self, id: int, hello: f.Hello) -> None:
-        if self._hello is not None or self._connection is not None:
+        if self._hello is not None or self._seat is not None:
             raise ChatError(Code.BAD_REQUEST, "There is one hello.")
         token = hello.token or self._token
         self._token = None
@@ -155,7 +156,7 @@ class NativeSocket:
     async def _welcome(self, id: int, hello: f.Hello, token: str | None) -> None:
         try:
             login = await self._accounts.authenticate(token or "")
-            self._enter_hub(login)
+            self._take_seat(login)
             welcome = await self._chat.welcome(login.account.id, login.session_id)
         except ChatError as refusal:
             self._refuse(id, refusal)
@@ -173,18 +174,18 @@ class NativeSocket:
         self._meanwhile.clear()
         early, self._early = self._early, []
         for text in early:
-            if self._connection is not None:
+            if self._seat is not None and not self._seat.ended:
                 self.text(text)
-        if self._connection is not None and not self._connection.slow:
-            self._socket.resume_reading()
+        if self._seat is not None:
+            self._seat.read_on()
 
-    def _enter_hub(self, login: Login) -> None:
+    def _take_seat(self, login: Login) -> None:
         if self._timer is not None:
             self._timer.cancel()
         left = max(0.0, login.expires_at - time.time()) + EXPIRY_GRACE
         self._timer = asyncio.get_running_loop().call_later(left, self._expired)
-        self._connection = Connection(login.account.person, login.session_id, self._socket.write, self)
-        self._chat.hub.attach(self._connection)
+        self._seat = Seat(self._chat, login.account.person, login.session_id, self, "native")
+        self._seat.open(self._socket)
 
     def _go_on(self, resumption: Resumption) -> None:
         for name, fields in resumption.pushes:
@@ -194,10 +195,10 @@ class NativeSocket:
             return
         self._catching_up.append(set(resumption.positions))
         for log_id, seq in resumption.positions.items():
-            self._chat.hub.subscribe(self._hub_place(), log_id, SHAPE, seq, resumption.heads.get(log_id, 0))
+            self._taken().hear(log_id, SHAPE, seq, resumption.heads.get(log_id, 0))
 
     def _sync(self, id: int, sync: f.Sync) -> None:
-        own = account_log(self._hub_place().account.id)
+        own = account_log(self._by())
         asked: dict[LogId, int] = dict(sync.rooms)
         if sync.me is not None:
             asked[own] = sync.me
@@ -206,9 +207,10 @@ class NativeSocket:
     def _synced(self, id: int, own: LogId, asked: dict[LogId, int], heads: dict[LogId, int] | None) -> None:
         if heads is None:
             self.lost()
-        if heads is None or self._connection is None:
+        if heads is None or self._seat is None or self._seat.ended:
             return
-        heard = {id: head for id, head in heads.items() if id in self._connection.subscriptions or id == LOBBY_ID}
+        subscriptions = self._seat.connection.subscriptions
+        heard = {id: head for id, head in heads.items() if id in subscriptions or id == LOBBY_ID}
         rooms = {str(log_id): head for log_id, head in heard.items() if log_id != own}
         self._answer(id, "sync", {"rooms": rooms, "me": heads[own]})
         self._go_on(resume(asked, heard))
@@ -217,12 +219,8 @@ class NativeSocket:
 
     def _send(self, id: int, send: f.Send) -> None:
         check_text_size(send.text)
-        by = self._hub_place().account.id
-        self._submit(
-            id,
-            c.SendMessage(by, send.room_id, send.text, "native", send.client_message_id),
-            partial(self._sent, id),
-        )
+        command = c.SendMessage(self._by(), send.room_id, send.text, "native", send.client_message_id)
+        self._submit(id, command, partial(self._sent, id))
 
     def _sent(self, id: int, sent: c.Sent) -> None:
         message = sent.message
@@ -237,28 +235,28 @@ class NativeSocket:
         self._answer(id, "send", answer)
 
     def _join(self, id: int, join: f.InRoom) -> None:
-        self._submit(id, c.JoinRoom(self._hub_place().account.id, join.room_id), partial(self._joined, id))
+        self._submit(id, c.JoinRoom(self._by(), join.room_id), partial(self._joined, id))
 
     def _joined(self, id: int, entered: c.Entered) -> None:
-        room_id, connection = entered.room.id, self._hub_place()
+        room_id, seat = entered.room.id, self._taken()
         self._answer(id, "join", {"room_id": room_id, "head_seq": entered.head_seq})
-        if room_id == LOBBY_ID and room_id not in connection.subscriptions:
-            self._chat.hub.subscribe(connection, room_id, SHAPE, entered.head_seq)
+        if room_id == LOBBY_ID and room_id not in seat.connection.subscriptions:
+            seat.hear(room_id, SHAPE, entered.head_seq)
 
     def _leave(self, id: int, leave: f.InRoom) -> None:
-        connection, room_id = self._hub_place(), leave.room_id
+        seat, room_id = self._taken(), leave.room_id
         if room_id == LOBBY_ID:
-            self._chat.hub.unsubscribe(connection, room_id)
-        command = c.LeaveRoom(connection.account.id, room_id)
+            seat.stop_hearing(room_id)
+        command = c.LeaveRoom(self._by(), room_id)
         self._submit(id, command, lambda _: self._answer(id, "leave", {"room_id": room_id}))
 
     def _read(self, id: int, moved: f.Read) -> None:
         answer = {"room_id": moved.room_id, "seq": moved.seq}
-        command = c.ReadUpTo(self._hub_place().account.id, moved.room_id, moved.seq)
+        command = c.ReadUpTo(self._by(), moved.room_id, moved.seq)
         self._submit(id, command, lambda _: self._answer(id, "read", answer))
 
     def _who(self, id: int, who: f.InRoom) -> None:
-        if who.room_id not in self._hub_place().subscriptions:
+        if who.room_id not in self._taken().connection.subscriptions:
             raise ChatError(Code.NOT_FOUND, "You do not hear this room.", what="room")
         online = self._chat.hub.online(who.room_id)
         self._answer(id, "who", {"room_id": who.room_id, "online": online})
@@ -266,15 +264,9 @@ class NativeSocket:
     # Words to the client.
 
     def _submit(self, id: int, command: c.Command, done: Callable[[Any], None]) -> None:
-        if self._waiting >= MAX_WAITING:
-            raise ChatError(Code.OVERLOADED, f"{MAX_WAITING} of your commands are waiting already.")
-        self._waiting += 1
-        self._chat.submit(command, partial(self._decided, id, done))
+        self._taken().submit(command, partial(self._decided, id, done))
 
     def _decided(self, id: int, done: Callable[[Any], None], outcome: Outcome) -> None:
-        self._waiting -= 1
-        if self._connection is None:
-            return
         if isinstance(outcome, ChatError):
             self._refuse(id, outcome)
         else:
@@ -292,15 +284,13 @@ class NativeSocket:
 
     # Coming and going.
 
-    def _hub_place(self) -> Connection:
-        if self._connection is None:
+    def _taken(self) -> Seat:
+        if self._seat is None or self._seat.ended:
             raise ChatError(Code.UNAUTHENTICATED, "Say hello first.")
-        return self._connection
+        return self._seat
 
-    def _leave_hub(self) -> None:
-        if self._connection is not None:
-            self._chat.hub.detach(self._connection)
-            self._connection = None
+    def _by(self) -> int:
+        return self._taken().connection.account.id
 
     def _expired(self) -> None:
         self._end(4201, "token_expired", 0)
@@ -311,7 +301,8 @@ class NativeSocket:
 
     def _end(self, code: int, reason: str, retry_after_ms: int | None = None) -> None:
         """Say why, and close: nothing may follow a close frame, so the hub lets go first."""
-        self._leave_hub()
+        if self._seat is not None:
+            self._seat.leave()
         bye: dict[str, Any] = {"code": code, "reason": reason}
         if retry_after_ms is not None:
             bye["retry_after_ms"] = retry_after_ms
