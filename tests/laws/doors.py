@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
@@ -133,7 +134,7 @@ SOCKETIO = Door(
     lambda *_: "/socket.io/?EIO=4&transport=websocket",
     lambda person, _: [f'40{{"token":"{person.token}"}}'],
     lambda frame: frame.startswith("40"),
-    lambda _, text, number: "42" + json.dumps(["message", {"id": number, "text": text}]),
+    lambda _, text, __: "42" + json.dumps(["message", {"id": str(uuid4()), "text": text}]),
     _socketio_heard,
 )
 ROOMS = Door(

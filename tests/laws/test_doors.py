@@ -8,10 +8,13 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
 import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from veche.app import Server as Parts
 from veche.settings import Settings
@@ -79,6 +82,35 @@ async def test_the_same_script_leaves_the_same_stored(server: Server, doors: tup
         for ear in found:
             await ear.hears(*SCRIPT)
     assert stored(server, room_id, speaker) == SCRIPT
+
+
+@pytest.fixture(scope="module")
+def crowd(server: Server) -> dict[tuple[Door, ...], tuple[int, list[Person]]]:
+    return {doors: place(server, doors) for doors in (IN_LOBBY, IN_ROOMS)}
+
+
+SAYABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=400)
+
+
+@settings(max_examples=15, deadline=None)
+@given(texts=st.lists(SAYABLE, min_size=1, max_size=6))
+@pytest.mark.parametrize("doors", [IN_LOBBY, IN_ROOMS], ids=["lobby", "room"])
+async def test_whatever_is_said_any_two_doors_store_alike(
+    server: Server,
+    crowd: dict[tuple[Door, ...], tuple[int, list[Person]]],
+    doors: tuple[Door, ...],
+    texts: list[str],
+) -> None:
+    room_id, people = crowd[doors]
+    marker = uuid4()  # nobody has said it before
+    async with ears(server, doors, room_id, people) as found:
+        for ear, person in zip(found, people, strict=True):
+            for text in (*texts, f"{marker} {person.name}"):
+                await ear.say(text)
+        for ear in found:
+            await ear.hears(*(f"{marker} {person.name}" for person in people))
+    for person in people:
+        assert stored(server, room_id, person)[-len(texts) - 1 : -1] == texts, person.name
 
 
 def put_out(server: Server, owner: Person, gone: Person, room_id: int) -> None:
