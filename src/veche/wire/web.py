@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from veche.wire.door import Door, detail
 from veche.wire.handshake import Refused, Upgrade
-from veche.wire.http import MAX_BODY, Answer, BodyLimit, Mounted, SafeHeaders, reply, response
+from veche.wire.http import Answer, BodyLimit, Mounted, SafeHeaders, reply, response
 from veche.wire.openapi import TITLE, document_of
 from veche.wire.session import Accept, Routes
 
@@ -63,7 +63,6 @@ def sockets_of(doors: Sequence[Door]) -> Routes:
         for path, accept in door.sockets.items():
             table.setdefault(path, accept)
             table[f"/{door.name}{path}"] = accept
-
     plain = _Plain(doors)
 
     def route(upgrade: Upgrade) -> Accept:
@@ -151,13 +150,12 @@ _UNCLAIMED: Answer = (
 
 
 async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    more = True
-    while more and sum(map(len, parts)) <= MAX_BODY:
+    body, more = b"", True
+    while more:  # BodyLimit bounds it
         message = await receive()
-        parts.append(message.get("body", b""))
+        body += message.get("body", b"")
         more = message.get("more_body", False)
-    return b"".join(parts)
+    return body
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
