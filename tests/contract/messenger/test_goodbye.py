@@ -5,31 +5,15 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
-from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.frames import Frame, Opcode
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
-from .conftest import Meet
 from .harness import PATIENCE, Person, Served, closed_with, text_of
 
 
 class TestTheEnd:
-    def test_removed(self, ann: Person, bob: Person, chat_id: int) -> None:
-        elsewhere = ann.make_chat(bob)
-        stays, goes, others = ann.listen(chat_id), bob.listen(chat_id), bob.listen(elsewhere)
-        ann.post(chat_id, "пока")
-        ann.http.delete(f"/v1/rooms/{chat_id}/members/{bob.id}").raise_for_status()
-        ann.post(chat_id, "без тебя")
-        assert text_of(goes) == "пока"
-        assert closed_with(goes) == 1008
-        assert [text_of(stays), text_of(stays)] == ["пока", "без тебя"]
-        ann.post(elsewhere, "ещё здесь")
-        assert text_of(others) == "ещё здесь"
-
     def test_removed_while_coming_in(self, ann: Person, bob: Person) -> None:
         chats = [ann.make_chat(bob, name=f"{number}") for number in range(20)]
 
@@ -45,26 +29,6 @@ class TestTheEnd:
                 code = threads.submit(come, chat_id)
                 ann.http.delete(f"/v1/rooms/{chat_id}/members/{bob.id}").raise_for_status()
                 assert code.result() in (403, 1008)
-
-    def test_signed_out(self, meet: Meet) -> None:
-        ann = meet("ann")
-        chat_id = ann.make_chat()
-        again = Person.known(ann.server, ann.email, "secretpassword", ann.id)
-        socket, other = ann.listen(chat_id), again.listen(chat_id)
-        ann.http.post("/v1/logout").raise_for_status()
-        assert closed_with(socket) == 1008
-        again.post(chat_id, "ещё здесь")
-        assert text_of(other) == "ещё здесь"
-        again.leave()
-
-    def test_password_changed(self, meet: Meet) -> None:
-        ann = meet("ann")
-        chat_id = ann.make_chat()
-        again, socket = Person.known(ann.server, ann.email, "secretpassword", ann.id), ann.listen(chat_id)
-        body = {"old_password": "secretpassword", "new_password": "another one"}
-        again.http.put("/v1/me/password", json=body).raise_for_status()
-        assert closed_with(socket) == 1008
-        again.leave()
 
     @pytest.mark.parametrize("code", [1000, 1001, 4321])
     def test_a_goodbye_is_answered(self, ann: Person, chat_id: int, code: int) -> None:
@@ -84,18 +48,18 @@ class TestTheEnd:
                 assert closed_with(socket) == 1012
             ann.leave()
 
-    def test_the_heartbeat_is_a_ping(self, tmp_path: Path) -> None:
-        with Served(tmp_path, {"PING_SECONDS": "0.5", "PONG_SECONDS": "0.2"}) as server:
-            ann = Person.new(server, "ann")
-            chat_id = ann.make_chat()
-            socket = ann.listen(chat_id, create_connection=Pinged)
-            assert isinstance(socket, Pinged)
-            for _ in range(3):
-                assert socket.pinged.wait(PATIENCE)
-                socket.pinged.clear()
-            ann.post(chat_id, "жив")
-            assert text_of(socket) == "жив"
+    def test_who_answers_no_ping_is_cut_with_1011(self, tmp_path: Path) -> None:
+        with Served(tmp_path, {"PING_SECONDS": "0.5", "PONG_SECONDS": "0.4"}) as server:
+            ann, bob = Person.new(server, "ann"), Person.new(server, "bob")
+            chat_id = ann.make_chat(bob)
+            deaf = bob.listen(chat_id, max_queue=1)
+            for number in range(10):  # what is not taken from a queue that is full holds up the pings behind it
+                ann.post(chat_id, f"{number}")
+            while bob.id in _online(ann, chat_id):
+                pass
+            assert closed_with(deaf) == 1011
             ann.leave()
+            bob.leave()
 
     def test_who_does_not_read_is_cut_with_1013(self, tmp_path: Path) -> None:
         settings = {"PING_SECONDS": "2.5", "PONG_SECONDS": "2", "STALL_SECONDS": "0.5"}
@@ -111,19 +75,6 @@ class TestTheEnd:
             assert closed_with(slow) == 1013
             ann.leave()
             bob.leave()
-
-
-class Pinged(ClientConnection):
-    """Tells when the server has pinged."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        self.pinged = Event()
-        super().__init__(*args, **options)
-
-    def process_event(self, event: Any) -> None:
-        if isinstance(event, Frame) and event.opcode is Opcode.PING:
-            self.pinged.set()
-        super().process_event(event)
 
 
 def _online(person: Person, chat_id: int) -> set[int]:
