@@ -9,12 +9,14 @@ from typing import NamedTuple
 from veche.core.accounts import Account
 from veche.core.commands import EndSession, OpenSession, Register, SetPassword
 from veche.core.errors import ChatError, Code
-from veche.core.text import handle_of
+from veche.core.text import MAX_EMAIL, handle_of
 from veche.service.chat import Chat
 from veche.service.limits import LoginLimits
 from veche.service.passwords import Passwords
 from veche.service.tokens import Claims, Tokens
 from veche.storage import read
+
+LONGEST_NAME = MAX_EMAIL  # what is longer is nobody's: folding it could take a second, and it would be remembered
 
 
 class Login(NamedTuple):
@@ -60,17 +62,21 @@ class Accounts:
         self, password: str, address: str, *, username: str | None = None, email: str | None = None
     ) -> Account:
         """Find the account whose password this is; `address` is where the try comes from."""
-        key = handle_of(username) if username is not None else (email or "").casefold()
+        name = (username if username is not None else email or "")[: LONGEST_NAME + 1]
+        key = handle_of(name) if username is not None else name.casefold()
         if (wait := self._limits.admit(address, key)) > 0:
             await asyncio.sleep(wait)
         found = await self._find(username, email)
-        if not await self._passwords.verify(password, found[1] if found else None) or found is None:
-            self._limits.failed(address, key)
+        right = await self._passwords.verify(password, found[1] if found else None) and found is not None
+        self._limits.judge(address, key, right=right)
+        if found is None or not right:
             reason = "password" if found else "unknown"
             raise ChatError(Code.WRONG_CREDENTIALS, "Unknown user or wrong password.", reason=reason)
         return found[0]
 
     async def _find(self, username: str | None, email: str | None) -> tuple[Account, str] | None:
+        if len(username or email or "") > LONGEST_NAME:
+            return None
         try:
             return await self._chat.read(read.credentials, username=username, email=email)
         except UnicodeError:  # nobody's name holds a lone surrogate

@@ -20,21 +20,35 @@ class LoginLimits:
         self._accounts = Recent(FREE_TRIES + 10)
 
     def admit(self, address: str, account: str) -> float:
-        """Count a try, and tell how many seconds it has to wait; refuses as rate limited."""
+        """Count a try, and tell how many seconds it has to wait; refuses as rate limited.
+
+        On the account it counts as wrong until it was found right, so that many at once wait as one after another does.
+        """
         key = network(address)
         for recent in (self._wrong, self._tries):
-            if (wait := recent.wait(key)) > 0:
-                raise ChatError(
-                    Code.RATE_LIMITED, "Too many tries to sign in from this address.", retry_after=int(wait) + 1
-                )
+            _check(recent, key)
         self._tries.add(key)
         over = self._accounts.count(account) - FREE_TRIES
+        self._accounts.add(account)
         return min(0.1 * 2.0**over, LONGEST_WAIT) if over >= 0 else 0.0
 
-    def failed(self, address: str, account: str) -> None:
-        """Count a wrong password."""
-        self._wrong.add(network(address))
-        self._accounts.add(account)
+    def judge(self, address: str, account: str, *, right: bool) -> None:
+        """Count what was found; refuses as rate limited, right or wrong, where enough wrong ones came meanwhile.
+
+        So nobody learns more from many at once than from one after another, and many right ones at once are let in.
+        """
+        key = network(address)
+        if right:
+            self._accounts.take_back(account)
+        _check(self._wrong, key)
+        if not right:
+            self._wrong.add(key)
+
+
+def _check(recent: "Recent", key: str) -> None:
+    if (wait := recent.wait(key)) > 0:
+        sentence = "Too many tries to sign in from this address."
+        raise ChatError(Code.RATE_LIMITED, sentence, retry_after=int(wait) + 1)
 
 
 class Recent:
@@ -51,6 +65,11 @@ class Recent:
         self._times.move_to_end(key)
         if len(self._times) > REMEMBERED:
             self._times.popitem(last=False)
+
+    def take_back(self, key: str) -> None:
+        """Forget the last one."""
+        if times := self._times.get(key):
+            times.pop()
 
     def count(self, key: str) -> int:
         """Tell how many there were in the last minute, up to the limit."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -58,6 +60,10 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
     await office.close()
 
 
+def is_refusal(found: object) -> TypeGuard[ChatError]:
+    return isinstance(found, ChatError)
+
+
 @contextlib.contextmanager
 def refusal(code: Code):  # type: ignore[no-untyped-def]
     with pytest.raises(ChatError) as refused:
@@ -98,6 +104,24 @@ async def test_wrong_passwords_run_out(office: Office) -> None:
     with refusal(Code.RATE_LIMITED):
         await office.accounts.check_password(PASSWORD, HOME, username="ann")
     assert await office.accounts.check_password(PASSWORD, "198.51.100.1", username="ann")
+
+
+async def test_tries_at_once_are_no_way_round_the_limit(office: Office) -> None:
+    await office.accounts.register(PASSWORD, username="ann")
+    tries = (office.accounts.check_password("wrong horse", HOME, username="ann") for _ in range(20))
+    refusals = [found.code for found in await asyncio.gather(*tries, return_exceptions=True) if is_refusal(found)]
+    assert (refusals.count(Code.WRONG_CREDENTIALS), refusals.count(Code.RATE_LIMITED)) == (4, 16)
+
+
+@pytest.mark.parametrize("by", ["username", "email"])
+async def test_a_name_too_long_for_anybody_costs_nothing(office: Office, by: str) -> None:
+    name = "a" + "\u0315\u0300" * 15_000  # sorting these marks takes a second or two
+    began = time.process_time()
+    with refusal(Code.WRONG_CREDENTIALS):
+        await office.accounts.check_password(PASSWORD, HOME, **{by: name})
+    assert await office.accounts.by_name(name) is None
+    assert time.process_time() - began < 0.5
+    assert max(map(len, office.limits._accounts._times)) < 1000
 
 
 async def test_a_token_stands_for_its_account_until_its_session_ends(office: Office) -> None:

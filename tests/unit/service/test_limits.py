@@ -11,7 +11,12 @@ from veche.service.limits import FREE_TRIES, LONGEST_WAIT, LoginLimits, Recent, 
 def fail(limits: LoginLimits, address: str, account: str, times: int = 1) -> None:
     for _ in range(times):
         limits.admit(address, account)
-        limits.failed(address, account)
+        limits.judge(address, account, right=False)
+
+
+def succeed(limits: LoginLimits, address: str, account: str) -> None:
+    limits.admit(address, account)
+    limits.judge(address, account, right=True)
 
 
 def test_an_address_with_too_many_wrong_passwords_is_told_when_to_come_back() -> None:
@@ -28,9 +33,43 @@ def test_an_address_with_too_many_wrong_passwords_is_told_when_to_come_back() ->
 def test_right_passwords_count_too_but_more_are_allowed() -> None:
     limits = LoginLimits(wrong=3, tries=5)
     for _ in range(5):
-        limits.admit("192.0.2.1", "ann")
+        succeed(limits, "192.0.2.1", "ann")
     with pytest.raises(ChatError):
         limits.admit("192.0.2.1", "ann")
+
+
+def test_many_at_once_learn_no_more_than_one_after_another() -> None:
+    limits = LoginLimits(wrong=3)
+    for number in range(5):
+        limits.admit("192.0.2.1", f"account {number}")
+    for number in range(3):
+        limits.judge("192.0.2.1", f"account {number}", right=False)
+    for right in (False, True):
+        with pytest.raises(ChatError) as refused:
+            limits.judge("192.0.2.1", "account 3", right=right)
+        assert refused.value.code is Code.RATE_LIMITED
+
+
+def test_many_right_ones_at_once_are_let_in() -> None:
+    limits = LoginLimits(wrong=3)
+    for number in range(20):
+        limits.admit("192.0.2.1", f"account {number}")
+    for number in range(20):
+        limits.judge("192.0.2.1", f"account {number}", right=True)
+
+
+def test_tries_of_one_account_under_way_slow_down_the_next() -> None:
+    limits = LoginLimits()
+    for _ in range(FREE_TRIES):
+        assert limits.admit("192.0.2.1", "ann") == 0.0
+    assert limits.admit("192.0.2.1", "ann") > 0
+
+
+def test_right_passwords_slow_nobody_down() -> None:
+    limits = LoginLimits()
+    for _ in range(FREE_TRIES * 4):
+        succeed(limits, "192.0.2.1", "ann")
+    assert limits.admit("192.0.2.1", "ann") == 0.0
 
 
 def test_an_account_that_is_tried_from_everywhere_slows_down_but_is_not_locked() -> None:
@@ -38,7 +77,7 @@ def test_an_account_that_is_tried_from_everywhere_slows_down_but_is_not_locked()
     waits = []
     for number in range(FREE_TRIES + 12):
         waits.append(limits.admit(f"192.0.2.{number}", "ann"))
-        limits.failed(f"192.0.2.{number}", "ann")
+        limits.judge(f"192.0.2.{number}", "ann", right=False)
     assert waits[:FREE_TRIES] == [0.0] * FREE_TRIES
     assert waits == sorted(waits)
     assert waits[FREE_TRIES] > 0
