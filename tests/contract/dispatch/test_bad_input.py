@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Iterator
 
 import httpx
@@ -80,6 +82,24 @@ def test_what_is_no_token(meet: Meet, listener: ClientConnection, token: str) ->
     socket = meet("eve").open()
     socket.send(token)
     assert closed_with(socket) == 1005
+
+
+def test_who_pings_before_the_token_and_reads_nothing_is_not_read_for_ever(
+    server: Served, listener: ClientConnection
+) -> None:
+    with socket.create_connection(("127.0.0.1", int(server.base.rpartition(":")[2]))) as peer:
+        peer.sendall(
+            b"GET /connect HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        assert peer.recv(64).startswith(b"HTTP/1.1 101")
+        pings = (b"\x89\xfd\0\0\0\0" + b"p" * 125) * 1_000
+        sent = 0
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            peer.settimeout(1.0)
+            while sent < 64 << 20:
+                sent += peer.send(pings)
+    assert sent < 64 << 20
 
 
 def test_lines_that_cannot_be_stored_are_dropped(meet: Meet, listener: ClientConnection) -> None:

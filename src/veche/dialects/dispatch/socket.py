@@ -60,10 +60,14 @@ class LobbySocket:
     def paused(self) -> None:
         if self._seat is not None:
             self._seat.paused()
+        else:
+            self._socket.pause_reading()  # who does not read pongs may not ask for more
 
     def resumed(self) -> None:
         if self._seat is not None:
             self._seat.resumed()
+        elif self._coming is None:
+            self._socket.resume_reading()
 
     def draining(self) -> None:
         self._end(1012, "restart")
