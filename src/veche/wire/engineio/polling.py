@@ -7,6 +7,7 @@ on errors too: any page may ask, and an origin that is not allowed hears 403.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
@@ -20,6 +21,8 @@ from veche.wire.proxy import client_address
 
 BODY_WITHIN: Final = 15.0
 """Seconds that a POST may take to arrive."""
+NOOP_AFTER: Final = 0.1
+"""Seconds that a poll waits during a probe: short, since the upgrade waits for it, but a probe may hang."""
 _MAX_QUERY_FIELDS: Final = 64
 
 _COMMON: Final = (
@@ -99,8 +102,10 @@ async def _poll(session: Session, receive: Receive) -> _Answer:
     if not ready.is_set():
         gone = asyncio.ensure_future(receive())
         gone.add_done_callback(lambda _: ready.set())
-        await ready.wait()
-        if gone.done():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(NOOP_AFTER if session.probed else None):
+                await ready.wait()
+        if gone.done() and not session.on_websocket:
             session.fail("transport closed")
         gone.cancel()
     return _Answer(session.take())

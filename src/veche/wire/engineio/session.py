@@ -3,8 +3,8 @@
 On polling what is written waits in an outbox until a poll takes it; on a WebSocket it goes straight to its `write`. The
 upgrade between them loses, repeats and reorders nothing:
 
-    client: WebSocket with the sid, 2probe    probe()      a poll that waits is answered 6, and so is each further one
-    server: 3probe                                         the client polls no more
+    client: WebSocket with the sid, 2probe    probe()      a poll that waits is answered 6, and each further one
+    server: 3probe                                         before long; then the client polls no more
     client: 5                                 upgrade()    the outbox is written to the WebSocket, `write` changes,
                                                            and the application is told `upgraded()`
 
@@ -82,7 +82,6 @@ class Session:
         "_held",
         "_host",
         "_mute",
-        "_probed",
         "_size",
         "_waiting",
         "_wake",
@@ -92,6 +91,7 @@ class Session:
         "frame",
         "paused",
         "posting",
+        "probed",
         "reading",
         "sid",
         "write",
@@ -104,6 +104,7 @@ class Session:
         self.ended = False
         self.paused = False
         self.reading = True
+        self.probed = False  # a WebSocket is about to take over, and polls should not keep it waiting
         self.posting = False  # kept by the transport, which takes one POST at a time
         self.frame: Callable[[bytes], bytes] = poll_frame
         self.write: Callable[[bytes], None] = self.queue
@@ -113,7 +114,6 @@ class Session:
         self._size = 0
         self._wake: Wake | None = None
         self._has_room: Wake | None = None
-        self._probed = False
         self._held = False
         self._mute = False
         if carrier is not None:
@@ -244,7 +244,7 @@ class Session:
             self.fail("two polls at once")
             return False
         self._wake = wake
-        if self._waiting or self._probed or self.ended:
+        if self._waiting or self.ended:
             wake()
         return True
 
@@ -269,21 +269,21 @@ class Session:
 
     def probe(self) -> bool:
         """A WebSocket wants to take over; False: it may not."""
-        if self._probed or self.ended or self._carrier is not None:
+        if self.probed or self.ended or self._carrier is not None:
             return False
-        self._probed = True
+        self.probed = True
         if self._wake is not None:
             self._wake()
         return True
 
     def give_up_probe(self) -> None:
-        self._probed = False
+        self.probed = False
 
     def upgrade(self, carrier: Socket) -> None:
         """The WebSocket takes over."""
         waiting = b"".join(self._waiting)
         was_paused, self.paused = self.paused, False
-        self._probed = False
+        self.probed = False
         self._empty()
         self._listen()
         self._ride(carrier)

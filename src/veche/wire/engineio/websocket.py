@@ -97,6 +97,8 @@ class Transport:
     def paused(self) -> None:
         if self._session is not None:
             self._session.pause()
+        else:
+            self._socket.close()  # nothing was written but pongs: it floods us, and does not read
 
     def resumed(self) -> None:
         if self._session is not None:

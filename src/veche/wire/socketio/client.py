@@ -245,6 +245,7 @@ class Client:
         del self._sockets[socket.namespace]
         _tell_gone(socket, reason)
         socket.write = _nowhere
+        self.session.resume_reading()  # if it made the client wait, nobody else would end that
 
     # From sockets.
 

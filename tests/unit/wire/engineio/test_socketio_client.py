@@ -141,6 +141,14 @@ async def test_attachments(line):
     assert line.heard()[-1] == ("file", [b"\x01\x02"])
 
 
+@pytest.mark.parametrize("leaving", ["41", '42["out"]'])
+async def test_who_leaves_while_it_has_to_wait_is_read_on(line, leaving):
+    await line.says('40{"word":"please"}')
+    line.session.pause_reading()
+    await line.says(leaving)
+    assert line.session.reading, "who told it to wait is gone, and would never say otherwise"
+
+
 async def test_we_put_it_out(line):
     await line.says('40{"word":"please"}')
     assert await line.says('42["out"]', '42["ignored"]') == "41"

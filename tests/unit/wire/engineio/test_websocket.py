@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from veche.wire.engineio.polling import NOOP_AFTER
+from veche.wire.frames import PING
+
+from ..client import Client, frame, request
 from .test_polling import PATH, gone, opened
 
 
@@ -144,6 +149,30 @@ async def test_a_probe_that_is_never_finished(server, http):
     assert not poll.done(), "polls wait again"
     await http.post(server.url + PATH, params={"sid": sid}, content="1")
     await poll
+
+
+async def test_polls_of_a_probe_that_hangs_are_slow(server, http):
+    url, sid = server.url + PATH, await opened(http, server)
+    async with dial(server, sid) as socket:
+        await socket.send("2probe")
+        assert await socket.recv() == "3probe"
+        begin = time.perf_counter()
+        for _ in range(3):
+            assert (await http.get(url, params={"sid": sid})).text == "6"
+        assert time.perf_counter() - begin > 2 * NOOP_AFTER
+        poll = asyncio.create_task(http.get(url, params={"sid": sid}))
+        await http.post(url, params={"sid": sid}, content="4hello")
+        assert (await poll).text == "4hello", "and miss nothing"
+
+
+async def test_who_floods_instead_of_probing_is_hung_up_on(server, http):
+    sid = await opened(http, server)
+    with Client(("127.0.0.1", server.listener.getsockname()[1])) as client:
+        client.send(request(f"{PATH}?EIO=4&transport=websocket&sid={sid}"))
+        assert client.head()[0] == 101
+        client.send(frame(PING, b"x" * 125) * 8000)  # whose pongs are more than waits for one that does not read
+        assert client.closed_with() is None
+    assert (await http.post(server.url + PATH, params={"sid": sid}, content="4hello")).text == "ok"
 
 
 async def test_a_session_that_ends_while_it_is_probed(server, http):

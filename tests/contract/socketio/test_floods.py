@@ -1,0 +1,26 @@
+"""More at once than is stored at once: the client waits, and is heard again afterwards."""
+
+from __future__ import annotations
+
+import json
+
+from messenger.harness import Served
+
+from veche.wire.seat import MAX_WAITING
+
+from .conftest import Meet
+
+URL = "/socket.io/?EIO=4&transport=polling"
+
+
+def test_who_says_much_and_leaves_may_enter_again(server: Served, meet: Meet) -> None:
+    entering = f"40{json.dumps({'token': meet('ann').token})}"
+    much = [f'42["message","{number}"]' for number in range(MAX_WAITING + 1)]
+    with server.http() as http:
+        url = f"{URL}&sid={json.loads(http.get(URL).text[1:])['sid']}"
+        assert http.post(url, content=entering).text == "ok"
+        assert http.get(url).text.startswith('40{"sid":')
+        assert http.post(url, content="\x1e".join([*much, "41"])).text == "ok"
+        assert http.post(url, content=entering).text == "ok"
+        while '40{"sid":' not in http.get(url).text:
+            pass
