@@ -30,7 +30,7 @@ OF_THE_MOMENT = {
     r'"sid":"[^"]+"': '"sid":"ID"',
 }
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
-_TAKEN = re.compile(r"(\w+)=\$\(.*\)$", re.DOTALL)
+_TAKEN = re.compile(r"(\w+)=(?:\$\(.*\)|\".*\")$", re.DOTALL)
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterator
+from socket import create_connection
 
 import httpx
 import pytest

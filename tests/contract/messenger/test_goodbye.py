@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from .harness import PATIENCE, Person, Served, closed_with, text_of
 
@@ -81,10 +82,13 @@ def _online(person: Person, chat_id: int) -> set[int]:
     """Who has a socket that hears this chat, as the native door tells."""
     address = f"{person.server.base.replace('http', 'ws')}/v1/socket"
     with connect(address, proxy=None) as socket:
-        socket.send(json.dumps({"id": 1, "hello": {"token": person.token}}))
-        assert "hello" in json.loads(socket.recv(PATIENCE))
-        socket.send(json.dumps({"id": 2, "who": {"room_id": chat_id}}))
-        while True:
-            answer = json.loads(socket.recv(PATIENCE))
-            if "who" in answer:
-                return {somebody["id"] for somebody in answer["who"]["online"]}
+        _ask(socket, "hello", {"token": person.token})
+        return {somebody["id"] for somebody in _ask(socket, "who", {"room_id": chat_id})["online"]}
+
+
+def _ask(socket: ClientConnection, command: str, fields: dict[str, object]) -> Any:
+    """The answer to a command, past heartbeats and events."""
+    socket.send(json.dumps({"id": 1, command: fields}))
+    while command not in (answer := json.loads(socket.recv(PATIENCE))):
+        assert "error" not in answer
+    return answer[command]
