@@ -87,7 +87,7 @@ def test_what_is_no_token(meet: Meet, listener: ClientConnection, token: str) ->
 def test_who_pings_before_the_token_and_reads_nothing_is_not_read_for_ever(
     server: Served, listener: ClientConnection
 ) -> None:
-    with socket.create_connection(("127.0.0.1", int(server.base.rpartition(":")[2]))) as peer:
+    with create_connection(("127.0.0.1", int(server.base.rpartition(":")[2]))) as peer:
         peer.sendall(
             b"GET /connect HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
