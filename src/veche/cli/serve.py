@@ -14,6 +14,7 @@ import uvicorn
 from veche.app import Server
 from veche.settings import Settings
 from veche.storage.database import Database
+from veche.wire.bounded import BoundedHttp
 from veche.wire.websocket import WebSocket
 
 log = logging.getLogger("veche")
@@ -102,7 +103,7 @@ def serve(settings: Settings, listeners: list[socket.socket], started: Callable[
     config = uvicorn.Config(
         server.app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         ws=WebSocket,
         lifespan="on",
         log_config=None,

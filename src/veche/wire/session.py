@@ -90,13 +90,17 @@ Routes = Callable[[Upgrade], Accept]
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What all WebSockets of a server share; times in seconds, sizes in bytes."""
+    """What all connections of a server share; times in seconds, sizes in bytes."""
 
     routes: Routes
     heartbeats: Heartbeats
     trusted: Trusted = field(default_factory=Trusted)
     origins: frozenset[str] | None = None
     """Pages that may connect; None: all."""
+    request_within: float = 30.0
+    """How long a request may take to arrive, its body too, and how long a new connection may keep silent."""
+    max_head: int = 65_536
+    """How much of a request may be no body."""
     accept_within: float = 10.0
     linger: float = 1.0
     """How long the peer may take to answer our close."""

@@ -194,7 +194,7 @@ class WebSocket(asyncio.Protocol):
         except TimeoutError:
             self._refuse(Refused(503))
         except Exception:
-            _logger.exception("A WebSocket upgrade of %s failed", upgrade.path)
+            _logger.exception("A WebSocket upgrade of %r failed", upgrade.path)
             self._refuse(Refused(500))
         finally:
             self._task = None

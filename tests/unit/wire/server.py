@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 import uvicorn
 from uvicorn.config import Config
 
+from veche.wire.bounded import BoundedHttp
 from veche.wire.frames import binary_frame, ping_frame, text_frame
 from veche.wire.handshake import Refused, Upgrade
 from veche.wire.heartbeat import Heartbeats
@@ -116,7 +117,7 @@ class Server:
         self.started = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0)) if uds is None else unix_listener(uds)
         self.address: Address = self.listener.getsockname()
-        config = Config(self.app, ws=WebSocket, loop="uvloop", http="httptools", interface="asgi3", log_config=None)
+        config = Config(self.app, ws=WebSocket, loop="uvloop", http=BoundedHttp, interface="asgi3", log_config=None)
         self.uvicorn = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.uvicorn.run, args=([self.listener],), daemon=True)
 

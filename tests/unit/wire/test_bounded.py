@@ -1,0 +1,84 @@
+"""Who sends a request without end, or none, is not waited for for ever; nor is all of it kept."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+import pytest
+
+from veche.wire.frames import TEXT
+
+from .client import text
+from .server import Server
+
+HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+PATIENCE = 5.0
+
+
+def said_to(server: Server, *pieces: bytes) -> bytes:
+    """What is answered until the server hangs up; it may do so before all was sent."""
+    with socket.create_connection(server.address, PATIENCE) as peer:
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            for piece in pieces:
+                peer.sendall(piece)
+            while data := peer.recv(65_536):
+                answer += data
+        return answer
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"",),
+        (b"G",),
+        (HEAD,),
+        (HEAD, b"X: y"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", b"x"),
+        (CHUNKED, b"1\r\nx\r\n"),
+        (HEAD + b"\r\n", HEAD),
+    ],
+    ids=["silence", "a letter", "half a head", "half a header", "half a body", "half the chunks", "half the second"],
+)
+def test_a_request_that_does_not_come_is_not_waited_for(pieces: tuple[bytes, ...]) -> None:
+    with Server(request_within=0.3) as server:
+        began = time.monotonic()
+        answer = said_to(server, *pieces)
+        assert 0.2 < time.monotonic() - began < PATIENCE
+        assert answer.count(b"HTTP/1.1") <= 1
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (HEAD, *[b"X: " + b"x" * 1000 + b"\r\n"] * 2_000),
+        (HEAD, b"X: ", *[b"x" * 1000] * 2_000),
+        (b"GET /", *[b"x" * 1000] * 2_000),
+        (CHUNKED, b"1\r\nx\r\n0\r\n", *[b"X: " + b"x" * 1000 + b"\r\n"] * 2_000),
+        (CHUNKED, *[b"1\r\nx\r\n" * 1000] * 2_000),
+    ],
+    ids=["headers", "a header", "a path", "trailers", "chunks of a byte"],
+)
+def test_a_request_that_is_all_edge_is_not_kept(pieces: tuple[bytes, ...]) -> None:
+    with Server() as server:
+        assert said_to(server, *pieces)[:13] in (b"", b"HTTP/1.1 431 ", b"HTTP/1.1 200 ")
+        assert said_to(server, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+def test_a_long_head_and_a_long_body_come_in() -> None:
+    with Server() as server:
+        long_head = HEAD + b"X: " + b"x" * 60_000 + b"\r\n\r\n"
+        long_body = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
+        last = HEAD + b"Connection: close\r\n\r\n"
+        assert said_to(server, long_head, long_body, long_head, last).count(b"HTTP/1.1 200") == 4
+
+
+def test_an_upgraded_connection_is_no_request_any_more() -> None:
+    with Server(request_within=0.3) as server, server.client() as client:
+        began = time.monotonic()
+        while time.monotonic() - began < 0.6:
+            client.send(text("still here"))
+            assert client.frame() == (TEXT, b"still here")
