@@ -5,6 +5,7 @@ Gets: a command and a callback (or an await). Gives: the answer, after the commi
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ParamSpec, TypeVar, overload
 
 from veche.core import commands as c
@@ -100,17 +101,11 @@ class Chat:
 
     async def room(self, by: int, room_id: int) -> RoomView:
         """Look at a room that one is in, or that is public."""
-        view = await self.read(read.room, room_id, by)
-        if view is None or (view.room.kind not in PUBLIC and view.member is None):
-            raise ChatError(Code.NOT_FOUND, "No such room.", what="room", private=view is not None)
-        return view
+        return _visible(await self.read(read.room, room_id, by))
 
     async def entered_room(self, by: int, room_id: int) -> RoomView:
         """Look at a room that one is in (everybody is in the lobby)."""
-        view = await self.room(by, room_id)
-        if view.member is None and view.room.kind is not Kind.LOBBY:
-            raise ChatError(Code.NOT_MEMBER, "You are not in this room.", room_id=room_id)
-        return view
+        return _entered(await self.read(read.room, room_id, by))
 
     async def rooms(self, by: int, after: int = 0, limit: int | None = None) -> list[RoomView]:
         """Look at the rooms one is in, by id, without the lobby."""
@@ -136,14 +131,31 @@ class Chat:
         around: int | None = None,
     ) -> MessagePage:
         """Read a page of a room that one is in."""
-        await self.entered_room(by, room_id)
-        return await self.read(read.history, room_id, limit, before=before, after=after, around=around)
+        page = partial(read.history, room_id=room_id, limit=limit, before=before, after=after, around=around)
+        view, found = await self.read(read.beside_room, room_id, by, page)
+        _entered(view)
+        return found
 
     async def history_by_offset(self, by: int, room_id: int, offset: int, limit: int) -> tuple[list[Message], int]:
         """Read messages of a room that one is in, oldest first by offset, and how many there are in all."""
-        await self.entered_room(by, room_id)
-        return await self.read(read.history_by_offset, room_id, offset, limit)
+        page = partial(read.history_by_offset, room_id=room_id, offset=offset, limit=limit)
+        view, found = await self.read(read.beside_room, room_id, by, page)
+        _entered(view)
+        return found
 
     def is_connected(self, account_id: int, door: str) -> bool:
         """Tell whether an account has a connection through a door."""
         return any(connection.door == door for connection in self.hub.connections(account_id))
+
+
+def _visible(view: RoomView | None) -> RoomView:
+    if view is None or (view.room.kind not in PUBLIC and view.member is None):
+        raise ChatError(Code.NOT_FOUND, "No such room.", what="room", private=view is not None)
+    return view
+
+
+def _entered(found: RoomView | None) -> RoomView:
+    view = _visible(found)
+    if view.member is None and view.room.kind is not Kind.LOBBY:
+        raise ChatError(Code.NOT_MEMBER, "You are not in this room.", room_id=view.room.id)
+    return view

@@ -4,6 +4,7 @@ A line may hold whatever is valid UTF-8, NUL too, which PostgreSQL's text cannot
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import msgspec
 
@@ -37,11 +38,14 @@ def end(chat: Chat, echo_id: int) -> None:
     chat.submit(c.CloseEcho(echo_id), reply)
 
 
-async def history(chat: Chat, by: int) -> list[EchoLine]:
-    """Look at one's conversations that are over, one after another: those too that are over just now."""
+async def history(chat: Chat, by: int) -> AsyncIterator[list[EchoLine]]:
+    """Look at one's conversations that are over, one after another and by pages: those too that are over just now."""
     await chat.do(c.EndSession(by, ""))  # changes nothing; the writer answers in order, so what came before is stored
-    lines = await chat.read(read.echo_history, by)
-    return [EchoLine(line.source, msgspec.json.decode(line.text, type=str), line.at) for line in lines]
+    left, after = await chat.read(read.closed_echoes, by), 0
+    while left:
+        lines, left, after = await chat.read(read.echo_page, left, after)
+        if lines:
+            yield [EchoLine(line.source, msgspec.json.decode(line.text, type=str), line.at) for line in lines]
 
 
 async def end_left_open(chat: Chat) -> None:

@@ -1,6 +1,7 @@
 """Queries: each is one function of a snapshot (a connection in a read transaction) and plain values."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from sqlalchemy import Connection, Select, and_, func, select
 
@@ -13,6 +14,8 @@ from veche.storage import schema as t
 from veche.storage.entries import event_of
 from veche.storage.rows import ACCOUNTS, HEADS, MEMBERS, MESSAGES, ROOMS, member_of, message_of, room_of, rows
 from veche.storage.sqlite import by_key
+
+T = TypeVar("T")
 
 _heads = by_key(HEADS, t.logs.c.id)
 _people = by_key(select(t.accounts.c.id, t.accounts.c.username, t.accounts.c.name), t.accounts.c.id)
@@ -28,7 +31,10 @@ _events = select(
     t.events.c.data,
 )
 
+_echo_lines = select(t.echo_lines.c.id, t.echo_lines.c.source, t.echo_lines.c.text, t.echo_lines.c.created_at)
+
 PAGE_BYTES = 131_072
+PAGE_ECHOES = 1000
 
 
 def epoch(connection: Connection) -> str:
@@ -101,6 +107,13 @@ def room(connection: Connection, room_id: int, account_id: int) -> RoomView | No
     """Find a room as one account sees it, whether or not they are in it."""
     views = _views(connection, account_id, ROOMS.where(t.rooms.c.id == room_id))
     return views[0] if views else None
+
+
+def beside_room(
+    connection: Connection, room_id: int, account_id: int, query: Callable[[Connection], T]
+) -> tuple[RoomView | None, T]:
+    """Find a room, and what a query says, as of one moment: who was put out is shown nothing that was said after it."""
+    return room(connection, room_id, account_id), query(connection)
 
 
 def rooms_of(connection: Connection, account_id: int, after: int = 0, limit: int | None = None) -> list[RoomView]:
@@ -214,14 +227,28 @@ def history_by_offset(
     return [message_of(row) for row in rows], total
 
 
-def echo_history(connection: Connection, account_id: int) -> list[EchoLine]:
-    """Read an account's conversations with the echo that are over, in the order in which they ended."""
-    lines = select(t.echo_lines.c.source, t.echo_lines.c.text, t.echo_lines.c.created_at)
-    query = lines.join(t.echoes, t.echoes.c.id == t.echo_lines.c.echo_id).where(
-        t.echoes.c.account_id == account_id, t.echoes.c.closed_at.is_not(None)
-    )
-    rows = connection.execute(query.order_by(t.echoes.c.closed_at, t.echoes.c.id, t.echo_lines.c.id))
-    return [EchoLine(*row) for row in rows]
+def closed_echoes(connection: Connection, account_id: int) -> list[int]:
+    """Name an account's conversations with the echo that are over, in the order in which they ended."""
+    query = select(t.echoes.c.id).where(t.echoes.c.account_id == account_id, t.echoes.c.closed_at.is_not(None))
+    return list(connection.scalars(query.order_by(t.echoes.c.closed_at, t.echoes.c.id)))
+
+
+def echo_page(connection: Connection, echo_ids: list[int], after: int) -> tuple[list[EchoLine], list[int], int]:
+    """Read lines of conversations, one after another, of the first one those after a line: as many as 128 KiB allow.
+
+    With it goes what the next page is asked by: the conversations that are left, and a line.
+    """
+    found: list[EchoLine] = []
+    size = 0
+    for index, echo_id in enumerate(echo_ids[:PAGE_ECHOES]):
+        query = _echo_lines.where(t.echo_lines.c.echo_id == echo_id, t.echo_lines.c.id > after)
+        for id, source, text, at in connection.execute(query.order_by(t.echo_lines.c.id)):
+            found.append(EchoLine(source, text, at))
+            size += size_of(text)
+            if size > PAGE_BYTES:
+                return found, echo_ids[index:], id
+        after = 0
+    return found, echo_ids[PAGE_ECHOES:], 0
 
 
 def open_echoes(connection: Connection) -> list[int]:

@@ -1,11 +1,13 @@
 """HTTP plumbing for the dialects' REST: what a route can ask for, how it answers, and how refusals become answers."""
 
-from collections.abc import Callable, Coroutine, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Annotated, Any, cast
 
 import msgspec
 from fastapi import Depends, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -29,6 +31,28 @@ _encode = msgspec.json.Encoder().encode
 def reply(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Answer with JSON that must not be kept by caches."""
     return Response(_encode(value), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+
+
+async def reply_by_pages(pages: AsyncIterator[list[Any]]) -> Response:
+    """Answer with a JSON array that never stands in memory as a whole, from pages of which none is empty.
+
+    A refusal of the first ones is an answer; after that only an array that does not end can tell of it.
+    """
+    first = await anext(pages, None) or []
+    second = await anext(pages, None)
+    if second is None:
+        return reply(first)
+
+    async def array() -> AsyncIterator[bytes]:
+        yield b"[" + _encode(first)[1:-1]
+        page: list[Any] | None = second
+        with contextlib.suppress(ChatError):
+            while page is not None:
+                yield b"," + _encode(page)[1:-1]
+                page = await anext(pages, None)
+            yield b"]"
+
+    return StreamingResponse(array(), 200, {"Cache-Control": "no-store"}, "application/json")
 
 
 def chat_of(request: Request) -> Chat:

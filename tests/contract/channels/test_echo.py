@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import signal
 from pathlib import Path
+from socket import create_connection
 
+import httpx
 import pytest
-from messenger.harness import Served, closed_with, heard
+from messenger.harness import PATIENCE, Served, closed_with, heard
 
 from .conftest import Meet, Person, both
 
@@ -42,6 +46,47 @@ def test_conversations_stand_one_after_another_as_they_ended(meet: Meet) -> None
     for index in (2, 0, 1):
         sockets[index].close()
     assert ann.history == both("2", "5", "0", "3", "1", "4")
+
+
+def test_a_history_of_many_pages_is_whole(meet: Meet) -> None:
+    ann = meet("ann")
+    texts = [f"{number} {'x' * 40_000}" for number in range(7)] + [f"{number}" for number in range(10)]
+    for _ in range(3):
+        ann.connect("echo_ws").close()
+        socket = ann.connect("echo_ws")
+        for text in texts:
+            socket.send(text)
+            assert heard(socket) == text
+        socket.close()
+    assert ann.history == both(*texts * 3)
+
+
+def test_readers_of_a_long_history_that_do_not_read_cost_little(tmp_path: Path) -> None:
+    with Served(tmp_path) as server, contextlib.ExitStack() as readers:
+        ann = Person.new(server, "ann")
+        socket = ann.connect("echo_ws")
+        for _ in range(300):
+            socket.send("x" * 65_536)
+            heard(socket)
+        socket.close()
+        before = memory_of(server)
+        url = httpx.URL(server.base)
+        head = f"GET /history HTTP/1.1\r\nHost: x\r\nAuthorization: {ann.http.headers['Authorization']}\r\n\r\n"
+        for _ in range(5):
+            reader = readers.enter_context(create_connection((str(url.host), url.port or 0), PATIENCE))
+            reader.sendall(head.encode())
+            assert reader.recv(17) == b"HTTP/1.1 200 OK\r\n"
+        assert len(ann.history) == 600
+        assert memory_of(server) - before < 100_000
+        ann.leave()
+
+
+def memory_of(server: Served) -> int:
+    """The most that it has held at any time, in KiB."""
+    assert server.process is not None
+    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{server.process.pid}/status").read_text())
+    assert found is not None
+    return int(found[1])
 
 
 @pytest.mark.parametrize("how", ["close", "drop", "sign out"])

@@ -16,7 +16,7 @@ from veche.storage.database import Database
 
 from .conftest import Town
 
-LARGE = ("messages", "members", "accounts", "rooms", "logs", "events", "sessions")
+LARGE = ("messages", "members", "accounts", "rooms", "logs", "events", "sessions", "echoes", "echo_lines")
 
 COMMANDS: list[c.Command] = [
     c.SendMessage(1, 1, "hi", "native", "c1"),
@@ -46,6 +46,8 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "before": lambda on: read.history(on, 1, 50, before=9),
     "after": lambda on: read.history(on, 1, 50, after=2),
     "around": lambda on: read.history(on, 1, 50, around=3),
+    "echoes": lambda on: read.closed_echoes(on, 1),
+    "lines of an echo": lambda on: read.echo_page(on, [1, 2], 0),
     "session": lambda on: read.session(on, "s1"),
     "by username": lambda on: read.credentials(on, username="ann"),
     "by e-mail": lambda on: read.credentials(on, email="dan@x.org"),

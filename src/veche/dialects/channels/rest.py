@@ -14,7 +14,7 @@ from veche.dialects.channels.links import ECHO, PUBLIC, Links
 from veche.dialects.channels.rules import Credentials, Registration
 from veche.service import echoes
 from veche.service.accounts import Login
-from veche.wire.http import AccountsOf, AddressOf, ChatOf, reply, route_class
+from veche.wire.http import AccountsOf, AddressOf, ChatOf, reply, reply_by_pages, route_class
 from veche.wire.proxy import Trusted
 
 _bearer = HTTPBearer(auto_error=False, description="The token of `login`.")
@@ -47,7 +47,8 @@ async def login(body: Credentials, accounts: AccountsOf, address: AddressOf) -> 
 
 async def history(login: LoginOf, chat: ChatOf) -> Response:
     """Read one's conversations with the echo that are over, one after another."""
-    return reply([encode.record(line) for line in await echoes.history(chat, login.account.id)])
+    pages = echoes.history(chat, login.account.id)
+    return await reply_by_pages([encode.record(line) for line in page] async for page in pages)
 
 
 def link(links: Links, channel: str) -> Callable[..., Awaitable[Response]]:

@@ -5,13 +5,11 @@ from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from veche.core import commands as c
 from veche.core.errors import ChatError, Code
 from veche.core.rooms import Kind
-from veche.core.views import MessagePage
 from veche.dialects.messenger import encode
 from veche.dialects.messenger.errors import invalid, problem
 from veche.dialects.messenger.rules import (
@@ -26,9 +24,9 @@ from veche.dialects.messenger.rules import (
 )
 from veche.service.accounts import Login
 from veche.service.chat import Chat
-from veche.wire.http import AccountsOf, AddressOf, ChatOf, reply, route_class
+from veche.wire.http import AccountsOf, AddressOf, ChatOf, reply, reply_by_pages, route_class
 
-PAGE = 1000
+PAGE = 100  # of up to 64 KiB each
 
 # Clients that say no Content-Type were understood by the original's FastAPI, so they are here.
 router = APIRouter(tags=["messenger"], route_class=route_class(problem, invalid), strict_content_type=False)
@@ -107,22 +105,16 @@ def _check_other(by: int, member_ids: list[int]) -> None:
 @router.get("/chats/{chat_id}/messages")
 async def messages(chat_id: Id, login: LoginOf, chat: ChatOf) -> Response:
     """Read all messages of a chat, oldest first."""
-    page = await chat.history(login.account.id, chat_id, PAGE, after=0)
-    if not page.more_after:
-        return reply([encode.stored(message) for message in page.items])
-    return StreamingResponse(_all(chat, login.account.id, page), 200, {"Cache-Control": "no-store"}, "application/json")
+    return await reply_by_pages(_pages(chat, login.account.id, chat_id))
 
 
-async def _all(chat: Chat, by: int, page: MessagePage) -> AsyncIterator[bytes]:
-    """Write a long chat page by page, so that it never stands in memory as a whole."""
-    before = b"["
-    while True:
-        yield before + encode.to_json([encode.stored(message) for message in page.items])[1:-1]
-        if not page.more_after:
-            break
-        before = b","
-        page = await chat.history(by, page.items[-1].log_id, PAGE, after=page.items[-1].seq)
-    yield b"]"
+async def _pages(chat: Chat, by: int, chat_id: int) -> AsyncIterator[list[encode.StoredMessage]]:
+    after: int | None = 0
+    while after is not None:
+        page = await chat.history(by, chat_id, PAGE, after=after)
+        after = page.items[-1].seq if page.more_after else None
+        if page.items:
+            yield [encode.stored(message) for message in page.items]
 
 
 @router.post("/chats/{chat_id}/messages")
