@@ -10,6 +10,8 @@ MAX_EMAIL = 254
 MAX_CLIENT_MESSAGE_ID = 64
 RESERVED_HANDLES = frozenset({"admin", "anonymous", "error", "system", "veche"})
 
+_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_SELECTORS = frozenset(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 _MIXABLE = frozenset({"LATIN", "CYRILLIC", "GREEK"})
 
 
@@ -31,11 +33,15 @@ def check_text(text: str) -> None:
 
 
 def check_name(name: str, field: str = "name", longest: int = MAX_NAME) -> None:
-    """Refuse names that hide or reorder what people see: control, bidirectional, zero-width characters, surrogates."""
+    """Refuse names that hide or reorder what people see: control, bidirectional, zero-width characters, surrogates.
+
+    Letters of which nothing is seen too: fillers, and in usernames what only chooses between forms of a letter.
+    """
     if len(name) > longest:
         raise ChatError(Code.INVALID, f"A {field} may have {longest} characters.", field=field)
+    unseen = _FILLERS | _SELECTORS if field == "username" else _FILLERS  # elsewhere an emoji may need a selector
     for char in name:
-        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        if char in unseen or unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
             raise ChatError(Code.INVALID, f"A {field} may not hold invisible or control characters.", field=field)
 
 

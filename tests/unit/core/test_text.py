@@ -40,6 +40,20 @@ def test_a_name_that_passes_can_be_stored_and_seen(name: str) -> None:
         assert not set(name) & set("\0\n\r\t\x7f\u200b\u200d\u202e\u2066\ufeff\u2028\u2029")
 
 
+@pytest.mark.parametrize("unseen", ["\u034f", "\u115f", "\u1160", "\u17b4", "\u2800", "\u3164", "\uffa0"])
+def test_letters_of_which_nothing_is_seen_are_in_no_name(unseen: str) -> None:
+    for field in ("name", "username"):
+        with pytest.raises(ChatError):
+            check_name(f"admin{unseen}", field)
+
+
+@pytest.mark.parametrize("selector", ["\ufe0f", "\ufe00", "\u180b", "\U000e0100"])
+def test_what_chooses_a_form_is_in_no_username_but_may_follow_an_emoji_elsewhere(selector: str) -> None:
+    check_name(f"❤{selector}")
+    with pytest.raises(ChatError):
+        check_name(f"admin{selector}", "username")
+
+
 @REPEATABLE
 @given(anything)
 def test_a_handle_is_its_own_handle(name: str) -> None:
