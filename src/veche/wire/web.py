@@ -126,6 +126,8 @@ class SharedPaths:
             await self._app(scope, receive, send)
             return
         body = await _body(receive)
+        if body is None:
+            return
         door = self._choose(scope["path"], body)
         if door is None:
             await response(_UNCLAIMED)(scope, receive, send)
@@ -149,10 +151,13 @@ _UNCLAIMED: Answer = (
 )
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive) -> bytes | None:
+    """Read a body, which BodyLimit bounds; None where the client hung up before it was whole."""
     body, more = b"", True
-    while more:  # BodyLimit bounds it
+    while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return body
