@@ -10,8 +10,8 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 OLDER = [
     "## What the older contracts call them",
     "",
-    "The environment of the five older back ends works as it is. `VECHE_*` and the command line win; what is empty is",
-    "not set.",
+    "The environment of the five older back ends is understood. `VECHE_*` and the command line win; what is empty is",
+    "not set. An address of PostgreSQL stops the start for now: set `VECHE_DATABASE_URL` beside it.",
     "",
     "| name | stands for |",
     "|---|---|",

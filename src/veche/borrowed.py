@@ -18,6 +18,7 @@ log = logging.getLogger("veche")
 
 WEAK = frozenset({"secret", "dev-secret", "changeme", "secret-key", "your-secret-key", "supersecret", "password"})
 LEAST_BYTES = 16
+OURS = "VECHE_SECRET"  # where it is set, no other one is looked at
 SECRETS = ("JWT_SECRET", "SECRET_KEY", "JWT_SECRET_KEY")
 TRUE = ("True", "true", "1")  # to 003; all else is false
 REACHED_FROM_ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104
@@ -51,7 +52,7 @@ class BorrowedError(Exception):
 def borrowed(environ: Mapping[str, str]) -> dict[str, Any]:
     """Read them: our names, and values as text or as YAML has them. Empty ones count as not set."""
     given = {name: value for name, value in environ.items() if value}
-    found = _yaml(given.get("CONFIG_PATH")) | _environment(given)
+    found = _yaml(given) | _environment(given)
     return {name: value for name, value in found.items() if value not in (None, "")}
 
 
@@ -68,7 +69,7 @@ def _environment(given: Mapping[str, str]) -> dict[str, Any]:
     if given.get("JWT_ALGORITHM", "HS256") != "HS256":
         raise BorrowedError("JWT_ALGORITHM: tokens are signed with HS256.")
     for name in SECRETS:
-        if name in given:
+        if name in given and OURS not in given:
             found.setdefault("secret", strong(name, given[name]))
     return {name: value for name, value in found.items() if value is not None}
 
@@ -115,14 +116,16 @@ def _minutes(given: Mapping[str, str], name: str) -> int | None:
     return int(given[name]) * 60
 
 
-def _yaml(path: str | None) -> dict[str, Any]:
-    if path is None:
+def _yaml(given: Mapping[str, str]) -> dict[str, Any]:
+    if (path := given.get("CONFIG_PATH")) is None:
         return {}
     try:
         file = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise BorrowedError(f"CONFIG_PATH: {path} cannot be read: {error}.") from None
     pkg, http, socket, jwt = (_part(file, name) for name in ("pkg", "http", "websocket", "jwt"))
+    if socket.get("check_origin") and not socket.get("allowed_origins"):
+        raise BorrowedError("websocket.check_origin needs websocket.allowed_origins: which pages may connect.")
     found = {
         "host": http.get("host"),
         "port": http.get("port"),
@@ -131,7 +134,7 @@ def _yaml(path: str | None) -> dict[str, Any]:
         "rooms_text_bytes": socket.get("msg_max_length"),
         "origins": tuple(socket.get("allowed_origins") or ()) if socket.get("check_origin") else None,
         "rooms_token_seconds": _duration(jwt.get("expire")),
-        "secret": strong("jwt.secret", str(jwt["secret"])) if jwt.get("secret") else None,
+        "secret": strong("jwt.secret", str(jwt["secret"])) if jwt.get("secret") and OURS not in given else None,
     }
     return {name: value for name, value in found.items() if value is not None}
 

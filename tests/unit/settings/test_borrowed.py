@@ -80,7 +80,13 @@ def test_a_weak_secret_stops_the_start_and_is_not_repeated(name, secret):
     assert secret not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "jwt: {expire: soon}"])
+def test_no_secret_is_looked_at_where_ours_is_set(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("jwt: {secret: weak}")
+    assert borrowed({"JWT_SECRET": "weak", "CONFIG_PATH": str(path), "VECHE_SECRET": "x" * 40}) == {}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "jwt: {expire: soon}", "websocket: {check_origin: true}"])
 def test_yaml_that_cannot_be_used(tmp_path, text):
     path = tmp_path / "config.yml"
     path.write_text(text)
