@@ -107,6 +107,11 @@ def response(answer: Answer) -> Response:
     return Response(body, status, headers)
 
 
+def is_at(path: str, place: str) -> bool:
+    """Tell whether a path is a place, or below it."""
+    return path == place or path.startswith(f"{place}/")
+
+
 class Mounted:
     """Hands what is asked at a path of `mounts`, or below it, to the application there.
 
@@ -121,7 +126,7 @@ class Mounted:
         app = self._app
         if scope["type"] == "http":
             for path, mounted in self._mounts.items():
-                if scope["path"] == path or scope["path"].startswith(f"{path}/"):
+                if is_at(scope["path"], path):
                     app = mounted
         await app(scope, receive, send)
 

@@ -119,5 +119,7 @@ def _either(one: Json, other: Json) -> Json:
 
 def _joined(one: Json, other: Json) -> Json:
     """Join two objects with all that is in them; where both have a text, the first one's stays."""
-    shared = {key: _joined(one[key], other[key]) for key in one if key in other and isinstance(one[key], dict)}
-    return {**one, **other} | one | shared
+    both = dict(one)
+    for key, value in other.items():
+        both[key] = _joined(both[key], value) if isinstance(both.get(key), dict) else both.get(key, value)
+    return both

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from veche.wire.door import Door, detail
 from veche.wire.handshake import Refused, Upgrade
-from veche.wire.http import Answer, BodyLimit, Mounted, SafeHeaders, reply, response
+from veche.wire.http import Answer, BodyLimit, Mounted, SafeHeaders, is_at, reply, response
 from veche.wire.openapi import TITLE, document_of
 from veche.wire.session import Accept, Routes
 
@@ -89,7 +89,7 @@ class _Plain:
     def answer(self, path: str, status: int, sentence: str) -> Answer:
         alone = len(self._doors) == 1
         for door in self._doors:
-            if alone or any(path == own or path.startswith(f"{own}/") for own in (f"/{door.name}", *door.owns)):
+            if alone or any(is_at(path, own) for own in (f"/{door.name}", *door.owns)):
                 return door.plain(status, sentence)
         return detail(status, sentence)
 
