@@ -96,8 +96,8 @@ class Seat:
             self._socket.close(code, reason)
 
     def read_on(self) -> None:
-        """Let the peer be read again, unless it is slow or too much of its waits."""
-        if self._socket is not None and not self.connection.slow and not self._is_full():
+        """Let the peer be read again, unless it is slow, too much of its waits, or the seat was left."""
+        if self._socket is not None and not (self.ended or self.connection.slow or self._is_full()):
             self._socket.resume_reading()
 
     def _is_full(self) -> bool:

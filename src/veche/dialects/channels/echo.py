@@ -103,8 +103,8 @@ class ProxiedEcho:
         await self._chat.do(echoes.spoken(self._echo_id, ("server", answer)))
         if not self._client.seat.ended:
             self._client.seat.send(answer.encode())
-            if self._lines.empty() and not self._client.seat.connection.slow:
-                self._socket.resume_reading()
+            if self._lines.empty():
+                self._client.seat.read_on()
 
     def over(self) -> None:
         if self._task is not None and self._task is not asyncio.current_task():

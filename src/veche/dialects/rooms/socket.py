@@ -20,7 +20,7 @@ from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
 from veche.wire.frames import ping_frame
 from veche.wire.handshake import Refused, Upgrade
-from veche.wire.seat import MAX_WAITING, Seat
+from veche.wire.seat import Seat
 from veche.wire.session import Accepted, Socket
 
 MAX_HELD = 10_000  # frames that wait for a join or a leave: all that was received when it began, and some more
@@ -168,8 +168,7 @@ class RoomSocket:
             self._take(self._held.popleft())
         if self._moving is None:
             self._held = None
-            if not self.seat.connection.slow and self._presence.unanswered < MAX_WAITING:
-                self._socket.resume_reading()
+            self.seat.read_on()
 
 
 class Accept:
