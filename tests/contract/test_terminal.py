@@ -6,7 +6,6 @@ tokens and session ids are of the moment. A command that has printed what it sho
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PATIENCE, VECHE, Servers
+from npm import installed
 from transcript import Head
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,18 +35,10 @@ _TAKEN = re.compile(r"(\w+)=(?:\$\(.*\)|\".*\")$", re.DOTALL)
 
 @pytest.fixture(scope="session")
 def wscat() -> Path:
-    """The folder of the command, from npm at the first run."""
-    if shutil.which("npm") is None or shutil.which("curl") is None:
-        pytest.fail("There is no npm or no curl on this machine, and these tests run what the docs show.", False)
-    place = ROOT / ".cache" / "wscat"
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / "node_modules" / "wscat").exists():
-            quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-            if subprocess.run(["npm", "install", *quiet, "--prefix", place, WSCAT], check=False).returncode:
-                pytest.fail(f"npm could not install {WSCAT}: these tests need it.", False)
-    return place / "node_modules" / ".bin"
+    """The folder of the command."""
+    if shutil.which("curl") is None:
+        pytest.fail("There is no curl on this machine, and these tests run what the docs show.", False)
+    return installed(WSCAT, "wscat") / "node_modules" / ".bin"
 
 
 def commands(page: str) -> Iterator[tuple[str, list[str]]]:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import json
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 from messenger.harness import PATIENCE, Served
+from npm import installed
 from websockets.sync.client import ClientConnection, connect
 
-ROOT = Path(__file__).resolve().parents[3]
 CLIENT = "socket.io-client@4"
 _numbers = itertools.count(1)
 
@@ -118,16 +115,5 @@ def http(server: Served) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """Where the real client is installed, from npm at the first run."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.fail("There is no node with npm on this machine, and socket.io-client runs on nothing else.", False)
-    place = ROOT / ".cache" / "socketio" / "client"
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / "node_modules" / "socket.io-client").exists():
-            quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-            done = subprocess.run(["npm", "install", *quiet, "--prefix", place, CLIENT], check=False)
-            if done.returncode:
-                pytest.fail(f"npm could not install {CLIENT}: these tests need it.", False)
-    return place
+    """Where the real client is installed."""
+    return installed(CLIENT, "socketio/client")
