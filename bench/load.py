@@ -1,4 +1,4 @@
-"""Run the load client against an open door and read the server's counters over exactly its window."""
+"""Run the load client against an open dialect and read the server's counters over exactly its window."""
 
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ import msgspec
 from bench import machine
 from bench.build import program
 from bench.errors import BenchError
-from bench.peers import Door, Site
+from bench.peers import Dialect, Site
 
 WARMUP_SECONDS = 0.7
 EXTRA_SECONDS = 60  # to open, to drain twice and to end, above the sending itself
@@ -71,30 +71,30 @@ class Measured(msgspec.Struct, frozen=True):
         return max(self.busy_s - self.server_cpu_s - self.report.client_cpu_s, 0) / self.report.seconds
 
 
-During = Callable[[Door, list[int]], AbstractContextManager[None]]
+During = Callable[[Dialect, list[int]], AbstractContextManager[None]]
 
 
-def _unwatched(_door: Door, _deaf: list[int]) -> AbstractContextManager[None]:
+def _unwatched(_door: Dialect, _deaf: list[int]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def measure(site: Site, door: Door, load: Load, during: During = _unwatched) -> Measured:
+def measure(site: Site, dialect: Dialect, load: Load, during: During = _unwatched) -> Measured:
     """Run the load; `during` gets the local ports of the members that never read, and spans the window."""
-    with _client(site, [*_door_options(site, door), *_load_options(site, door, load)]) as client:
+    with _client(site, [*_door_options(site, dialect), *_load_options(site, dialect, load)]) as client:
         deaf = [int(line.split()[1]) for line in client.lines_before("begin")]
-        before, busy_before = machine.cpu_seconds(door.server.pid), machine.busy_seconds()
-        with during(door, deaf):
+        before, busy_before = machine.cpu_seconds(dialect.server.pid), machine.busy_seconds()
+        with during(dialect, deaf):
             client.tell("go\n")
             client.lines_before("end")
-        cpu, busy = machine.cpu_seconds(door.server.pid) - before, machine.busy_seconds() - busy_before
+        cpu, busy = machine.cpu_seconds(dialect.server.pid) - before, machine.busy_seconds() - busy_before
         return Measured(msgspec.json.decode(client.line(), type=Report), cpu, busy)
 
 
 @contextmanager
-def idle(site: Site, door: Door, connections: int) -> Iterator[None]:
+def idle(site: Site, dialect: Dialect, connections: int) -> Iterator[None]:
     """Hold open sockets while the block runs; raises when the server closed one of them."""
     options = ["--idle", "--connections", str(connections), "--limit", str(IDLE_LIMIT_SECONDS)]
-    with _client(site, [*options, *_door_options(site, door)]) as client:
+    with _client(site, [*options, *_door_options(site, dialect)]) as client:
         client.lines_before("ready")
         yield
         client.end()
@@ -103,17 +103,17 @@ def idle(site: Site, door: Door, connections: int) -> Iterator[None]:
         raise BenchError(f"The server closed {closed} of {connections} idle sockets.")
 
 
-def _door_options(site: Site, door: Door) -> list[str]:
-    options = ["--port", str(door.server.port), "--path", door.path]
-    if door.ready:
-        options += ["--ready", door.ready]
-    if door.first:
-        options += ["--first", _file(site, "first", door.first)]
+def _door_options(site: Site, dialect: Dialect) -> list[str]:
+    options = ["--port", str(dialect.server.port), "--path", dialect.path]
+    if dialect.ready:
+        options += ["--ready", dialect.ready]
+    if dialect.first:
+        options += ["--first", _file(site, "first", dialect.first)]
     return options
 
 
-def _load_options(site: Site, door: Door, load: Load) -> list[str]:
-    room = "%r" if door.rooms else str(door.room)
+def _load_options(site: Site, dialect: Dialect, load: Load) -> list[str]:
+    room = "%r" if dialect.rooms else str(dialect.room)
     send = f'{{"room_id":{room},"text":"@%t {load.text}","client_message_id":"c-%n-%t"}}'
     values: dict[str, object] = {
         "connections": load.connections,
@@ -123,13 +123,13 @@ def _load_options(site: Site, door: Door, load: Load) -> list[str]:
         "never-read": load.never_read,
         "warmup": WARMUP_SECONDS,
         "limit": int(load.seconds + EXTRA_SECONDS),
-        "message": door.message or f'{{"id":%n,"send":{send}}}',
-        "ack": door.ack,
+        "message": dialect.message or f'{{"id":%n,"send":{send}}}',
+        "ack": dialect.ack,
     }
-    if door.delivery:
-        values["delivery"] = door.delivery
-    if door.rooms:
-        values["rooms"] = _file(site, "rooms", door.rooms)
+    if dialect.delivery:
+        values["delivery"] = dialect.delivery
+    if dialect.rooms:
+        values["rooms"] = _file(site, "rooms", dialect.rooms)
     return [part for name, value in values.items() for part in (f"--{name}", str(value))]
 
 

@@ -30,7 +30,7 @@ class Crowd:
 
 
 @dataclass(frozen=True)
-class Door:
+class Dialect:
     """How to speak to one running server. `first` and `rooms` have one entry a socket, or none.
 
     `message` is what is sent, and `delivery` how it arrives, where that is not as in the native contract.
@@ -55,24 +55,24 @@ class Site:
     naive_path: str = ""
 
 
-Peer = Callable[[Site, Crowd], AbstractContextManager[Door]]
+Peer = Callable[[Site, Crowd], AbstractContextManager[Dialect]]
 
 OWN_MESSAGE = '"client_message_id":"c-%n-'  # a peer without acknowledgements: the sender's own message coming back
 
 
 @contextmanager
-def naive(site: Site, crowd: Crowd) -> Iterator[Door]:
+def naive(site: Site, crowd: Crowd) -> Iterator[Dialect]:
     """bench/naive.py as its author would run it: uvicorn with its defaults. All are in one room."""
     port = free_port()
     path = os.pathsep.join(filter(None, [site.naive_path, os.environ.get("PYTHONPATH", "")]))
     command = [sys.executable, "-m", "uvicorn", "bench.naive:app", "--port", str(port)]
     with running(command, port, site.folder / "naive.log", {"PYTHONPATH": path}) as server:
-        yield Door(server, "/ws/1", OWN_MESSAGE)
+        yield Dialect(server, "/ws/1", OWN_MESSAGE)
 
 
 @contextmanager
-def limit(site: Site, crowd: Crowd) -> Iterator[Door]:
+def limit(site: Site, crowd: Crowd) -> Iterator[Dialect]:
     """bench/limit.c: one send(2) a message and member, and nothing else. All are in one room."""
     port = free_port()
     with running([str(program("limit")), str(port)], port, site.folder / "limit.log") as server:
-        yield Door(server, "/", OWN_MESSAGE)
+        yield Dialect(server, "/", OWN_MESSAGE)

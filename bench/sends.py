@@ -37,9 +37,9 @@ def write(plan: Plan, batch: int) -> Row:
 def send_through_sockets(plan: Plan) -> Row:
     """The peak, closed loop; then half of it, open loop, on the same server."""
     seconds = plan.seconds(3)
-    with plan.peers["veche"](plan.site, CROWD) as door:
-        peak = measure(plan.site, door, Load(CROWD.sockets, CROWD.sockets, seconds)).report
-        steady = measure(plan.site, door, Load(CROWD.sockets, CROWD.sockets, seconds, rate=peak.acked_per_s / 2))
+    with plan.peers["veche"](plan.site, CROWD) as dialect:
+        peak = measure(plan.site, dialect, Load(CROWD.sockets, CROWD.sockets, seconds)).report
+        steady = measure(plan.site, dialect, Load(CROWD.sockets, CROWD.sockets, seconds, rate=peak.acked_per_s / 2))
     half = steady.report
     return {
         "peak messages/s": peak.acked_per_s,

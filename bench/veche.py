@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from bench.errors import BenchError
-from bench.peers import Crowd, Door, Rooms, Site
+from bench.peers import Crowd, Dialect, Rooms, Site
 from bench.server import Server, free_port, running
 
 VECHE = Path(sys.executable).with_name("veche")
@@ -35,7 +35,7 @@ class Prepared:
 
 
 @contextmanager
-def veche(site: Site, crowd: Crowd) -> Iterator[Door]:
+def veche(site: Site, crowd: Crowd) -> Iterator[Dialect]:
     """A fresh server with the crowd's accounts and rooms in it, on a copy of a folder that is made once a run."""
     prepared = prepare(site, crowd)
     folder = Path(mkdtemp(dir=site.folder, prefix="veche-"))
@@ -45,7 +45,7 @@ def veche(site: Site, crowd: Crowd) -> Iterator[Door]:
     rooms = prepared.rooms if crowd.rooms is Rooms.EACH else ()
     try:
         with serve(folder) as server:
-            yield Door(server, "/v1/socket", ACK, prepared.rooms[0], CAUGHT_UP, tuple(first), rooms)
+            yield Dialect(server, "/v1/socket", ACK, prepared.rooms[0], CAUGHT_UP, tuple(first), rooms)
     finally:
         shutil.rmtree(folder)
 

@@ -17,15 +17,17 @@ from fastapi import FastAPI
 
 from veche.bus.memory import MemoryBus
 from veche.core.rooms import LOBBY_ID, LogId
-from veche.dialects.channels import door as channels
+from veche.dialects.channels import dialect as channels
 from veche.dialects.channels.options import Options, Target
-from veche.dialects.dispatch import door as dispatch
-from veche.dialects.messenger import door as messenger
-from veche.dialects.native import door as native
-from veche.dialects.rooms import door as rooms
+from veche.dialects.dispatch import dialect as dispatch
+from veche.dialects.messenger import dialect as messenger
+from veche.dialects.native import dialect as native
+from veche.dialects.rooms import dialect as rooms
 from veche.dialects.rooms.options import Options as RoomsOptions
-from veche.dialects.socketio import door as socketio
+from veche.dialects.socketio import dialect as socketio
 from veche.dialects.socketio.options import Options as SocketioOptions
+from veche.gateway.application import sockets_of, web_of
+from veche.gateway.dialect import Dialect, Parts
 from veche.hub.hub import Hub
 from veche.service import echoes
 from veche.service.accounts import Accounts
@@ -38,11 +40,9 @@ from veche.storage import read
 from veche.storage.database import Database
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
-from veche.wire.door import Door, Parts
+from veche.wire.handler import WIRE, Wire
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.proxy import Trusted
-from veche.wire.session import WIRE, Wire
-from veche.wire.web import sockets_of, web_of
 
 log = logging.getLogger("veche")
 
@@ -50,28 +50,28 @@ COMPARE_SECONDS = 1.0  # how often heads are held against the database: bounds h
 COMPARE_AT_ONCE = 2000
 
 
-def _channels(parts: Parts, settings: Settings) -> Door:
+def _channels(parts: Parts, settings: Settings) -> Dialect:
     target = Target(settings.echo_upstream, settings.echo_upstream_greets) if settings.echo_proxy else None
-    return channels.door(parts, Options(settings.channels_open_links, settings.channels_host, target))
+    return channels.dialect(parts, Options(settings.channels_open_links, settings.channels_host, target))
 
 
-def _rooms(parts: Parts, settings: Settings) -> Door:
+def _rooms(parts: Parts, settings: Settings) -> Dialect:
     options = RoomsOptions(settings.rooms_system_name, settings.rooms_error_name, settings.rooms_text_bytes)
-    return rooms.door(parts, options)
+    return rooms.dialect(parts, options)
 
 
-def _socketio(parts: Parts, settings: Settings) -> Door:
+def _socketio(parts: Parts, settings: Settings) -> Dialect:
     origins = frozenset(settings.origins) or None
-    return socketio.door(parts, SocketioOptions(settings.socketio_anonymous, origins, _trusted(settings)))
+    return socketio.dialect(parts, SocketioOptions(settings.socketio_anonymous, origins, _trusted(settings)))
 
 
-DOORS: dict[str, Callable[[Parts, Settings], Door]] = {
-    "native": lambda parts, _: native.door(parts),
-    "dispatch": lambda parts, _: dispatch.door(parts),
+DIALECTS: dict[str, Callable[[Parts, Settings], Dialect]] = {
+    "native": lambda parts, _: native.dialect(parts),
+    "dispatch": lambda parts, _: dispatch.dialect(parts),
     "rooms": _rooms,
     "socketio": _socketio,
     "channels": _channels,
-    "messenger": lambda parts, _: messenger.door(parts),
+    "messenger": lambda parts, _: messenger.dialect(parts),
 }
 
 
@@ -91,8 +91,8 @@ class Server:
         self.accounts = self._accounts()
         self.heartbeats = Heartbeats(settings.ping_seconds, settings.pong_seconds, settings.stall_seconds)
         self.trusted = _trusted(settings)
-        self.doors = self._doors()
-        self.app = web_of(self.doors, self._life)
+        self.dialects = self._dialects()
+        self.app = web_of(self.dialects, self._life)
         state = self.app.state
         state.chat, state.accounts, state.trusted = self.chat, self.accounts, self.trusted
 
@@ -113,11 +113,11 @@ class Server:
             },
         )
 
-    def _doors(self) -> list[Door]:
+    def _dialects(self) -> list[Dialect]:
         with self.database.reading() as snapshot:
             lobby_seq = read.heads(snapshot, [LOBBY_ID])[LOBBY_ID]
         parts = Parts(self.chat, self.accounts, lobby_seq)
-        return [DOORS[name](parts, self.settings) for name in self.settings.dialects]
+        return [DIALECTS[name](parts, self.settings) for name in self.settings.dialects]
 
     @contextlib.asynccontextmanager
     async def _life(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -127,7 +127,7 @@ class Server:
         comparing = asyncio.create_task(self._compare_heads())
         try:
             origins = frozenset(self.settings.origins) or None
-            yield {WIRE: Wire(sockets_of(self.doors), self.heartbeats, self.trusted, origins)}
+            yield {WIRE: Wire(sockets_of(self.dialects), self.heartbeats, self.trusted, origins)}
         finally:
             comparing.cancel()
             self.heartbeats.stop()

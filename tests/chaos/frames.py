@@ -1,4 +1,4 @@
-"""The frames of the server as docs/native.md shapes them, as far as a client needs them; more keys may come."""
+"""The frames of the server as docs/native.md serializers them, as far as a client needs them; more keys may come."""
 
 from __future__ import annotations
 

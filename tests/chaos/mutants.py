@@ -108,7 +108,7 @@ READS_BEFORE_IT_REGISTERS = Mutant(
         subscription.seq = events[-1].seq
 """,
             new="""\
-        subscription.seq = subscription.channel.delivered
+        subscription.seq = subscription.topic.delivered
 """,
         ),
     ),

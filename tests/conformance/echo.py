@@ -9,9 +9,9 @@ from typing import Any
 import uvicorn
 
 from veche.wire.frames import binary_frame, text_frame
+from veche.wire.handler import WIRE, Accept, Accepted, Wire
 from veche.wire.handshake import Upgrade
 from veche.wire.heartbeat import Heartbeats
-from veche.wire.session import WIRE, Accept, Accepted, Wire
 from veche.wire.websocket import WebSocket
 
 MAX_MESSAGE = 16 * 1024 * 1024

@@ -13,8 +13,8 @@ from fastapi.openapi.models import OpenAPI
 from transcript import Head
 
 import veche.dialects
+from veche.gateway.examples import Example, examples_beside
 from veche.settings import ALL_DIALECTS
-from veche.wire.examples import Example, examples_beside
 
 DIALECTS = Path(veche.dialects.__file__).parent
 
@@ -37,7 +37,7 @@ def calls_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def examples_of(dialect: str) -> tuple[Example, ...]:
-    return examples_beside(str(DIALECTS / dialect / "door.py"))
+    return examples_beside(str(DIALECTS / dialect / "dialect.py"))
 
 
 def shown(call: dict[str, Any]) -> dict[str, tuple[int, Any]]:

@@ -33,7 +33,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def meet(browser: Browser, server: Server) -> Iterator[Meet]:
-    """Makes people: `ann = meet("ann")` has signed up and is caught up; `new=False` stands at the door."""
+    """Makes people: `ann = meet("ann")` has signed up and is caught up; `new=False` stands at the dialect."""
     people: list[Person] = []
 
     def person(name: str, *, new: bool = True, viewport: ViewportSize | None = None) -> Person:

@@ -22,7 +22,7 @@ SCRIPT = (
     ("marta", "Thank you! I also asked the bakery: forty loaves, and they want to be paid in tickets."),
     ("ivo", "Deal. Tell them the front row is theirs."),
 )
-ASIDE = ("Has anyone seen the key to the town hall?", "Found it, it was in the door.")
+ASIDE = ("Has anyone seen the key to the town hall?", "Found it, it was in the dialect.")
 
 
 def main(out: Path) -> None:

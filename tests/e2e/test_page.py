@@ -1,4 +1,4 @@
-"""The page as a document: its policy, its names, its shapes."""
+"""The page as a document: its policy, its names, its serializers."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_a_room_that_cannot_be_continued_is_fetched_anew(meet: Meet) -> None:
     assert wire.commands("sync") == []
 
 
-def test_an_ended_session_leads_to_the_door(meet: Meet) -> None:
+def test_an_ended_session_leads_to_the_dialect(meet: Meet) -> None:
     ann = meet("ann", new=False)
     wire = Wire(ann)
     ann.sign_up()

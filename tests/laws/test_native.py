@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from veche.wire.seat import MAX_WAITING
+from veche.gateway.client import MAX_WAITING
 
 from .town import LOBBY, PASSWORD, Frame, Person, Server, of
 
@@ -157,7 +157,7 @@ async def test_asking_for_a_replay_while_one_is_put_out_does_not_bring_one_back(
         assert [seq for seq in out.seqs(room) if seq > kick] == []
 
 
-async def test_the_same_client_id_is_stored_once_through_either_door(ann: Person, bob: Person) -> None:
+async def test_the_same_client_id_is_stored_once_through_either_dialect(ann: Person, bob: Person) -> None:
     room = ann.make_room(bob)
     async with ann.socket() as socket, bob.socket() as other:
         first = await socket.ask("send", room_id=room, text="hi", client_message_id="same")
@@ -309,7 +309,7 @@ def test_the_ends_of_all_numbers_are_numbers(ann: Person, query: str) -> None:
 
 @pytest.mark.parametrize("field", ["username", "name", "email", "password"])
 @pytest.mark.parametrize("bad", ["a\0b@x.org", "a\ud800b@x.org", "a\u202eb@x.org"])
-def test_what_no_database_stores_is_refused_at_the_door(server: Server, field: str, bad: str) -> None:
+def test_what_no_database_stores_is_refused_at_the_dialect(server: Server, field: str, bad: str) -> None:
     body = {"username": "someone", "name": "S", "email": "s@x.org", "password": "correct horse"} | {field: bad}
     answer = server.http.post(
         "/v1/register", content=json.dumps(body).encode(), headers={"Content-Type": "application/json"}

@@ -14,7 +14,7 @@ import uvicorn
 from veche.app import Server
 from veche.settings import Settings
 from veche.storage.database import Database
-from veche.wire.bounded import BoundedHttp
+from veche.wire.http import BoundedHttp
 from veche.wire.websocket import WebSocket
 
 log = logging.getLogger("veche")
@@ -43,8 +43,8 @@ class _Uvicorn(uvicorn.Server):
         for listener in self.servers:
             listener.close()
         await self._veche.writer.drain()
-        for door in self._veche.doors:
-            door.drain()
+        for dialect in self._veche.dialects:
+            dialect.drain()
         await super().shutdown(sockets)
 
 

@@ -13,7 +13,7 @@ from veche.core.rooms import LogId, Role, Room
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """A line in a room. `number` counts the room's messages up to it; `origin` is the door it came through."""
+    """A line in a room. `number` counts the room's messages up to it; `origin` is the dialect it came through."""
 
     log_id: LogId  # the room's id
     seq: int

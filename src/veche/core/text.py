@@ -1,4 +1,4 @@
-"""What text and names may hold, whichever door they come through; each contract adds rules of its own."""
+"""What text and names may hold, whichever dialect they come through; each contract adds rules of its own."""
 
 import unicodedata
 

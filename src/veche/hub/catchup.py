@@ -1,72 +1,72 @@
 """Connections that are behind: resuming, slow, or joined just now. Each reads the log from a cursor of its own.
 
 Catching up is pull: one page of one log at a time, the next as the socket drains, nothing held in memory. A
-connection becomes live in the very turn in which it has reached what was delivered to the others.
+subscriber becomes live in the very turn in which it has reached what was delivered to the others.
 """
 
 import logging
 from collections.abc import Callable
 
-from veche.hub.channel import Channel
-from veche.hub.channels import PAGE, Page, Pull
-from veche.hub.connection import Connection, Subscription
+from veche.hub.subscriber import Subscriber, Subscription
+from veche.hub.topic import Topic
+from veche.hub.topics import PAGE, Page, Pull
 
 log = logging.getLogger("veche.hub")
 
 
 class CatchUp:
-    """`settle(channel)` writes all that a channel's live connections still wait for."""
+    """`settle(topic)` writes all that a topic's live subscribers still wait for."""
 
-    def __init__(self, pull: Pull, settle: Callable[[Channel], None]) -> None:
+    def __init__(self, pull: Pull, settle: Callable[[Topic], None]) -> None:
         self._pull = pull
         self._settle = settle
 
     def begin(self, subscription: Subscription) -> None:
         """Count a subscription as behind, from its `seq` on."""
-        subscription.channel.put(subscription, live=False)
-        subscription.connection.behind.append(subscription)
+        subscription.topic.put(subscription, live=False)
+        subscription.subscriber.behind.append(subscription)
 
-    def go_on(self, connection: Connection) -> None:
+    def go_on(self, subscriber: Subscriber) -> None:
         """Make live what has caught up, or else ask for the next page."""
-        for subscription in tuple(connection.behind):
-            if connection.slow or connection.pulling:
+        for subscription in tuple(subscriber.behind):
+            if subscriber.slow or subscriber.pulling:
                 return
-            if subscription.channel.delivered is not None and subscription.stands():
+            if subscription.topic.delivered is not None and subscription.stands():
                 self._advance(subscription)
 
     def _advance(self, subscription: Subscription) -> None:
-        channel, connection = subscription.channel, subscription.connection
-        self._settle(channel)  # which may bring this very connection on
-        if connection.slow or connection.pulling or subscription not in connection.behind or channel.delivered is None:
+        topic, subscriber = subscription.topic, subscription.subscriber
+        self._settle(topic)  # which may bring this very subscriber on
+        if subscriber.slow or subscriber.pulling or subscription not in subscriber.behind or topic.delivered is None:
             return
-        if subscription.seq is not None and subscription.seq < channel.delivered:
-            self._ask(subscription, subscription.seq, channel.delivered)
-        elif channel.delivered >= max(subscription.seq or 0, subscription.promised):
-            connection.behind.remove(subscription)
-            channel.put(subscription, live=True)
-            connection.listener.caught_up(channel.log_id)
+        if subscription.seq is not None and subscription.seq < topic.delivered:
+            self._ask(subscription, subscription.seq, topic.delivered)
+        elif topic.delivered >= max(subscription.seq or 0, subscription.promised):
+            subscriber.behind.remove(subscription)
+            topic.put(subscription, live=True)
+            subscriber.listener.caught_up(topic.log_id)
 
     def _ask(self, subscription: Subscription, after: int, upto: int) -> None:
         def reply(events: Page | None) -> None:
-            subscription.connection.pulling = False
+            subscription.subscriber.pulling = False
             if subscription.stands():
                 self._write(subscription, events)
-            self.go_on(subscription.connection)
+            self.go_on(subscription.subscriber)
 
-        subscription.connection.pulling = True
-        self._pull(reply, subscription.channel.log_id, after, upto, PAGE)
+        subscription.subscriber.pulling = True
+        self._pull(reply, subscription.topic.log_id, after, upto, PAGE)
 
     def _write(self, subscription: Subscription, events: Page | None) -> None:
         if not events:  # the log has a hole, or cannot be read now
-            subscription.connection.listener.lost()
+            subscription.subscriber.listener.lost()
             return
-        shape = subscription.shape
+        serializer = subscription.serializer
         try:
-            payloads = [data for event in events if (data := shape.encode(event)) is not None]
+            payloads = [data for event in events if (data := serializer.encode(event)) is not None]
         except Exception:
-            log.exception("the form %s cannot be made of a page of log %d", shape.name, subscription.channel.log_id)
-            subscription.connection.listener.lost()
+            log.exception("the form %s cannot be made of a page of log %d", serializer.name, subscription.topic.log_id)
+            subscription.subscriber.listener.lost()
             return
         subscription.seq = events[-1].seq
         if payloads:
-            subscription.connection.write(b"".join(map(shape.frame, payloads)))
+            subscription.subscriber.write(b"".join(map(serializer.frame, payloads)))

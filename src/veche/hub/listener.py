@@ -1,4 +1,4 @@
-"""What the hub tells a dialect of its connection."""
+"""What the hub tells a dialect of its subscriber."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from veche.core.rooms import LogId
 
 
 class Listener(Protocol):
-    """What a dialect is told about its connection, on the loop."""
+    """What a dialect is told about its subscriber, on the loop."""
 
     def caught_up(self, log_id: LogId) -> None:
         """Everything there is of this log was written; from now on it is live."""
@@ -21,4 +21,4 @@ class Listener(Protocol):
         """The session was ended: say so and close."""
 
     def lost(self) -> None:
-        """The hub lost the connection's place: close, so that it comes back and resumes."""
+        """The hub lost the subscriber's place: close, so that it comes back and resumes."""

@@ -1,1 +1,1 @@
-"""What every door calls: one function for commands, one place for each question."""
+"""What every dialect calls: one function for commands, one place for each question."""

@@ -1,4 +1,4 @@
-"""Signing up, in and out, behind every door. A contract's rules on names and passwords are checked in its dialect."""
+"""Accounts and their tokens, for every dialect. Each dialect checks its own rules on names and passwords."""
 
 import asyncio
 import secrets
@@ -93,13 +93,13 @@ class Accounts:
         """Find who a token stands for; refuses as unauthenticated when it is bad or its session has ended."""
         return await self._login(self._tokens.verify(token))
 
-    def ticket(self, login: Login, door: str, lifetime: int) -> str:
-        """Make a ticket that opens one door for some seconds, as often as it is shown."""
-        return self._tokens.mint_ticket(login.account.id, login.session_id, door, lifetime)
+    def ticket(self, login: Login, dialect: str, lifetime: int) -> str:
+        """Make a ticket that opens one dialect for some seconds, as often as it is shown."""
+        return self._tokens.mint_ticket(login.account.id, login.session_id, dialect, lifetime)
 
-    async def admit(self, ticket: str, door: str) -> Login:
-        """Find who a ticket for a door stands for; refuses like `authenticate`."""
-        return await self._login(self._tokens.verify_ticket(ticket, door))
+    async def admit(self, ticket: str, dialect: str) -> Login:
+        """Find who a ticket for a dialect stands for; refuses like `authenticate`."""
+        return await self._login(self._tokens.verify_ticket(ticket, dialect))
 
     async def signed_in(self, username: str) -> Login:
         """Find whom a name stands for, while a login of theirs is good; refuses like `authenticate`."""

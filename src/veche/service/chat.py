@@ -1,4 +1,4 @@
-"""The one function behind every door: commands go to the writer, questions to the readers.
+"""The one function behind every dialect: commands go to the writer, questions to the readers.
 
 Gets: a command and a callback (or an await). Gives: the answer, after the commit.
 """
@@ -143,9 +143,9 @@ class Chat:
         _entered(view)
         return found
 
-    def is_connected(self, account_id: int, door: str) -> bool:
-        """Tell whether an account has a connection through a door."""
-        return any(connection.door == door for connection in self.hub.connections(account_id))
+    def is_connected(self, account_id: int, dialect: str) -> bool:
+        """Tell whether an account has a connection through a dialect."""
+        return any(connection.dialect == dialect for connection in self.hub.subscribers(account_id))
 
 
 def _visible(view: RoomView | None) -> RoomView:

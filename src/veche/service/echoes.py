@@ -1,4 +1,4 @@
-"""Conversations with the echo, behind the door that has them.
+"""Conversations with the echo, behind the dialect that has them.
 
 A line may hold whatever is valid UTF-8, NUL too, which PostgreSQL's text cannot: so each is stored as a JSON string.
 """

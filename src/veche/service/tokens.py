@@ -1,4 +1,4 @@
-"""One token for every door: HS256 with a fixed algorithm and a key chosen by `kid` from a fixed table.
+"""One token for every purpose: HS256 with a fixed algorithm and a key chosen by `kid` from a fixed table.
 
 Beside the registered claims (RFC 7519) it carries those that clients of the older contracts read: `id`, `user_id`
 (numbers) and `username`.
@@ -53,12 +53,12 @@ class Tokens:
         }
         return jwt.encode(claims, self._keys[self._kid], "HS256", headers={"kid": self._kid})
 
-    def mint_ticket(self, account_id: int, session_id: str, door: str, lifetime: int) -> str:
-        """Make a ticket: it opens one door, for a short time, and may stand in a URL."""
+    def mint_ticket(self, account_id: int, session_id: str, purpose: str, lifetime: int) -> str:
+        """Make a ticket: it opens one purpose, for a short time, and may stand in a URL."""
         now = int(time.time())
         claims = {
             "iss": ISSUER,
-            "aud": f"{AUDIENCE}:{door}",
+            "aud": f"{AUDIENCE}:{purpose}",
             "typ": "ticket",
             "jti": secrets.token_hex(8),
             "sub": str(account_id),
@@ -68,9 +68,9 @@ class Tokens:
         }
         return jwt.encode(claims, self._keys[self._kid], "HS256", headers={"kid": self._kid})
 
-    def verify_ticket(self, ticket: str, door: str) -> Claims:
-        """Read a ticket for a door; refuses as unauthenticated whatever is not wholly right."""
-        return self._verify(ticket, f"{AUDIENCE}:{door}", "ticket")
+    def verify_ticket(self, ticket: str, purpose: str) -> Claims:
+        """Read a ticket for a purpose; refuses as unauthenticated whatever is not wholly right."""
+        return self._verify(ticket, f"{AUDIENCE}:{purpose}", "ticket")
 
     def verify(self, token: str) -> Claims:
         """Read a token; refuses as unauthenticated whatever is not wholly right."""

@@ -32,7 +32,7 @@ class Upgrade:
     """As offered, in the client's order of preference."""
 
 
-class Refused(Exception):
+class UpgradeRefused(Exception):
     """The upgrade is answered by a plain HTTP response."""
 
     def __init__(self, status: int, body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()) -> None:
@@ -43,7 +43,7 @@ class Refused(Exception):
 
 
 def read_upgrade(head: bytes, peer: str, trusted: Trusted) -> Upgrade:
-    """Parse and check a request head; raises Refused when it does not ask for a WebSocket properly."""
+    """Parse and check a request head; raises UpgradeRefused when it does not ask for a WebSocket properly."""
     request, *lines = head.decode("latin-1").split("\r\n")
     method, _, rest = request.partition(" ")
     target, _, _ = rest.rpartition(" ")
@@ -74,7 +74,7 @@ def accept_answer(upgrade: Upgrade, subprotocol: str | None = None) -> bytes:
     return _answer(101, headers)
 
 
-def refuse_answer(refused: Refused) -> bytes:
+def refuse_answer(refused: UpgradeRefused) -> bytes:
     """The whole response; a body without Content-Type is JSON."""
     headers = list(refused.headers)
     if refused.body and not any(name.lower() == "content-type" for name, _ in headers):
@@ -87,20 +87,20 @@ def check_origin(upgrade: Upgrade, origins: frozenset[str] | None) -> None:
     """Cross-site pages may not use a visitor's cookies (section 10.2); programs send no Origin. None: any origin."""
     origin = upgrade.headers.get("origin")
     if origins is not None and origin is not None and (origin == "null" or origin not in origins):
-        raise Refused(403)
+        raise UpgradeRefused(403)
 
 
 def _check(method: str, headers: dict[str, str]) -> None:
     if method != "GET":
-        raise Refused(405, headers=(("Allow", "GET"),))
+        raise UpgradeRefused(405, headers=(("Allow", "GET"),))
     if headers.get("sec-websocket-version") != "13":
-        raise Refused(426, headers=(("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")))
+        raise UpgradeRefused(426, headers=(("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")))
     try:
         key = binascii.a2b_base64(headers.get("sec-websocket-key", ""), strict_mode=True)
     except ValueError:
-        raise Refused(400) from None
+        raise UpgradeRefused(400) from None
     if len(key) != 16:
-        raise Refused(400)
+        raise UpgradeRefused(400)
 
 
 def _read_headers(lines: Iterable[str]) -> dict[str, str]:
@@ -118,7 +118,7 @@ def _read_query(query: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
     except ValueError:
-        raise Refused(400) from None
+        raise UpgradeRefused(400) from None
     first: dict[str, str] = {}
     for name, value in pairs:
         first.setdefault(name, value)

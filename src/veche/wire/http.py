@@ -1,190 +1,73 @@
-"""HTTP plumbing for the dialects' REST: what a route can ask for, how it answers, and how refusals become answers."""
+"""uvicorn's HTTP with what it leaves open: how large a request's head may be, and how long a request may take to come.
 
-import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from typing import Annotated, Any, cast
+Gets and gives what `HttpToolsProtocol` does; the bounds are those of the `Wire` in the lifespan state.
+"""
 
-import msgspec
-from fastapi import Depends, HTTPException, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import StreamingResponse
-from fastapi.routing import APIRoute
-from starlette.datastructures import MutableHeaders
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from __future__ import annotations
 
-from veche.core.errors import ChatError
-from veche.service.accounts import Accounts
-from veche.service.chat import Chat
-from veche.wire.proxy import Trusted, client_address
+import asyncio
 
-MAX_BODY = 65_536
-DOCS = ("/docs", "/redoc")
-TOO_LARGE = "Body too large."
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-Answer = tuple[int, bytes, dict[str, str]]
-"""Status, body, headers."""
+from veche.wire import tcp
+from veche.wire.handler import WIRE, Wire
 
-_encode = msgspec.json.Encoder().encode
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-def reply(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Answer with JSON that must not be kept by caches."""
-    return Response(_encode(value), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+class BoundedHttp(HttpToolsProtocol):
+    """One connection. All that comes of a request but its body is counted: head, edges of chunks, trailers."""
 
+    _size = 0
+    _timer: asyncio.TimerHandle | None = None
 
-async def reply_by_pages(pages: AsyncIterator[list[Any]]) -> Response:
-    """Answer with a JSON array that never stands in memory as a whole, from pages of which none is empty.
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wire: Wire = self.app_state[WIRE]
+        tcp.tune(transport, self._wire.send_buffer)
+        self._await_request()
 
-    A refusal of the first ones is an answer; after that only an array that does not end can tell of it.
-    """
-    first = await anext(pages, None) or []
-    second = await anext(pages, None)
-    if second is None:
-        return reply(first)
+    def data_received(self, data: bytes) -> None:
+        self._size += len(data)
+        super().data_received(data)
+        if self._size > self._wire.max_head:
+            self._refuse()
 
-    async def array() -> AsyncIterator[bytes]:
-        yield b"[" + _encode(first)[1:-1]
-        page: list[Any] | None = second
-        with contextlib.suppress(ChatError):
-            while page is not None:
-                yield b"," + _encode(page)[1:-1]
-                page = await anext(pages, None)
-            yield b"]"
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._await_request()
 
-    return StreamingResponse(array(), 200, {"Cache-Control": "no-store"}, "application/json")
+    def on_body(self, body: bytes) -> None:
+        self._size -= len(body)
+        super().on_body(body)
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._size = 0
+        self._await_nothing()
 
-def chat_of(request: Request) -> Chat:
-    """Find the chat that a request is for."""
-    return cast(Chat, request.app.state.chat)
+    def handle_websocket_upgrade(self) -> None:
+        self._size = 0
+        self._await_nothing()
+        super().handle_websocket_upgrade()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._await_nothing()
+        super().connection_lost(exc)
 
-def accounts_of(request: Request) -> Accounts:
-    """Find the accounts that a request is for."""
-    return cast(Accounts, request.app.state.accounts)
+    def _await_request(self) -> None:
+        """From the connection on, or the first byte of a later request; between two, uvicorn's keep-alive counts."""
+        if self._timer is None:
+            self._timer = self.loop.call_later(self._wire.request_within, self.transport.abort)
 
+    def _await_nothing(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-def address_of(request: Request) -> str:
-    """Tell where a request comes from, behind trusted proxies too."""
-    peer = request.client.host if request.client else ""
-    trusted = cast(Trusted, request.app.state.trusted)
-    return client_address(peer, ", ".join(request.headers.getlist("x-forwarded-for")) or None, trusted)
-
-
-ChatOf = Annotated[Chat, Depends(chat_of)]
-AccountsOf = Annotated[Accounts, Depends(accounts_of)]
-AddressOf = Annotated[str, Depends(address_of)]
-
-
-def route_class(
-    refused: Callable[[ChatError], Answer], invalid: Callable[[RequestValidationError], Answer]
-) -> type[APIRoute]:
-    """Make the class of a dialect's routes: whatever is refused there is answered in that dialect's own form."""
-
-    class Route(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            handle = super().get_route_handler()
-
-            async def guarded(request: Request) -> Response:
-                try:
-                    return await handle(request)
-                except ChatError as refusal:
-                    return response(refused(refusal))
-                except RequestValidationError as error:
-                    return response(invalid(error))
-                except ClientDisconnect:  # gone before the body was whole: no error of ours, and nobody reads this
-                    return Response(status_code=400)
-
-            return guarded
-
-    return Route
-
-
-def response(answer: Answer) -> Response:
-    """Make the response of an answer."""
-    status, body, headers = answer
-    return Response(body, status, headers)
-
-
-def is_at(path: str, place: str) -> bool:
-    """Tell whether a path is a place, or below it."""
-    return path == place or path.startswith(f"{place}/")
-
-
-class Mounted:
-    """Hands what is asked at a path of `mounts`, or below it, to the application there.
-
-    It comes as it is: CORS, bounds and headers are that application's own.
-    """
-
-    def __init__(self, app: ASGIApp, mounts: Mapping[str, ASGIApp]) -> None:
-        self._app = app
-        self._mounts = mounts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._app
-        if scope["type"] == "http":
-            for path, mounted in self._mounts.items():
-                if is_at(scope["path"], path):
-                    app = mounted
-        await app(scope, receive, send)
-
-
-class BodyLimit:
-    """Refuses bodies over 64 KiB before they are read, and a body that turns out longer while it is."""
-
-    def __init__(self, app: ASGIApp, plain: Callable[[str, int, str], Answer]) -> None:
-        self._app = app
-        self._plain = plain  # by path: each contract has its own form
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        if _declared(scope) > MAX_BODY:
-            await response(self._plain(scope["path"], 413, TOO_LARGE))(scope, receive, send)
-            return
-        size = 0
-
-        async def bounded() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > MAX_BODY:
-                raise HTTPException(413, TOO_LARGE)
-            return message
-
-        try:
-            await self._app(scope, bounded, send)
-        except HTTPException:  # read by a middleware: nobody further in has answered it
-            await response(self._plain(scope["path"], 413, TOO_LARGE))(scope, receive, send)
-
-
-class SafeHeaders:
-    """Puts on every answer what no contract minds and browsers are safer with.
-
-    The pages of documentation may ask nobody but this server: ReDoc would fetch its maker's logo elsewhere.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def safe(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Referrer-Policy", "no-referrer")
-                if scope["path"] in DOCS:
-                    headers["Content-Security-Policy"] = "default-src 'self' 'unsafe-inline' data: blob:"
-            await send(message)
-
-        await self._app(scope, receive, safe if scope["type"] == "http" else send)
-
-
-def _declared(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else 0
-    return 0
+    def _refuse(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+        else:
+            self.transport.abort()  # an answer may be under way already

@@ -1,7 +1,7 @@
 """One WebSocket's life inside uvicorn: upgrade, messages in, bytes out, close; callbacks only, no task per connection.
 
 Gets a transport and bytes from uvicorn (`Config(ws=WebSocket)`), and a `Wire` from the lifespan state ("veche.wire").
-Gives decoded messages to the `Session` that the wire's routes chose, and framed bytes to the transport.
+Gives decoded messages to the `Handler` that the wire's routes chose, and framed bytes to the transport.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from veche.wire import sockets
+from veche.wire import tcp
 from veche.wire.frames import Close, Event, Fault, Ping, close_frame, pong_frame, text_frame
-from veche.wire.handshake import Refused, Upgrade, accept_answer, check_origin, read_upgrade, refuse_answer
+from veche.wire.handler import WIRE, Accept, Accepted, Handler, Wire
+from veche.wire.handshake import Upgrade, UpgradeRefused, accept_answer, check_origin, read_upgrade, refuse_answer
 from veche.wire.reader import FrameReader
-from veche.wire.session import WIRE, Accept, Accepted, Session, Wire
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -30,11 +30,11 @@ class WebSocket(asyncio.Protocol):
     """One connection. `write` takes framed bytes and is meant to be kept by whoever writes often."""
 
     __slots__ = (
+        "_handler",
         "_loop",
         "_opened",
         "_peers",
         "_reader",
-        "_session",
         "_task",
         "_timer",
         "_transport",
@@ -52,7 +52,7 @@ class WebSocket(asyncio.Protocol):
         self._peers = cast("set[object]", server_state.connections)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
-        self._session: Session
+        self._handler: Handler
         self._opened = False
         self._reader: FrameReader | None = None
         self._task: asyncio.Task[None] | None = None
@@ -64,7 +64,7 @@ class WebSocket(asyncio.Protocol):
         self.deaf = False
         self.slot = 0
 
-    # For sessions.
+    # For handlers.
 
     def send(self, payload: bytes) -> None:
         """Send a text message, given as UTF-8."""
@@ -112,22 +112,22 @@ class WebSocket(asyncio.Protocol):
             for event in self._reader.feed(data):
                 if type(event) is str:
                     if not self.closing:
-                        self._session.text(event)
+                        self._handler.text(event)
                 else:
                     self._received(event)
         except Exception:
-            _logger.exception("A WebSocket session failed")
+            _logger.exception("A WebSocket handler failed")
             self.close(1011, "internal error")
 
     def pause_writing(self) -> None:
         if self._opened and not self.closing:
             self._wire.heartbeats.paused(self, self._loop.time())
-            self._tell(self._session.paused)
+            self._tell(self._handler.paused)
 
     def resume_writing(self) -> None:
         if self._opened and not self.closing:
             self._wire.heartbeats.resumed(self)
-            self._tell(self._session.resumed)
+            self._tell(self._handler.resumed)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._peers.discard(self)
@@ -144,40 +144,40 @@ class WebSocket(asyncio.Protocol):
         if self.closing:
             return
         if self._opened:
-            self._tell(self._session.draining)
+            self._tell(self._handler.draining)
             return
         if self._task is not None:
             self._task.cancel()
-        self._refuse(Refused(503))
+        self._refuse(UpgradeRefused(503))
 
     # For the heartbeat.
 
     def beat(self) -> bool:
-        frames = self._session.heartbeat
+        frames = self._handler.heartbeat
         if frames is None:
             return False
         self.write(frames)
         return True
 
     def unanswered(self) -> None:
-        self._tell(self._session.unanswered)
+        self._tell(self._handler.unanswered)
 
     def stalled(self) -> None:
-        self._tell(self._session.stalled)
+        self._tell(self._handler.stalled)
 
     # The upgrade.
 
     def _head_received(self, head: bytes) -> None:
         wire = self._wire
         try:
-            upgrade = read_upgrade(head, sockets.peer_host(self._transport), wire.trusted)
+            upgrade = read_upgrade(head, tcp.peer_host(self._transport), wire.trusted)
             check_origin(upgrade, wire.origins)
             accept = wire.routes(upgrade)
-        except Refused as refused:
+        except UpgradeRefused as refused:
             self._refuse(refused)
         except Exception:
             _logger.exception("A WebSocket upgrade could not be read")
-            self._refuse(Refused(500))
+            self._refuse(UpgradeRefused(500))
         else:
             # What the client sends before it is decided waits in the kernel, bounded and free of charge.
             self._transport.pause_reading()
@@ -189,34 +189,34 @@ class WebSocket(asyncio.Protocol):
             async with asyncio.timeout(self._wire.accept_within):
                 accepted = await accept(upgrade)
             self._open(accepted, accept_answer(upgrade, accepted.subprotocol))
-        except Refused as refused:
+        except UpgradeRefused as refused:
             self._refuse(refused)
         except TimeoutError:
-            self._refuse(Refused(503))
+            self._refuse(UpgradeRefused(503))
         except Exception:
             _logger.exception("A WebSocket upgrade of %r failed", upgrade.path)
-            self._refuse(Refused(500))
+            self._refuse(UpgradeRefused(500))
         finally:
             self._task = None
             if not self._opened:
-                self._refuse(Refused(503))  # something cancelled it
+                self._refuse(UpgradeRefused(503))  # something cancelled it
 
     def _open(self, accepted: Accepted, answer: bytes) -> None:
         if self.closing:
             return
-        sockets.tune(self._transport, self._wire.send_buffer)
+        tcp.tune(self._transport, self._wire.send_buffer)
         self._transport.set_write_buffer_limits(high=self._wire.high_water)
         self._reader = FrameReader(accepted.max_message)
-        self._session = accepted.session
+        self._handler = accepted.handler
         self._opened = True
         self.write = self._transport.write
         self.write(answer)
         self._wire.heartbeats.add(self)
         self._transport.resume_reading()
-        self._tell(lambda: accepted.session.opened(self))
+        self._tell(lambda: accepted.handler.opened(self))
         self.upgrade = None
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: UpgradeRefused) -> None:
         if self.closing:
             return
         self.closing = True
@@ -234,7 +234,7 @@ class WebSocket(asyncio.Protocol):
         elif self.closing:
             return
         elif isinstance(event, bytes):
-            self._session.binary(event)
+            self._handler.binary(event)
         elif isinstance(event, Ping):
             self.write(pong_frame(event.payload))
 
@@ -280,15 +280,15 @@ class WebSocket(asyncio.Protocol):
     def _part(self) -> None:
         if self._opened:
             self._opened = False
-            session = self._session
-            del self._session
-            self._tell(session.closed)
+            handler = self._handler
+            del self._handler
+            self._tell(handler.closed)
 
     def _tell(self, callback: Callable[[], None]) -> None:
         try:
             callback()
         except Exception:
-            _logger.exception("A WebSocket session failed")
+            _logger.exception("A WebSocket handler failed")
             self.close(1011, "internal error")
 
 

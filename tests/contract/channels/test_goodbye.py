@@ -46,7 +46,7 @@ def test_who_reads_too_slowly(tmp_path: Path) -> None:
 
 
 def _present(person: Person) -> set[str]:
-    """Who has a socket in the lobby, as the native door tells."""
+    """Who has a socket in the lobby, as the native dialect tells."""
     token = person.http.headers["Authorization"].removeprefix("Bearer ")
     with connect(f"{person.server.base.replace('http', 'ws')}/v1/socket", proxy=None) as socket:
         socket.send(json.dumps({"id": 1, "hello": {"token": token, "rooms": {LOBBY_ID: LINES}}}))

@@ -63,7 +63,7 @@ FIELDS = [
 ]
 
 
-class Door:
+class Dialect:
     """Posts raw bytes, and holds every answer to the rules of this file."""
 
     def __init__(self, ann: Person, chat_id: int) -> None:
@@ -79,51 +79,51 @@ class Door:
 
 
 @pytest.fixture
-def door(ann: Person, bob: Person, chat_id: int) -> Iterator[Door]:
+def dialect(ann: Person, bob: Person, chat_id: int) -> Iterator[Dialect]:
     """Beside it bob listens to the chat, whom nothing of it may disturb."""
     with undisturbed(bob.listen(chat_id), by=bob, chat_id=chat_id):
-        yield Door(ann, chat_id)
+        yield Dialect(ann, chat_id)
 
 
 @pytest.mark.parametrize("path", FITS)
-def test_what_is_not_json(door: Door, path: str) -> None:
+def test_what_is_not_json(dialect: Dialect, path: str) -> None:
     for make in UNREADABLE.values():
-        door.post(path, make(FITS[path].encode()), (400, 422))
+        dialect.post(path, make(FITS[path].encode()), (400, 422))
 
 
 @pytest.mark.parametrize("how", ["not UTF-8", "deep and open", "digits"])
-def test_the_words_for_what_cannot_be_decoded(door: Door, how: str) -> None:
-    answer = door.post("/chats", UNREADABLE[how](FITS["/chats"].encode()), (400,))
+def test_the_words_for_what_cannot_be_decoded(dialect: Dialect, how: str) -> None:
+    answer = dialect.post("/chats", UNREADABLE[how](FITS["/chats"].encode()), (400,))
     assert answer.text == '{"detail":"There was an error parsing the body"}'
 
 
 @pytest.mark.parametrize("path", FITS)
-def test_what_is_no_such_object(door: Door, path: str) -> None:
+def test_what_is_no_such_object(dialect: Dialect, path: str) -> None:
     for body in MISFITS:
-        door.post(path, body, (422,))
+        dialect.post(path, body, (422,))
 
 
 @pytest.mark.parametrize(("path", "field"), FIELDS)
-def test_what_is_no_such_value(door: Door, path: str, field: str) -> None:
+def test_what_is_no_such_value(dialect: Dialect, path: str, field: str) -> None:
     for value in VALUES:
         fits = FITS[path].encode()
         if (field, value) in (("client_message_id", "null"),):
             continue
-        door.post(path, fits[:-1] + f',"{field}":{value}}}'.encode(), (400, 422))
+        dialect.post(path, fits[:-1] + f',"{field}":{value}}}'.encode(), (400, 422))
 
 
 @pytest.mark.parametrize("path", FITS)
-def test_a_body_too_large(door: Door, path: str) -> None:
+def test_a_body_too_large(dialect: Dialect, path: str) -> None:
     large = FITS[path].encode()[:-1] + b',"x":"' + b"x" * 65_536 + b'"}'
-    door.post(path, large, (413,))
-    door.post(path, iter((large[:1000], large[1000:])), (413,))
-    door.post(path, b"[" * 100_000, (413,))
+    dialect.post(path, large, (413,))
+    dialect.post(path, iter((large[:1000], large[1000:])), (413,))
+    dialect.post(path, b"[" * 100_000, (413,))
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "rubbish"])
-def test_another_type_of_content(door: Door, kind: str) -> None:
+def test_another_type_of_content(dialect: Dialect, kind: str) -> None:
     for path, fits in FITS.items():
-        answer = door.ann.http.post(path.format(door.chat_id), content=fits, headers={"Content-Type": kind})
+        answer = dialect.ann.http.post(path.format(dialect.chat_id), content=fits, headers={"Content-Type": kind})
         assert answer.status_code == 422
         assert SECRET not in answer.text
 
@@ -133,6 +133,6 @@ def test_headers_that_are_no_tokens(http: httpx.Client) -> None:
         assert http.get("/chats", headers={b"Authorization": value}).status_code in (400, 401)
 
 
-def test_no_password_is_written_down(server: Served, door: Door) -> None:
-    door.post("/login", FITS["/login"].encode(), (400,))
+def test_no_password_is_written_down(server: Served, dialect: Dialect) -> None:
+    dialect.post("/login", FITS["/login"].encode(), (400,))
     assert SECRET not in server.log

@@ -79,7 +79,7 @@ class TestTheEnd:
 
 
 def _online(person: Person, chat_id: int) -> set[int]:
-    """Who has a socket that hears this chat, as the native door tells."""
+    """Who has a socket that hears this chat, as the native dialect tells."""
     address = f"{person.server.base.replace('http', 'ws')}/v1/socket"
     with connect(address, proxy=None) as socket:
         _ask(socket, "hello", {"token": person.token})

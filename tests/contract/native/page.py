@@ -61,7 +61,7 @@ def examples() -> list[Example]:
     return found
 
 
-def shape(text: str) -> Example:
+def serializer(text: str) -> Example:
     """An example that stands in a table's cell."""
     return Example(0, False, loosely(text), not _elided(text))
 

@@ -1,4 +1,4 @@
-"""People at the native door: REST, and a socket that says hello."""
+"""People at the native dialect: REST, and a socket that says hello."""
 
 from __future__ import annotations
 

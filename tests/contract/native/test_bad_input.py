@@ -1,4 +1,4 @@
-"""Whatever is sent to the native door: a refusal in its own form or a close with a code, never a 5xx or a trace.
+"""Whatever is sent to the native dialect: a refusal in its own form or a close with a code, never a 5xx or a trace.
 
 Nobody else is disturbed: after each test a witness has heard nothing but what is said next.
 """

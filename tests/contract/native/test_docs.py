@@ -140,7 +140,7 @@ def documented_calls() -> dict[tuple[str, str], list[str]]:
     return {(call[0], call[1]): row for row in rows if (call := page.codes(row[0])[0].split(" ", 1))}
 
 
-def call_shapes() -> list[tuple[str, str]]:
+def call_serializers() -> list[tuple[str, str]]:
     """Calls whose answer the page shows key by key."""
     rows = page.table("REST")
     shown = [(page.codes(row[0])[0], [cell for cell in page.codes(row[2]) if cell.startswith("{")]) for row in rows]
@@ -175,7 +175,7 @@ def test_every_field_of_a_body_and_query_stands_in_the_page(seen: Seen) -> None:
             assert asked == (set(page.codes(row[1])) if method == "get" else set()), path
 
 
-@pytest.mark.parametrize(("call", "shown"), call_shapes(), ids=[call for call, _ in call_shapes()])
+@pytest.mark.parametrize(("call", "shown"), call_serializers(), ids=[call for call, _ in call_serializers()])
 def test_the_answer_of_a_call_has_the_keys_that_are_shown(seen: Seen, call: str, shown: str) -> None:
     assert page.differs(page.loosely(shown), seen.calls[call], whole=True) == []
 

@@ -41,7 +41,7 @@ def test_who_reads_too_slowly(tmp_path: Path) -> None:
 
 
 def _present(member: Member, room_id: int) -> set[int]:
-    """Who has a socket in the room, as the native door tells."""
+    """Who has a socket in the room, as the native dialect tells."""
     with connect(f"{member.server.base.replace('http', 'ws')}/v1/socket", proxy=None) as socket:
         socket.send(json.dumps({"id": 1, "hello": {"token": member.token}}))
         socket.send(json.dumps({"id": 2, "who": {"room_id": room_id}}))

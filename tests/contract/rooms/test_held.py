@@ -11,7 +11,7 @@ import pytest
 
 from veche.core.accounts import Account
 from veche.core.errors import ChatError, Code
-from veche.dialects.rooms.encode import shape_of
+from veche.dialects.rooms.encode import serializer_of
 from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.socket import MAX_HELD, RoomSocket
 from veche.hub.hub import Hub
@@ -52,7 +52,7 @@ class Joining:
         self.checked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         chat: Any = SimpleNamespace(hub=Hub(_nothing, _nothing), entered_room=self._entered_room)
         login = Login(Account(1, "ann", "ann", "ann", None, 0), "session", 0)
-        self.session = RoomSocket(chat, login, shape_of("system"), OPTIONS)
+        self.session = RoomSocket(chat, login, serializer_of("system"), OPTIONS)
         self.socket: Any = Recorded()
         self.session.opened(self.socket)
         self.session.text('{"type":"join","content":"1"}')

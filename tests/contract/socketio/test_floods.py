@@ -6,7 +6,7 @@ import json
 
 from messenger.harness import Served
 
-from veche.wire.seat import MAX_WAITING
+from veche.gateway.client import MAX_WAITING
 
 from .conftest import Meet
 

@@ -1,1 +1,1 @@
-"""The hub, with a fake log to read from and connections that note what is written to them."""
+"""The hub, with a fake log to read from and subscribers that note what is written to them."""

@@ -10,8 +10,8 @@ from typing import Any
 from veche.core.accounts import Person
 from veche.core.events import LogEvent, MemberJoined, MemberLeft, Message, SessionsEnded
 from veche.core.rooms import LogId, Role
-from veche.hub.connection import Connection, Shape
 from veche.hub.hub import Hub
+from veche.hub.subscriber import Serializer, Subscriber
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -138,38 +138,38 @@ def bulky(event: LogEvent) -> bytes:
     return f"{event.log_id}:{event.seq}:{event.text if isinstance(event, Message) else ''} ".encode()
 
 
-PLAIN = Shape("plain", encode, lambda payload: payload)
-FRAMED = Shape("framed", encode, lambda payload: b"<" + payload + b">")
-BULKY = Shape("bulky", bulky, lambda payload: payload)
+PLAIN = Serializer("plain", encode, lambda payload: payload)
+FRAMED = Serializer("framed", encode, lambda payload: b"<" + payload + b">")
+BULKY = Serializer("bulky", bulky, lambda payload: payload)
 
 
 class Ear:
-    """A connection and its listener. `clogged`: each write tells the hub that the transport is full."""
+    """A subscriber and its listener. `clogged`: each write tells the hub that the transport is full."""
 
-    def __init__(self, hub: Hub, account_id: int, session: str = "s", shape: Shape = PLAIN) -> None:
+    def __init__(self, hub: Hub, account_id: int, session: str = "s", serializer: Serializer = PLAIN) -> None:
         self.hub = hub
-        self.shape = shape
-        self.connection = Connection(person(account_id), session, self.write, self)
+        self.serializer = serializer
+        self.subscriber = Subscriber(person(account_id), session, self.write, self)
         self.writes: list[bytes] = []
         self.told: list[tuple[Any, ...]] = []
         self.clogged = False
-        hub.attach(self.connection)
+        hub.attach(self.subscriber)
 
     def hear(self, log_id: LogId, after: int | None = 0) -> Ear:
-        self.hub.subscribe(self.connection, log_id, self.shape, after)
+        self.hub.subscribe(self.subscriber, log_id, self.serializer, after)
         return self
 
     def write(self, data: bytes) -> None:
         self.writes.append(data)
-        if self.clogged and not self.connection.slow:
-            self.hub.slow(self.connection)
+        if self.clogged and not self.subscriber.slow:
+            self.hub.slow(self.subscriber)
 
     def drain(self) -> None:
         self.clogged = False
-        self.hub.drained(self.connection)
+        self.hub.drained(self.subscriber)
 
     def leave(self) -> None:
-        self.hub.detach(self.connection)
+        self.hub.detach(self.subscriber)
 
     @property
     def heard(self) -> list[tuple[int, int]]:
@@ -208,14 +208,14 @@ class Scene:
         self.store = Store(page)
         self.hub = Hub(self.store.pull, self.store.heads)
 
-    def ear(self, account_id: int = 2, shape: Shape = PLAIN, session: str = "s") -> Ear:
-        return Ear(self.hub, account_id, session, shape)
+    def ear(self, account_id: int = 2, serializer: Serializer = PLAIN, session: str = "s") -> Ear:
+        return Ear(self.hub, account_id, session, serializer)
 
-    def live(self, log_id: LogId, account_id: int = 2, shape: Shape = PLAIN) -> Ear:
+    def live(self, log_id: LogId, account_id: int = 2, serializer: Serializer = PLAIN) -> Ear:
         """An ear that has heard everything there is."""
-        ear = self.ear(account_id, shape).hear(log_id, self.store.head(log_id))
+        ear = self.ear(account_id, serializer).hear(log_id, self.store.head(log_id))
         self.settle()
-        assert ear.connection.subscriptions[log_id].live
+        assert ear.subscriber.subscriptions[log_id].live
         return ear
 
     def say(self, log_id: LogId, count: int = 1, text: str = "hi") -> list[LogEvent]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veche.hub.catchup import PAGE
-from veche.hub.channel import CUT_BYTES
+from veche.hub.topic import CUT_BYTES
 
 from .harness import BULKY, Scene
 
@@ -67,7 +67,7 @@ def test_a_late_page_of_a_subscription_that_is_gone_is_not_written(scene: Scene)
     scene.store.fill(ROOM, 5)
     scene.live(ROOM, 3)
     ear = scene.ear().hear(ROOM, 0)
-    scene.hub.unsubscribe(ear.connection, ROOM)
+    scene.hub.unsubscribe(ear.subscriber, ROOM)
     scene.settle()
     assert ear.writes == []
     ear.hear(ROOM, 4)
@@ -106,7 +106,7 @@ def test_a_slow_connection_is_set_aside_in_the_very_turn_and_comes_back_without_
     slow.clogged = True
     scene.say(ROOM, 2)
     scene.turn()
-    assert not slow.connection.subscriptions[ROOM].live
+    assert not slow.subscriber.subscriptions[ROOM].live
     for _ in range(3):
         scene.say(ROOM, 2)
         scene.settle()
@@ -173,14 +173,14 @@ def test_a_connection_that_drains_while_something_waits_gets_it_once(scene: Scen
 
 def test_slow_and_drained_within_one_turn(scene: Scene) -> None:
     ear = scene.live(ROOM)
-    scene.hub.slow(ear.connection)
-    scene.hub.drained(ear.connection)
+    scene.hub.slow(ear.subscriber)
+    scene.hub.drained(ear.subscriber)
     scene.say(ROOM)
     scene.settle()
     scene.say(ROOM)
     scene.settle()
     assert ear.seqs(ROOM) == [1, 2]
-    assert ear.connection.subscriptions[ROOM].live
+    assert ear.subscriber.subscriptions[ROOM].live
 
 
 def test_slow_connections_in_several_rooms_continue_in_all(scene: Scene) -> None:
@@ -212,7 +212,7 @@ def test_one_that_is_slow_while_it_catches_up_goes_on_when_it_drains(scene: Scen
 
 def test_a_slow_connection_that_leaves_is_forgotten(scene: Scene) -> None:
     ear = scene.live(ROOM)
-    scene.hub.slow(ear.connection)
+    scene.hub.slow(ear.subscriber)
     ear.leave()
     scene.settle()
     assert scene.hub.logs() == []
@@ -349,7 +349,7 @@ def test_a_log_that_was_left_while_it_opened_and_is_heard_again(scene: Scene) ->
     scene.store.fill(ROOM, 2)
     ear = scene.ear().hear(ROOM, 0)
     scene.turn()
-    scene.hub.unsubscribe(ear.connection, ROOM)
+    scene.hub.unsubscribe(ear.subscriber, ROOM)
     ear.hear(ROOM, 1)
     scene.settle()
     assert ear.seqs(ROOM) == [2]

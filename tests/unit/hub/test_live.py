@@ -6,8 +6,8 @@ import pytest
 
 from veche.core.events import LogEvent
 from veche.hub import hub as hub_module
-from veche.hub.channel import CUT_BYTES
-from veche.hub.connection import Shape
+from veche.hub.subscriber import Serializer
+from veche.hub.topic import CUT_BYTES
 
 from .harness import BULKY, FRAMED, PLAIN, Scene
 
@@ -44,7 +44,7 @@ def test_a_turn_is_one_write_however_many_batches_it_brought(scene: Scene) -> No
 
 def test_a_room_whose_writes_took_long_rests_as_long_and_joins_what_comes_meanwhile(scene: Scene) -> None:
     ear = scene.ear()
-    ear.connection.write = lambda data: (ear.write(data), setattr(scene.turns, "now", scene.turns.now + 0.004))
+    ear.subscriber.write = lambda data: (ear.write(data), setattr(scene.turns, "now", scene.turns.now + 0.004))
     ear.hear(ROOM)
     quick = scene.live(OTHER, 3)
     scene.settle()
@@ -64,7 +64,7 @@ def test_a_room_whose_writes_took_long_rests_as_long_and_joins_what_comes_meanwh
 
 def test_a_room_that_rests_still_writes_before_somebody_leaves(scene: Scene) -> None:
     ear = scene.ear()
-    ear.connection.write = lambda data: (ear.write(data), setattr(scene.turns, "now", scene.turns.now + 0.004))
+    ear.subscriber.write = lambda data: (ear.write(data), setattr(scene.turns, "now", scene.turns.now + 0.004))
     ear.hear(ROOM)
     scene.settle()
     scene.say(ROOM)
@@ -72,12 +72,12 @@ def test_a_room_that_rests_still_writes_before_somebody_leaves(scene: Scene) -> 
     scene.say(ROOM)
     scene.turn()
     assert ear.seqs(ROOM) == [1], "it rests"
-    scene.hub.unsubscribe(ear.connection, ROOM)
+    scene.hub.unsubscribe(ear.subscriber, ROOM)
     assert ear.seqs(ROOM) == [1, 2]
 
 
 def test_a_turn_is_cut_by_its_size(scene: Scene) -> None:
-    ear = scene.live(ROOM, shape=BULKY)
+    ear = scene.live(ROOM, serializer=BULKY)
     scene.say(ROOM, 12, "x" * 16_000)
     scene.turn()
     assert 0 < len(ear.writes[0]) < CUT_BYTES + 20_000
@@ -85,7 +85,7 @@ def test_a_turn_is_cut_by_its_size(scene: Scene) -> None:
     assert ear.seqs(ROOM) == list(range(1, 13))
 
 
-def test_an_entry_is_encoded_once_for_all_of_a_shape(scene: Scene) -> None:
+def test_an_entry_is_encoded_once_for_all_of_a_serializer(scene: Scene) -> None:
     ears = [scene.live(ROOM, account_id) for account_id in range(2, 52)]
     before = scene.hub.encodes
     scene.say(ROOM, 4)
@@ -149,7 +149,7 @@ def test_a_transport_that_refuses_a_write_harms_nobody_else(scene: Scene) -> Non
         raise RuntimeError("the handler is closed")
 
     broken = scene.ear(99)
-    broken.connection.write = refuse
+    broken.subscriber.write = refuse
     broken.hear(ROOM)
     scene.settle()
     for _ in range(3):
@@ -163,7 +163,7 @@ def test_a_form_that_cannot_be_encoded_harms_no_other_form(scene: Scene) -> None
         raise ValueError("a bug of one dialect")
 
     ear = scene.live(ROOM)
-    scene.live(ROOM, 3, Shape("broken", broken, bytes))
+    scene.live(ROOM, 3, Serializer("broken", broken, bytes))
     for _ in range(3):
         scene.say(ROOM)
         tolerant(scene)
@@ -195,7 +195,7 @@ def test_who_subscribes_while_something_waits_hears_it_by_its_position_alone(sce
 def test_who_unsubscribes_while_something_waits_hears_that_and_no_more(scene: Scene) -> None:
     ear, other = scene.live(ROOM), scene.live(ROOM, 3)
     scene.say(ROOM)
-    scene.hub.unsubscribe(ear.connection, ROOM)
+    scene.hub.unsubscribe(ear.subscriber, ROOM)
     scene.say(ROOM)
     scene.settle()
     assert (ear.seqs(ROOM), other.seqs(ROOM)) == ([1], [1, 2])
@@ -219,7 +219,7 @@ def test_a_detached_connection_hears_nothing(scene: Scene) -> None:
     scene.say(ROOM)
     scene.say(OTHER)
     scene.settle()
-    assert (ear.writes, scene.hub.logs(), scene.hub.connections(2)) == ([], [], [])
+    assert (ear.writes, scene.hub.logs(), scene.hub.subscribers(2)) == ([], [], [])
 
 
 def test_detaching_is_harmless_twice(scene: Scene) -> None:

@@ -1,7 +1,7 @@
-"""Every interleaving that hypothesis can think of: no connection hears an entry twice, or misses one.
+"""Every interleaving that hypothesis can think of: no subscriber hears an entry twice, or misses one.
 
 The rules are what may happen in any order: commits, announcements (some are lost), turns of the loop, reads that look
-early and answer late or fail, connections that come, go, subscribe anywhere, read slowly, and are put out of rooms.
+early and answer late or fail, subscribers that come, go, subscribe anywhere, read slowly, and are put out of rooms.
 Each ear checks at every write; at the end, after two comparisons of heads, everybody has everything.
 """
 
@@ -34,7 +34,7 @@ class Checked(Ear):
         self.next: dict[int, int | None] = {}
         self.gone = False
         self.turns = scene.turns
-        super().__init__(scene.hub, account_id, shape=FRAMED if framed else PLAIN)
+        super().__init__(scene.hub, account_id, serializer=FRAMED if framed else PLAIN)
 
     def hear(self, log_id: int, after: int | None = 0) -> Checked:
         super().hear(log_id, after)
@@ -53,7 +53,7 @@ class Checked(Ear):
         super().write(data)
 
     def deafen(self, log_id: int) -> None:
-        self.hub.unsubscribe(self.connection, log_id)
+        self.hub.unsubscribe(self.subscriber, log_id)
         self.next.pop(log_id, None)
 
     def removed(self, room_id: int) -> None:
@@ -170,7 +170,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(index=which)
     def drain(self, index: int) -> None:
-        for ear in self.chosen([ear for ear in self.present if ear.connection.slow], index):
+        for ear in self.chosen([ear for ear in self.present if ear.subscriber.slow], index):
             ear.drain()
 
     def teardown(self) -> None:
@@ -189,9 +189,9 @@ class Interleavings(RuleBasedStateMachine):
             self.compare()
             self.scene.settle()
         for ear in self.present:
-            assert set(ear.connection.subscriptions) == set(ear.next)
-            for log_id, subscription in ear.connection.subscriptions.items():
-                assert subscription.live or subscription.seq == subscription.channel.delivered
+            assert set(ear.subscriber.subscriptions) == set(ear.next)
+            for log_id, subscription in ear.subscriber.subscriptions.items():
+                assert subscription.live or subscription.seq == subscription.topic.delivered
                 head = self.scene.store.head(log_id)
                 assert ear.next[log_id] in (None, head + 1), f"misses what follows {ear.next[log_id]} of log {log_id}"
         assert not self.scene.store.questions
@@ -214,7 +214,7 @@ def test_the_ear_that_judges_is_not_deaf() -> None:
     scene = Scene()
     with scene.turns.running():
         ear = Checked(scene, 2, framed=False).hear(1, 0)
-        assert isinstance(ear.connection.listener, Checked)
+        assert isinstance(ear.subscriber.listener, Checked)
         ear.write(b"1:1 ")
         for wrong in (b"1:1 ", b"1:3 ", b"2:1 "):
             try:

@@ -1,1 +1,1 @@
-"""Behind every door: tokens, passwords, how often one may try, and accounts."""
+"""Behind every dialect: tokens, passwords, how often one may try, and accounts."""

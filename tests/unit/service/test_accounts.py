@@ -28,7 +28,7 @@ PASSWORD = "correct horse"
 
 
 class Office:
-    """Accounts and all that they stand on, but no door."""
+    """Accounts and all that they stand on, but no dialect."""
 
     def __init__(self, folder: Path) -> None:
         self.database = Database(f"sqlite:///{folder}/x.db")

@@ -13,11 +13,11 @@ from typing import Any, Self, TypeVar
 import uvicorn
 from uvicorn.config import Config
 
-from veche.wire.bounded import BoundedHttp
 from veche.wire.frames import binary_frame, ping_frame, text_frame
-from veche.wire.handshake import Refused, Upgrade
+from veche.wire.handler import WIRE, Accept, Accepted, Wire
+from veche.wire.handshake import Upgrade, UpgradeRefused
 from veche.wire.heartbeat import Heartbeats
-from veche.wire.session import WIRE, Accept, Accepted, Wire
+from veche.wire.http import BoundedHttp
 from veche.wire.websocket import WebSocket
 
 from .client import Address, Client, request
@@ -158,7 +158,7 @@ class Server:
             "/wrong": self.accept_unoffered,
         }
         if upgrade.path not in known:
-            raise Refused(404, b"no such path")
+            raise UpgradeRefused(404, b"no such path")
         return known[upgrade.path]
 
     async def accept(self, upgrade: Upgrade) -> Accepted:
@@ -179,7 +179,7 @@ class Server:
         return await self.accept(upgrade)
 
     async def refuse(self, upgrade: Upgrade) -> Accepted:
-        raise Refused(401, b'{"detail":"Who are you?"}', (("WWW-Authenticate", "Bearer"),))
+        raise UpgradeRefused(401, b'{"detail":"Who are you?"}', (("WWW-Authenticate", "Bearer"),))
 
     async def fail(self, upgrade: Upgrade) -> Accepted:
         raise RuntimeError("a bug in a dialect")

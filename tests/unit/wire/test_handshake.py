@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from veche.wire.handshake import Refused, accept_answer, check_origin, read_upgrade, refuse_answer
+from veche.wire.handshake import UpgradeRefused, accept_answer, check_origin, read_upgrade, refuse_answer
 from veche.wire.proxy import Trusted
 
 from .client import ACCEPTED, request
@@ -52,7 +52,7 @@ def test_credentials_do_not_show() -> None:
     ],
 )
 def test_what_is_refused(head: bytes, status: int) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(UpgradeRefused) as refused:
         read_upgrade(head, "", NOBODY)
     assert refused.value.status == status
     if status == 426:
@@ -79,10 +79,10 @@ def test_only_an_offered_subprotocol_is_answered() -> None:
 
 
 def test_refusals() -> None:
-    plain = refuse_answer(Refused(403))
+    plain = refuse_answer(UpgradeRefused(403))
     assert plain == b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    assert b"Content-Type: application/json\r\n" in refuse_answer(Refused(401, b"{}"))
-    html = refuse_answer(Refused(499, b"<p>", (("Content-Type", "text/html"), ("X-Why", "so"))))
+    assert b"Content-Type: application/json\r\n" in refuse_answer(UpgradeRefused(401, b"{}"))
+    html = refuse_answer(UpgradeRefused(499, b"<p>", (("Content-Type", "text/html"), ("X-Why", "so"))))
     assert html.startswith(b"HTTP/1.1 499 \r\n")
     assert html.count(b"Content-Type") == 1
     assert html.endswith(b"X-Why: so\r\nContent-Length: 3\r\nConnection: close\r\n\r\n<p>")
@@ -106,5 +106,5 @@ def test_origins(origin: str | None, allowed: bool) -> None:
     if allowed:
         check_origin(upgrade, frozenset({"https://chat.example", "null"}))
     else:
-        with pytest.raises(Refused):
+        with pytest.raises(UpgradeRefused):
             check_origin(upgrade, frozenset({"https://chat.example", "null"}))

@@ -13,7 +13,7 @@ from veche.dialects.channels.socket import ChannelSocket
 from veche.dialects.channels.upstream import Upstream, UpstreamFailed
 from veche.service import echoes
 from veche.service.chat import Chat, Outcome
-from veche.wire.session import Socket
+from veche.wire.handler import Socket
 
 log = logging.getLogger("veche.channels")
 

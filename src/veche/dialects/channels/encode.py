@@ -6,7 +6,7 @@ import msgspec
 
 from veche.core.events import LogEvent, Message
 from veche.core.views import EchoLine
-from veche.hub.connection import Shape
+from veche.hub.subscriber import Serializer
 from veche.wire.frames import text_frame
 
 
@@ -40,5 +40,5 @@ def _line(event: LogEvent) -> bytes | None:
     return f"{event.sender.username}: {event.text}".encode()
 
 
-LINES = Shape("channels", _line, text_frame)
+LINES = Serializer("channels", _line, text_frame)
 """What people say in the lobby: the contract shows no notices, and not who comes and goes."""

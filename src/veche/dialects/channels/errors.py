@@ -6,7 +6,7 @@ import msgspec
 from fastapi.exceptions import RequestValidationError
 
 from veche.core.errors import ChatError, Code
-from veche.wire.http import Answer
+from veche.gateway.http import RawResponse
 
 NOT_YOU = "Не удалось проверить учетные данные"
 """Said on REST, and on a socket before it is closed with 1008."""
@@ -43,7 +43,7 @@ MISFITS: dict[object, str] = {
 _encode = msgspec.json.Encoder().encode
 
 
-def problem(refusal: ChatError) -> Answer:
+def problem(refusal: ChatError) -> RawResponse:
     """Make status, body and headers of a refusal."""
     status, words = PARTICULAR.get((refusal.code, refusal.data.get("reason")), ANSWERS[refusal.code])
     key = "message" if refusal.code is Code.TAKEN else "detail"
@@ -55,7 +55,7 @@ def problem(refusal: ChatError) -> Answer:
     return _answer(status, {key: words or [_misfit(refusal)]}, headers)
 
 
-def invalid(error: RequestValidationError) -> Answer:
+def invalid(error: RequestValidationError) -> RawResponse:
     """Make the refusal of a body that does not fit, in the original's form without `input`: the password is there."""
     details = [{key: detail[key] for key in _KEYS if key in detail} for detail in error.errors()]
     for detail in details:
@@ -73,5 +73,5 @@ def _misfit(refusal: ChatError) -> dict[str, Any]:
     return {"type": "value_error", "loc": ["body", field] if field else ["body"], "msg": f"Value error, {words}"}
 
 
-def _answer(status: int, body: dict[str, Any], headers: dict[str, str]) -> Answer:
+def _answer(status: int, body: dict[str, Any], headers: dict[str, str]) -> RawResponse:
     return status, _encode(body), {"Content-Type": "application/json", "Cache-Control": "no-store", **headers}

@@ -4,9 +4,9 @@ from veche.core import commands as c
 from veche.core.rooms import LOBBY_ID
 from veche.dialects.channels.encode import LINES, greeting
 from veche.dialects.channels.socket import ChannelSocket
+from veche.gateway.client import Seat
 from veche.service.chat import Outcome
-from veche.wire.seat import Seat
-from veche.wire.session import Socket
+from veche.wire.handler import Socket
 
 
 class Public:
@@ -26,7 +26,7 @@ class Public:
 
     def begin(self, client: ChannelSocket, socket: Socket) -> None:
         self._seat = seat = client.seat
-        seat.send(greeting(seat.connection.account.username))
+        seat.send(greeting(seat.subscriber.account.username))
         seat.hear(LOBBY_ID, LINES, self._lobby_seq)
 
     def said(self, text: str) -> None:

@@ -12,9 +12,9 @@ from veche.dialects.channels import encode
 from veche.dialects.channels.errors import invalid, problem
 from veche.dialects.channels.links import ECHO, PUBLIC, Links
 from veche.dialects.channels.rules import Credentials, Registration
+from veche.gateway.http import AccountsOf, AddressOf, ChatOf, reply, reply_by_pages, route_class
 from veche.service import echoes
 from veche.service.accounts import Login
-from veche.wire.http import AccountsOf, AddressOf, ChatOf, reply, reply_by_pages, route_class
 from veche.wire.proxy import Trusted
 
 _bearer = HTTPBearer(auto_error=False, description="The token of `login`.")

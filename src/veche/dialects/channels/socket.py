@@ -10,12 +10,12 @@ from veche.core.errors import ChatError, Code
 from veche.core.rooms import LogId
 from veche.dialects.channels.errors import NOT_YOU
 from veche.dialects.channels.links import Links
+from veche.gateway.client import Seat
 from veche.service.accounts import Login
 from veche.service.chat import Chat
 from veche.wire.frames import ping_frame
-from veche.wire.handshake import Refused, Upgrade
-from veche.wire.seat import Seat
-from veche.wire.session import Accepted, Socket
+from veche.wire.handler import Accepted, Socket
+from veche.wire.handshake import Upgrade, UpgradeRefused
 
 
 class Channel(Protocol):
@@ -47,8 +47,8 @@ class ChannelSocket:
 
     async def come_in(self, chat: Chat, open: Open) -> None:
         """Check that the session stands, and open the channel."""
-        await chat.check_session(self.seat.connection.session_id)
-        self._channel = await open(self.seat.connection.account.id)
+        await chat.check_session(self.seat.subscriber.session_id)
+        self._channel = await open(self.seat.subscriber.account.id)
 
     # From the wire.
 
@@ -157,6 +157,6 @@ class Accept:
                 raise
         except ChatError as refusal:
             if refusal.code is not Code.UNAUTHENTICATED:
-                raise Refused(503) from None
+                raise UpgradeRefused(503) from None
             return Accepted(Refusal())
         return Accepted(session)

@@ -3,7 +3,7 @@
 import msgspec
 
 from veche.core.events import LogEvent, Message
-from veche.hub.connection import Shape
+from veche.hub.subscriber import Serializer
 from veche.wire.frames import text_frame
 
 to_json = msgspec.json.Encoder().encode
@@ -23,5 +23,5 @@ def _line(event: LogEvent) -> bytes | None:
     return to_json(Line(event.sender.username, event.text, event.at // 1000))
 
 
-LINES = Shape("dispatch", _line, text_frame)
+LINES = Serializer("dispatch", _line, text_frame)
 """What people say in the lobby: the contract shows no notices, and not who comes and goes."""

@@ -1,7 +1,7 @@
 """How refusals read in the dispatch contract: a status and bare words, to the letter."""
 
 from veche.core.errors import ChatError, Code
-from veche.wire.http import Answer
+from veche.gateway.http import RawResponse
 
 WRONG_FORMAT = (409, "Wrong format")
 
@@ -25,7 +25,7 @@ PARTICULAR: dict[tuple[Code, object], tuple[int, str]] = {(Code.TAKEN, "connecte
 """Where a code's `reason` asks for other words."""
 
 
-def problem(refusal: ChatError) -> Answer:
+def problem(refusal: ChatError) -> RawResponse:
     """Make status, body and headers of a refusal."""
     status, words = PARTICULAR.get((refusal.code, refusal.data.get("reason")), ANSWERS[refusal.code])
     answer = bare(words, status)
@@ -34,12 +34,12 @@ def problem(refusal: ChatError) -> Answer:
     return answer
 
 
-def plain(status: int, sentence: str) -> Answer:
+def plain(status: int, sentence: str) -> RawResponse:
     """Make the answer of a bare HTTP status: an unknown path, a wrong method; a body too large fits no format."""
     status, words = WRONG_FORMAT if status == 413 else (status, sentence)
     return bare(words, status)
 
 
-def bare(words: str, status: int = 200) -> Answer:
-    """Answer with bare words: no newline, no quotes, no charset."""
+def bare(words: str, status: int = 200) -> RawResponse:
+    """RawResponse with bare words: no newline, no quotes, no charset."""
     return status, words.encode(), {"Content-Type": "text/plain", "Cache-Control": "no-store"}

@@ -8,11 +8,11 @@ from veche.core.accounts import Account
 from veche.core.errors import ChatError, Code
 from veche.dialects.dispatch.errors import bare, problem
 from veche.dialects.dispatch.rules import BODY, Credentials, CredentialsOf, wrong_format
+from veche.gateway.http import AccountsOf, AddressOf, ChatOf, RawResponse, response, route_class
 from veche.service.accounts import Accounts
-from veche.wire.http import AccountsOf, AddressOf, Answer, ChatOf, response, route_class
 
 
-def _invalid(error: RequestValidationError) -> Answer:
+def _invalid(error: RequestValidationError) -> RawResponse:
     return problem(wrong_format())
 
 
@@ -43,7 +43,7 @@ async def signin(body: CredentialsOf, accounts: AccountsOf, chat: ChatOf, addres
 
 
 async def _check(body: Credentials, accounts: Accounts, address: str) -> Account:
-    """The password alone decides: what another door let through and is right gets in here."""
+    """The password alone decides: what another dialect let through and is right gets in here."""
     try:
         return await accounts.check_password(body.password, address, username=body.username)
     except ChatError as refusal:

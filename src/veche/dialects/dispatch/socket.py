@@ -11,11 +11,11 @@ from veche.core import commands as c
 from veche.core.errors import ChatError
 from veche.core.rooms import LOBBY_ID, LogId
 from veche.dialects.dispatch.encode import LINES
+from veche.gateway.client import Seat
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat, Outcome
+from veche.wire.handler import Accepted, Socket
 from veche.wire.handshake import Upgrade
-from veche.wire.seat import Seat
-from veche.wire.session import Accepted, Socket
 
 log = logging.getLogger("veche.dispatch")
 
@@ -130,7 +130,7 @@ class LobbySocket:
 
     def _take_place(self, seat: Seat) -> None:
         """Close the account's other sockets, and hear the lobby from its first line on."""
-        for connection in self._chat.hub.connections(seat.connection.account.id):
+        for connection in self._chat.hub.subscribers(seat.subscriber.account.id):
             other = connection.listener
             if isinstance(other, LobbySocket) and other is not self:
                 other.replaced()
@@ -143,7 +143,7 @@ class LobbySocket:
         self._early.clear()
 
     def _say(self, seat: Seat, text: str) -> None:
-        seat.submit(c.SendMessage(seat.connection.account.id, LOBBY_ID, text, "dispatch"), self._decided)
+        seat.submit(c.SendMessage(seat.subscriber.account.id, LOBBY_ID, text, "dispatch"), self._decided)
 
     def _decided(self, outcome: Outcome) -> None:
         """A refusal is not told: the contract has no frame for it."""

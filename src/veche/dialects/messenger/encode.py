@@ -10,7 +10,7 @@ from veche.core.events import LogEvent, Message, MessageRead
 from veche.core.rooms import Kind
 from veche.core.views import RoomView
 from veche.dialects.messenger.rules import ChatType
-from veche.hub.connection import Shape
+from veche.hub.subscriber import Serializer
 from veche.wire.frames import text_frame
 
 to_json = msgspec.json.Encoder().encode
@@ -27,7 +27,7 @@ def aware_time(at: int) -> str:
 
 
 class Profile(msgspec.Struct):
-    """One's own account. Who came through another door may have no e-mail."""
+    """One's own account. Who came through another dialect may have no e-mail."""
 
     email: str | None
     name: str
@@ -100,17 +100,17 @@ def _message(event: LogEvent) -> bytes | None:
     return to_json(MessageFrame(event.id, event.log_id, event.sender.id, event.text, aware_time(event.at)))
 
 
-MESSAGES = Shape("messenger", _message, text_frame)
+MESSAGES = Serializer("messenger", _message, text_frame)
 """What is said in a chat; the contract does not tell who comes and goes."""
 
 
 @lru_cache(1024)
-def reads_of(chat_id: int) -> Shape:
-    """Make the shape of an author's own log that shows which messages of one chat were read."""
+def reads_of(chat_id: int) -> Serializer:
+    """Make the serializer of an author's own log that shows which messages of one chat were read."""
 
     def encode(event: LogEvent) -> bytes | None:
         if not isinstance(event, MessageRead) or event.room_id != chat_id:
             return None
         return to_json(ReadFrame(event.message_id, event.reader_id))
 
-    return Shape("messenger", encode, text_frame)
+    return Serializer("messenger", encode, text_frame)

@@ -6,7 +6,7 @@ import msgspec
 from fastapi.exceptions import RequestValidationError
 
 from veche.core.errors import ChatError, Code
-from veche.wire.http import Answer
+from veche.gateway.http import RawResponse
 
 NO_ACCESS = (403, "У вас нет доступа к этому чату")
 NO_SUCH_USER = (400, "Пользователь не найден.")
@@ -42,7 +42,7 @@ PARTICULAR: dict[tuple[Code, object], tuple[int, str]] = {
 _encode = msgspec.json.Encoder().encode
 
 
-def problem(refusal: ChatError) -> Answer:
+def problem(refusal: ChatError) -> RawResponse:
     """Make status, body and headers of a refusal."""
     reason = refusal.data.get("reason", refusal.data.get("what"))
     status, words = PARTICULAR.get((refusal.code, reason), ANSWERS[refusal.code])
@@ -54,7 +54,7 @@ def problem(refusal: ChatError) -> Answer:
     return _answer(status, words or [_misfit(refusal)], headers)
 
 
-def invalid(error: RequestValidationError) -> Answer:
+def invalid(error: RequestValidationError) -> RawResponse:
     """Make the refusal of a request that does not fit, in FastAPI's form but without `input`.
 
     So no password is echoed, and NaN, which JSON cannot say, is not tried.
@@ -70,6 +70,6 @@ def _misfit(refusal: ChatError) -> dict[str, Any]:
     return {"type": "value_error", "loc": ["body", field] if field else ["body"], "msg": refusal.message}
 
 
-def _answer(status: int, detail: str | list[dict[str, Any]], headers: dict[str, str]) -> Answer:
+def _answer(status: int, detail: str | list[dict[str, Any]], headers: dict[str, str]) -> RawResponse:
     body = _encode({"detail": detail})
     return status, body, {"Content-Type": "application/json", "Cache-Control": "no-store", **headers}

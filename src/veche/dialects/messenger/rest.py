@@ -22,9 +22,9 @@ from veche.dialects.messenger.rules import (
     Offset,
     Registration,
 )
+from veche.gateway.http import AccountsOf, AddressOf, ChatOf, reply, reply_by_pages, route_class
 from veche.service.accounts import Login
 from veche.service.chat import Chat
-from veche.wire.http import AccountsOf, AddressOf, ChatOf, reply, reply_by_pages, route_class
 
 PAGE = 100  # of up to 64 KiB each
 

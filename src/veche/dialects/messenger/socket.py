@@ -11,12 +11,12 @@ from veche.core.errors import ChatError
 from veche.core.rooms import LogId, account_log
 from veche.dialects.messenger.encode import MESSAGES, reads_of
 from veche.dialects.messenger.rules import known, usable_id
+from veche.gateway.client import Seat
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat, Outcome
 from veche.wire.frames import ping_frame
-from veche.wire.handshake import Refused, Upgrade
-from veche.wire.seat import Seat
-from veche.wire.session import Accepted, Socket
+from veche.wire.handler import Accepted, Socket
+from veche.wire.handshake import Upgrade, UpgradeRefused
 
 _CHAT_ID = re.compile(r"[0-9]{1,19}")
 
@@ -39,7 +39,7 @@ class ChatSocket:
         await self._chat.entered_room(by, self._room_id)
         self._heads = await self._chat.heads_of([self._room_id, account_log(by)])
         if self.seat.ended:
-            raise Refused(403)
+            raise UpgradeRefused(403)
 
     # From the wire.
 
@@ -47,9 +47,9 @@ class ChatSocket:
         self.seat.open(socket)
         if self.seat.ended:
             socket.close(1008, "removed")
-        own = account_log(self.seat.connection.account.id)
-        for log_id, shape in ((self._room_id, MESSAGES), (own, reads_of(self._room_id))):
-            self.seat.hear(log_id, shape, self._heads[log_id])
+        own = account_log(self.seat.subscriber.account.id)
+        for log_id, serializer in ((self._room_id, MESSAGES), (own, reads_of(self._room_id))):
+            self.seat.hear(log_id, serializer, self._heads[log_id])
 
     def text(self, text: str) -> None:
         try:
@@ -58,7 +58,7 @@ class ChatSocket:
             frame = None
         if not isinstance(frame, dict):
             self.seat.end(1003, "a JSON object, please")
-        elif command := self._decode(self.seat.connection.account.id, frame):
+        elif command := self._decode(self.seat.subscriber.account.id, frame):
             self.seat.submit(command, self._decided)
 
     def binary(self, data: bytes) -> None:
@@ -126,17 +126,17 @@ class Accept:
     async def __call__(self, upgrade: Upgrade) -> Accepted:
         chat_id = upgrade.path.rpartition("/")[2]
         if not _CHAT_ID.fullmatch(chat_id):
-            raise Refused(403)
+            raise UpgradeRefused(403)
         try:
             login = await self._accounts.authenticate(upgrade.query.get("token", ""))
         except ChatError:
-            raise Refused(403) from None
+            raise UpgradeRefused(403) from None
         session = ChatSocket(self._chat, login, known(int(chat_id)))
         try:
             await session.admit(login.account.id, login.session_id)
         except BaseException as error:
             session.seat.leave()
             if isinstance(error, ChatError):
-                raise Refused(403) from None
+                raise UpgradeRefused(403) from None
             raise
         return Accepted(session)

@@ -18,7 +18,7 @@ from veche.core.events import (
     SessionsEnded,
 )
 from veche.core.rooms import Room
-from veche.hub.connection import Shape
+from veche.hub.subscriber import Serializer
 from veche.wire.frames import text_frame
 
 to_json = msgspec.json.Encoder().encode
@@ -104,4 +104,4 @@ def encode(event: LogEvent) -> bytes:
     return to_json(event_out(event))
 
 
-SHAPE = Shape("native", encode, text_frame)
+SERIALIZER = Serializer("native", encode, text_frame)

@@ -23,11 +23,11 @@ from veche.dialects.native.limits import (
     check_username,
 )
 from veche.dialects.native.views import account_out, member_out, room_out
+from veche.gateway.http import AccountsOf, AddressOf, ChatOf, RawResponse, reply, route_class
 from veche.service.accounts import Accounts, Login
-from veche.wire.http import AccountsOf, AddressOf, Answer, ChatOf, reply, route_class
 
 
-def _invalid(error: RequestValidationError) -> Answer:
+def _invalid(error: RequestValidationError) -> RawResponse:
     details = error.errors()
     if any(detail["type"] == "json_invalid" for detail in details):
         return problem(ChatError(Code.BAD_REQUEST, "The body is not JSON that can be read."))

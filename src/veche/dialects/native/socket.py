@@ -15,16 +15,16 @@ from veche.core import commands as c
 from veche.core.errors import ChatError, Code
 from veche.core.rooms import LOBBY_ID, LogId, account_log
 from veche.dialects.native import frames as f
-from veche.dialects.native.encode import SHAPE, time_of, to_json
+from veche.dialects.native.encode import SERIALIZER, time_of, to_json
 from veche.dialects.native.errors import socket_error
 from veche.dialects.native.limits import HELLO_WITHIN, check_text_size
 from veche.dialects.native.resume import Resumption, hello_answer, resume, resume_hello
+from veche.gateway.client import Seat
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat, Outcome
 from veche.wire.frames import text_frame
+from veche.wire.handler import Accepted, Socket
 from veche.wire.handshake import Upgrade
-from veche.wire.seat import Seat
-from veche.wire.session import Accepted, Socket
 
 log = logging.getLogger("veche.native")
 
@@ -130,7 +130,7 @@ class NativeSocket:
         if self._hello is not None:
             self._meanwhile[room_id] = after
         elif self._seat is not None:
-            self._seat.hear(room_id, SHAPE, after)
+            self._seat.hear(room_id, SERIALIZER, after)
 
     def removed(self, room_id: int) -> None:
         if self._hello is not None:
@@ -195,7 +195,7 @@ class NativeSocket:
             return
         self._catching_up.append(set(resumption.positions))
         for log_id, seq in resumption.positions.items():
-            self._taken().hear(log_id, SHAPE, seq, resumption.heads.get(log_id, 0))
+            self._taken().hear(log_id, SERIALIZER, seq, resumption.heads.get(log_id, 0))
 
     def _sync(self, id: int, sync: f.Sync) -> None:
         own = account_log(self._by())
@@ -209,7 +209,7 @@ class NativeSocket:
             self.lost()
         if heads is None or self._seat is None or self._seat.ended:
             return
-        subscriptions = self._seat.connection.subscriptions
+        subscriptions = self._seat.subscriber.subscriptions
         heard = {id: head for id, head in heads.items() if id in subscriptions or id == LOBBY_ID}
         rooms = {str(log_id): head for log_id, head in heard.items() if log_id != own}
         self._answer(id, "sync", {"rooms": rooms, "me": heads[own]})
@@ -240,8 +240,8 @@ class NativeSocket:
     def _joined(self, id: int, entered: c.Entered) -> None:
         room_id, seat = entered.room.id, self._taken()
         self._answer(id, "join", {"room_id": room_id, "head_seq": entered.head_seq})
-        if room_id == LOBBY_ID and room_id not in seat.connection.subscriptions:
-            seat.hear(room_id, SHAPE, entered.head_seq)
+        if room_id == LOBBY_ID and room_id not in seat.subscriber.subscriptions:
+            seat.hear(room_id, SERIALIZER, entered.head_seq)
 
     def _leave(self, id: int, leave: f.InRoom) -> None:
         seat, room_id = self._taken(), leave.room_id
@@ -256,7 +256,7 @@ class NativeSocket:
         self._submit(id, command, lambda _: self._answer(id, "read", answer))
 
     def _who(self, id: int, who: f.InRoom) -> None:
-        if who.room_id not in self._taken().connection.subscriptions:
+        if who.room_id not in self._taken().subscriber.subscriptions:
             raise ChatError(Code.NOT_FOUND, "You do not hear this room.", what="room")
         online = self._chat.hub.online(who.room_id)
         self._answer(id, "who", {"room_id": who.room_id, "online": online})
@@ -290,7 +290,7 @@ class NativeSocket:
         return self._seat
 
     def _by(self) -> int:
-        return self._taken().connection.account.id
+        return self._taken().subscriber.account.id
 
     def _expired(self) -> None:
         self._end(4201, "token_expired", 0)

@@ -8,7 +8,7 @@ import msgspec
 from veche.core.accounts import Account
 from veche.core.events import LogEvent, Message
 from veche.core.rooms import Kind, Room
-from veche.hub.connection import Shape
+from veche.hub.subscriber import Serializer
 from veche.wire.frames import text_frame
 
 _encode = msgspec.json.Encoder().encode
@@ -30,7 +30,7 @@ def time_of(at: int) -> str:
 
 
 class Profile(msgspec.Struct):
-    """One's own account. Who came through another door may have no e-mail: then it is empty."""
+    """One's own account. Who came through another dialect may have no e-mail: then it is empty."""
 
     id: int
     username: str
@@ -70,8 +70,8 @@ def line(username: str, text: str) -> bytes:
     return to_json(Line(username, text, time_of(time.time_ns() // 1000)))
 
 
-def shape_of(system_name: str) -> Shape:
-    """Make the shape of a room: what is said there, notices in the name of the system."""
+def serializer_of(system_name: str) -> Serializer:
+    """Make the serializer of a room: what is said there, notices in the name of the system."""
 
     def encode(event: LogEvent) -> bytes | None:
         if not isinstance(event, Message):
@@ -79,4 +79,4 @@ def shape_of(system_name: str) -> Shape:
         username = event.sender.username if event.kind == "text" else system_name
         return to_json(Line(username, event.text, time_of(event.at)))
 
-    return Shape("rooms", encode, text_frame)
+    return Serializer("rooms", encode, text_frame)

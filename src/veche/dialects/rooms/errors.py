@@ -1,7 +1,7 @@
 """How refusals read in the rooms contract: a status and a line of text; on the socket the text of an `error` frame."""
 
 from veche.core.errors import ChatError, Code
-from veche.wire.http import Answer
+from veche.gateway.http import RawResponse
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -59,7 +59,7 @@ SAID: dict[Code, str] = {
 """What an `error` frame says; `server error` for all other codes."""
 
 
-def problem(refusal: ChatError) -> Answer:
+def problem(refusal: ChatError) -> RawResponse:
     """Make status, body and headers of a refusal."""
     data = refusal.data
     about = "private" if data.get("private") else data.get("reason", data.get("field", data.get("what")))
@@ -68,12 +68,12 @@ def problem(refusal: ChatError) -> Answer:
     return _line(status, words, headers)
 
 
-def invalid(error: Exception) -> Answer:
+def invalid(error: Exception) -> RawResponse:
     """Make the refusal of a query that does not fit."""
     return _line(400, INVALID_DATA, {})
 
 
-def plain(status: int, sentence: str) -> Answer:
+def plain(status: int, sentence: str) -> RawResponse:
     """Make the answer where no route answers: an unknown path, a wrong method, a body that is too large, a bug."""
     words = {404: "404 page not found", 413: ANSWERS[Code.TOO_LARGE][1], 500: SERVER_ERROR}.get(status, sentence)
     return (status, b"", HEADERS) if status == 405 else _line(status, words, {})
@@ -84,5 +84,5 @@ def said(refusal: ChatError) -> str:
     return SAID.get(refusal.code, SERVER_ERROR)
 
 
-def _line(status: int, words: str, headers: dict[str, str]) -> Answer:
+def _line(status: int, words: str, headers: dict[str, str]) -> RawResponse:
     return status, f"{words}\n".encode(), {"Content-Type": "text/plain; charset=utf-8", **HEADERS, **headers}

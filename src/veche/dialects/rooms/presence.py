@@ -12,20 +12,20 @@ from veche.core.rooms import Kind
 from veche.dialects.rooms.encode import line
 from veche.dialects.rooms.errors import NOT_A_MEMBER, said
 from veche.dialects.rooms.options import Options
-from veche.hub.connection import Shape
+from veche.gateway.client import Seat
+from veche.hub.subscriber import Serializer
 from veche.service.chat import Chat, Outcome
-from veche.wire.seat import Seat
 
 
 class Presence:
     """`room_id`: the room that it is in or about to be in. `unanswered`: what it said that is not stored yet."""
 
-    __slots__ = ("_change", "_chat", "_inside", "_options", "_seat", "_shape", "room_id", "unanswered")
+    __slots__ = ("_change", "_chat", "_inside", "_options", "_seat", "_serializer", "room_id", "unanswered")
 
-    def __init__(self, chat: Chat, seat: Seat, shape: Shape, options: Options) -> None:
+    def __init__(self, chat: Chat, seat: Seat, serializer: Serializer, options: Options) -> None:
         self._chat = chat
         self._seat = seat
-        self._shape = shape
+        self._serializer = serializer
         self._options = options
         self._inside = False  # the others have been told that it came
         self._change: asyncio.Future[None] | None = None
@@ -54,7 +54,7 @@ class Presence:
         if self.room_id != room_id:  # removed or closed while it was stored
             self._farewell(room_id)
             return
-        self._seat.hear(room_id, self._shape, notice.seq - 1, notice.seq)
+        self._seat.hear(room_id, self._serializer, notice.seq - 1, notice.seq)
 
     async def leave(self) -> None:
         """Leave the room, if it is in one, once all was written that was said before."""
@@ -69,7 +69,7 @@ class Presence:
     def say(self, room_id: int, text: str) -> None:
         """Say something in the room."""
         self.unanswered += 1
-        self._seat.submit(c.SendMessage(self._seat.connection.account.id, room_id, text, "rooms"), self._said)
+        self._seat.submit(c.SendMessage(self._seat.subscriber.account.id, room_id, text, "rooms"), self._said)
 
     def refuse(self, words: str) -> None:
         """Tell this socket alone what went wrong."""
@@ -107,18 +107,18 @@ class Presence:
         Whoever waits goes on in a turn of the loop after the answer, in which it was announced to the hub too.
         """
         while self.room_id is not None and not self._seat.ended:
-            if not self.unanswered and not self._seat.connection.behind:
+            if not self.unanswered and not self._seat.subscriber.behind:
                 return
             self._change = asyncio.get_running_loop().create_future()
             await self._change
 
     async def _check_member(self, room_id: int) -> None:
-        view = await self._chat.entered_room(self._seat.connection.account.id, room_id)
+        view = await self._chat.entered_room(self._seat.subscriber.account.id, room_id)
         if view.room.kind is Kind.DIRECT:
             raise ChatError(Code.FORBIDDEN, "A conversation of two is not a room.")
 
     def _notice(self, room_id: int, did: str) -> c.PostNotice:
-        return c.PostNotice(room_id, f"{self._seat.connection.account.username} {did} the room", "rooms")
+        return c.PostNotice(room_id, f"{self._seat.subscriber.account.username} {did} the room", "rooms")
 
     def _farewell(self, room_id: int) -> None:
         if self._inside:

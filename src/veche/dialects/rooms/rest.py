@@ -27,9 +27,9 @@ from veche.dialects.rooms.rules import (
     known_person,
     known_room,
 )
+from veche.gateway.http import AccountsOf, AddressOf, ChatOf, response, route_class
 from veche.service.accounts import Login
 from veche.service.chat import Chat
-from veche.wire.http import AccountsOf, AddressOf, ChatOf, response, route_class
 
 router = APIRouter(tags=["rooms"], route_class=route_class(problem, invalid))
 

@@ -10,18 +10,18 @@ from collections.abc import Coroutine
 
 from veche.core.errors import ChatError
 from veche.core.rooms import LogId
-from veche.dialects.rooms.encode import shape_of
+from veche.dialects.rooms.encode import serializer_of
 from veche.dialects.rooms.errors import INVALID_DATA, SERVER_ERROR, problem, said
 from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.presence import Presence
 from veche.dialects.rooms.rules import Frame, decode, known_room, room_number
-from veche.hub.connection import Shape
+from veche.gateway.client import Seat
+from veche.hub.subscriber import Serializer
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
 from veche.wire.frames import ping_frame
-from veche.wire.handshake import Refused, Upgrade
-from veche.wire.seat import Seat
-from veche.wire.session import Accepted, Socket
+from veche.wire.handler import Accepted, Socket
+from veche.wire.handshake import Upgrade, UpgradeRefused
 
 MAX_HELD = 10_000  # frames that wait for a join or a leave: all that was received when it began, and some more
 
@@ -34,13 +34,13 @@ class RoomSocket:
     __slots__ = ("_held", "_moving", "_options", "_presence", "_socket", "seat")
     heartbeat: bytes | None = ping_frame()
 
-    def __init__(self, chat: Chat, login: Login, shape: Shape, options: Options) -> None:
+    def __init__(self, chat: Chat, login: Login, serializer: Serializer, options: Options) -> None:
         self._options = options
         self._held: deque[str | bytes] | None = None
         self._moving: asyncio.Task[None] | None = None
         self._socket: Socket
         self.seat = Seat(chat, login.account.person, login.session_id, self, "rooms")
-        self._presence = Presence(chat, self.seat, shape, options)
+        self._presence = Presence(chat, self.seat, serializer, options)
 
     # From the wire.
 
@@ -178,12 +178,12 @@ class Accept:
         self._chat = chat
         self._accounts = accounts
         self._options = options
-        self._shape = shape_of(options.system_name)
+        self._serializer = serializer_of(options.system_name)
 
     async def __call__(self, upgrade: Upgrade) -> Accepted:
         try:
             login = await self._accounts.authenticate(upgrade.query.get("token", ""))
-            session = RoomSocket(self._chat, login, self._shape, self._options)
+            session = RoomSocket(self._chat, login, self._serializer, self._options)
             try:
                 await self._chat.check_session(login.session_id)
             except BaseException:
@@ -192,5 +192,5 @@ class Accept:
         except ChatError as refusal:
             refusal.data["reason"] = "socket"
             status, body, headers = problem(refusal)
-            raise Refused(status, body, tuple(headers.items())) from None
+            raise UpgradeRefused(status, body, tuple(headers.items())) from None
         return Accepted(session)

@@ -7,7 +7,7 @@ import msgspec
 from veche.core.accounts import Account
 from veche.core.events import LogEvent, Message
 from veche.dialects.socketio.lines import client_id, was_string
-from veche.wire.socketio import Shapes
+from veche.gateway.socketio import Serializers
 from veche.wire.socketio.packets import event as to_event
 
 
@@ -57,5 +57,5 @@ def line(event: LogEvent) -> bytes | None:
     return to_event("message", Said(id, sender.username, text, sender.id, text, time_of(event.at)))
 
 
-LINES = Shapes.of("socketio", line)
-"""What is said in the lobby, through whichever door."""
+LINES = Serializers.of("socketio", line)
+"""What is said in the lobby, through whichever dialect."""

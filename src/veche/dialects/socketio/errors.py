@@ -3,7 +3,7 @@
 import msgspec
 
 from veche.core.errors import ChatError, Code
-from veche.wire.http import Answer
+from veche.gateway.http import RawResponse
 
 MISSING = (400, "Missing username or password")
 INVALID_JSON = "json"
@@ -29,7 +29,7 @@ ANSWERS: dict[Code, tuple[int, str]] = {
 _encode = msgspec.json.Encoder().encode
 
 
-def problem(refusal: ChatError) -> Answer:
+def problem(refusal: ChatError) -> RawResponse:
     """Make status, body and headers of a refusal."""
     if refusal.data.get("reason") == INVALID_JSON:
         return 400, b"Invalid JSON", {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
@@ -39,12 +39,12 @@ def problem(refusal: ChatError) -> Answer:
     return answer
 
 
-def plain(status: int, sentence: str) -> Answer:
+def plain(status: int, sentence: str) -> RawResponse:
     """Make the answer of a bare HTTP status: an unknown path, a body too large, a bug; a wrong method has none."""
     if status == 405:
         return status, b"", {}
     return _answer(*ANSWERS[Code.INTERNAL]) if status == 500 else _answer(status, sentence)
 
 
-def _answer(status: int, words: str) -> Answer:
+def _answer(status: int, words: str) -> RawResponse:
     return status, _encode({"error": words}), {"Content-Type": "application/json", "Cache-Control": "no-store"}

@@ -12,8 +12,8 @@ from veche.core.rooms import LOBBY_ID
 from veche.dialects.socketio import encode
 from veche.dialects.socketio.errors import problem
 from veche.dialects.socketio.rules import BODY, CredentialsOf
+from veche.gateway.http import AccountsOf, AddressOf, ChatOf, RawResponse, reply, route_class
 from veche.service.accounts import Accounts
-from veche.wire.http import AccountsOf, AddressOf, Answer, ChatOf, reply, route_class
 
 SHOWN = 50
 READ = 200  # notices among them are not shown
@@ -34,7 +34,7 @@ def router_of(anonymous: bool) -> APIRouter:
     return router
 
 
-def _invalid(error: RequestValidationError) -> Answer:
+def _invalid(error: RequestValidationError) -> RawResponse:
     return problem(ChatError(Code.BAD_REQUEST, "The request does not fit."))
 
 

@@ -12,11 +12,12 @@ from veche.core.errors import ChatError, Code
 from veche.core.rooms import LOBBY_ID, LogId
 from veche.dialects.socketio.encode import LINES, line
 from veche.dialects.socketio.errors import ANSWERS
-from veche.dialects.socketio.lines import DOOR, line_of
+from veche.dialects.socketio.lines import DIALECT, line_of
+from veche.gateway.client import Seat
+from veche.gateway.socketio import move
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat, Outcome
-from veche.wire.seat import Seat
-from veche.wire.socketio import Ack, Refused, Socket, move
+from veche.wire.socketio import Ack, ConnectRefused, Socket
 
 ANONYMOUS = Person(ANONYMOUS_ID, "anonymous", "anonymous")
 
@@ -43,16 +44,16 @@ class Chatter:
             self._seat = seat = await self._come_in(auth.get("token"))
             self._head = (await self._chat.heads_of([LOBBY_ID]))[LOBBY_ID]
         except ChatError as refusal:
-            raise Refused(ANSWERS[refusal.code][1]) from None
+            raise ConnectRefused(ANSWERS[refusal.code][1]) from None
         if seat.ended:
-            raise Refused(ANSWERS[Code.UNAUTHENTICATED][1])
+            raise ConnectRefused(ANSWERS[Code.UNAUTHENTICATED][1])
 
     async def _come_in(self, token: object) -> Seat:
         if self._anonymous and not token:
             self._scope = self._socket.id
-            return Seat(self._chat, ANONYMOUS, self._socket.id, self, DOOR)
+            return Seat(self._chat, ANONYMOUS, self._socket.id, self, DIALECT)
         login = await self._accounts.authenticate(token if isinstance(token, str) else "")
-        self._seat = seat = Seat(self._chat, login.account.person, login.session_id, self, DOOR)
+        self._seat = seat = Seat(self._chat, login.account.person, login.session_id, self, DIALECT)
         await self._chat.check_session(login.session_id)
         return seat
 
@@ -65,13 +66,13 @@ class Chatter:
         said = line_of(data[0], self._scope) if name == "message" and data else None
         if self._seat is None or said is None:
             return
-        by, author = self._seat.connection.account.id, said.author if self._scope else None
+        by, author = self._seat.subscriber.account.id, said.author if self._scope else None
 
         def done(outcome: Outcome) -> None:
             if isinstance(outcome, c.Sent):
                 self._sent(outcome, ack)
 
-        self._seat.submit(c.SendMessage(by, LOBBY_ID, said.text, DOOR, said.stored_id, author), done)
+        self._seat.submit(c.SendMessage(by, LOBBY_ID, said.text, DIALECT, said.stored_id, author), done)
 
     def _sent(self, sent: c.Sent, ack: Ack | None) -> None:
         """What was stored before is said again to this client alone."""
@@ -120,4 +121,4 @@ class Chatter:
 
     def _move(self) -> None:
         if self._seat is not None and not self._seat.ended:
-            move(self._chat.hub, self._seat.connection, self._socket, LINES)
+            move(self._chat.hub, self._seat.subscriber, self._socket, LINES)

@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
+from veche.wire.engineio.connection import EngineConnection
 from veche.wire.engineio.packets import MAX_PAYLOAD, BadPacket, decode_payload
-from veche.wire.engineio.server import BAD_METHOD, BAD_REQUEST, Refusal, Server
-from veche.wire.engineio.session import Session
+from veche.wire.engineio.server import BAD_METHOD, BAD_REQUEST, RequestRefused, Server
 from veche.wire.proxy import client_address
 
 BODY_WITHIN: Final = 15.0
@@ -33,7 +33,7 @@ _COMMON: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Response:
     body: bytes
     type: bytes = b"text/plain; charset=UTF-8"
     status: int = 200
@@ -46,8 +46,8 @@ class _Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
-_OK: Final = _Answer(b"ok", b"text/html")
-_PREFLIGHT: Final = _Answer(
+_OK: Final = _Response(b"ok", b"text/html")
+_PREFLIGHT: Final = _Response(
     b"",
     headers=(
         (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
@@ -66,76 +66,76 @@ class Polling:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             answer = await self._answer(scope, receive)
-        except Refusal as refusal:
+        except RequestRefused as refusal:
             # A body that nobody reads is cut off with its connection.
             hang_up = ((b"connection", b"close"),) if scope["method"] != "GET" else ()
-            answer = _Answer(refusal.answer.body, b"application/json", refusal.answer.status, hang_up)
+            answer = _Response(refusal.rejection.body, b"application/json", refusal.rejection.status, hang_up)
         await answer.send(send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> _Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> _Response:
         self._server.check_origin(_header(scope, b"origin"))
         method = scope["method"]
         if method == "OPTIONS":
             return _PREFLIGHT
-        session = self._server.find(_query(scope), method=method)
-        if session is None:
+        connection = self._server.find(_query(scope), method=method)
+        if connection is None:
             return self._open(scope)
         if method == "GET":
-            return await _poll(session, receive)
+            return await _poll(connection, receive)
         if method == "POST":
-            return await _post(session, receive)
-        raise Refusal(BAD_METHOD)
+            return await _post(connection, receive)
+        raise RequestRefused(BAD_METHOD)
 
-    def _open(self, scope: Scope) -> _Answer:
+    def _open(self, scope: Scope) -> _Response:
         peer = scope["client"][0] if scope.get("client") else ""
         client = client_address(peer, _header(scope, b"x-forwarded-for"), self._server.trusted)
-        session, handshake = self._server.open(client)
-        self._server.start(session)
-        return _Answer(handshake)
+        connection, handshake = self._server.open(client)
+        self._server.start(connection)
+        return _Response(handshake)
 
 
-async def _poll(session: Session, receive: Receive) -> _Answer:
+async def _poll(connection: EngineConnection, receive: Receive) -> _Response:
     await receive()  # the request itself; what comes next is that the client is gone
     ready = asyncio.Event()
-    if not session.poll(ready.set):
-        raise Refusal(BAD_REQUEST)
+    if not connection.poll(ready.set):
+        raise RequestRefused(BAD_REQUEST)
     if not ready.is_set():
         gone = asyncio.ensure_future(receive())
         gone.add_done_callback(lambda _: ready.set())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(NOOP_AFTER if session.probed else None):
+            async with asyncio.timeout(NOOP_AFTER if connection.probed else None):
                 await ready.wait()
-        if gone.done() and not session.on_websocket:
-            session.fail("transport closed")
+        if gone.done() and not connection.on_websocket:
+            connection.fail("transport closed")
         gone.cancel()
-    return _Answer(session.take())
+    return _Response(connection.take())
 
 
-async def _post(session: Session, receive: Receive) -> _Answer:
-    if session.posting:
-        session.fail("two posts at once")
-    if session.ended:
-        raise Refusal(BAD_REQUEST)
-    session.posting = True
+async def _post(connection: EngineConnection, receive: Receive) -> _Response:
+    if connection.posting:
+        connection.fail("two posts at once")
+    if connection.ended:
+        raise RequestRefused(BAD_REQUEST)
+    connection.posting = True
     try:
         async with asyncio.timeout(BODY_WITHIN):
             packets = decode_payload(await _body(receive))
         for packet in packets:
-            if not session.received(packet):
-                raise Refusal(BAD_REQUEST)
-        await _room(session)
+            if not connection.received(packet):
+                raise RequestRefused(BAD_REQUEST)
+        await _room(connection)
     except (BadPacket, TimeoutError) as bad:
-        session.fail(str(bad) or "a slow post")
-        raise Refusal(BAD_REQUEST) from None
+        connection.fail(str(bad) or "a slow post")
+        raise RequestRefused(BAD_REQUEST) from None
     finally:
-        session.posting = False
+        connection.posting = False
     return _OK
 
 
-async def _room(session: Session) -> None:
-    if not (session.reading or session.on_websocket):
+async def _room(connection: EngineConnection) -> None:
+    if not (connection.reading or connection.on_websocket):
         room = asyncio.Event()
-        session.wait_for_room(room.set)
+        connection.wait_for_room(room.set)
         await room.wait()
 
 
@@ -158,7 +158,7 @@ def _query(scope: Scope) -> dict[str, str]:
             scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS
         )
     except ValueError:
-        raise Refusal(BAD_REQUEST) from None
+        raise RequestRefused(BAD_REQUEST) from None
     return dict(reversed(pairs))
 
 

@@ -1,4 +1,4 @@
-"""One timer that pings every session an interval after its last answer, and ends those that do not answer in time."""
+"""One timer that pings every connection an interval after its last pong, and ends those that miss a pong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _GRAIN: Final = 0.01  # of the timeout: what is due within it is done together
 
 
 class Beating(Protocol):
-    """What the pulse needs of a session."""
+    """What the pulse needs of a connection."""
 
     @property
     def deaf(self) -> bool: ...
@@ -21,9 +21,9 @@ class Beating(Protocol):
 
 
 class Pulse:
-    """All wait equally long, so the order in which sessions come to wait is the order in which they are due.
+    """All wait equally long, so the order in which connections come to wait is the order in which they are due.
 
-    A session is resting until its ping, then asked until its pong. A pong that nobody asked for changes nothing.
+    A connection is resting until its ping, then asked until its pong. A pong that nobody asked for changes nothing.
     `interval` and `timeout` are in seconds. Neither is ever overrun; both may end a hundredth of the timeout early.
     """
 
@@ -34,21 +34,21 @@ class Pulse:
         self._asked: dict[Beating, float] = {}  # to when its pong is due
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, session: Beating) -> None:
+    def add(self, connection: Beating) -> None:
         loop = asyncio.get_running_loop()
-        self._resting[session] = loop.time() + self.interval
+        self._resting[connection] = loop.time() + self.interval
         self._arm(loop)
 
-    def discard(self, session: Beating) -> None:
-        self._resting.pop(session, None)
-        self._asked.pop(session, None)
+    def discard(self, connection: Beating) -> None:
+        self._resting.pop(connection, None)
+        self._asked.pop(connection, None)
         if not self._resting and not self._asked and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def answered(self, session: Beating) -> None:
-        if self._asked.pop(session, None) is not None:
-            self.add(session)
+    def answered(self, connection: Beating) -> None:
+        if self._asked.pop(connection, None) is not None:
+            self.add(connection)
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         due = min((next(iter(waiting.values())) for waiting in (self._resting, self._asked) if waiting), default=None)
@@ -62,27 +62,27 @@ class Pulse:
         now = loop.time()
         edge = now + self.timeout * _GRAIN
         try:
-            for session in list(islice(_due(self._asked, edge), SLICE)):
-                self._judge(session)
-            for session in list(islice(_due(self._resting, edge), SLICE)):
-                self._ask(session, now)
+            for connection in list(islice(_due(self._asked, edge), SLICE)):
+                self._judge(connection)
+            for connection in list(islice(_due(self._resting, edge), SLICE)):
+                self._ask(connection, now)
         finally:
-            self._arm(loop)  # whatever fails in one session, the others go on
+            self._arm(loop)  # whatever fails in one connection, the others go on
 
-    def _ask(self, session: Beating, now: float) -> None:
-        if self._resting.pop(session, None) is not None:
-            self._asked[session] = now + self.timeout
-            session.beat()
+    def _ask(self, connection: Beating, now: float) -> None:
+        if self._resting.pop(connection, None) is not None:
+            self._asked[connection] = now + self.timeout
+            connection.beat()
 
-    def _judge(self, session: Beating) -> None:
-        if session.deaf:
-            self.answered(session)
-        elif self._asked.pop(session, None) is not None:
-            session.unanswered()
+    def _judge(self, connection: Beating) -> None:
+        if connection.deaf:
+            self.answered(connection)
+        elif self._asked.pop(connection, None) is not None:
+            connection.unanswered()
 
 
 def _due(waiting: dict[Beating, float], edge: float) -> Iterator[Beating]:
-    for session, due in waiting.items():
+    for connection, due in waiting.items():
         if due > edge:
             return
-        yield session
+        yield connection

@@ -202,7 +202,7 @@ def _to_json(value: Any) -> bytes:
 
 
 def event(name: str, *data: Any, namespace: str = "/") -> bytes:
-    """Make the payload of an event without attachments: this is what a hub's Shape encodes to."""
+    """Make the payload of an event without attachments: this is what a hub's Serializer encodes to."""
     return payload("2", namespace, [name, *data])
 
 

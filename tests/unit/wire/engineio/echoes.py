@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from veche.wire.engineio import Polling, Server, Session, WebSocketDoor
+from veche.gateway.http import Mounted
+from veche.wire.engineio import EngineConnection, Polling, Server, WebSocketAccept
+from veche.wire.handler import WIRE, Accept, Wire
 from veche.wire.handshake import Upgrade
 from veche.wire.heartbeat import Heartbeats
-from veche.wire.http import Mounted
-from veche.wire.session import WIRE, Accept, Wire
-from veche.wire.socketio import Ack, Client, Socket
+from veche.wire.socketio import Ack, Namespaces, Socket
 
 PING_INTERVAL, PING_TIMEOUT = 0.3, 0.2  # what the suites expect
 AUTH_LATER = 0.02
@@ -24,14 +24,14 @@ _Send = Callable[[_Message], Awaitable[None]]
 class EngineEcho:
     """Messages come back as they are."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, connection: EngineConnection) -> None:
+        self.connection = connection
 
     def text(self, text: str) -> None:
-        self.session.send(b"4" + text.encode())
+        self.connection.send(b"4" + text.encode())
 
     def binary(self, data: bytes) -> None:
-        self.session.send_binary(data)
+        self.connection.send_binary(data)
 
     def upgraded(self) -> None: ...
     def paused(self) -> None: ...
@@ -69,7 +69,7 @@ class App:
         namespaces = {"/": SocketEcho, "/custom": SocketEcho}
         times = {"ping_interval": ping_interval, "ping_timeout": ping_timeout}
         self.engine = Server(EngineEcho, **times)
-        self.sockets = Server(lambda session: Client(session, namespaces), **times)
+        self.sockets = Server(lambda connection: Namespaces(connection, namespaces), **times)
         mounts = {"/engine.io": Polling(self.engine), "/socket.io": Polling(self.sockets)}
         self._app = Mounted(self._rest, mounts)  # type: ignore[arg-type]
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -84,7 +84,7 @@ class App:
             self._loop.call_soon_threadsafe(self.sockets.drain)
 
     def _routes(self, upgrade: Upgrade) -> Accept:
-        return {"/engine.io/": WebSocketDoor(self.engine), "/socket.io/": WebSocketDoor(self.sockets)}[upgrade.path]
+        return {"/engine.io/": WebSocketAccept(self.engine), "/socket.io/": WebSocketAccept(self.sockets)}[upgrade.path]
 
     async def _rest(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         if scope["type"] == "http":

@@ -1,9 +1,9 @@
-"""A session whose every word is written down: after `<<` what the client gets, else what the application is told."""
+"""A connection whose every word is written down: after `<<` what the client gets, else what the application is told."""
 
 from __future__ import annotations
 
+from veche.wire.engineio.connection import EngineConnection
 from veche.wire.engineio.packets import BadPacket
-from veche.wire.engineio.session import Session
 from veche.wire.frames import FINAL, TEXT
 
 
@@ -21,7 +21,7 @@ class Wires:
 
     def _write(self, data: bytes) -> None:
         if self.pausing_at is not None and len(data) > self.pausing_at:
-            self.talk.session.pause()
+            self.talk.connection.pause()
         at = 0
         while at < len(data):
             size, start = data[at + 1], at + 2
@@ -34,7 +34,7 @@ class Wires:
             at = start + size
 
     def send(self, payload: bytes) -> None:
-        raise AssertionError("a session writes frames")
+        raise AssertionError("a connection writes frames")
 
     def close(self, code: int | None = None, reason: str = "") -> None:
         self.said.append("ws<< close")
@@ -54,14 +54,14 @@ def shown(text: str) -> str:
 
 
 class Talk:
-    """Host, application and transports of one session; every method returns what was said since the last one."""
+    """Host, application and transports of one connection; every method returns what was said since the last one."""
 
     def __init__(self, *, websocket: bool = False, pausing_at: int | None = None) -> None:
         self.said: list[str] = []
         self.wires = Wires(self.said, pausing_at)
         self.wires.talk = self
-        self.session = Session(self, "SID", "127.0.0.1", self.wires if websocket else None)
-        self.session.application = self
+        self.connection = EngineConnection(self, "SID", "127.0.0.1", self.wires if websocket else None)
+        self.connection.application = self
 
     def since(self) -> list[str]:
         said, self.said[:] = self.said[:], []
@@ -71,12 +71,12 @@ class Talk:
 
     def receives(self, *packets: str | bytes) -> list[str]:
         for packet in packets:
-            if not self.session.received(packet):
+            if not self.connection.received(packet):
                 self.said.append("refused")
         return self.since()
 
     def polls(self) -> list[str]:
-        if not self.session.poll(self.woken):
+        if not self.connection.poll(self.woken):
             self.said.append("refused")
         return self.since()
 
@@ -84,7 +84,7 @@ class Talk:
         self.said.append("wake")
 
     def takes(self) -> list[str]:
-        payload = self.session.take().decode()
+        payload = self.connection.take().decode()
         return [*self.since(), f"poll<< {shown(payload)}"]
 
     def does(self, *steps: object) -> list[str]:
@@ -93,10 +93,10 @@ class Talk:
 
     # The host and the application.
 
-    def answered(self, session: Session) -> None:
+    def answered(self, connection: EngineConnection) -> None:
         self.said.append("answered")
 
-    def forget(self, session: Session) -> None:
+    def forget(self, connection: EngineConnection) -> None:
         self.said.append("forgotten")
 
     def text(self, text: str) -> None:
@@ -119,5 +119,5 @@ class Talk:
         self.said.append("resumed")
 
     def closed(self, reason: str) -> None:
-        self.session.send(b"4bye")
+        self.connection.send(b"4bye")
         self.said.append(f"closed: {reason}")

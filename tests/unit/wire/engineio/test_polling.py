@@ -9,7 +9,7 @@ import time
 import httpx
 import pytest
 
-from veche.wire.engineio.session import OUTBOX
+from veche.wire.engineio.connection import OUTBOX
 from veche.wire.proxy import Trusted
 
 PATH = "/engine.io/"
@@ -27,7 +27,7 @@ def read(answer: httpx.Response):
 
 
 async def gone(server) -> None:
-    """Until the server has forgotten the last session."""
+    """Until the server has forgotten the last connection."""
     async with asyncio.timeout(5):
         while len(server.app.engine):  # noqa: ASYNC110  # it lives in another thread
             await asyncio.sleep(0.01)
@@ -80,7 +80,7 @@ async def test_refusals(server, http, method, query, status, body):
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-async def test_a_wrong_method_with_a_session(server, http):
+async def test_a_wrong_method_with_a_connection(server, http):
     sid = await opened(http, server)
     answer = await http.put(server.url + PATH, params={"sid": sid})
     assert (answer.status_code, answer.json()["code"]) == (400, 2)
@@ -129,7 +129,7 @@ async def test_two_posts_at_once(server, http):
 
 
 @pytest.mark.parametrize("bomb", [b"2\x1e" * 400_000, b"3\x1e" * 5000, b"4" + b"x" * 1_000_000, b"4\xff", b""])
-async def test_bombs_are_refused_fast_and_end_the_session(server, http, bomb):
+async def test_bombs_are_refused_fast_and_end_the_connection(server, http, bomb):
     url, sid = server.url + PATH, await opened(http, server)
     begin = time.perf_counter()
     answer = await http.post(url, params={"sid": sid}, content=bomb)
@@ -182,8 +182,8 @@ async def test_who_does_not_poll_cannot_ask_for_more(server, http):
     assert (await second).text == "ok"
 
 
-async def test_sessions_are_capped(server, http):
-    server.app.engine._max_sessions = 1
+async def test_connections_are_capped(server, http):
+    server.app.engine._max_connections = 1
     sid = await opened(http, server)
     answer = await http.get(server.url + PATH)
     assert (answer.status_code, answer.json()["message"]) == (503, "Too many sessions")
@@ -217,7 +217,7 @@ async def test_addresses(server, http):
     server.app.engine.trusted = Trusted.parse("127.0.0.1")
     await http.get(server.url + PATH, headers=[("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "9.9.9.9")])
     await http.get(server.url + PATH)
-    assert [session.client for session in server.app.engine._sessions.values()] == ["9.9.9.9", "127.0.0.1"]
+    assert [connection.client for connection in server.app.engine._connections.values()] == ["9.9.9.9", "127.0.0.1"]
 
 
 async def test_draining_releases_polls(server, http):

@@ -1,4 +1,4 @@
-"""The one timer of all sessions."""
+"""The one timer of all connections."""
 
 from __future__ import annotations
 

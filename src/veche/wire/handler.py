@@ -1,4 +1,4 @@
-"""Between the wire and a dialect: what a session is told, what it may do to its socket, and how it is let in."""
+"""Between the wire and a dialect: what a handler is told, what it may do to its socket, and how it is let in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIRE: Final = "veche.wire"
 
 
 class Socket(Protocol):
-    """One open WebSocket, as a session sees it."""
+    """One open WebSocket, as a handler sees it."""
 
     write: Callable[[bytes], None]
     """Takes framed bytes; meant to be kept by whoever writes often. Nothing may be written once it is closed."""
@@ -39,7 +39,7 @@ class Socket(Protocol):
         """Listen to the peer again."""
 
 
-class Session(Protocol):
+class Handler(Protocol):
     """What a dialect does with one connection: plain callbacks on the loop, of which none may block.
 
     One that raises is logged, and its connection closed with 1011.
@@ -77,15 +77,15 @@ class Session(Protocol):
 class Accepted:
     """The answer 101: who gets the messages, under which of the offered subprotocols, of how many bytes at most."""
 
-    session: Session
+    handler: Handler
     subprotocol: str | None = None
     max_message: int = MAX_MESSAGE
 
 
 Accept = Callable[[Upgrade], Awaitable[Accepted]]
-"""Raises Refused to answer something else than 101."""
+"""Raises UpgradeRefused to answer something else than 101."""
 Routes = Callable[[Upgrade], Accept]
-"""Raises Refused for an unknown path; a new one each time: a shared one would gather tracebacks for ever."""
+"""Raises UpgradeRefused for an unknown path; a new one each time: a shared one would gather tracebacks for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +107,4 @@ class Wire:
     send_buffer: int = 65_536
     """SO_SNDBUF: what the kernel holds for a peer that does not read."""
     high_water: int = 262_144
-    """What we hold for it before the session is told `paused`."""
+    """What we hold for it before the handler is told `paused`."""

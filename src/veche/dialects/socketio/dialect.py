@@ -4,30 +4,30 @@ from veche.dialects.socketio import rest
 from veche.dialects.socketio.errors import plain
 from veche.dialects.socketio.options import Options
 from veche.dialects.socketio.socket import Chatter
-from veche.wire.door import Door, Parts
-from veche.wire.examples import examples_beside
-from veche.wire.socketio import Client, Polling, Server, WebSocketDoor
+from veche.gateway.dialect import Dialect, Parts
+from veche.gateway.examples import examples_beside
+from veche.wire.socketio import Namespaces, Polling, Server, WebSocketAccept
 
 PING_INTERVAL, PING_TIMEOUT = 25.0, 20.0  # seconds; the handshake tells them to the client
 
 
-def door(parts: Parts, options: Options) -> Door:
+def dialect(parts: Parts, options: Options) -> Dialect:
     """Open it; it shares no path."""
 
     def chatter() -> Chatter:
         return Chatter(parts.chat, parts.accounts, options.anonymous)
 
     engine = Server(
-        lambda session: Client(session, {"/": chatter}),
+        lambda session: Namespaces(session, {"/": chatter}),
         ping_interval=PING_INTERVAL,
         ping_timeout=PING_TIMEOUT,
         origins=options.origins,
         trusted=options.trusted,
     )
-    return Door(
+    return Dialect(
         "socketio",
         routers=(rest.router_of(options.anonymous),),
-        sockets={"/socket.io/": WebSocketDoor(engine)},
+        sockets={"/socket.io/": WebSocketAccept(engine)},
         mounts={"/socket.io": Polling(engine)},
         plain=plain,
         owns=("/api/auth", "/api/users", "/api/messages"),

@@ -1,4 +1,4 @@
-"""One session as a transcript, without I/O and without a loop."""
+"""One connection as a transcript, without I/O and without a loop."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import logging
 
 import pytest
 
-from veche.wire.engineio.session import OUTBOX
+from veche.wire.engineio.connection import OUTBOX
 
 from .talk import Talk
 
 
 def test_polling():
     talk = Talk()
-    session = talk.session
+    connection = talk.connection
     assert talk.receives("4hello", b"\x01", "3") == ["text hello", "binary b'\\x01'", "answered"]
-    assert talk.does(session.send(b"4one"), session.send_binary(b"two")) == []
+    assert talk.does(connection.send(b"4one"), connection.send_binary(b"two")) == []
     assert talk.polls() == ["wake"]
     assert talk.takes() == ["poll<< 4one\x1ebdHdv"]
     assert talk.polls() == []
-    assert talk.does(session.send(b"4three"), session.send(b"4four")) == ["wake", "wake"]
+    assert talk.does(connection.send(b"4three"), connection.send(b"4four")) == ["wake", "wake"]
     assert talk.takes() == ["poll<< 4three\x1e4four"]
     assert talk.polls() == []
-    assert talk.does(session.beat()) == ["wake"]
+    assert talk.does(connection.beat()) == ["wake"]
     assert talk.takes() == ["poll<< 2"]
 
 
 def test_websocket():
     talk = Talk(websocket=True)
-    session = talk.session
-    assert session.on_websocket
+    connection = talk.connection
+    assert connection.on_websocket
     assert talk.receives("4hello", b"\x01", "3") == ["text hello", "binary b'\\x01'", "answered"]
-    assert talk.does(session.send(b"4one"), session.send_binary(b"two"), session.beat()) == [
+    assert talk.does(connection.send(b"4one"), connection.send_binary(b"two"), connection.beat()) == [
         "ws<< 4one",
         "ws<< b'two'",
         "ws<< 2",
@@ -70,15 +70,15 @@ def test_the_client_closes():
 
 def test_we_close_and_what_was_written_is_read():
     talk = Talk()
-    assert talk.does(talk.session.send(b"4last"), talk.session.close(), talk.session.close()) == [
+    assert talk.does(talk.connection.send(b"4last"), talk.connection.close(), talk.connection.close()) == [
         "closed: server closed"
     ]
-    assert talk.does(talk.session.send(b"4nobody hears it")) == []
+    assert talk.does(talk.connection.send(b"4nobody hears it")) == []
     assert talk.polls() == ["wake"]
     assert talk.takes() == ["forgotten", "poll<< 4last\x1e4bye\x1e1"]
 
     talk = Talk(websocket=True)
-    assert talk.does(talk.session.send(b"4last"), talk.session.close()) == [
+    assert talk.does(talk.connection.send(b"4last"), talk.connection.close()) == [
         "ws<< 4last",
         "ws<< 4bye",
         "closed: server closed",
@@ -89,20 +89,20 @@ def test_we_close_and_what_was_written_is_read():
 
 def test_last_words_that_nobody_fetches():
     talk = Talk()
-    assert talk.does(talk.session.close()) == ["closed: server closed"]
-    assert talk.does(talk.session.beat()) == ["forgotten"]
+    assert talk.does(talk.connection.close()) == ["closed: server closed"]
+    assert talk.does(talk.connection.beat()) == ["forgotten"]
 
 
 def test_no_pong():
     talk = Talk()
     talk.polls()
-    assert talk.does(talk.session.unanswered()) == ["closed: ping timeout", "wake", "forgotten", "forgotten"]
+    assert talk.does(talk.connection.unanswered()) == ["closed: ping timeout", "wake", "forgotten", "forgotten"]
     assert talk.takes() == ["forgotten", "poll<< 1"]
 
 
 def test_two_polls_at_once():
     talk = Talk()
-    assert talk.does(talk.session.send(b"4dropped")) == []
+    assert talk.does(talk.connection.send(b"4dropped")) == []
     assert talk.polls() == ["wake"]
     assert talk.polls() == ["closed: two polls at once", "wake", "forgotten", "refused"]
     assert talk.takes() == ["forgotten", "poll<< 1"]
@@ -113,17 +113,17 @@ def test_two_polls_at_once():
 
 def test_upgrade():
     talk = Talk()
-    session = talk.session
-    kept = session.write
+    connection = talk.connection
+    kept = connection.write
     talk.polls()
-    assert talk.does(session.probe()) == ["wake"]
+    assert talk.does(connection.probe()) == ["wake"]
     assert talk.takes() == ["poll<< 6"]
-    assert session.probed
+    assert connection.probed
     assert talk.polls() == [], "its transport answers a poll during the probe, before long"
     assert talk.takes() == ["poll<< 6"]
-    assert talk.does(session.send(b"4one"), session.send_binary(b"two"), session.send(b"4three")) == []
-    assert talk.does(session.upgrade(talk.wires)) == ["ws<< 4one", "ws<< b'two'", "ws<< 4three", "upgraded"]
-    assert talk.does(session.send(b"4four"), kept(b"4five\x1e4six\x1e"), session.write(b"\x81\x024!")) == [
+    assert talk.does(connection.send(b"4one"), connection.send_binary(b"two"), connection.send(b"4three")) == []
+    assert talk.does(connection.upgrade(talk.wires)) == ["ws<< 4one", "ws<< b'two'", "ws<< 4three", "upgraded"]
+    assert talk.does(connection.send(b"4four"), kept(b"4five\x1e4six\x1e"), connection.write(b"\x81\x024!")) == [
         "ws<< 4four",
         "ws<< 4five",
         "ws<< 4six",
@@ -133,31 +133,31 @@ def test_upgrade():
 
 def test_what_waits_during_the_probe_goes_by_the_poll():
     talk = Talk()
-    talk.session.probe()
-    talk.session.send(b"4one")
+    talk.connection.probe()
+    talk.connection.send(b"4one")
     talk.polls()
     assert talk.takes() == ["poll<< 4one"]
-    assert talk.does(talk.session.upgrade(talk.wires)) == ["upgraded"]
+    assert talk.does(talk.connection.upgrade(talk.wires)) == ["upgraded"]
 
 
 def test_a_poll_that_is_overtaken_by_the_upgrade_gets_a_noop():
     talk = Talk()
     talk.polls()
-    talk.session.probe()
-    talk.session.send(b"4one")
-    assert talk.does(talk.session.upgrade(talk.wires)) == ["wake", "wake", "ws<< 4one", "wake", "upgraded"]
+    talk.connection.probe()
+    talk.connection.send(b"4one")
+    assert talk.does(talk.connection.upgrade(talk.wires)) == ["wake", "wake", "ws<< 4one", "wake", "upgraded"]
     assert talk.takes() == ["poll<< 6"]
 
 
 def test_one_probe_at_a_time():
-    session = Talk().session
-    assert session.probe()
-    assert not session.probe()
-    session.give_up_probe()
-    assert session.probe()
-    session.close()
-    assert not session.probe()
-    assert not Talk(websocket=True).session.probe()
+    connection = Talk().connection
+    assert connection.probe()
+    assert not connection.probe()
+    connection.give_up_probe()
+    assert connection.probe()
+    connection.close()
+    assert not connection.probe()
+    assert not Talk(websocket=True).connection.probe()
 
 
 # Slow readers.
@@ -165,22 +165,22 @@ def test_one_probe_at_a_time():
 
 def test_an_outbox_is_bounded():
     talk = Talk()
-    session = talk.session
+    connection = talk.connection
     big = b"4" + b"x" * (OUTBOX // 2)
-    assert talk.does(session.send(big)) == []
-    assert talk.does(session.send(big), session.send(b"4more")) == ["paused"]
-    assert not session.deaf
-    assert talk.does(session.wait_for_room(lambda: talk.said.append("room"))) == []
+    assert talk.does(connection.send(big)) == []
+    assert talk.does(connection.send(big), connection.send(b"4more")) == ["paused"]
+    assert not connection.deaf
+    assert talk.does(connection.wait_for_room(lambda: talk.said.append("room"))) == []
     assert talk.polls() == ["wake"]
     assert talk.takes()[:3] == ["answered", "room", "resumed"]
-    assert talk.does(session.wait_for_room(lambda: talk.said.append("room"))) == ["room"]
+    assert talk.does(connection.wait_for_room(lambda: talk.said.append("room"))) == ["room"]
 
 
 def test_an_upgrade_empties_a_full_outbox():
     talk = Talk()
-    session = talk.session
-    assert talk.does(session.send(b"4" + b"x" * OUTBOX)) == ["paused"]
-    assert talk.does(session.upgrade(talk.wires)) == [
+    connection = talk.connection
+    assert talk.does(connection.send(b"4" + b"x" * OUTBOX)) == ["paused"]
+    assert talk.does(connection.upgrade(talk.wires)) == [
         "answered",
         "ws<< 4xxx... 1048577",
         "upgraded",
@@ -190,39 +190,39 @@ def test_an_upgrade_empties_a_full_outbox():
 
 def test_a_full_outbox_may_fill_the_websocket():
     talk = Talk(pausing_at=1000)
-    session = talk.session
-    assert talk.does(session.send(b"4" + b"x" * OUTBOX)) == ["paused"]
-    assert talk.does(session.upgrade(talk.wires)) == ["answered", "paused", "ws<< 4xxx... 1048577", "upgraded"]
-    assert session.deaf
+    connection = talk.connection
+    assert talk.does(connection.send(b"4" + b"x" * OUTBOX)) == ["paused"]
+    assert talk.does(connection.upgrade(talk.wires)) == ["answered", "paused", "ws<< 4xxx... 1048577", "upgraded"]
+    assert connection.deaf
     assert not talk.wires.reading
-    assert talk.does(session.resume(), session.resume()) == ["answered", "resumed"]
-    assert not session.deaf
+    assert talk.does(connection.resume(), connection.resume()) == ["answered", "resumed"]
+    assert not connection.deaf
 
 
 def test_a_client_is_told_to_wait():
     talk = Talk()
-    session = talk.session
-    session.pause_reading()
-    assert not session.deaf, "a poll would still come, so silence tells"
-    assert talk.does(session.wait_for_room(lambda: talk.said.append("room"))) == []
-    assert talk.does(session.resume_reading()) == ["answered", "room"]
-    session.pause_reading()
-    session.upgrade(talk.wires)
-    assert session.deaf
+    connection = talk.connection
+    connection.pause_reading()
+    assert not connection.deaf, "a poll would still come, so silence tells"
+    assert talk.does(connection.wait_for_room(lambda: talk.said.append("room"))) == []
+    assert talk.does(connection.resume_reading()) == ["answered", "room"]
+    connection.pause_reading()
+    connection.upgrade(talk.wires)
+    assert connection.deaf
     assert not talk.wires.reading
-    talk.does(session.pause(), session.resume())
+    talk.does(connection.pause(), connection.resume())
     assert not talk.wires.reading, "it reads again, but still has to wait"
-    talk.does(session.pause(), session.resume_reading())
+    talk.does(connection.pause(), connection.resume_reading())
     assert not talk.wires.reading, "it need not wait any more, but does not read"
-    session.resume()
+    connection.resume()
     assert talk.wires.reading
-    session.close()
-    session.pause_reading()
+    connection.close()
+    connection.pause_reading()
     assert talk.wires.reading
 
 
 def test_who_waits_for_room_is_told_of_the_end():
     talk = Talk()
-    talk.session.send(b"4" + b"x" * OUTBOX)
-    talk.session.wait_for_room(lambda: talk.said.append("room"))
-    assert talk.does(talk.session.fail("x")) == ["paused", "room", "closed: x", "forgotten"]
+    talk.connection.send(b"4" + b"x" * OUTBOX)
+    talk.connection.wait_for_room(lambda: talk.said.append("room"))
+    assert talk.does(talk.connection.fail("x")) == ["paused", "room", "closed: x", "forgotten"]

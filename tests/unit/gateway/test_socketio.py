@@ -8,18 +8,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wire.engineio.talk import Wires
 
 from veche.core.accounts import Person
 from veche.core.events import LogEvent, Message
-from veche.hub.connection import Connection
+from veche.gateway.socketio import Serializers, move
 from veche.hub.hub import Hub
-from veche.wire.engineio.session import Session
-from veche.wire.socketio import Ack, Client, Shapes, Socket, move, packets
-
-from .talk import Wires
+from veche.hub.subscriber import Subscriber
+from veche.wire.engineio.connection import EngineConnection
+from veche.wire.socketio import Ack, Namespaces, Socket, packets
 
 ROOM = 7
-SHAPES = Shapes.of("socketio", lambda event: packets.event("message", event.seq) if type(event) is Message else None)
+SERIALIZERS = Serializers.of(
+    "socketio", lambda event: packets.event("message", event.seq) if type(event) is Message else None
+)
 
 
 class World:
@@ -29,11 +31,11 @@ class World:
         self.log: list[LogEvent] = []
         self.replies: list[Any] = []
         self.hub = Hub(self.pull, self.heads)
-        self.session = Session(self, "SID", "127.0.0.1")
+        self.engine = EngineConnection(self, "SID", "127.0.0.1")
         self.got: list[str] = []
         self.wires = Wires(self.got)
         self.moves: list[bool] = []
-        self.session.application = Client(self.session, {"/": lambda: self})
+        self.engine.application = Namespaces(self.engine, {"/": lambda: self})
         self.after: int | None = 0
         self.inside = asyncio.Event()
 
@@ -65,18 +67,18 @@ class World:
         self.socket = socket
 
     def connected(self) -> None:
-        self.place = Connection(ANN, "session", self.socket.write, self)
+        self.place = Subscriber(ANN, "session", self.socket.write, self)
         self.hub.attach(self.place)
-        self.hub.subscribe(self.place, ROOM, SHAPES.now(self.socket), self.after)
+        self.hub.subscribe(self.place, ROOM, SERIALIZERS.now(self.socket), self.after)
         self.inside.set()
 
     def event(self, name: str, data: list[Any], ack: Ack | None) -> None: ...
 
     def upgraded(self) -> None:
-        self.moves.append(move(self.hub, self.place, self.socket, SHAPES))
+        self.moves.append(move(self.hub, self.place, self.socket, SERIALIZERS))
 
     def caught_up(self, log_id: int) -> None:
-        move(self.hub, self.place, self.socket, SHAPES)
+        move(self.hub, self.place, self.socket, SERIALIZERS)
 
     def paused(self) -> None:
         self.hub.slow(self.place)
@@ -94,8 +96,8 @@ class World:
 
     # The host.
 
-    def answered(self, session: Session) -> None: ...
-    def forget(self, session: Session) -> None: ...
+    def answered(self, session: EngineConnection) -> None: ...
+    def forget(self, session: EngineConnection) -> None: ...
 
     # The client.
 
@@ -108,15 +110,15 @@ class World:
             case "reply" if self.replies:
                 self.replies.pop(0)()
             case "fill":
-                self.session.send(b"4" + b"x" * 600_000)
-            case "poll" if not self.session.on_websocket:
+                self.engine.send(b"4" + b"x" * 600_000)
+            case "poll" if not self.engine.on_websocket:
                 self.polled()
-            case "upgrade" if not self.session.on_websocket:
+            case "upgrade" if not self.engine.on_websocket:
                 await asyncio.wait_for(self.inside.wait(), 5)
-                self.session.upgrade(self.wires)
+                self.engine.upgrade(self.wires)
 
     def polled(self) -> None:
-        self.got.extend(self.session.take().decode().split("\x1e"))
+        self.got.extend(self.engine.take().decode().split("\x1e"))
 
     def numbers(self) -> list[int]:
         events = [line.removeprefix("ws<< ") for line in self.got]
@@ -130,11 +132,11 @@ ANN = Person(1, "ann", "Ann")
 async def world():
     world = World()
     yield world
-    world.session.close()
+    world.engine.close()
 
 
 async def entered(world: World) -> None:
-    world.session.received("40")
+    world.engine.received("40")
     await world.settle()
 
 
@@ -145,22 +147,22 @@ async def test_a_live_place_moves(world):
     await world.settle()
     world.polled()
     world.message()  # announced, not yet written
-    world.session.upgrade(world.wires)
+    world.engine.upgrade(world.wires)
     world.message()
     await world.settle()
     assert world.moves == [True]
     assert world.place.write == world.wires.write
     assert world.numbers() == [1, 2, 3, 4, 5]
-    assert [subscription.shape for subscription in world.place.subscriptions.values()] == [SHAPES.websocket]
+    assert [subscription.serializer for subscription in world.place.subscriptions.values()] == [SERIALIZERS.websocket]
 
 
 async def test_a_place_that_is_behind_moves(world):
     for _ in range(500):
         world.message()
-    world.session.received("40")
+    world.engine.received("40")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    world.session.upgrade(world.wires)  # the head is asked for, no page has come
+    world.engine.upgrade(world.wires)  # the head is asked for, no page has come
     world.message()
     await world.settle()
     assert world.numbers() == list(range(1, 502))
@@ -169,14 +171,14 @@ async def test_a_place_that_is_behind_moves(world):
 async def test_a_place_moves_while_a_page_is_on_its_way(world):
     for _ in range(500):
         world.message()
-    world.session.received("40")
+    world.engine.received("40")
     for _ in range(3):
         await asyncio.sleep(0)
         replies, world.replies[:] = world.replies[:], []
         for reply in replies:
             reply()
     assert world.place.pulling
-    world.session.upgrade(world.wires)
+    world.engine.upgrade(world.wires)
     await world.settle()
     assert world.numbers() == list(range(1, 501))
 
@@ -184,10 +186,10 @@ async def test_a_place_moves_while_a_page_is_on_its_way(world):
 async def test_a_place_whose_head_is_unknown_waits(world):
     world.message()
     world.after = None
-    world.session.received("40")
+    world.engine.received("40")
     for _ in range(5):
         await asyncio.sleep(0)
-    world.session.upgrade(world.wires)
+    world.engine.upgrade(world.wires)
     assert world.moves == [False]
     await world.settle()
     assert world.place.write == world.wires.write, "moved when it had caught up"
@@ -199,7 +201,7 @@ async def test_a_place_whose_head_is_unknown_waits(world):
 async def test_what_was_announced_is_heard_before_the_goodbye(world):
     await entered(world)
     world.message()
-    world.session.close()
+    world.engine.close()
     world.polled()
     assert world.numbers() == [1]
     assert world.got[-1] == "1"
@@ -210,7 +212,7 @@ async def test_who_never_moves_hears_everything_all_the_same(world):
     await entered(world)
     world.message()
     await world.settle()
-    world.session.upgrade(world.wires)
+    world.engine.upgrade(world.wires)
     for _ in range(3):
         world.message()
     await world.settle()
@@ -219,14 +221,14 @@ async def test_who_never_moves_hears_everything_all_the_same(world):
 
 async def test_a_slow_poller_is_set_aside_and_an_upgrade_brings_it_up(world):
     await entered(world)
-    world.session.queue(b"4" + b"x" * 1_100_000 + b"\x1e")
+    world.engine.queue(b"4" + b"x" * 1_100_000 + b"\x1e")
     assert world.place.slow
     await world.settle()
     for _ in range(50):
         world.message()
     await world.settle()
-    assert len(world.session._waiting) == 2, "the answer to its entry, and what filled the outbox"
-    world.session.upgrade(world.wires)
+    assert len(world.engine._waiting) == 2, "the answer to its entry, and what filled the outbox"
+    world.engine.upgrade(world.wires)
     await world.settle()
     assert world.numbers() == list(range(1, 51))
     assert not world.place.slow
@@ -244,22 +246,22 @@ async def story(steps: list[str], before: int) -> None:
     world = World()
     for _ in range(before):
         world.message()
-    world.session.received("40")
+    world.engine.received("40")
     for step in [*steps, "upgrade"]:
         await world.step(step)
     await world.settle()
     assert world.numbers() == list(range(1, len(world.log) + 1))
     assert world.place.write == world.wires.write
-    world.session.close()
+    world.engine.close()
     assert not world.hub.logs()
 
 
-async def test_one_encode_for_both_shapes(world):
+async def test_one_encode_for_both_serializers(world):
     await entered(world)
     other = World()
     other.hub, other.log, other.replies = world.hub, world.log, world.replies
     await entered(other)
-    other.session.upgrade(other.wires)
+    other.engine.upgrade(other.wires)
     await world.settle()
     before = world.hub.encodes
     world.message()
@@ -267,4 +269,4 @@ async def test_one_encode_for_both_shapes(world):
     world.polled()
     assert world.hub.encodes == before + 1
     assert world.numbers() == other.numbers() == [1]
-    other.session.close()
+    other.engine.close()

@@ -20,7 +20,7 @@ SYSTEM = 2**31 - 1  # speaks for the server: who comes and who goes
 
 
 @dataclass(frozen=True)
-class Door:
+class Dialect:
     """`path` and `greet` open it for a person and a room; `ready` tells the frame after which it hears."""
 
     name: str
@@ -35,7 +35,7 @@ class Door:
 class Ear:
     """One open socket, what came by it so far, and the texts that were heard in it."""
 
-    door: Door
+    dialect: Dialect
     room_id: int
     socket: ClientConnection
     frames: list[str] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Ear:
 
     async def say(self, text: str) -> None:
         self._said += 1
-        await self.socket.send(self.door.say(self.room_id, text, self._said))
+        await self.socket.send(self.dialect.say(self.room_id, text, self._said))
 
     async def listen(self) -> None:
         with contextlib.suppress(ConnectionClosed):
@@ -55,9 +55,9 @@ class Ear:
                 assert isinstance(frame, str)
                 async with self._news:
                     self.frames.append(frame)
-                    if (text := self.door.heard(frame)) is not None:
+                    if (text := self.dialect.heard(frame)) is not None:
                         self.texts.append(text)
-                    self._ready = self._ready or self.door.ready is None or self.door.ready(frame)
+                    self._ready = self._ready or self.dialect.ready is None or self.dialect.ready(frame)
                     self._news.notify_all()
         async with self._news:
             self.closed = True
@@ -110,10 +110,10 @@ def _socketio_heard(frame: str) -> str | None:
     return json.loads(frame[2:])[1]["text"] if frame.startswith('42["message"') else None
 
 
-NATIVE = Door(
+NATIVE = Dialect(
     "native", lambda *_: "/v1/socket", _native_greeting, lambda frame: "caught_up" in frame, _native_say, _native
 )
-DISPATCH = Door(
+DISPATCH = Dialect(
     "dispatch",
     lambda *_: "/connect",
     lambda person, _: [person.token],
@@ -121,7 +121,7 @@ DISPATCH = Door(
     lambda _, text, __: text,
     lambda frame: json.loads(frame)["body"],
 )
-CHANNELS = Door(
+CHANNELS = Dialect(
     "channels",
     lambda person, _: f"/pub_ws/{quote(person.name)}?token={person.token}",
     lambda *_: [],
@@ -129,7 +129,7 @@ CHANNELS = Door(
     lambda _, text, __: text,
     _channels_heard,
 )
-SOCKETIO = Door(
+SOCKETIO = Dialect(
     "socketio",
     lambda *_: "/socket.io/?EIO=4&transport=websocket",
     lambda person, _: [f'40{{"token":"{person.token}"}}'],
@@ -137,7 +137,7 @@ SOCKETIO = Door(
     lambda _, text, __: "42" + json.dumps(["message", {"id": str(uuid4()), "text": text}]),
     _socketio_heard,
 )
-ROOMS = Door(
+ROOMS = Dialect(
     "rooms",
     lambda person, _: f"/ws?token={person.token}",
     lambda _, room_id: [json.dumps({"type": "join", "content": str(room_id)})],
@@ -145,7 +145,7 @@ ROOMS = Door(
     lambda _, text, __: json.dumps({"type": "message", "content": text}),
     _rooms_heard,
 )
-MESSENGER = Door(
+MESSENGER = Dialect(
     "messenger",
     lambda person, room_id: f"/ws/{room_id}?token={person.token}",
     lambda *_: [],
@@ -158,15 +158,15 @@ IN_ROOMS = (NATIVE, ROOMS, MESSENGER)
 
 
 @contextlib.asynccontextmanager
-async def opened(port: int, door: Door, person: Person, room_id: int) -> AsyncIterator[Ear]:
-    """Open a door; once this yields, whatever is said in the room is heard."""
-    async with connect(f"ws://127.0.0.1:{port}{door.path(person, room_id)}", ping_interval=None) as socket:
-        ear = Ear(door, room_id, socket)
+async def opened(port: int, dialect: Dialect, person: Person, room_id: int) -> AsyncIterator[Ear]:
+    """Open a dialect; once this yields, whatever is said in the room is heard."""
+    async with connect(f"ws://127.0.0.1:{port}{dialect.path(person, room_id)}", ping_interval=None) as socket:
+        ear = Ear(dialect, room_id, socket)
         listening = asyncio.create_task(ear.listen())
         try:
-            for frame in door.greet(person, room_id):
+            for frame in dialect.greet(person, room_id):
                 await socket.send(frame)
-            if door.ready is not None:
+            if dialect.ready is not None:
                 await ear.until(lambda ear: ear._ready)
             yield ear
         finally:

@@ -3,13 +3,13 @@
 from veche.dialects.dispatch import rest
 from veche.dialects.dispatch.errors import plain
 from veche.dialects.dispatch.socket import Accept
-from veche.wire.door import Door, Parts
-from veche.wire.examples import examples_beside
+from veche.gateway.dialect import Dialect, Parts
+from veche.gateway.examples import examples_beside
 
 
-def door(parts: Parts) -> Door:
+def dialect(parts: Parts) -> Dialect:
     """Open it; it shares no path."""
-    return Door(
+    return Dialect(
         "dispatch",
         routers=(rest.router,),
         sockets={"/connect": Accept(parts.chat, parts.accounts)},

@@ -21,25 +21,27 @@ from veche.settings import Settings
 from veche.storage.database import Database
 from veche.wire.websocket import WebSocket
 
-from .doors import IN_LOBBY, IN_ROOMS, NATIVE, SOCKETIO, Door, Ear, opened, polling
+from .dialects import IN_LOBBY, IN_ROOMS, NATIVE, SOCKETIO, Dialect, Ear, opened, polling
 from .town import LOBBY, Person, Server
 
 SCRIPT = ["first", "второе", "a\nb", "<b>&amp;", "x" * 1500, "🙂"]
 
 
 @contextlib.asynccontextmanager
-async def ears(server: Server, doors: tuple[Door, ...], room_id: int, people: list[Person]) -> AsyncIterator[list[Ear]]:
+async def ears(
+    server: Server, dialects: tuple[Dialect, ...], room_id: int, people: list[Person]
+) -> AsyncIterator[list[Ear]]:
     async with contextlib.AsyncExitStack() as stack:
         found = [
-            await stack.enter_async_context(opened(server.port, door, person, room_id))
-            for door, person in zip(doors, people, strict=True)
+            await stack.enter_async_context(opened(server.port, dialect, person, room_id))
+            for dialect, person in zip(dialects, people, strict=True)
         ]
         yield found
 
 
-def place(server: Server, doors: tuple[Door, ...]) -> tuple[int, list[Person]]:
-    people = [server.person() for _ in doors]
-    return (LOBBY if doors is IN_LOBBY else people[0].make_room(*people[1:])), people
+def place(server: Server, dialects: tuple[Dialect, ...]) -> tuple[int, list[Person]]:
+    people = [server.person() for _ in dialects]
+    return (LOBBY if dialects is IN_LOBBY else people[0].make_room(*people[1:])), people
 
 
 def stored(server: Server, room_id: int, person: Person) -> list[str]:
@@ -49,9 +51,9 @@ def stored(server: Server, room_id: int, person: Person) -> list[str]:
         return [text for (text,) in database.execute(query, (room_id, person.id))]
 
 
-@pytest.mark.parametrize("doors", [IN_LOBBY, IN_ROOMS], ids=["lobby", "room"])
-async def test_all_doors_see_one_order(server: Server, doors: tuple[Door, ...]) -> None:
-    room_id, people = place(server, doors)
+@pytest.mark.parametrize("dialects", [IN_LOBBY, IN_ROOMS], ids=["lobby", "room"])
+async def test_all_dialects_see_one_order(server: Server, dialects: tuple[Dialect, ...]) -> None:
+    room_id, people = place(server, dialects)
     lines = {person.name: [f"{person.name} says {n}" for n in range(10)] for person in people}
     every = [text for texts in lines.values() for text in texts]
 
@@ -59,7 +61,7 @@ async def test_all_doors_see_one_order(server: Server, doors: tuple[Door, ...]) 
         for text in lines[person.name]:
             await ear.say(text)
 
-    async with ears(server, doors, room_id, people) as found:
+    async with ears(server, dialects, room_id, people) as found:
         await asyncio.gather(*(speak(ear, person) for ear, person in zip(found, people, strict=True)))
         for ear in found:
             await ear.hears(*every)
@@ -69,24 +71,26 @@ async def test_all_doors_see_one_order(server: Server, doors: tuple[Door, ...]) 
 
 
 @pytest.mark.parametrize(
-    ("doors", "door"),
-    [(doors, door) for doors in (IN_LOBBY, IN_ROOMS) for door in doors],
+    ("dialects", "dialect"),
+    [(dialects, dialect) for dialects in (IN_LOBBY, IN_ROOMS) for dialect in dialects],
     ids=lambda x: getattr(x, "name", ""),
 )
-async def test_the_same_script_leaves_the_same_stored(server: Server, doors: tuple[Door, ...], door: Door) -> None:
-    room_id, people = place(server, doors)
-    speaker = people[doors.index(door)]
-    async with ears(server, doors, room_id, people) as found:
+async def test_the_same_script_leaves_the_same_stored(
+    server: Server, dialects: tuple[Dialect, ...], dialect: Dialect
+) -> None:
+    room_id, people = place(server, dialects)
+    speaker = people[dialects.index(dialect)]
+    async with ears(server, dialects, room_id, people) as found:
         for text in SCRIPT:
-            await found[doors.index(door)].say(text)
+            await found[dialects.index(dialect)].say(text)
         for ear in found:
             await ear.hears(*SCRIPT)
     assert stored(server, room_id, speaker) == SCRIPT
 
 
 @pytest.fixture(scope="module")
-def crowd(server: Server) -> dict[tuple[Door, ...], tuple[int, list[Person]]]:
-    return {doors: place(server, doors) for doors in (IN_LOBBY, IN_ROOMS)}
+def crowd(server: Server) -> dict[tuple[Dialect, ...], tuple[int, list[Person]]]:
+    return {dialects: place(server, dialects) for dialects in (IN_LOBBY, IN_ROOMS)}
 
 
 SAYABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=400)
@@ -94,16 +98,16 @@ SAYABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\
 
 @settings(max_examples=15, deadline=None)
 @given(texts=st.lists(SAYABLE, min_size=1, max_size=6))
-@pytest.mark.parametrize("doors", [IN_LOBBY, IN_ROOMS], ids=["lobby", "room"])
-async def test_whatever_is_said_any_two_doors_store_alike(
+@pytest.mark.parametrize("dialects", [IN_LOBBY, IN_ROOMS], ids=["lobby", "room"])
+async def test_whatever_is_said_any_two_dialects_store_alike(
     server: Server,
-    crowd: dict[tuple[Door, ...], tuple[int, list[Person]]],
-    doors: tuple[Door, ...],
+    crowd: dict[tuple[Dialect, ...], tuple[int, list[Person]]],
+    dialects: tuple[Dialect, ...],
     texts: list[str],
 ) -> None:
-    room_id, people = crowd[doors]
+    room_id, people = crowd[dialects]
     marker = uuid4()  # nobody has said it before
-    async with ears(server, doors, room_id, people) as found:
+    async with ears(server, dialects, room_id, people) as found:
         for ear, person in zip(found, people, strict=True):
             for text in (*texts, f"{marker} {person.name}"):
                 await ear.say(text)
@@ -122,7 +126,7 @@ def goes(server: Server, owner: Person, gone: Person, room_id: int) -> None:
 
 
 @pytest.mark.parametrize("leaves", [put_out, goes])
-async def test_who_is_gone_through_one_door_hears_nothing_through_any(
+async def test_who_is_gone_through_one_dialect_hears_nothing_through_any(
     server: Server, leaves: Callable[[Server, Person, Person, int], None]
 ) -> None:
     owner, gone, witness = (server.person() for _ in range(3))
@@ -137,17 +141,17 @@ async def test_who_is_gone_through_one_door_hears_nothing_through_any(
             await other.hears("after")
         for ear in found:
             await ear.has_read_all()
-            assert ear.texts == ["before"], ear.door.name
+            assert ear.texts == ["before"], ear.dialect.name
 
 
 @pytest.mark.parametrize(
-    ("doors", "door"),
-    [(doors, door) for doors in (IN_LOBBY, IN_ROOMS) for door in doors],
+    ("dialects", "dialect"),
+    [(dialects, dialect) for dialects in (IN_LOBBY, IN_ROOMS) for dialect in dialects],
     ids=lambda x: getattr(x, "name", ""),
 )
-async def test_what_is_echoed_is_stored(server: Server, doors: tuple[Door, ...], door: Door) -> None:
-    room_id, people = place(server, doors)
-    async with opened(server.port, door, people[0], room_id) as ear:
+async def test_what_is_echoed_is_stored(server: Server, dialects: tuple[Dialect, ...], dialect: Dialect) -> None:
+    room_id, people = place(server, dialects)
+    async with opened(server.port, dialect, people[0], room_id) as ear:
         for n in range(20):
             await ear.say(f"{people[0].name} {n}")
             await ear.hears(f"{people[0].name} {n}")
@@ -208,8 +212,8 @@ async def test_each_form_that_is_present_is_encoded_once(inside: Inside) -> None
     people = [Person(inside, f"inside{n}") for n in range(12)]  # type: ignore[arg-type]
     async with contextlib.AsyncExitStack() as stack:
         found = [
-            await stack.enter_async_context(opened(inside.port, door, person, LOBBY))
-            for door, person in zip(IN_LOBBY * 2, people, strict=True)
+            await stack.enter_async_context(opened(inside.port, dialect, person, LOBBY))
+            for dialect, person in zip(IN_LOBBY * 2, people, strict=True)
         ]
         poll = await stack.enter_async_context(polling(inside.port, people[0]))
         await found[0].say("to make everybody live")
@@ -218,7 +222,7 @@ async def test_each_form_that_is_present_is_encoded_once(inside: Inside) -> None
         await poll.hears("to make everybody live")
         for ear in found:
             before = inside.parts.hub.encodes
-            text = f"{ear.door.name} {before}"
+            text = f"{ear.dialect.name} {before}"
             await ear.say(text)
             for other in (*found, poll):
                 await other.hears(text)

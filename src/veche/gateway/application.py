@@ -1,4 +1,4 @@
-"""All doors on one port: one FastAPI application for their REST, one table for their WebSockets.
+"""All dialects on one port: one FastAPI application for their REST, one table for their WebSockets.
 
 Where two contracts share a path, the body says for which it is. Below `/{name}` each contract has its paths alone.
 """
@@ -16,61 +16,61 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from veche.wire.door import Door, detail
-from veche.wire.handshake import Refused, Upgrade
-from veche.wire.http import Answer, BodyLimit, Mounted, SafeHeaders, is_at, reply, response
-from veche.wire.openapi import TITLE, document_of
-from veche.wire.session import Accept, Routes
+from veche.gateway.dialect import Dialect, detail
+from veche.gateway.http import BodyLimit, Mounted, RawResponse, SafeHeaders, is_at, reply, response
+from veche.gateway.openapi import TITLE, document_of
+from veche.wire.handler import Accept, Routes
+from veche.wire.handshake import Upgrade, UpgradeRefused
 
 Life = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 
-def web_of(doors: Sequence[Door], life: Life) -> FastAPI:
-    """Put the REST of all doors together; `life` is the application's lifespan."""
+def web_of(dialects: Sequence[Dialect], life: Life) -> FastAPI:
+    """Put the REST of all dialects together; `life` is the application's lifespan."""
     app = FastAPIOffline(title=TITLE, lifespan=life, redirect_slashes=False)
-    app.openapi = functools.cache(functools.partial(document_of, doors))  # type: ignore[method-assign]
-    for door in doors:
-        for router in door.routers:
+    app.openapi = functools.cache(functools.partial(document_of, dialects))  # type: ignore[method-assign]
+    for dialect in dialects:
+        for router in dialect.routers:
             app.include_router(router)
-            app.include_router(router, prefix=f"/{door.name}", include_in_schema=False)
+            app.include_router(router, prefix=f"/{dialect.name}", include_in_schema=False)
     for path in ("/healthz", "/health"):
         app.add_api_route(path, _healthz, include_in_schema=False)
-    plain = _Plain(doors)
+    plain = _Plain(dialects)
     app.add_exception_handler(HTTPException, plain.refused)
     app.add_exception_handler(Exception, plain.broken)
-    app.add_middleware(SharedPaths, doors=doors)
+    app.add_middleware(SharedPaths, dialects=dialects)
     app.add_middleware(BodyLimit, plain=plain.answer)
     app.add_middleware(SafeHeaders)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
     )
-    app.add_middleware(Mounted, mounts=_mounts(doors))
+    app.add_middleware(Mounted, mounts=_mounts(dialects))
     return app
 
 
-def _mounts(doors: Sequence[Door]) -> dict[str, ASGIApp]:
+def _mounts(dialects: Sequence[Dialect]) -> dict[str, ASGIApp]:
     found: dict[str, ASGIApp] = {}
-    for door in doors:
-        found |= door.mounts
-        found |= {f"/{door.name}{path}": app for path, app in door.mounts.items()}
+    for dialect in dialects:
+        found |= dialect.mounts
+        found |= {f"/{dialect.name}{path}": app for path, app in dialect.mounts.items()}
     return found
 
 
-def sockets_of(doors: Sequence[Door]) -> Routes:
-    """Put the WebSockets of all doors together."""
+def sockets_of(dialects: Sequence[Dialect]) -> Routes:
+    """Put the WebSockets of all dialects together."""
     table: dict[str, Accept] = {}
-    for door in doors:
-        for path, accept in door.sockets.items():
+    for dialect in dialects:
+        for path, accept in dialect.sockets.items():
             table.setdefault(path, accept)
-            table[f"/{door.name}{path}"] = accept
-    plain = _Plain(doors)
+            table[f"/{dialect.name}{path}"] = accept
+    plain = _Plain(dialects)
 
     def route(upgrade: Upgrade) -> Accept:
         parent = upgrade.path.rpartition("/")[0]
         accept = table.get(upgrade.path) or table.get(f"{parent}/*")
         if accept is None:
             status, body, headers = plain.answer(upgrade.path, 404, "Not Found")
-            raise Refused(status, body, tuple(headers.items()))
+            raise UpgradeRefused(status, body, tuple(headers.items()))
         return accept
 
     return route
@@ -83,14 +83,14 @@ async def _healthz() -> Response:
 class _Plain:
     """What no route answers, in the form of the contract whose path it is, or of the only one."""
 
-    def __init__(self, doors: Sequence[Door]) -> None:
-        self._doors = doors
+    def __init__(self, dialects: Sequence[Dialect]) -> None:
+        self._dialects = dialects
 
-    def answer(self, path: str, status: int, sentence: str) -> Answer:
-        alone = len(self._doors) == 1
-        for door in self._doors:
-            if alone or any(is_at(path, own) for own in (f"/{door.name}", *door.owns)):
-                return door.plain(status, sentence)
+    def answer(self, path: str, status: int, sentence: str) -> RawResponse:
+        alone = len(self._dialects) == 1
+        for dialect in self._dialects:
+            if alone or any(is_at(path, own) for own in (f"/{dialect.name}", *dialect.owns)):
+                return dialect.plain(status, sentence)
         return detail(status, sentence)
 
     async def refused(self, request: Request, error: Exception) -> Response:
@@ -113,12 +113,12 @@ def _methods(request: Request) -> set[str]:
 
 
 class SharedPaths:
-    """Sends a POST to a path that several doors claim to the one for which its body is."""
+    """Sends a POST to a path that several dialects claim to the one for which its body is."""
 
-    def __init__(self, app: ASGIApp, doors: Sequence[Door]) -> None:
+    def __init__(self, app: ASGIApp, dialects: Sequence[Dialect]) -> None:
         self._app = app
-        paths = {path for door in doors for path in door.claims}
-        claimants = {path: [door for door in doors if path in door.claims] for path in paths}
+        paths = {path for dialect in dialects for path in dialect.claims}
+        claimants = {path: [dialect for dialect in dialects if path in dialect.claims] for path in paths}
         self._claimants = {path: found for path, found in claimants.items() if len(found) > 1}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,23 +128,23 @@ class SharedPaths:
         body = await _body(receive)
         if body is None:
             return
-        door = self._choose(scope["path"], body)
-        if door is None:
+        dialect = self._choose(scope["path"], body)
+        if dialect is None:
             await response(_UNCLAIMED)(scope, receive, send)
             return
-        path = f"/{door.name}{scope['path']}"
+        path = f"/{dialect.name}{scope['path']}"
         await self._app({**scope, "path": path, "raw_path": path.encode()}, _replay(body, receive), send)
 
-    def _choose(self, path: str, body: bytes) -> Door | None:
+    def _choose(self, path: str, body: bytes) -> Dialect | None:
         try:
             found = json.loads(body)
         except (ValueError, RecursionError):
             return None
         keys = frozenset(found) if isinstance(found, dict) else frozenset()
-        return next((door for door in self._claimants[path] if door.claims[path](keys)), None)
+        return next((dialect for dialect in self._claimants[path] if dialect.claims[path](keys)), None)
 
 
-_UNCLAIMED: Answer = (
+_UNCLAIMED: RawResponse = (
     422,
     b'{"detail":[{"type":"missing","loc":["body"],"msg":"A JSON object with username or email, please"}]}',
     {"Content-Type": "application/json"},

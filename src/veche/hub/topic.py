@@ -3,15 +3,15 @@
 from veche.core.events import LogEvent, Message
 from veche.core.rooms import LogId
 from veche.core.text import size_of
-from veche.hub.connection import Shape, Subscription, Write
+from veche.hub.subscriber import Serializer, Subscription, Write
 
 CUT_BYTES = 65_536  # how much one turn writes to a socket at most, but one event at least
 
 Job = tuple[tuple[Write, ...], bytes]
 
 
-class Channel:
-    """All caught-up connections of a log share one position, `delivered`; `pending` follows it without a hole."""
+class Topic:
+    """All caught-up subscribers of a log share one position, `delivered`; `pending` follows it without a hole."""
 
     __slots__ = (
         "_targets",
@@ -40,7 +40,7 @@ class Channel:
         self.filling = False
         self.subscriptions: dict[Subscription, None] = {}  # in the order in which they came
         self.behind: dict[Subscription, None] = {}
-        self._targets: dict[Shape, tuple[Write, ...]] | None = None
+        self._targets: dict[Serializer, tuple[Write, ...]] | None = None
 
     @property
     def head(self) -> int:
@@ -58,14 +58,14 @@ class Channel:
         self.delivered = events[-1].seq
         return events
 
-    def targets(self) -> dict[Shape, tuple[Write, ...]]:
-        """Group the live connections by shape, as tuples of writes that a loop can walk."""
+    def targets(self) -> dict[Serializer, tuple[Write, ...]]:
+        """Group the live subscribers by serializer, as tuples of writes that a loop can walk."""
         if self._targets is None:
-            writes: dict[Shape, list[Write]] = {}
+            writes: dict[Serializer, list[Write]] = {}
             for subscription in self.subscriptions:
                 if subscription.live:
-                    writes.setdefault(subscription.shape, []).append(subscription.connection.write)
-            self._targets = {shape: tuple(found) for shape, found in writes.items()}
+                    writes.setdefault(subscription.serializer, []).append(subscription.subscriber.write)
+            self._targets = {serializer: tuple(found) for serializer, found in writes.items()}
         return self._targets
 
     def put(self, subscription: Subscription, *, live: bool) -> None:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: one for all doors, in which each contract is a group.
+"""The OpenAPI document: one for all dialects, in which each contract is a group.
 
 A call that several contracts share at the root stands once, in the group of each, with what each takes and answers.
 """
@@ -12,22 +12,22 @@ from typing import Any
 from fastapi.openapi.utils import get_openapi
 
 from veche import __version__
-from veche.wire.door import Door
-from veche.wire.examples import Example
+from veche.gateway.dialect import Dialect
+from veche.gateway.examples import Example
 
 Json = dict[str, Any]
 
 TITLE = "Veche"
 FASTAPIS = ("HTTPValidationError", "ValidationError")  # refusals as FastAPI thinks they are
-ABOUT = "One log behind many contracts: people who come through different doors talk in the same rooms."
+ABOUT = "One log behind many contracts: people who come through different dialects talk in the same rooms."
 
 
-def document_of(doors: Sequence[Door]) -> Json:
+def document_of(dialects: Sequence[Dialect]) -> Json:
     """Make the document."""
-    groups = [{"name": door.name, "description": door.about} for door in doors]
+    groups = [{"name": dialect.name, "description": dialect.about} for dialect in dialects]
     whole = _of_routes([]) | {"tags": groups, "paths": {}, "components": {"schemas": {}, "securitySchemes": {}}}
-    for door in doors:
-        group = _group(door)
+    for dialect in dialects:
+        group = _group(dialect)
         for path, calls in group["paths"].items():
             there = whole["paths"].setdefault(path, {})
             for method, call in calls.items():
@@ -41,31 +41,31 @@ def _of_routes(routes: Sequence[Any]) -> Json:
     return get_openapi(title=TITLE, version=__version__, description=ABOUT, routes=routes)
 
 
-def _group(door: Door) -> Json:
-    """Make what one door adds, its components named after it."""
-    made = _of_routes([route for router in door.routers for route in router.routes])
+def _group(dialect: Dialect) -> Json:
+    """Make what one dialect adds, its components named after it."""
+    made = _of_routes([route for router in dialect.routers for route in router.routes])
     prefix = "#/components/schemas/"
-    group: Json = json.loads(json.dumps(made).replace(prefix, f"{prefix}{door.name}."))
+    group: Json = json.loads(json.dumps(made).replace(prefix, f"{prefix}{dialect.name}."))
     for path, calls in group["paths"].items():
         for method, call in calls.items():
-            _name(call, door.name, method, path)
+            _name(call, dialect.name, method, path)
             call["responses"] = {}  # FastAPI's guesses
-    for example in door.examples:
+    for example in dialect.examples:
         _show(group["paths"], example)
     components = group.get("components", {})
     group["components"] = {
-        kind: {f"{door.name}.{name}": found for name, found in named.items() if name not in FASTAPIS}
+        kind: {f"{dialect.name}.{name}": found for name, found in named.items() if name not in FASTAPIS}
         for kind, named in components.items()
     }
     return group
 
 
-def _name(call: Json, door: str, method: str, path: str) -> None:
+def _name(call: Json, dialect: str, method: str, path: str) -> None:
     words = re.findall(r"\w+", path)
-    call["operationId"] = "_".join([door, method, *words])
+    call["operationId"] = "_".join([dialect, method, *words])
     call["summary"] = call.pop("description").partition("\n")[0].rstrip(".")
     if "security" in call:
-        call["security"] = [{f"{door}.{name}": scopes for name, scopes in way.items()} for way in call["security"]]
+        call["security"] = [{f"{dialect}.{name}": scopes for name, scopes in way.items()} for way in call["security"]]
 
 
 def _show(paths: Json, example: Example) -> None:

@@ -2,13 +2,13 @@
 
 from veche.dialects.messenger import rest
 from veche.dialects.messenger.socket import Accept
-from veche.wire.door import Door, Parts
-from veche.wire.examples import examples_beside
+from veche.gateway.dialect import Dialect, Parts
+from veche.gateway.examples import examples_beside
 
 
-def door(parts: Parts) -> Door:
+def dialect(parts: Parts) -> Dialect:
     """Open it. A body with an e-mail and no username is for it."""
-    return Door(
+    return Dialect(
         "messenger",
         routers=(rest.router,),
         sockets={"/ws/*": Accept(parts.chat, parts.accounts)},

@@ -1,6 +1,6 @@
-"""A session's seat: its socket, its connection in the hub, and the commands of its that wait to be stored.
+"""A session's seat: its socket, its subscriber in the hub, and the commands of its that wait to be stored.
 
-What every door's session does alike is here, so that a dialect holds nothing but its contract. Who does not read is
+What every dialect's session does alike is here, so that a dialect holds nothing but its contract. Who does not read is
 not read from either; who sends faster than is stored waits; after a close frame nothing is written.
 """
 
@@ -9,10 +9,10 @@ from collections.abc import Callable
 from veche.core.accounts import Person
 from veche.core.commands import Command, SendMessage, SpeakEcho
 from veche.core.rooms import LogId
-from veche.hub.connection import Connection, Shape
 from veche.hub.listener import Listener
+from veche.hub.subscriber import Serializer, Subscriber
 from veche.service.chat import Chat, Outcome
-from veche.wire.session import Socket
+from veche.wire.handler import Socket
 
 MAX_WAITING = 1000  # commands of one socket without an answer; above that it is not read on
 MAX_WAITING_BYTES = 1 << 20  # and of their texts
@@ -21,33 +21,33 @@ MAX_WAITING_BYTES = 1 << 20  # and of their texts
 class Seat:
     """Taken before the 101, so that nothing that concerns the account is missed while it is decided.
 
-    `door` names the contract. `ended` is true once the seat was left, by whichever side.
+    `dialect` names the contract. `ended` is true once the seat was left, by whichever side.
     """
 
-    __slots__ = ("_chat", "_socket", "_waiting", "_waiting_bytes", "connection", "ended")
+    __slots__ = ("_chat", "_socket", "_waiting", "_waiting_bytes", "ended", "subscriber")
 
-    def __init__(self, chat: Chat, person: Person, session_id: str, listener: Listener, door: str) -> None:
+    def __init__(self, chat: Chat, person: Person, session_id: str, listener: Listener, dialect: str) -> None:
         self._chat = chat
         self._socket: Socket | None = None
         self._waiting = 0
         self._waiting_bytes = 0
         self.ended = False
-        self.connection = Connection(person, session_id, _nowhere, listener, door)
-        chat.hub.attach(self.connection)
+        self.subscriber = Subscriber(person, session_id, _nowhere, listener, dialect)
+        chat.hub.attach(self.subscriber)
 
     def open(self, socket: Socket) -> None:
         """Take the socket, after its 101."""
         self._socket = socket
-        self.connection.write = socket.write
+        self.subscriber.write = socket.write
 
-    def hear(self, log_id: LogId, shape: Shape, after: int | None, promised: int = 0) -> None:
-        """Hear a log in a shape from an entry on (None: from its head); harmless once the seat was left."""
+    def hear(self, log_id: LogId, serializer: Serializer, after: int | None, promised: int = 0) -> None:
+        """Hear a log in a serializer from an entry on (None: from its head); harmless once the seat was left."""
         if not self.ended:
-            self._chat.hub.subscribe(self.connection, log_id, shape, after, promised)
+            self._chat.hub.subscribe(self.subscriber, log_id, serializer, after, promised)
 
     def stop_hearing(self, log_id: LogId) -> None:
         """Hear a log no more; what was announced before is written before."""
-        self._chat.hub.unsubscribe(self.connection, log_id)
+        self._chat.hub.unsubscribe(self.subscriber, log_id)
 
     def submit(self, command: Command, done: Callable[[Outcome], None]) -> None:
         """Ask for a change; `done` gets the answer or the ChatError, unless the seat was left meanwhile."""
@@ -75,19 +75,19 @@ class Seat:
         """The peer reads too slowly: it goes on by cursor, and may not ask for more."""
         if self._socket is not None and not self.ended:
             self._socket.pause_reading()
-            self._chat.hub.slow(self.connection)
+            self._chat.hub.slow(self.subscriber)
 
     def resumed(self) -> None:
         """The peer has caught up with what was written."""
         if not self.ended:
-            self._chat.hub.drained(self.connection)
+            self._chat.hub.drained(self.subscriber)
             self.read_on()
 
     def leave(self) -> None:
         """Hear nothing more; what was announced before is written before. Harmless twice."""
         if not self.ended:
             self.ended = True
-            self._chat.hub.detach(self.connection)
+            self._chat.hub.detach(self.subscriber)
 
     def end(self, code: int | None, reason: str = "") -> None:
         """Close: nothing may follow a close frame, so the hub lets go first."""
@@ -97,7 +97,7 @@ class Seat:
 
     def read_on(self) -> None:
         """Let the peer be read again, unless it is slow, too much of its waits, or the seat was left."""
-        if self._socket is not None and not (self.ended or self.connection.slow or self._is_full()):
+        if self._socket is not None and not (self.ended or self.subscriber.slow or self._is_full()):
             self._socket.resume_reading()
 
     def _is_full(self) -> bool:

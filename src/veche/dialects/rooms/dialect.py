@@ -4,13 +4,13 @@ from veche.dialects.rooms import rest
 from veche.dialects.rooms.errors import plain
 from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.socket import Accept
-from veche.wire.door import Door, Parts
-from veche.wire.examples import examples_beside
+from veche.gateway.dialect import Dialect, Parts
+from veche.gateway.examples import examples_beside
 
 
-def door(parts: Parts, options: Options) -> Door:
+def dialect(parts: Parts, options: Options) -> Dialect:
     """Open it. A body with a username and an e-mail is for it, in whatever case its keys are."""
-    return Door(
+    return Dialect(
         "rooms",
         routers=(rest.router,),
         sockets={"/ws": Accept(parts.chat, parts.accounts, options)},

@@ -3,13 +3,13 @@
 from veche.dialects.native import page, rest
 from veche.dialects.native.errors import plain
 from veche.dialects.native.socket import Accept
-from veche.wire.door import Door, Parts
-from veche.wire.examples import examples_beside
+from veche.gateway.dialect import Dialect, Parts
+from veche.gateway.examples import examples_beside
 
 
-def door(parts: Parts) -> Door:
+def dialect(parts: Parts) -> Dialect:
     """Open it: /v1, and the page at the root."""
-    return Door(
+    return Dialect(
         "native",
         routers=(page.router, rest.router),
         sockets={"/v1/socket": Accept(parts.chat, parts.accounts)},

@@ -8,16 +8,16 @@ from veche.dialects.channels.options import Options
 from veche.dialects.channels.public import Public
 from veche.dialects.channels.rest import routers_of
 from veche.dialects.channels.socket import Accept
-from veche.wire.door import Door, Parts
-from veche.wire.examples import examples_beside
+from veche.gateway.dialect import Dialect, Parts
+from veche.gateway.examples import examples_beside
 
 
-def door(parts: Parts, options: Options) -> Door:
+def dialect(parts: Parts, options: Options) -> Dialect:
     """Open it, at both spellings. A body with a username and no e-mail is for it."""
     links = Links(parts.accounts, options)
     echo = partial(Echo.open, parts.chat, options.upstream)
     public = partial(Public.open, parts.lobby_seq)
-    return Door(
+    return Dialect(
         "channels",
         routers=routers_of(links),
         sockets={

@@ -1,6 +1,6 @@
-"""One Socket.IO client over an Engine.IO session: its namespaces, who may enter them, events in and out.
+"""One Socket.IO client over an Engine.IO connection: its namespaces, who may enter them, events in and out.
 
-Gets the messages of a session. Gives events to the `Handler` that was made for each namespace the client is in.
+Gets the messages of a connection. Gives events to the `NamespaceHandler` of each namespace.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
+from veche.wire.engineio.connection import EngineConnection
 from veche.wire.engineio.packets import BadPacket
-from veche.wire.engineio.session import Session
 from veche.wire.handshake import Upgrade
 from veche.wire.socketio.packets import (
     ACK,
@@ -36,7 +36,7 @@ Ack = Callable[..., None]
 """Answers an event, with any number of values; harmless twice."""
 
 
-class Refused(Exception):
+class ConnectRefused(Exception):
     """The client may not enter: it hears `connect_error` with this message, and with `data` if there are some."""
 
     def __init__(self, message: str, data: Any = None) -> None:
@@ -45,14 +45,14 @@ class Refused(Exception):
         self.data = data
 
 
-class Handler(Protocol):
+class NamespaceHandler(Protocol):
     """What a dialect does with one client in one namespace: callbacks on the loop, of which only `connect` may wait.
 
     One that raises is logged, and its client is cut off.
     """
 
     async def connect(self, socket: Socket, auth: dict[str, Any]) -> None:
-        """May it enter? Raises Refused. Nothing is emitted yet; cancelled when the client goes away."""
+        """May it enter? Raises ConnectRefused. Nothing is emitted yet; cancelled when the client goes away."""
 
     def connected(self) -> None:
         """It has entered, and was told so."""
@@ -74,11 +74,11 @@ class Handler(Protocol):
 
 
 class Socket:
-    """A client in a namespace, which also is a `wire.session.Socket` for payloads that `packets.event` made."""
+    """A client in a namespace, which also is a `wire.handler.Socket` for payloads that `packets.event` made."""
 
     __slots__ = ("_client", "entered", "handler", "id", "joined", "namespace", "upgrade", "write")
 
-    def __init__(self, client: Client, namespace: str, handler: Handler) -> None:
+    def __init__(self, client: Namespaces, namespace: str, handler: NamespaceHandler) -> None:
         self._client = client
         self.namespace = namespace
         self.handler = handler
@@ -86,16 +86,16 @@ class Socket:
         self.entered = False  # once and for all
         self.joined = False  # now
         self.upgrade: Upgrade | None = None
-        self.write: Callable[[bytes], None] = client.session.write  # framed for what carries it now (`place.Shapes`)
+        self.write: Callable[[bytes], None] = client.connection.write  # takes frames of the current transport
 
     @property
     def address(self) -> str:
         """Where the client is, behind trusted proxies."""
-        return self._client.session.client
+        return self._client.connection.client
 
     @property
     def on_websocket(self) -> bool:
-        return self._client.session.on_websocket
+        return self._client.connection.on_websocket
 
     def emit(self, name: str, *data: Any) -> None:
         """Send an event; bytes in it become attachments."""
@@ -108,7 +108,7 @@ class Socket:
     def send(self, payload: bytes) -> None:
         """Send what `packets.event` made, to this client alone."""
         if self.joined:
-            self._client.session.send(payload)
+            self._client.connection.send(payload)
 
     def disconnect(self) -> None:
         """Put the client out of the namespace: the real one stays away until its user says otherwise."""
@@ -116,36 +116,41 @@ class Socket:
 
     def close(self, code: int | None = None, reason: str = "server closed") -> None:
         """End the connection, with all its namespaces: the real client comes back by itself."""
-        self._client.session.close(reason)
+        self._client.connection.close(reason)
 
     def abort(self) -> None:
-        self._client.session.fail("aborted")
+        self._client.connection.fail("aborted")
 
     def pause_reading(self) -> None:
-        self._client.session.pause_reading()
+        self._client.connection.pause_reading()
 
     def resume_reading(self) -> None:
-        self._client.session.resume_reading()
+        self._client.connection.resume_reading()
 
 
-class Client:
+class Namespaces:
     """An `engineio.Application`. A namespace without a maker of handlers is unknown."""
 
-    __slots__ = ("_connect_within", "_connecting", "_decoder", "_makers", "_sockets", "_timer", "session")
+    __slots__ = ("_connect_within", "_connecting", "_decoder", "_makers", "_sockets", "_timer", "connection")
 
     def __init__(
-        self, session: Session, namespaces: Mapping[str, Callable[[], Handler]], connect_within: float = CONNECT_WITHIN
+        self,
+        connection: EngineConnection,
+        namespaces: Mapping[str, Callable[[], NamespaceHandler]],
+        connect_within: float = CONNECT_WITHIN,
     ) -> None:
-        self.session = session
+        self.connection = connection
         self._makers = namespaces
         self._connect_within = connect_within
         self._decoder = Decoder()
         self._sockets: dict[str, Socket] = {}
         self._connecting: dict[str, asyncio.Task[None]] = {}
         loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = loop.call_later(connect_within, session.close, "no namespace in time")
+        self._timer: asyncio.TimerHandle | None = loop.call_later(
+            connect_within, connection.close, "no namespace in time"
+        )
 
-    # From the session.
+    # From the connection.
 
     def text(self, text: str) -> None:
         packet = self._decoder.text(text)
@@ -159,7 +164,7 @@ class Client:
 
     def upgraded(self) -> None:
         for socket in tuple(self._sockets.values()):
-            socket.write = self.session.write
+            socket.write = self.connection.write
             socket.handler.upgraded()
 
     def paused(self) -> None:
@@ -196,7 +201,7 @@ class Client:
     def _connect(self, namespace: str, auth: dict[str, Any]) -> None:
         make = self._makers.get(namespace)
         if make is None:
-            self._refuse(namespace, Refused("Invalid namespace"))
+            self._refuse(namespace, ConnectRefused("Invalid namespace"))
             return
         socket = Socket(self, namespace, make())
         task = asyncio.get_running_loop().create_task(self._decide(socket, auth))
@@ -208,44 +213,44 @@ class Client:
             async with asyncio.timeout(self._connect_within):
                 await socket.handler.connect(socket, auth)
             self._enter(socket)
-        except Refused as refused:
+        except ConnectRefused as refused:
             self._refuse(namespace, refused)
         except Exception:
             _logger.exception("A Socket.IO client could not be let into %s", namespace)
-            self._refuse(namespace, Refused("Internal error"))
+            self._refuse(namespace, ConnectRefused("Internal error"))
         finally:
             self._connecting.pop(namespace, None)
             if not socket.entered:
                 _tell_gone(socket, "not let in")
 
     def _enter(self, socket: Socket) -> None:
-        if self.session.ended:
+        if self.connection.ended:
             return
         self._stop_timer()
         self._sockets[socket.namespace] = socket
         socket.entered = socket.joined = True
-        socket.write = self.session.write
-        self.session.send(payload(str(CONNECT), socket.namespace, {"sid": socket.id}))
+        socket.write = self.connection.write
+        self.connection.send(payload(str(CONNECT), socket.namespace, {"sid": socket.id}))
         try:
             socket.handler.connected()
-            if self.session.paused and socket.joined:
+            if self.connection.paused and socket.joined:
                 socket.handler.paused()
         except Exception:
             _logger.exception("A Socket.IO handler failed")
-            self.session.fail("internal error")
+            self.connection.fail("internal error")
 
-    def _refuse(self, namespace: str, refused: Refused) -> None:
+    def _refuse(self, namespace: str, refused: ConnectRefused) -> None:
         error = {"message": refused.message}
         if refused.data is not None:
             error["data"] = refused.data
-        self.session.send(payload(str(CONNECT_ERROR), namespace, error))
+        self.connection.send(payload(str(CONNECT_ERROR), namespace, error))
 
     def _leave(self, socket: Socket, reason: str) -> None:
         socket.joined = False
         del self._sockets[socket.namespace]
         _tell_gone(socket, reason)
         socket.write = _nowhere
-        self.session.resume_reading()  # if it made the client wait, nobody else would end that
+        self.connection.resume_reading()  # if it made the client wait, nobody else would end that
 
     # From sockets.
 
@@ -253,16 +258,16 @@ class Client:
         """Disconnect a socket by our own wish; harmless twice."""
         if socket.joined:
             self._leave(socket, "server put it out")
-            self.session.send(payload(str(DISCONNECT), socket.namespace, None))
+            self.connection.send(payload(str(DISCONNECT), socket.namespace, None))
 
     def send(self, socket: Socket, packet: Packet) -> None:
         """Send a packet of a socket that is still there."""
         if not socket.joined:
             return
         text, attachments = encode(packet)
-        self.session.send(text)
+        self.connection.send(text)
         for data in attachments:
-            self.session.send_binary(data)
+            self.connection.send_binary(data)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

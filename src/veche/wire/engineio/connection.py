@@ -1,4 +1,4 @@
-"""One Engine.IO session without I/O: packets in, bytes out, first by polling, then by a WebSocket, or by that alone.
+"""One Engine.IO connection without I/O: packets in, bytes out, first by polling, then by a WebSocket, or by that alone.
 
 On polling what is written waits in an outbox until a poll takes it; on a WebSocket it goes straight to its `write`. The
 upgrade between them loses, repeats and reorders nothing:
@@ -31,7 +31,7 @@ from veche.wire.engineio.packets import (
     to_websocket,
 )
 from veche.wire.frames import binary_frame, text_frame
-from veche.wire.session import Socket
+from veche.wire.handler import Socket
 
 OUTBOX: Final = 1_048_576
 """Bytes that wait for a poll before the application is told `paused`."""
@@ -42,16 +42,16 @@ Wake = Callable[[], object]
 
 
 class Application(Protocol):
-    """What speaks over a session: plain callbacks on the loop, of which none may block.
+    """What speaks over a connection: plain callbacks on the loop, of which none may block.
 
-    One that raises BadPacket, or fails, ends the session.
+    One that raises BadPacket, or fails, ends the connection.
     """
 
     def text(self, text: str) -> None: ...
     def binary(self, data: bytes) -> None: ...
 
     def upgraded(self) -> None:
-        """From now on `session.write` and `session.frame` are those of the WebSocket."""
+        """From now on `connection.write` and `connection.frame` are those of the WebSocket."""
 
     def paused(self) -> None:
         """The client reads slower than we write. Called in the middle of a write: only take note."""
@@ -60,20 +60,20 @@ class Application(Protocol):
         """The client has caught up."""
 
     def closed(self, reason: str) -> None:
-        """The session is over: once, maybe inside of `session.close()`, and only then are last words still sent."""
+        """The connection is over. Called once. Called from inside `connection.close()`, it may still send."""
 
 
 class Host(Protocol):
-    """What a session tells the server that holds it."""
+    """What a connection tells the server that holds it."""
 
-    def answered(self, session: Session) -> None:
+    def answered(self, connection: EngineConnection) -> None:
         """A pong came."""
 
-    def forget(self, session: Session) -> None:
+    def forget(self, connection: EngineConnection) -> None:
         """Nothing is left of it for anybody."""
 
 
-class Session:
+class EngineConnection:
     """One client, whatever carries it. `write` takes framed bytes: `write(frame(payload))`, and may be kept."""
 
     __slots__ = (
@@ -168,7 +168,7 @@ class Session:
     # From the transports.
 
     def received(self, packet: Packet) -> bool:
-        """Take one packet; False: it broke the protocol, and the session is over."""
+        """Take one packet; False: it broke the protocol, and the connection is over."""
         if self.ended:
             return True
         try:
@@ -177,7 +177,7 @@ class Session:
             self.fail(str(bad))
             return False
         except Exception:
-            _logger.exception("An Engine.IO session failed")
+            _logger.exception("An Engine.IO connection failed")
             self.fail("internal error")
             return False
         return True
@@ -239,7 +239,7 @@ class Session:
     # Polling.
 
     def poll(self, wake: Wake) -> bool:
-        """A poll waits until it takes; `wake` tells it when. False: there was one already, which ends the session."""
+        """A poll waits until `wake` is called, then takes. False: another poll waits already, which is an error."""
         if self._wake is not None:
             self.fail("two polls at once")
             return False
@@ -329,7 +329,7 @@ class Session:
         try:
             self.application.closed(reason)
         except Exception:
-            _logger.exception("An Engine.IO session failed at its end")
+            _logger.exception("An Engine.IO connection failed at its end")
 
     def _empty(self) -> None:
         self._waiting.clear()
@@ -342,4 +342,4 @@ class Session:
 
 
 def _nowhere(chunk: bytes) -> None:
-    """The session is over."""
+    """The connection is over."""

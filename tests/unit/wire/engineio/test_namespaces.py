@@ -1,4 +1,4 @@
-"""A Socket.IO client's life over a session that has no transport: what it sends, and what waits for its poll."""
+"""A Socket.IO client's life over a connection that has no transport: what it sends, and what waits for its poll."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from veche.wire.engineio.session import OUTBOX, Session
-from veche.wire.socketio import Ack, Client, Refused, Socket
+from veche.wire.engineio.connection import OUTBOX, EngineConnection
+from veche.wire.socketio import Ack, ConnectRefused, Namespaces, Socket
 
 
 class Dialect:
@@ -29,9 +29,9 @@ class Dialect:
             case "bug":
                 raise RuntimeError("a bug")
             case "why":
-                raise Refused("No", {"why": "because"})
+                raise ConnectRefused("No", {"why": "because"})
             case _:
-                raise Refused("Unauthorized")
+                raise ConnectRefused("Unauthorized")
 
     def connected(self) -> None:
         self.told.append("connected")
@@ -67,20 +67,20 @@ class Line:
 
     def __init__(self, connect_within: float = 45.0) -> None:
         self.told: list[Any] = []
-        self.session = Session(self, "SID", "127.0.0.1")
+        self.connection = EngineConnection(self, "SID", "127.0.0.1")
         makers = {"/": lambda: Dialect(self.told), "/admin": lambda: Dialect(self.told)}
-        self.session.application = Client(self.session, makers, connect_within)
+        self.connection.application = Namespaces(self.connection, makers, connect_within)
 
-    def answered(self, session: Session) -> None: ...
-    def forget(self, session: Session) -> None: ...
+    def answered(self, connection: EngineConnection) -> None: ...
+    def forget(self, connection: EngineConnection) -> None: ...
 
     async def says(self, *packets: str | bytes) -> str:
         """Send packets, and return what the next poll would get, sids left out."""
         for packet in packets:
-            self.session.received(packet)
+            self.connection.received(packet)
         for _ in range(5):
             await asyncio.sleep(0)
-        got = self.session.take().decode().split("\x1e")
+        got = self.connection.take().decode().split("\x1e")
         return " ".join(part.partition('{"sid"')[0] for part in got)
 
     def heard(self) -> list[Any]:
@@ -92,14 +92,14 @@ class Line:
 async def line():
     line = Line()
     yield line
-    line.session.close()
+    line.connection.close()
 
 
 async def test_it_enters_speaks_and_leaves(line):
     assert await line.says('40{"word":"please"}') == '40 42["hello"]'
     assert await line.says('42["a",1]', '427["b",{"c":2}]') == '437[{"c":2}]'
     assert await line.says("41", '42["ignored"]', "431[]") == "6", "nothing is said to that"
-    assert not line.session.ended
+    assert not line.connection.ended
     assert line.heard() == ["connected", ("a", [1]), ("b", [{"c": 2}]), "client left"]
 
 
@@ -123,14 +123,14 @@ async def test_it_is_refused_and_stays(line, packet, answer):
     assert await line.says(packet) == answer
     assert await line.says('42["a"]') == "6"
     assert line.heard() == ([] if "unknown" in packet else ["not let in", "not let in"])
-    assert not line.session.ended
+    assert not line.connection.ended
 
 
 async def test_two_namespaces(line):
     assert await line.says('40{"word":"please"}') == '40 42["hello"]'
     assert await line.says('40/admin,{"word":"please"}') == '40/admin, 42/admin,["hello"]'
     assert await line.says('42/admin,1["x"]', "41", '42/admin,2["x"]', '423["x"]') == "43/admin,1[] 43/admin,2[]"
-    line.session.close("over")
+    line.connection.close("over")
     assert line.heard()[-2:] == [("x", []), "over"]
 
 
@@ -144,16 +144,16 @@ async def test_attachments(line):
 @pytest.mark.parametrize("leaving", ["41", '42["out"]'])
 async def test_who_leaves_while_it_has_to_wait_is_read_on(line, leaving):
     await line.says('40{"word":"please"}')
-    line.session.pause_reading()
+    line.connection.pause_reading()
     await line.says(leaving)
-    assert line.session.reading, "who told it to wait is gone, and would never say otherwise"
+    assert line.connection.reading, "who told it to wait is gone, and would never say otherwise"
 
 
 async def test_we_put_it_out(line):
     await line.says('40{"word":"please"}')
     assert await line.says('42["out"]', '42["ignored"]') == "41"
     assert line.heard() == ["connected", ("out", []), "server put it out"]
-    assert await line.says('40{"word":"please"}') == '40 42["hello"]', "the session is still there"
+    assert await line.says('40{"word":"please"}') == '40 42["hello"]', "the connection is still there"
 
 
 async def test_we_close_its_connection(line):
@@ -176,7 +176,7 @@ async def test_we_close_its_connection(line):
 )
 async def test_what_is_malformed_ends_it(line, packets):
     assert (await line.says(*packets)).endswith("1")
-    assert line.session.ended
+    assert line.connection.ended
 
 
 async def test_a_bug_ends_it(line, caplog):
@@ -189,15 +189,15 @@ async def test_a_bug_ends_it(line, caplog):
 
 async def test_it_goes_away_while_we_decide(line):
     await line.says('40{"word":"wait"}')
-    line.session.fail("transport closed")
+    line.connection.fail("transport closed")
     await asyncio.sleep(0)
     assert line.heard() == ["not let in"]
     assert len(asyncio.all_tasks()) == 1
 
 
 async def test_who_enters_with_a_full_outbox_is_told(line):
-    line.session.send(b"4" + b"x" * OUTBOX)
-    line.session.received('40{"word":"please"}')
+    line.connection.send(b"4" + b"x" * OUTBOX)
+    line.connection.received('40{"word":"please"}')
     await asyncio.sleep(0)
     assert line.heard() == ["connected", "paused"]
     await line.says()
@@ -208,19 +208,19 @@ async def test_it_has_to_enter_in_time():
     line = Line(0.05)
     await line.says("40")
     await asyncio.sleep(0.1)
-    assert line.session.ended
+    assert line.connection.ended
 
     line = Line(0.05)
     await line.says('40{"word":"please"}')
     await asyncio.sleep(0.1)
-    assert not line.session.ended
-    line.session.close()
+    assert not line.connection.ended
+    line.connection.close()
 
 
 async def test_a_decision_that_takes_too_long():
     line = Line(0.05)
-    line.session.application._stop_timer()
+    line.connection.application._stop_timer()
     await line.says('40{"word":"wait"}')
     await asyncio.sleep(0.1)
     assert (await line.says()) == '44{"message":"Internal error"}'
-    line.session.close()
+    line.connection.close()
