@@ -40,6 +40,9 @@ class Hub:
         """Take a subscriber in: from now on it is told when its account enters or leaves a room."""
         self._accounts.setdefault(subscriber.account.id, {})[subscriber] = None
 
+    def begin(self, subscriber: Subscriber, own_seq: int) -> None:
+        """Follow the account's own log from the entry after `own_seq`, the head in the snapshot of its session."""
+
     def detach(self, subscriber: Subscriber) -> None:
         """Forget a subscriber that goes: what was announced before is written before, and nothing after."""
         account_id = subscriber.account.id
@@ -119,9 +122,9 @@ class Hub:
                 case RoomEntered():
                     self._enter(-event.log_id, event.room.id, event.room_seq)
                 case MemberLeft():
-                    self._remove(event.person.id, event.log_id)
+                    self._remove(event.person.id, event.log_id, event.seq)
                 case RoomExited():
-                    self._remove(-event.log_id, event.room_id)
+                    self._remove(-event.log_id, event.room_id, 0)
                 case SessionsEnded():
                     self._end_sessions(event)
 
@@ -130,12 +133,12 @@ class Hub:
     def _enter(self, account_id: int, room_id: int, after: int) -> None:
         for subscriber in self.subscribers(account_id):
             if room_id not in subscriber.subscriptions:
-                subscriber.listener.entered(room_id, after)
+                subscriber.listener.joined(room_id, after)
 
-    def _remove(self, account_id: int, room_id: int) -> None:
+    def _remove(self, account_id: int, room_id: int, seq: int) -> None:
         for subscriber in self.subscribers(account_id):
             self.unsubscribe(subscriber, room_id)
-            subscriber.listener.removed(room_id)
+            subscriber.listener.removed(room_id, seq)
 
     def _end_sessions(self, event: SessionsEnded) -> None:
         for subscriber in self.subscribers(-event.log_id):

@@ -11,11 +11,11 @@ class Listener(Protocol):
     def caught_up(self, log_id: LogId) -> None:
         """Everything there is of this log was written; from now on it is live."""
 
-    def entered(self, room_id: int, after: int) -> None:
-        """The account is in a room now that is not heard here, from the entry after `after` on; may be told twice."""
+    def joined(self, room_id: int, after: int) -> None:
+        """The account joined a room that is not subscribed here; its log goes on after `after`."""
 
-    def removed(self, room_id: int) -> None:
-        """The account is no longer in a room; nothing more of it will be written. May be told twice."""
+    def removed(self, room_id: int, seq: int) -> None:
+        """The account left a room with entry `seq` of its log; nothing more of it is written. May be called twice."""
 
     def session_ended(self) -> None:
         """The session was ended: say so and close."""

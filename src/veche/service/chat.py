@@ -90,6 +90,16 @@ class Chat:
         """Ask for the highest seq of logs; `reply` is called on the loop, with None where it failed."""
         self._reader.call(reply, read.heads, log_ids)
 
+    async def own_head(self, account_id: int, session_id: str | None) -> int:
+        """Read the head of an account's own log, in the snapshot that finds the session good; refuses an ended one.
+
+        Without a session id there is nothing to end: an anonymous person.
+        """
+        head = await self.read(read.own_head, account_id, session_id)
+        if head is None:
+            raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")
+        return head
+
     async def check_session(self, session_id: str) -> None:
         """Refuse a session that has ended: asked after the connection was attached, no ending is missed."""
         if not await self.read(read.stands, session_id):

@@ -103,6 +103,14 @@ def stands(connection: Connection, session_id: str) -> bool:
     return connection.scalar(select(t.sessions.c.id).where(t.sessions.c.id == session_id)) is not None
 
 
+def own_head(connection: Connection, account_id: int, session_id: str | None) -> int | None:
+    """Read the head of an account's own log; None where the session has ended."""
+    if session_id is not None and not stands(connection, session_id):
+        return None
+    own = account_log(account_id)
+    return heads(connection, [own])[own]
+
+
 def room(connection: Connection, room_id: int, account_id: int) -> RoomView | None:
     """Find a room as one account sees it, whether or not they are in it."""
     views = _views(connection, account_id, ROOMS.where(t.rooms.c.id == room_id))

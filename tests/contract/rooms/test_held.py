@@ -110,6 +110,6 @@ async def test_closed_while_it_is_checked() -> None:
 async def test_removed_while_it_is_checked(times: int) -> None:
     joining = Joining()
     for _ in range(times):
-        joining.session.removed(1)
+        joining.handler.removed(1, 9)
     await joining.fail(ChatError(Code.NOT_MEMBER, "no"))
     assert joining.socket.told == ["user not a member of room"]

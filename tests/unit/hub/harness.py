@@ -184,11 +184,11 @@ class Ear:
     def caught_up(self, log_id: LogId) -> None:
         self.told.append(("caught_up", log_id))
 
-    def entered(self, room_id: int, after: int) -> None:
+    def joined(self, room_id: int, after: int) -> None:
         self.told.append(("entered", room_id, after + 1))
         self.hear(room_id, after)
 
-    def removed(self, room_id: int) -> None:
+    def removed(self, room_id: int, seq: int) -> None:
         self.told.append(("removed", room_id))
 
     def session_ended(self) -> None:

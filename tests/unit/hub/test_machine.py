@@ -56,7 +56,7 @@ class Checked(Ear):
         self.hub.unsubscribe(self.subscriber, log_id)
         self.next.pop(log_id, None)
 
-    def removed(self, room_id: int) -> None:
+    def removed(self, room_id: int, seq: int) -> None:
         self.next.pop(room_id, None)
 
     def leave(self) -> None:

@@ -91,10 +91,10 @@ class LobbySocket:
     def caught_up(self, log_id: LogId) -> None:
         """Nothing is said about it."""
 
-    def entered(self, room_id: int, after: int) -> None:
+    def joined(self, room_id: int, after: int) -> None:
         """Nothing is said about it."""
 
-    def removed(self, room_id: int) -> None:
+    def removed(self, room_id: int, seq: int) -> None:
         """Nobody leaves the lobby."""
 
     def session_ended(self) -> None:

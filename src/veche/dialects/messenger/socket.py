@@ -87,10 +87,10 @@ class ChatSocket:
     def caught_up(self, log_id: LogId) -> None:
         """Nothing is said about it."""
 
-    def entered(self, room_id: int, after: int) -> None:
+    def joined(self, room_id: int, after: int) -> None:
         """Nothing is said about it."""
 
-    def removed(self, room_id: int) -> None:
+    def removed(self, room_id: int, seq: int) -> None:
         if room_id == self._room_id:
             self.seat.end(1008, "removed")
 

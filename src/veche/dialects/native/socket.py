@@ -126,13 +126,13 @@ class NativeSocket:
                 self._catching_up.remove(waited)
                 self._socket.send(b'{"caught_up":{}}')
 
-    def entered(self, room_id: int, after: int) -> None:
+    def joined(self, room_id: int, after: int) -> None:
         if self._hello is not None:
             self._meanwhile[room_id] = after
         elif self._seat is not None:
             self._seat.hear(room_id, SERIALIZER, after)
 
-    def removed(self, room_id: int) -> None:
+    def removed(self, room_id: int, seq: int) -> None:
         if self._hello is not None:
             self._meanwhile[room_id] = None
         self.caught_up(room_id)

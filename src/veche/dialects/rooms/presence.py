@@ -77,7 +77,7 @@ class Presence:
 
     # What happens to it.
 
-    def removed(self, room_id: int) -> None:
+    def removed(self, room_id: int, seq: int) -> None:
         """Its account is no longer a member of a room."""
         if room_id == self.room_id:
             self.room_id = None

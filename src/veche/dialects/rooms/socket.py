@@ -88,11 +88,11 @@ class RoomSocket:
     def caught_up(self, log_id: LogId) -> None:
         self._presence.changed()
 
-    def entered(self, room_id: int, after: int) -> None:
+    def joined(self, room_id: int, after: int) -> None:
         """To be a member is not to be there."""
 
-    def removed(self, room_id: int) -> None:
-        self._presence.removed(room_id)
+    def removed(self, room_id: int, seq: int) -> None:
+        self._presence.removed(room_id, seq)
 
     def session_ended(self) -> None:
         self.seat.end(1008, "session ended")

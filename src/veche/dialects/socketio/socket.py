@@ -101,10 +101,10 @@ class Chatter:
     def caught_up(self, log_id: LogId) -> None:
         self._move()
 
-    def entered(self, room_id: int, after: int) -> None:
+    def joined(self, room_id: int, after: int) -> None:
         """Only the lobby is heard here."""
 
-    def removed(self, room_id: int) -> None:
+    def removed(self, room_id: int, seq: int) -> None:
         """Nobody can be put out of the lobby."""
 
     def session_ended(self) -> None:
