@@ -16,7 +16,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from veche.bus.memory import MemoryBus
-from veche.core.rooms import LOBBY_ID, LogId
+from veche.core.values import LOBBY_ID, LogId
 from veche.dialects.channels import dialect as channels
 from veche.dialects.channels.options import Options, Target
 from veche.dialects.dispatch import dialect as dispatch
@@ -36,8 +36,10 @@ from veche.service.limits import LoginLimits
 from veche.service.passwords import Passwords
 from veche.service.tokens import Tokens
 from veche.settings import Settings, SettingsError
-from veche.storage import read
+from veche.storage import log as logs
 from veche.storage.database import Database
+from veche.storage.entries import entries
+from veche.storage.feed import CommitFeed
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
 from veche.wire.handler import WIRE, Wire
@@ -47,7 +49,6 @@ from veche.wire.proxy import Trusted
 log = logging.getLogger("veche")
 
 COMPARE_SECONDS = 1.0  # how often heads are held against the database: bounds how late a lost announcement is found
-COMPARE_AT_ONCE = 2000
 
 
 def _channels(parts: Parts, settings: Settings) -> Dialect:
@@ -83,6 +84,7 @@ class Server:
         self.database = database
         self.bus = MemoryBus()
         self.reader = Reader(database)
+        self.feed = CommitFeed(self.reader)
         self.writer = Writer(database, self.bus.publish)
         self.hub = Hub(self._pull, self._heads)
         self.bus.subscribe(self.hub.deliver)
@@ -115,14 +117,14 @@ class Server:
 
     def _dialects(self) -> list[Dialect]:
         with self.database.reading() as snapshot:
-            lobby_seq = read.heads(snapshot, [LOBBY_ID])[LOBBY_ID]
+            lobby_seq = logs.heads(snapshot, [LOBBY_ID])[LOBBY_ID]
         parts = Parts(self.chat, self.accounts, lobby_seq)
         return [DIALECTS[name](parts, self.settings) for name in self.settings.dialects]
 
     @contextlib.asynccontextmanager
     async def _life(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         self.writer.start()
-        await echoes.end_left_open(self.chat)
+        await echoes.end_left_open(self.chat, "channels")
         self.heartbeats.start()
         comparing = asyncio.create_task(self._compare_heads())
         try:
@@ -137,19 +139,16 @@ class Server:
             self.database.close()
 
     def _pull(self, reply: Callable[[Any], None], log_id: LogId, after: int, upto: int, limit: int) -> None:
-        self.reader.call(reply, read.entries, log_id, after, upto, limit)
+        self.reader.call(reply, entries, log_id, after, upto, limit)
 
     def _heads(self, reply: Callable[[Any], None], log_ids: Sequence[LogId]) -> None:
-        self.reader.call(reply, read.heads, log_ids)
+        self.reader.call(reply, logs.heads, log_ids)
 
     async def _compare_heads(self) -> None:
         while True:
             await asyncio.sleep(COMPARE_SECONDS)
-            logs = self.hub.logs()
-            for start in range(0, len(logs), COMPARE_AT_ONCE):
-                with contextlib.suppress(Exception):  # a database that cannot be read now is read a second later
-                    heads = await self.reader.read(read.heads, logs[start : start + COMPARE_AT_ONCE])
-                    self.hub.compare(heads.items())
+            with contextlib.suppress(Exception):  # a database that cannot be read now is read a second later
+                self.hub.compare((await self.feed.ahead(self.hub.positions())).items())
 
 
 def _trusted(settings: Settings) -> Trusted:

@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import NamedTuple
 
-from veche.core import commands as c
+from veche.core.accounts import Register
+from veche.core.actor import NOBODY_ID, Actor
+from veche.core.command import Command, T
 from veche.core.errors import ChatError
-from veche.core.rooms import Kind
+from veche.core.messages import SendMessage
+from veche.core.room_creation import CreateRoom
+from veche.core.values import Kind
 from veche.service.passwords import Passwords
-from veche.storage import read
+from veche.storage.accounts import credentials
 from veche.storage.database import Database
-from veche.storage.writer import Outcome, commit
+from veche.storage.rooms import rooms_of
+from veche.storage.writer import commit
 
 PEOPLE = {"alice": "Алиса", "bob": "Боб", "charlie": "Чарли", "david": "Дэвид"}
 PASSWORD = "password123"  # noqa: S105  # the seed's document tells it to everybody
@@ -48,18 +53,18 @@ def make(database: Database) -> None:
         Talk("group", Kind.GROUP, "Команда проекта", tuple(ids), "Групповое сообщение", 15),
     ):
         room_id = _room(database, talk, now - talk.size * MINUTE)
-        for ago, message in _lines(talk, room_id):
-            _do(database, message, now - ago * MINUTE)
+        for ago, sender, message in _lines(talk, room_id):
+            _do(database, sender, message, now - ago * MINUTE)
 
 
 def _people(database: Database, at: int) -> list[int]:
     with database.reading() as snapshot:
-        found = [read.credentials(snapshot, email=email) for email in emails()]
+        found = [credentials(snapshot, email=email) for email in emails()]
     hashed = _hash() if None in found else ""
     ids = []
     for email, name, known in zip(emails(), PEOPLE.values(), found, strict=True):
-        account = known[0] if known else _do(database, c.Register(hashed, email=email, name=name), at)
-        ids.append(account.id)  # type: ignore[union-attr]  # Register answers with an account
+        account = known[0] if known else _do(database, NOBODY_ID, Register(hashed, email=email, name=name), at)
+        ids.append(account.id)
     return ids
 
 
@@ -76,22 +81,22 @@ def _room(database: Database, talk: Talk, at: int) -> int:
     creator, *others = talk.members
     if talk.kind is not Kind.DIRECT:
         with database.reading() as snapshot:
-            for view in read.rooms_of(snapshot, creator):
+            for view in rooms_of(snapshot, creator):
                 if (view.room.kind, view.room.name, view.room.creator_id) == (talk.kind, talk.name, creator):
                     return view.room.id
-    entered = _do(database, c.CreateRoom(creator, talk.kind, talk.name, tuple(others)), at)
-    return entered.room.id  # type: ignore[union-attr]  # CreateRoom answers with the room
+    return _do(database, creator, CreateRoom(talk.kind, talk.name, tuple(others)), at).room.id
 
 
-def _lines(talk: Talk, room_id: int) -> Iterator[tuple[int, c.SendMessage]]:
-    """Give the oldest line first, with the minutes since."""
+def _lines(talk: Talk, room_id: int) -> Iterator[tuple[int, int, SendMessage]]:
+    """Give the minutes since, the sender and the message, the oldest one first."""
     for ago, sender in zip(reversed(range(talk.size)), cycle(talk.members), strict=False):
         key = f"demo-{talk.key}-{ago}"
-        yield ago, c.SendMessage(sender, room_id, f"{talk.line} {ago}", "demo", key)
+        yield ago, sender, SendMessage(room_id, f"{talk.line} {ago}", key)
 
 
-def _do(database: Database, command: c.Command, at: int) -> Outcome:
-    [outcome], _ = commit(database, [command], at)
+def _do(database: Database, account_id: int, command: Command[T], at: int) -> T:
+    [outcome], _ = commit(database, [(Actor(account_id, "demo"), command)], at)
     if isinstance(outcome, ChatError):
         raise DemoError(f"The demo cannot be made here: {outcome.message}")
-    return outcome
+    answer: T = outcome
+    return answer

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from veche.settings import Settings
-from veche.storage import sqlite
 from veche.storage.database import sqlite_path
+from veche.storage.engines import sqlite
 from veche.storage.migrate import schema_version
 
 LOW_DISK = 1 << 30  # bytes

@@ -13,8 +13,8 @@ from veche.cli import demo, doctor, user
 from veche.cli.database import Url, open_database
 from veche.cli.serve import BindError, bind_all, serve, url_of
 from veche.settings import SettingsError, read_settings
-from veche.storage import sqlite
 from veche.storage.database import DatabaseError
+from veche.storage.engines import sqlite
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -8,11 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from veche.cli.database import Url, open_database
-from veche.core.commands import Register, SetPassword
+from veche.core.accounts import Register
+from veche.core.actor import NOBODY_ID, Actor
+from veche.core.command import Command
 from veche.core.errors import ChatError
+from veche.core.sessions import SetPassword
 from veche.core.text import handle_of
 from veche.service.passwords import Passwords
-from veche.storage import read
+from veche.storage.accounts import credentials, list_accounts
 from veche.storage.database import Database
 from veche.storage.writer import commit
 
@@ -32,7 +35,7 @@ class UserError(Exception):
 def add(username: str, password: Password, email: str | None = None, name: str | None = None, url: Url = None) -> None:
     """Make an account."""
     with open_database(url) as database:
-        _do(database, Register(_hash(password), username=username, email=email, name=name))
+        _do(database, NOBODY_ID, Register(_hash(password), username=username, email=email, name=name))
         out.print(f"Made the account of {username}.")
 
 
@@ -41,7 +44,7 @@ def list_users(after: int = 0, limit: int = 100, url: Url = None) -> None:
     """List accounts by id."""
     table = Table("id", "username", "name", "e-mail")
     with open_database(url) as database, database.reading() as snapshot:
-        for account in read.accounts(snapshot, after, limit):
+        for account in list_accounts(snapshot, after, limit):
             table.add_row(str(account.id), account.username, account.name, account.email or "")
     out.print(table)
 
@@ -51,10 +54,10 @@ def password(username: str, password: Password, url: Url = None) -> None:
     """Give an account another password; all its sessions end."""
     with open_database(url) as database:
         with database.reading() as snapshot:
-            found = read.credentials(snapshot, username=username)
+            found = credentials(snapshot, username=username)
         if found is None:
             raise UserError(f"There is no account {handle_of(username)!r}. See `veche user list`.")
-        _do(database, SetPassword(found[0].id, _hash(password)))
+        _do(database, found[0].id, SetPassword(_hash(password)))
         out.print(f"{found[0].username} has another password now.")
 
 
@@ -66,7 +69,7 @@ def _hash(password: str) -> str:
         pool.stop()
 
 
-def _do(database: Database, command: Register | SetPassword) -> None:
-    [outcome], _ = commit(database, [command])
+def _do(database: Database, account_id: int, command: Command[object]) -> None:
+    [outcome], _ = commit(database, [(Actor(account_id, "cli"), command)])
     if isinstance(outcome, ChatError):
         raise UserError(outcome.message)

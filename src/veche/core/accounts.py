@@ -1,41 +1,138 @@
-"""People: an account, the public face of it, and its sessions."""
+"""Accounts: signing up, and taking another username. Passwords arrive as hashes."""
+
+from collections.abc import Iterator
+from hashlib import blake2b
 
 import msgspec
 
-SYSTEM_ID = 2**31 - 1  # says what the server says: notices
-ANONYMOUS_ID = 2**31 - 2  # who came without an account, where an operator lets them
-RESERVED_IDS = 2**31 - 1024  # ids from here up are built in; people, rooms and messages count up from 1
+from veche.core.actor import Actor
+from veche.core.command import Command
+from veche.core.errors import ChatError, Code
+from veche.core.event import Event
+from veche.core.facts import Fact, Needs, Rows
+from veche.core.state import HEADS, State
+from veche.core.text import MAX_EMAIL, RESERVED_HANDLES, check_name, handle_of
+from veche.core.values import RESERVED_IDS, Account, Head, account_log
+
+ACCOUNTS: Fact[int, Account] = Fact("accounts")
+HANDLES: Fact[str, int] = Fact("handles")  # to the account that has it
+EMAILS: Fact[str, int] = Fact("emails")  # in lower case, to the account that has it
+
+ACCOUNT_IDS = "accounts"
+NUMBERED = range(2, 10)  # `ann2` to `ann9`
+LONGEST_NUMBER = 12  # digits
 
 
-class Person(msgspec.Struct, frozen=True, gc=False):
-    """What everybody may see of an account."""
+def account_of(state: State, account_id: int) -> Account:
+    """Return an account, or refuse as not found; built-in accounts are not found."""
+    if account_id >= RESERVED_IDS:
+        raise ChatError(Code.NOT_FOUND, "No such account.", what="account")
+    return sender_of(state, account_id)
 
-    id: int
+
+def sender_of(state: State, account_id: int) -> Account:
+    """Return an account that may send messages, a built-in one too, or refuse as not found."""
+    if (account := state.get(ACCOUNTS, account_id)) is None:
+        raise ChatError(Code.NOT_FOUND, "No such account.", what="account")
+    return account
+
+
+class AccountRegistered(Event, frozen=True, gc=False):
+    """There is a new account."""
+
+    account: Account
+    password_hash: str
+
+    def apply(self, rows: Rows) -> None:
+        account = self.account
+        rows.put(ACCOUNTS, account.id, account)
+        rows.put(HEADS, account_log(account.id), Head())
+        rows.put(HANDLES, account.handle, account.id)
+        if account.email is not None:
+            rows.put(EMAILS, account.email.casefold(), account.id)
+
+
+class AccountRenamed(Event, frozen=True, gc=False):
+    """An account has another username."""
+
+    account: Account
+    old_handle: str
+
+    def apply(self, rows: Rows) -> None:
+        rows.remove(HANDLES, self.old_handle)
+        rows.put(ACCOUNTS, self.account.id, self.account)
+        rows.put(HANDLES, self.account.handle, self.account.id)
+
+
+class Register(Command[Account], frozen=True, gc=False):
+    """Make an account. Without a username the handle is made from the part of the e-mail before the @."""
+
+    password_hash: str
+    username: str | None = None
+    email: str | None = None
+    name: str | None = None
+
+    def check(self) -> None:
+        check_name(self.username or "", "username")
+        check_name(self.name or "", "name")
+        check_name(self.email or "", "email", MAX_EMAIL)
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        for handle in self._handles():
+            needs.ask(HANDLES, handle)
+        if self.email is not None:
+            needs.ask(EMAILS, self.email.casefold())
+
+    def decide(self, actor: Actor, state: State) -> Account:
+        if self.email is not None and state.get(EMAILS, self.email.casefold()) is not None:
+            raise ChatError(Code.TAKEN, "This e-mail has an account.", field="email")
+        handle = next((handle for handle in self._handles() if not _is_taken(state, handle)), None)
+        if handle is None:
+            raise ChatError(Code.TAKEN, "This username is taken.", field="username")
+        username = self.username if self.username is not None else handle
+        name = self.name if self.name is not None else username
+        account = Account(state.new_id(ACCOUNT_IDS), username, handle, name, self.email, state.now)
+        state.record(AccountRegistered(account, self.password_hash))
+        return account
+
+    def _handles(self) -> Iterator[str]:
+        """Give the handles that would do, best first: the one asked for, or `ann`, `ann2`, ... for an e-mail."""
+        if self.username is not None:
+            yield handle_of(self.username)
+            return
+        email = self.email or ""
+        base = handle_of(email.rpartition("@")[0])
+        yield base
+        for number in NUMBERED:
+            yield f"{base}{number}"
+        # A fixed number of guesses: looking for the first free number would take longer for each `ann` there is.
+        digits = int.from_bytes(blake2b(email.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+        for length in range(3, LONGEST_NUMBER + 1):
+            yield f"{base}{10 ** (length - 1) + digits % (9 * 10 ** (length - 1))}"
+
+
+class RenameAccount(Command[Account], frozen=True, gc=False):
+    """Take another username."""
+
     username: str
-    name: str
+
+    def check(self) -> None:
+        check_name(self.username, "username")
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        needs.ask(ACCOUNTS, actor.account_id)
+        needs.ask(HANDLES, handle_of(self.username))
+
+    def decide(self, actor: Actor, state: State) -> Account:
+        account = account_of(state, actor.account_id)
+        handle = handle_of(self.username)
+        if handle != account.handle and _is_taken(state, handle):
+            raise ChatError(Code.TAKEN, "This username is taken.", field="username")
+        name = self.username if account.name == account.username else account.name
+        renamed = msgspec.structs.replace(account, username=self.username, handle=handle, name=name)
+        state.record(AccountRenamed(renamed, account.handle))
+        return renamed
 
 
-class Account(msgspec.Struct, frozen=True, gc=False):
-    """One account. `handle` is the unique form of `username`; times are microseconds since 1970 in UTC."""
-
-    id: int
-    username: str
-    handle: str
-    name: str
-    email: str | None
-    created_at: int
-
-    @property
-    def person(self) -> Person:
-        """Its public face."""
-        return Person(self.id, self.username, self.name)
-
-
-class Session(msgspec.Struct, frozen=True, gc=False):
-    """One login. A token is good while its session stands."""
-
-    id: str
-    account_id: int
-    origin: str
-    created_at: int
-    expires_at: int
+def _is_taken(state: State, handle: str) -> bool:
+    return state.get(HANDLES, handle) is not None or handle in RESERVED_HANDLES

@@ -1,71 +1,58 @@
-"""Rooms, who is in them, and the logs that number what happens there."""
+"""Rooms and their members as rows, and the access check that commands share."""
 
-from enum import StrEnum
-from typing import TypeAlias
+from veche.core.access import Right, check_access
+from veche.core.accounts import ACCOUNTS
+from veche.core.event import Event
+from veche.core.facts import Fact, Needs, Rows
+from veche.core.state import HEADS, State
+from veche.core.values import Head, Member, Room, account_log
 
-import msgspec
-
-LOBBY_ID = 2**31 - 1
-
-LogId: TypeAlias = int
-"""A room's log bears the room's id; an account's own log bears the account's id, negated."""
-
-
-def account_log(account_id: int) -> LogId:
-    """Name the log of what concerns one account alone."""
-    return -account_id
+ROOMS: Fact[int, Room] = Fact("rooms")
+MEMBERS: Fact[tuple[int, int], Member] = Fact("members")  # by (room, account)
+ROOM_NAMES: Fact[str, int] = Fact("room names")  # unique names, to the room that has it
 
 
-class Kind(StrEnum):
-    """What sort of room: who may enter it, and how."""
-
-    DIRECT = "direct"  # two people
-    GROUP = "group"  # by invitation of its owner
-    CHANNEL = "channel"  # anybody may join
-    LOBBY = "lobby"  # everybody is in it, without a row
+def _ask_direct_room(needs: Needs, key: str, room_id: int) -> None:
+    needs.ask(ROOMS, room_id)
+    needs.ask(HEADS, room_id)
+    for account_id in map(int, key.split(":")):
+        needs.ask(MEMBERS, (room_id, account_id))
 
 
-PUBLIC = frozenset({Kind.CHANNEL, Kind.LOBBY})
+DIRECT_ROOMS: Fact[str, int] = Fact("direct rooms", then=_ask_direct_room)  # by `direct_key`
 
 
-class Role(StrEnum):
-    """What a member may do."""
+class RoomCreated(Event, frozen=True, gc=False):
+    """There is a new room. Its members join with events of their own."""
 
-    OWNER = "owner"
-    MEMBER = "member"
+    room: Room
 
-
-class Room(msgspec.Struct, frozen=True, gc=False):
-    """One room. `direct_key` (`low:high` of the two people) is unique; so is `unique_name`, where a contract asks."""
-
-    id: int
-    kind: Kind
-    name: str
-    creator_id: int
-    created_at: int
-    direct_key: str | None = None
-    unique_name: str | None = None
+    def apply(self, rows: Rows) -> None:
+        room = self.room
+        rows.put(ROOMS, room.id, room)
+        rows.put(HEADS, room.id, Head())
+        if room.direct_key is not None:
+            rows.put(DIRECT_ROOMS, room.direct_key, room.id)
+        if room.unique_name is not None:
+            rows.put(ROOM_NAMES, room.unique_name, room.id)
 
 
-class Member(msgspec.Struct, frozen=True, gc=False):
-    """One person in one room, with how far they have read: the seq, and how many messages stand up to it."""
-
-    room_id: int
-    account_id: int
-    role: Role
-    joined_at: int
-    read_seq: int = 0
-    read_count: int = 0
+def ask_room(needs: Needs, room_id: int, *account_ids: int) -> None:
+    """Ask for a room with its head, and for the memberships of accounts in it."""
+    needs.ask(ROOMS, room_id)
+    needs.ask(HEADS, room_id)
+    for account_id in account_ids:
+        needs.ask(MEMBERS, (room_id, account_id))
 
 
-class Head(msgspec.Struct, frozen=True, gc=False):
-    """The end of a log: its highest seq; for a room also how many messages count as unread, and the last one."""
+def ask_people(needs: Needs, *account_ids: int) -> None:
+    """Ask for accounts with the heads of their own logs."""
+    for account_id in account_ids:
+        needs.ask(ACCOUNTS, account_id)
+        needs.ask(HEADS, account_log(account_id))
 
-    last_seq: int = 0
-    message_count: int = 0
-    last_message_id: int | None = None
 
-
-def direct_key(one: int, other: int) -> str:
-    """Name the pair of two people, whoever comes first."""
-    return f"{min(one, other)}:{max(one, other)}"
+def allowed_room(state: State, right: Right, room_id: int, account_id: int) -> tuple[Room, Member | None]:
+    """Return a room in which an account has a right, and its membership, or refuse."""
+    member = state.get(MEMBERS, (room_id, account_id))
+    return check_access(right, state.get(ROOMS, room_id), member), member

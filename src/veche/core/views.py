@@ -2,9 +2,8 @@
 
 import msgspec
 
-from veche.core.accounts import Person
-from veche.core.events import Message
-from veche.core.rooms import Head, LogId, Member, Role, Room
+from veche.core.messages import Message
+from veche.core.values import Head, LogId, Member, Person, Role, Room
 
 
 class RoomView(msgspec.Struct, frozen=True):
@@ -35,15 +34,6 @@ class MemberView(msgspec.Struct, frozen=True, gc=False):
     joined_at: int
 
 
-class MessagePage(msgspec.Struct, frozen=True):
-    """Messages of a room, oldest first, and whether there are more on either side."""
-
-    items: list[Message]
-    more_before: bool
-    more_after: bool
-    head_seq: int
-
-
 class Welcome(msgspec.Struct, frozen=True):
     """What somebody who connects begins with: the epoch, their rooms, the heads of their own log and the lobby's.
 
@@ -54,11 +44,3 @@ class Welcome(msgspec.Struct, frozen=True):
     epoch: str
     rooms: list[RoomView]
     heads: dict[LogId, int]
-
-
-class EchoLine(msgspec.Struct, frozen=True, gc=False):
-    """A line of a conversation with the echo; `source` is "client" or "server"."""
-
-    source: str
-    text: str
-    at: int

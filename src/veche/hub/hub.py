@@ -101,6 +101,10 @@ class Hub:
         """Tell which subscribers an account has here."""
         return list(self._accounts.get(account_id, ()))
 
+    def positions(self) -> dict[LogId, int]:
+        """Return the last entry of each log that was taken here."""
+        return self._topics.positions()
+
     def logs(self) -> list[LogId]:
         """Name the logs that are heard here."""
         return self._topics.logs()

@@ -40,6 +40,10 @@ class Topics:
         """Find a topic that somebody hears."""
         return self._topics.get(log_id)
 
+    def positions(self) -> dict[LogId, int]:
+        """Return the last entry of each log that was taken; a log whose head is being read is left out."""
+        return {log_id: topic.head for log_id, topic in self._topics.items() if topic.delivered is not None}
+
     def logs(self) -> list[LogId]:
         """Name the logs that are heard here."""
         return list(self._topics)

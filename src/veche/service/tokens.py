@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from veche.core.accounts import Account
 from veche.core.errors import ChatError, Code
+from veche.core.values import Account
 
 ISSUER = AUDIENCE = "veche"
 LEEWAY = 15  # seconds

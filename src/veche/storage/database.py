@@ -9,8 +9,9 @@ from urllib.parse import unquote
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from veche.storage import sqlite
+from veche.storage.engines import sqlite
 from veche.storage.migrate import migrate
+from veche.storage.transaction import Transaction
 
 READERS = 4
 
@@ -33,6 +34,7 @@ class Database:
             raise DatabaseError(f"Another Veche serves {self.path}. Stop it, or name another database.") from None
         except OSError as error:
             raise DatabaseError(f"Cannot write to {self.path}: {error.strerror}.") from None
+        self._kind = sqlite.Sqlite()
         self._writer = sqlite.open_engine(self.path, connections=1)
         self._readers = sqlite.open_engine(self.path, connections=READERS)
 
@@ -46,12 +48,12 @@ class Database:
             raise DatabaseError(f"Cannot open {self.path}: {error.orig}.") from None
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Transaction]:
         """Open the write transaction; it commits where the block ends, and rolls back where it raises."""
         with self._writer.connect() as connection:
-            connection.exec_driver_sql(sqlite.BEGIN_WRITE)
+            connection.exec_driver_sql(self._kind.begin_write)
             try:
-                yield connection
+                yield Transaction(connection, self._kind)
             except BaseException:
                 _roll_back(connection)
                 raise
@@ -62,12 +64,12 @@ class Database:
                 raise
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Transaction]:
         """Open a snapshot to read from."""
         with self._readers.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             try:
-                yield connection
+                yield Transaction(connection, self._kind)
             finally:
                 connection.exec_driver_sql("ROLLBACK")
 

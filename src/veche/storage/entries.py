@@ -1,74 +1,57 @@
-"""Entries of the `events` table: an event to its row, and a row back to the event.
+"""The entries of logs, of whichever table: writing those of a batch, and reading pages of a log."""
 
-People are stored by id and resolved when read, so that a renamed account is seen under its name of today.
-"""
+from collections.abc import Sequence
+from itertools import chain
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from sqlalchemy import select
 
-import msgspec
+from veche.core.event import LogEvent
+from veche.core.values import LogId
+from veche.storage.accounts import people
+from veche.storage.codec import Codec
+from veche.storage.log import events, insert_events
+from veche.storage.messages import messages_between
+from veche.storage.rooms import rooms_by_id
+from veche.storage.subjects import SUBJECTS
+from veche.storage.transaction import Transaction
 
-from veche.core import events as e
-from veche.core.accounts import Person
-from veche.core.rooms import Role, Room
-
-
-def event_row(event: e.Event) -> dict[str, Any] | None:
-    """Make the row of an entry; None for what is no entry of the `events` table."""
-    if (write := _WRITE.get(type(event))) is None:
-        return None
-    kind, account_id, room_id, data = write(event)
-    return {
-        "log_id": event.log_id,  # type: ignore[union-attr]  # all kinds of _WRITE have it
-        "seq": event.seq,  # type: ignore[union-attr]
-        "kind": kind,
-        "created_at": event.at,  # type: ignore[union-attr]
-        "account_id": account_id,
-        "room_id": room_id,
-        "data": msgspec.json.encode(data).decode(),
-    }
+KINDS = tuple(chain.from_iterable(subject.entries for subject in SUBJECTS))
+CODEC = Codec(KINDS)
+_STORED = frozenset(KINDS)
 
 
-def event_of(row: Any, person: Person | None, room: Room | None) -> e.LogEvent:
-    """Make the event of a row (log_id, seq, kind, created_at, account_id, room_id, data) and whom and what it names."""
-    log_id, seq, kind, at, _, room_id, raw = row
-    data = msgspec.json.decode(raw)
-    match kind:
-        case "joined" if person is not None:
-            return e.MemberJoined(log_id, seq, person, Role(data["role"]), data["by"], at)
-        case "left" if person is not None:
-            return e.MemberLeft(log_id, seq, person, data["by"], at)
-        case "entered" if room is not None:
-            return e.RoomEntered(log_id, seq, room, data["seq"], at)
-        case "exited":
-            return e.RoomExited(log_id, seq, room_id, at)
-        case "read":
-            return e.ReadMoved(log_id, seq, room_id, data["seq"], data["count"], at)
-        case "message_read":
-            return e.MessageRead(log_id, seq, room_id, data["message"], data["by"], at)
-        case "sessions_ended":
-            return e.SessionsEnded(log_id, seq, at, data["session"], data["kept"])
-    raise ValueError(f"entry {seq} of log {log_id} has an unknown kind {kind!r} or names what is not there")
+def append_entries(tx: Transaction, recorded: Sequence[object]) -> None:
+    """Write the entries of a batch that stand in `events`, as one statement."""
+    rows = [CODEC.encode(event) for event in recorded if isinstance(event, LogEvent) and type(event) in _STORED]
+    if rows:
+        insert_events(tx, rows)
 
 
-_Columns: TypeAlias = tuple[str, int | None, int | None, dict[str, Any]]  # kind, account, room, data
+def entries(tx: Transaction, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:
+    """Read entries of a log in order: those after one seq and up to another, as many as `limit` and 128 KiB allow."""
+    found: list[LogEvent] = _events_between(tx, log_id, after, upto, limit)
+    if log_id > 0:
+        found += messages_between(tx, log_id, after, upto, limit)
+        found.sort(key=lambda event: event.seq)
+    return _contiguous(found[:limit], after)
 
-_WRITE: dict[type, Callable[[Any], _Columns]] = {
-    e.MemberJoined: lambda event: ("joined", event.person.id, None, {"role": event.role, "by": event.by_id}),
-    e.MemberLeft: lambda event: ("left", event.person.id, None, {"by": event.by_id}),
-    e.RoomEntered: lambda event: ("entered", None, event.room.id, {"seq": event.room_seq}),
-    e.RoomExited: lambda event: ("exited", None, event.room_id, {}),
-    e.ReadMoved: lambda event: ("read", None, event.room_id, {"seq": event.read_seq, "count": event.read_count}),
-    e.MessageRead: lambda event: (
-        "message_read",
-        None,
-        event.room_id,
-        {"message": event.message_id, "by": event.reader_id},
-    ),
-    e.SessionsEnded: lambda event: (
-        "sessions_ended",
-        None,
-        None,
-        {"session": event.session_id, "kept": event.kept},
-    ),
-}
+
+def _contiguous(found: list[LogEvent], after: int) -> list[LogEvent]:
+    """Cut at the first gap: one of the two tables may have been read less far than the other."""
+    for index, event in enumerate(found):
+        if event.seq != after + 1 + index:
+            return found[:index]
+    return found
+
+
+def _events_between(tx: Transaction, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:
+    c = events.c
+    query = select(events).where(c.log_id == log_id, c.seq > after, c.seq <= upto).order_by(c.seq).limit(limit)
+    found = tx.execute(query).all()
+    if not found:
+        return []
+    rooms = rooms_by_id(tx, {row.room_id for row in found if row.room_id is not None})
+    named = {row.account_id for row in found if row.account_id is not None}
+    peers = {peer for room in rooms.values() if (peer := room.peer_of(-log_id)) is not None}
+    faces = people(tx, named | peers)
+    return [CODEC.decode(row, faces, rooms) for row in found]

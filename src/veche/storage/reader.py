@@ -5,17 +5,16 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
-
 from veche.storage.database import READERS, Database
+from veche.storage.transaction import Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Query = Callable[Concatenate[Connection, P], T]
+Query = Callable[Concatenate[Transaction, P], T]
 
 
 class Reader:
-    """Runs queries of `storage.read`. A connection is held only while a query runs."""
+    """Runs queries. A connection is held only while a query runs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -36,8 +35,8 @@ class Reader:
         self._threads.submit(lambda: self._run(query, *args, **kwargs)).add_done_callback(done)
 
     def _run(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        with self._database.reading() as connection:
-            return query(connection, *args, **kwargs)
+        with self._database.reading() as tx:
+            return query(tx, *args, **kwargs)
 
     def stop(self) -> None:
         """End the threads, once running queries are done."""

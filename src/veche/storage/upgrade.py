@@ -8,7 +8,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
-from veche.storage.sqlite import BEGIN_WRITE
+from veche.storage.engines.sqlite import Sqlite
 
 
 def upgrade(engine: Engine, migrations: Path, current: str | None) -> None:
@@ -20,7 +20,7 @@ def upgrade(engine: Engine, migrations: Path, current: str | None) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"transactional_ddl": False})
         for script in reversed(list(scripts.iterate_revisions("heads", current or "base"))):
-            connection.exec_driver_sql(BEGIN_WRITE)
+            connection.exec_driver_sql(Sqlite.begin_write)
             with Operations.context(context):
                 script.module.upgrade()
             context.stamp(scripts, script.revision)

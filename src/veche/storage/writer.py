@@ -1,7 +1,7 @@
 """The writer: many requests, one transaction, one fsync.
 
-Gets: commands, each with a callback, from the event loop's thread. Gives: after the commit, and only then, each
-callback its answer or its refusal, in order; then one announcement of all events of the batch, in the order of the log.
+Gets commands from the event loop's thread, each with its actor and a callback. After the commit, and only then, it
+calls back with each answer or refusal, in order; then it announces the entries of the batch once, in log order.
 """
 
 import asyncio
@@ -10,32 +10,31 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from veche.core.commands import Answer, Command
-from veche.core.decide import check, decide, needs_of
+from veche.core.actor import Actor
+from veche.core.command import Command, T
 from veche.core.errors import ChatError, Code
-from veche.core.events import LOGGED, LogEvent
-from veche.core.state import State
+from veche.core.event import LogEvent
 from veche.ops.crash import crash_point
-from veche.storage.append import append
+from veche.storage.batch import CommandFailed, Outcome, ask, run
 from veche.storage.database import Database
-from veche.storage.load import load
 
-Outcome: TypeAlias = Answer | ChatError
-Reply: TypeAlias = Callable[[Outcome], None]
+Reply: TypeAlias = Callable[[T | ChatError], None]
 Announce: TypeAlias = Callable[[Sequence[LogEvent]], None]
 
 log = logging.getLogger("veche.storage")
 
 
 class Request(NamedTuple):
-    """A command and who waits for its answer."""
+    """A command, who asks for it, and who waits for its answer."""
 
-    command: Command
-    reply: Reply
+    actor: Actor
+    command: Command[Any]
+    reply: Callable[[Any], None]
 
 
 class Writer:
@@ -47,6 +46,8 @@ class Writer:
         self._batch = batch
         self._limit = waiting
         self._waiting = 0  # requests taken and not yet answered
+        self._taken = 0  # requests ever taken
+        self._barriers: list[tuple[int, asyncio.Event]] = []  # set once so many are answered
         self._gathered: list[Request] = []  # of this turn of the loop
         self._queue: queue.SimpleQueue[list[Request] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
@@ -72,7 +73,7 @@ class Writer:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    def submit(self, command: Command, reply: Reply) -> None:
+    def submit(self, actor: Actor, command: Command[T], reply: Reply[T]) -> None:
         """Take a command; `reply` is called on the loop with its answer or a ChatError, never before the commit."""
         if not self._accepting:
             reply(ChatError(Code.UNAVAILABLE, "The server is stopping. Come back and send it again."))
@@ -80,10 +81,18 @@ class Writer:
             reply(ChatError(Code.OVERLOADED, "Too much waits to be stored. Send it again in a moment."))
         else:
             self._waiting += 1
+            self._taken += 1
             self._idle.clear()
-            if not self._gathered:  # one hand-over a turn of the loop: what arrived together is stored together
+            if not self._gathered:  # one hand-over for each turn of the loop: requests of one turn share a commit
                 self._loop.call_soon(self._hand_over)
-            self._gathered.append(Request(command, reply))
+            self._gathered.append(Request(actor, command, reply))
+
+    async def flushed(self) -> None:
+        """Wait until all requests taken so far are answered."""
+        if self._waiting:
+            last, done = self._taken, asyncio.Event()
+            self._barriers.append((last, done))
+            await done.wait()
 
     def _hand_over(self) -> None:
         gathered, self._gathered = self._gathered, []
@@ -93,7 +102,7 @@ class Writer:
         while (requests := self._take()) is not None:
             for start in range(0, len(requests), self._batch):
                 batch = requests[start : start + self._batch]
-                outcomes, events = commit(self._database, [request.command for request in batch])
+                outcomes, events = commit(self._database, [(request.actor, request.command) for request in batch])
                 crash_point("after_commit_before_ack")
                 self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events)
 
@@ -118,65 +127,106 @@ class Writer:
             self._announce(events)
         finally:
             self._waiting -= len(batch)
+            self._lift_barriers(self._taken - self._waiting)
             if not self._waiting:
                 self._idle.set()
 
+    def _lift_barriers(self, answered: int) -> None:
+        while self._barriers and self._barriers[0][0] <= answered:
+            self._barriers.pop(0)[1].set()
 
-def commit(
-    database: Database, commands: Sequence[Command], at: int | None = None
-) -> tuple[list[Outcome], list[LogEvent]]:
-    """Decide and store commands in one transaction; give each one's outcome, and the log's new entries in order.
+
+Requested: TypeAlias = tuple[Actor, Command[Any]]
+
+
+Committed: TypeAlias = tuple[list[Outcome], list[LogEvent]]
+
+
+def commit(database: Database, requests: Sequence[Requested], at: int | None = None) -> Committed:
+    """Decide and store commands in one transaction; give each one's outcome, and the new entries of logs in order.
 
     They happen now, or `at` a time given in microseconds since 1970.
 
-    Where the store refuses, nothing of the batch is stored and all are answered `unavailable`. A broken constraint
-    or a bug is the fault of one command: then each is tried alone.
+    Where the store refuses, nothing of the batch is stored and all are answered `unavailable`. A bug is the fault of
+    one command: it is stored apart from those before and after it. A lost race for a unique value is tried again with
+    fresh facts: by halves, and at last alone.
     """
+    alone = len(requests) == 1
     try:
-        return _commit(database, commands, at)
+        return _commit(database, requests, at)
+    except IntegrityError:
+        if alone:
+            return _once_more(database, requests, at)
+        cuts = [len(requests) // 2]
     except (DBAPIError, OSError) as error:
-        if not isinstance(error, IntegrityError):
-            log.error("the store refused a batch of %d: %s", len(commands), error)
-            return [ChatError(Code.UNAVAILABLE, "The store cannot take it now.") for _ in commands], []
-        if len(commands) == 1:
-            log.exception("a command broke a constraint")
-            return [ChatError(Code.INTERNAL, "Something went wrong here.")], []
+        return _unavailable(requests, error)
+    except CommandFailed as failed:
+        if alone:
+            return _internal(requests)
+        cuts = [failed.index, failed.index + 1]
     except Exception:
-        if len(commands) == 1:
-            log.exception("a command could not be decided")
-            return [ChatError(Code.INTERNAL, "Something went wrong here.")], []
+        if alone:
+            return _internal(requests)
+        cuts = [len(requests) // 2]
+    return _in_parts(database, requests, at, cuts)
+
+
+def _once_more(database: Database, requests: Sequence[Requested], at: int | None) -> Committed:
+    """Another process took a unique value after it was read here: decide once more, with what is stored now."""
+    try:
+        return _commit(database, requests, at)
+    except IntegrityError:
+        return _internal(requests)
+    except (DBAPIError, OSError) as error:
+        return _unavailable(requests, error)
+    except Exception:
+        return _internal(requests)
+
+
+def _internal(requests: Sequence[Requested]) -> Committed:
+    """Log the bug that is being handled, with the command's type and who asked, but nothing that people wrote."""
+    actor, command = requests[0]
+    who = (type(command).__name__, actor.account_id, actor.dialect, actor.request_id)
+    log.error("%s by account %d (%s, request %s) failed", *who, exc_info=True)
+    return [ChatError(Code.INTERNAL, "Something went wrong here.")], []
+
+
+def _unavailable(requests: Sequence[Requested], error: Exception) -> Committed:
+    log.error("the store refused a batch of %d: %s", len(requests), error)
+    return [ChatError(Code.UNAVAILABLE, "The store cannot take it now.") for _ in requests], []
+
+
+def _in_parts(database: Database, requests: Sequence[Requested], at: int | None, cuts: list[int]) -> Committed:
+    """Commit a batch in several transactions, in its order, cut before these places."""
     outcomes: list[Outcome] = []
     events: list[LogEvent] = []
-    for command in commands:
-        its_outcome, its_events = commit(database, [command], at)
-        outcomes += its_outcome
-        events += its_events
+    edges = [0, *cuts, len(requests)]
+    for start, end in pairwise(edges):
+        if start < end:
+            part_outcomes, part_events = commit(database, requests[start:end], at)
+            outcomes += part_outcomes
+            events += part_events
     return outcomes, events
 
 
-def _commit(database: Database, commands: Sequence[Command], at: int | None) -> tuple[list[Outcome], list[LogEvent]]:
-    refused = {index: refusal for index, command in enumerate(commands) if (refusal := _check(command)) is not None}
-    sound = [command for index, command in enumerate(commands) if index not in refused]
-    with database.writing() as connection:
-        state = load(connection, needs_of(sound))
-        decided = iter([_decide(state, command, at or time.time_ns() // 1000) for command in sound])
-        if state.events:
-            append(connection, state)
-        outcomes = [refused[index] if index in refused else next(decided) for index in range(len(commands))]
+def _commit(database: Database, requests: Sequence[Requested], at: int | None) -> Committed:
+    refused = {index: refusal for index, (_, command) in enumerate(requests) if (refusal := _check(command))}
+    sound = [index for index in range(len(requests)) if index not in refused]
+    outcomes: list[Outcome] = [refused.get(index) for index in range(len(requests))]
+    with database.writing() as tx:
+        try:
+            decided, state = run(tx, [ask(*requests[index]) for index in sound], lambda: at or time.time_ns() // 1000)
+        except CommandFailed as failed:
+            raise CommandFailed(sound[failed.index]) from failed.__cause__
+        for index, outcome in zip(sound, decided, strict=True):
+            outcomes[index] = outcome
         crash_point("before_commit")
-    return outcomes, [event for event in state.events if isinstance(event, LOGGED)]
+    return outcomes, state.log_events()
 
 
-def _check(command: Command) -> ChatError | None:
+def _check(command: Command[Any]) -> ChatError | None:
     try:
-        check(command)
+        command.check()
     except ChatError as refusal:
         return refusal
     return None
-
-
-def _decide(state: State, command: Command, at: int) -> Outcome:
-    try:
-        return decide(state, command, at)
-    except ChatError as refusal:
-        return refusal

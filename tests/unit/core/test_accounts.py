@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from veche.core import commands as c
 from veche.core.errors import Code
-from veche.core.events import SessionsEnded
+from veche.core.sessions import SESSIONS, SessionsEnded
+from veche.core.state import HEADS
 
+from . import commands as c
 from .conftest import People
 from .world import Town
+
+
+def register(*fields: Any, **more: Any) -> c.Request:
+    return c.by(c.NOBODY_ID, c.Register(*fields, **more))
 
 
 def test_ids_count_up_from_one(town: Town) -> None:
@@ -17,91 +24,94 @@ def test_ids_count_up_from_one(town: Town) -> None:
 
 
 def test_an_account_is_named_after_its_username_unless_it_says_so(town: Town) -> None:
-    assert town.do(c.Register("h", username="ann")).name == "ann"
-    assert town.do(c.Register("h", username="bob", name="Robert")).name == "Robert"
+    assert town.do(register("h", username="ann")).name == "ann"
+    assert town.do(register("h", username="bob", name="Robert")).name == "Robert"
 
 
 @pytest.mark.parametrize("other", ["ann", "ANN", "Ａnn", "ａｎｎ"])
 def test_a_username_is_unique_without_regard_to_case_and_width(town: Town, other: str) -> None:
     town.person("ann")
-    refusal = town.refuses(c.Register("h", username=other))
+    refusal = town.refuses(register("h", username=other))
     assert (refusal.code, refusal.data["field"]) == (Code.TAKEN, "username")
 
 
 @pytest.mark.parametrize("name", ["admin", "System", "ＥＲＲＯＲ", "veche"])
 def test_some_usernames_are_kept_back(town: Town, name: str) -> None:
-    assert town.refuses(c.Register("h", username=name)).code is Code.TAKEN
+    assert town.refuses(register("h", username=name)).code is Code.TAKEN
 
 
 def test_an_email_has_one_account(town: Town) -> None:
-    town.do(c.Register("h", username="ann", email="Ann@x.org"))
-    refusal = town.refuses(c.Register("h", username="bob", email="aNN@X.org"))
+    town.do(register("h", username="ann", email="Ann@x.org"))
+    refusal = town.refuses(register("h", username="bob", email="aNN@X.org"))
     assert (refusal.code, refusal.data["field"]) == (Code.TAKEN, "email")
 
 
 def test_without_a_username_the_email_lends_its_local_part_and_a_number(town: Town) -> None:
-    made = [town.do(c.Register("h", email=f"ann@{host}")).username for host in ("a.org", "b.org", "c.org")]
+    made = [town.do(register("h", email=f"ann@{host}")).username for host in ("a.org", "b.org", "c.org")]
     assert made == ["ann", "ann2", "ann3"]
 
 
 def test_a_handle_made_of_an_email_steps_around_names_that_are_kept_back(town: Town) -> None:
-    assert town.do(c.Register("h", email="admin@x.org")).username == "admin2"
+    assert town.do(register("h", email="admin@x.org")).username == "admin2"
 
 
 @pytest.mark.parametrize("bad", ["a\0b", "a\u200bb", "a\u202eb", "a\nb", "a\ud800b", "\u2028"])
 def test_names_may_not_hide_anything(town: Town, bad: str) -> None:
-    assert town.refuses(c.Register("h", username=bad)).data["field"] == "username"
-    assert town.refuses(c.Register("h", username="ann", name=bad)).data["field"] == "name"
+    assert town.refuses(register("h", username=bad)).data["field"] == "username"
+    assert town.refuses(register("h", username="ann", name=bad)).data["field"] == "name"
 
 
 @pytest.mark.parametrize("bad", ["a\0b@x.org", "a\ud800b@x.org", "a\nb@x.org", "a\u200bb@x.org"])
 def test_an_email_may_not_hide_anything_either(town: Town, bad: str) -> None:
-    for command in (c.Register("h", email=bad), c.Register("h", username="ann", email=bad)):
+    for command in (
+        register("h", email=bad),
+        register("h", username="ann", email=bad),
+    ):
         assert town.refuses(command).code is Code.INVALID
 
 
 def test_a_new_password_ends_all_sessions_but_the_one_that_asked(town: Town, people: People) -> None:
     for session in ("one", "two", "three"):
-        town.do(c.OpenSession(people.ann, session, "native", 60))
-    town.do(c.OpenSession(people.bob, "other", "native", 60))
-    town.do(c.SetPassword(people.ann, "new", keep_session="two"))
-    assert set(town.state.sessions) == {"two", "other"}
+        town.do(c.by(people.ann, c.OpenSession(session, 60)))
+    town.do(c.by(people.bob, c.OpenSession("other", 60)))
+    town.do(c.by(people.ann, c.SetPassword("new", keep_session="two")))
+    assert set(town.rows(SESSIONS)) == {"two", "other"}
     assert town.kinds() == ["PasswordChanged", "SessionsEnded"]
 
 
 def test_a_session_expires_its_lifetime_after_it_was_opened(town: Town, people: People) -> None:
-    town.do(c.OpenSession(people.ann, "one", "native", 60))
-    session = town.state.sessions["one"]
+    town.do(c.by(people.ann, c.OpenSession("one", 60)))
+    session = town.rows(SESSIONS)["one"]
     assert (session.created_at, session.expires_at) == (town.now, town.now + 60_000_000)
 
 
 def test_ending_a_session_is_harmless_twice_and_by_strangers(town: Town, people: People) -> None:
-    town.do(c.OpenSession(people.ann, "one", "native", 60))
-    town.do(c.EndSession(people.bob, "one"))
+    town.do(c.by(people.ann, c.OpenSession("one", 60)))
+    town.do(c.by(people.bob, c.EndSession("one")))
     assert town.news == []
-    town.do(c.EndSession(people.ann, "one"))
+    town.do(c.by(people.ann, c.EndSession("one")))
     assert town.kinds() == ["SessionsEnded"]
-    town.do(c.EndSession(people.ann, "one"))
+    town.do(c.by(people.ann, c.EndSession("one")))
     assert town.news == []
 
 
 def test_what_ended_is_told_by_name_or_by_what_was_kept() -> None:
-    assert SessionsEnded(-1, 1, 0, session_id="a").ends("a")
-    assert not SessionsEnded(-1, 1, 0, session_id="a").ends("b")
-    assert SessionsEnded(-1, 1, 0, kept="a").ends("b")
-    assert not SessionsEnded(-1, 1, 0, kept="a").ends("a")
-    assert SessionsEnded(-1, 1, 0).ends("a")
+    assert SessionsEnded(-1, 1, 0, session_id="a").effects()[0].ends("a")
+    assert not SessionsEnded(-1, 1, 0, session_id="a").effects()[0].ends("b")
+    assert SessionsEnded(-1, 1, 0, kept="a").effects()[0].ends("b")
+    assert not SessionsEnded(-1, 1, 0, kept="a").effects()[0].ends("a")
+    assert SessionsEnded(-1, 1, 0).effects()[0].ends("a")
 
 
-@pytest.mark.parametrize("command", [c.SetPassword(9, "h"), c.OpenSession(9, "s", "native", 60)])
-def test_who_is_not_there_can_do_nothing(town: Town, command: c.Command) -> None:
+@pytest.mark.parametrize("command", [c.by(9, c.SetPassword("h")), c.by(9, c.OpenSession("s", 60))])
+def test_who_is_not_there_can_do_nothing(town: Town, command: c.Request) -> None:
     refusal = town.refuses(command)
     assert (refusal.code, refusal.data["what"]) == (Code.NOT_FOUND, "account")
 
 
 def test_a_persons_own_log_counts_what_concerns_them_alone(town: Town, people: People) -> None:
-    town.do(c.SetPassword(people.ann, "new"))
-    town.do(c.SetPassword(people.ann, "newer"))
-    town.do(c.SetPassword(people.bob, "new"))
-    assert town.state.heads[-people.ann].last_seq == 2
-    assert town.state.heads[-people.bob].last_seq == 1
+    town.do(c.by(people.ann, c.SetPassword("new")))
+    town.do(c.by(people.ann, c.SetPassword("newer")))
+    town.do(c.by(people.bob, c.SetPassword("new")))
+    assert town.rows(HEADS)[-people.ann].last_seq == 2
+    assert town.rows(HEADS)[-people.bob].last_seq == 1

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from veche.core import commands as c
 from veche.core.errors import Code
-from veche.core.events import MessageRead, ReadMoved
-from veche.core.rooms import LOBBY_ID, Kind
+from veche.core.reading import MessageRead, ReadMoved
+from veche.core.rooms import MEMBERS
 from veche.core.text import MAX_CLIENT_MESSAGE_ID, MAX_TEXT_BYTES
+from veche.core.values import LOBBY_ID, Kind
 
+from . import commands as c
 from .conftest import People
 from .world import Town
 
 
 def send(by: int, room: int, text: str = "hi", client_id: str | None = None) -> c.SendMessage:
-    return c.SendMessage(by, room, text, "native", client_id)
+    return c.by(by, c.SendMessage(room, text, client_id))
 
 
 def test_a_message_takes_the_next_seq_of_its_room_and_the_next_id_of_all(town: Town, people: People) -> None:
@@ -65,7 +66,7 @@ def test_client_ids_are_each_senders_own(town: Town, people: People) -> None:
 def test_a_repeat_is_answered_even_after_one_was_put_out(town: Town, people: People) -> None:
     room = town.room(people.ann, Kind.GROUP, people.bob)
     first = town.say(people.bob, room, "hi", "c-1")
-    town.do(c.RemoveMember(people.ann, room, people.bob))
+    town.do(c.by(people.ann, c.RemoveMember(room, people.bob)))
     assert town.say(people.bob, room, "hi", "c-1") == first._replace(duplicate=True)
     assert town.refuses(send(people.bob, room, "ho", "c-2")).code is Code.NOT_FOUND
 
@@ -99,50 +100,50 @@ def test_who_speaks_has_read(town: Town, people: People) -> None:
     room = town.room(people.ann, Kind.GROUP, people.bob)
     town.say(people.ann, room)
     town.say(people.bob, room)
-    assert town.state.members[room, people.bob].read_count == 2
-    assert town.state.members[room, people.ann].read_count == 1
+    assert town.rows(MEMBERS)[room, people.bob].read_count == 2
+    assert town.rows(MEMBERS)[room, people.ann].read_count == 1
 
 
 def test_the_read_pointer_goes_forward_only_and_never_beyond_the_head(town: Town, people: People) -> None:
     room = town.room(people.ann, Kind.GROUP, people.bob)
     for _ in range(3):
         town.say(people.ann, room)
-    town.do(c.ReadUpTo(people.bob, room, 4))
+    town.do(c.by(people.bob, c.ReadUpTo(room, 4)))
     moved = town.news[0]
     assert isinstance(moved, ReadMoved)
     assert (moved.log_id, moved.seq, moved.read_seq, moved.read_count) == (-people.bob, 2, 4, 2)
-    town.do(c.ReadUpTo(people.bob, room, 3))
+    town.do(c.by(people.bob, c.ReadUpTo(room, 3)))
     assert town.news == []
-    town.do(c.ReadUpTo(people.bob, room, 2**63 - 1))
+    town.do(c.by(people.bob, c.ReadUpTo(room, 2**63 - 1)))
     assert (town.news[0].read_seq, town.news[0].read_count) == (5, 3)  # type: ignore[union-attr]
-    town.do(c.ReadUpTo(people.bob, room, 2**63 - 1))
+    town.do(c.by(people.bob, c.ReadUpTo(room, 2**63 - 1)))
     assert town.news == []
 
 
 def test_the_lobbys_pointer_begins_when_it_is_first_moved(town: Town, people: People) -> None:
     town.say(people.ann, LOBBY_ID)
-    town.do(c.ReadUpTo(people.bob, LOBBY_ID, 1))
-    assert town.state.members[LOBBY_ID, people.bob].read_count == 1
-    town.do(c.ReadUpTo(people.bob, LOBBY_ID, 1))
+    town.do(c.by(people.bob, c.ReadUpTo(LOBBY_ID, 1)))
+    assert town.rows(MEMBERS)[LOBBY_ID, people.bob].read_count == 1
+    town.do(c.by(people.bob, c.ReadUpTo(LOBBY_ID, 1)))
     assert town.news == []
 
 
 def test_a_message_is_marked_read_once_and_its_author_told(town: Town, people: People) -> None:
     room = town.room(people.ann, Kind.GROUP, people.bob, people.eve)
     message = town.say(people.ann, room).message
-    town.do(c.MarkRead(people.bob, room, message.id))
+    town.do(c.by(people.bob, c.MarkRead(room, message.id)))
     moved, read = town.news
     assert isinstance(moved, ReadMoved)
     assert isinstance(read, MessageRead)
     assert (read.log_id, read.seq, read.message_id, read.reader_id) == (-people.ann, 2, message.id, people.bob)
-    town.do(c.MarkRead(people.eve, room, message.id))
+    town.do(c.by(people.eve, c.MarkRead(room, message.id)))
     assert town.kinds() == ["ReadMoved"]
-    town.do(c.MarkRead(people.bob, room, message.id))
+    town.do(c.by(people.bob, c.MarkRead(room, message.id)))
     assert town.news == []
 
 
 def test_a_message_is_marked_in_its_own_room_only(town: Town, people: People) -> None:
     room, other = town.room(people.ann), town.room(people.ann)
     message = town.say(people.ann, room).message
-    assert town.refuses(c.MarkRead(people.ann, other, message.id)).data["what"] == "message"
-    assert town.refuses(c.MarkRead(people.ann, room, 99)).data["what"] == "message"
+    assert town.refuses(c.by(people.ann, c.MarkRead(other, message.id))).data["what"] == "message"
+    assert town.refuses(c.by(people.ann, c.MarkRead(room, 99))).data["what"] == "message"

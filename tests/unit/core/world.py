@@ -1,87 +1,137 @@
-"""A small town on one State that holds everything, and commands by those who live there."""
+"""A small town in memory, and commands by those who live there.
+
+Every command is given just the rows that its needs ask for, as from a database: what it forgets to ask for raises.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from veche.core import commands as c
-from veche.core.accounts import SYSTEM_ID, Account
-from veche.core.decide import check, decide
+from veche.core.accounts import ACCOUNTS, HANDLES
 from veche.core.errors import ChatError
-from veche.core.events import Event, Message
-from veche.core.rooms import LOBBY_ID, Head, Kind, Room
-from veche.core.state import State
+from veche.core.event import Event
+from veche.core.facts import Fact, Needs
+from veche.core.messages import MESSAGES
+from veche.core.reading import COUNTS
+from veche.core.rooms import ROOMS
+from veche.core.sessions import SESSIONS, SessionsEnded
+from veche.core.state import HEADS, State
+from veche.core.values import LOBBY_ID, SYSTEM_ID, Account, Head, Kind, Room
+
+from . import commands as c
 
 
-class Counts(dict[tuple[int, int], int]):
-    """How many messages stand up to a seq, counted when it is asked for."""
-
-    def __init__(self, messages: dict[int, Message]) -> None:
-        super().__init__()
-        self._messages = messages
-
-    def get(self, key: tuple[int, int], default: Any = None) -> Any:
-        room_id, seq = key
-        return sum(m.log_id == room_id and m.seq <= seq and m.kind == "text" for m in self._messages.values())
-
-
-class Everything(State):
-    """A State to which every row there is has been loaded."""
+class Everything:
+    """All rows there are, by fact and key."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.counts = Counts(self.messages)
-        self.rooms[LOBBY_ID] = Room(LOBBY_ID, Kind.LOBBY, "Lobby", 2**31 - 1, 0)
-        self.heads[LOBBY_ID] = Head()
-        self.accounts[SYSTEM_ID] = Account(SYSTEM_ID, "system", "system", "system", None, 0)
-        self.handles.add("system")
+        self.rows: dict[Fact[Any, Any], dict[Any, Any]] = {
+            ROOMS: {LOBBY_ID: Room(LOBBY_ID, Kind.LOBBY, "Lobby", 2**31 - 1, 0)},
+            HEADS: {LOBBY_ID: Head()},
+            ACCOUNTS: {SYSTEM_ID: Account(SYSTEM_ID, "system", "system", "system", None, 0)},
+            HANDLES: {"system": SYSTEM_ID},
+        }
+        self.ids: Counter[str] = Counter()
 
-    def record(self, event: Event) -> None:
-        super().record(event)
-        if isinstance(event, Message):
-            self.messages[event.id] = event
+    def new_id(self, table: str) -> int:
+        self.ids[table] += 1
+        return self.ids[table]
+
+    def get(self, fact: Fact[Any, Any], key: Any) -> Any:
+        if fact is COUNTS:
+            return self.count(*key)
+        return self.rows.get(fact, {}).get(key)
+
+    def count(self, room_id: int, seq: int) -> int:
+        messages = self.rows.get(MESSAGES, {}).values()
+        return sum(m.log_id == room_id and m.seq <= seq and m.type == "text" for m in messages)
+
+    def state(self, needs: Needs) -> State:
+        """Load what is asked for, and what the rows found lead to."""
+        state = State(self.new_id)
+        for fact, key in tuple(needs):
+            if fact.then is not None and (row := self.get(fact, key)) is not None:
+                fact.then(needs, key, row)
+        for fact, key in needs:
+            if (row := self.get(fact, key)) is not None:
+                state.load(fact, key, row)
+        return state
+
+    def keep(self, state: State) -> None:
+        """Take over what changed."""
+        for fact in list(state._before):
+            rows = self.rows.setdefault(fact, {})
+            for key, _, row in state.changes(fact):
+                if row is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = row
+        for event in state.events:
+            if isinstance(event, SessionsEnded):  # storage deletes rows that no decision looked at
+                self.end_sessions(event)
+
+    def end_sessions(self, event: SessionsEnded) -> None:
+        (end,) = event.effects()
+        kept = self.rows.get(SESSIONS, {}).items()
+        self.rows[SESSIONS] = {
+            key: session for key, session in kept if session.account_id != end.account_id or not end.ends(key)
+        }
+
+
+def run(everything: Everything, request: c.Request, now: int) -> tuple[Any, list[Event]]:
+    """Decide a request alone, and keep what it changed; a refusal changes nothing."""
+    actor, command = request
+    command.check()
+    needs = Needs()
+    command.needs(actor, needs)
+    state = everything.state(needs)
+    state.begin(needs, now)
+    ids = everything.ids.copy()
+    try:
+        answer = command.decide(actor, state)
+    except ChatError:
+        assert not state.events, "a refusal left a trace"
+        assert ids == everything.ids, "a refusal took an id"
+        raise
+    everything.keep(state)
+    return answer, state.events
 
 
 class Town:
     """`do` gives the answer, `refuses` the refusal that left no trace; `news` is what was recorded last."""
 
     def __init__(self) -> None:
-        self.state = Everything()
+        self.everything = Everything()
         self.now = 1_000_000
         self.news: list[Event] = []
 
-    def do(self, command: c.Command) -> Any:
+    def rows(self, fact: Fact[Any, Any]) -> dict[Any, Any]:
+        return self.everything.rows.get(fact, {})
+
+    def do(self, request: c.Request) -> Any:
         self.now += 1
-        start = len(self.state.events)
-        check(command)
-        answer = decide(self.state, command, self.now)
-        self.news = self.state.events[start:]
+        answer, self.news = run(self.everything, request, self.now)
         return answer
 
-    def refuses(self, command: c.Command) -> ChatError:
-        before = picture(self.state)
+    def refuses(self, request: c.Request) -> ChatError:
         try:
-            answer = self.do(command)
+            answer = self.do(request)
         except ChatError as refusal:
-            assert picture(self.state) == before, "a refusal left a trace"
             return refusal
-        raise AssertionError(f"{command} was not refused but answered {answer}")
+        raise AssertionError(f"{request} was not refused but answered {answer}")
 
     def person(self, username: str, **more: Any) -> int:
-        account: Account = self.do(c.Register("hash", username=username, **more))
+        account: Account = self.do(c.by(c.NOBODY_ID, c.Register("hash", username=username, **more)))
         return account.id
 
     def room(self, by: int, kind: Kind = Kind.GROUP, *others: int, name: str = "Team") -> int:
-        entered: c.Entered = self.do(c.CreateRoom(by, kind, name, others))
+        entered: c.Entered = self.do(c.by(by, c.CreateRoom(kind, name, others)))
         return entered.room.id
 
     def say(self, by: int, room_id: int, text: str = "hi", client_id: str | None = None) -> c.Sent:
-        sent: c.Sent = self.do(c.SendMessage(by, room_id, text, "native", client_id))
+        sent: c.Sent = self.do(c.by(by, c.SendMessage(room_id, text, client_id)))
         return sent
 
     def kinds(self) -> list[str]:
         return [type(event).__name__ for event in self.news]
-
-
-def picture(state: State) -> dict[str, Any]:
-    return {name: value.copy() if hasattr(value, "copy") else value for name, value in vars(state).items()}

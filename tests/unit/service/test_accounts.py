@@ -18,8 +18,9 @@ from veche.service.chat import Chat
 from veche.service.limits import LoginLimits
 from veche.service.passwords import Passwords
 from veche.service.tokens import Tokens
-from veche.storage import read
 from veche.storage.database import Database
+from veche.storage.entries import entries
+from veche.storage.log import heads
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
 
@@ -36,8 +37,8 @@ class Office:
         self.reader = Reader(self.database)
         self.writer = Writer(self.database, lambda events: self.hub.deliver(events))
         self.hub = Hub(
-            lambda reply, *what: self.reader.call(reply, read.entries, *what),
-            lambda reply, logs: self.reader.call(reply, read.heads, logs),
+            lambda reply, *what: self.reader.call(reply, entries, *what),
+            lambda reply, logs: self.reader.call(reply, heads, logs),
         )
         self.passwords = Passwords(threads=2)
         self.limits = LoginLimits(wrong=4)
@@ -163,7 +164,7 @@ async def test_a_session_that_has_expired_is_over_whatever_the_token_says(office
     ann = await office.accounts.register(PASSWORD, username="ann")
     session = office.tokens.verify((await office.accounts.open_session(ann, "native")).token).session_id
     with office.database.writing() as connection:
-        connection.exec_driver_sql("UPDATE sessions SET expires_at = 1")
+        connection.connection.exec_driver_sql("UPDATE sessions SET expires_at = 1")
     with refusal(Code.UNAUTHENTICATED):
         await office.accounts.authenticate(office.tokens.mint(ann, session, 60))
 

@@ -6,7 +6,7 @@ import pytest
 
 from veche.core import commands as c
 from veche.core.errors import ChatError
-from veche.core.rooms import Kind
+from veche.core.values import Kind
 from veche.service.chat import Chat
 from veche.storage.reader import P, Query, Reader, T
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from veche.core.accounts import Account
 from veche.core.errors import ChatError, Code
+from veche.core.values import Account
 from veche.service.tokens import LEEWAY, Tokens
 
 KEY = "k" * 32

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from core import commands as c
 
-from veche.core import commands as c
 from veche.core.errors import ChatError
-from veche.core.rooms import Kind
+from veche.core.values import Kind
 from veche.storage.database import Database
 from veche.storage.writer import commit
 
@@ -23,8 +23,8 @@ Open = Callable[[], Database]
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('template')}/template.db")
     database.migrate()
-    with database.writing() as connection:  # the lobby as it is in a State that holds everything
-        connection.exec_driver_sql("UPDATE rooms SET created_at = 0")
+    with database.writing() as tx:  # the lobby as it is in a State that holds everything
+        tx.connection.exec_driver_sql("UPDATE rooms SET created_at = 0")
     database.close()
     return database.path
 
@@ -58,25 +58,25 @@ class Town:
     def __init__(self, database: Database) -> None:
         self.database = database
         for name in ("ann", "bob", "eve"):
-            self.do(c.Register("hash", username=name))
-        self.do(c.CreateRoom(1, Kind.CHANNEL, "Channel", (2,)))
-        self.do(c.CreateRoom(1, Kind.GROUP, "Group", (2,)))
+            self.do(c.by(c.NOBODY_ID, c.Register("hash", username=name)))
+        self.do(c.by(1, c.CreateRoom(Kind.CHANNEL, "Channel", (2,))))
+        self.do(c.by(1, c.CreateRoom(Kind.GROUP, "Group", (2,))))
 
-    def batch(self, *commands: c.Command) -> list[Any]:
+    def batch(self, *commands: c.Request) -> list[Any]:
         return commit(self.database, commands)[0]
 
-    def do(self, command: c.Command) -> Any:
+    def do(self, command: c.Request) -> Any:
         (outcome,) = self.batch(command)
         if isinstance(outcome, ChatError):
             raise outcome
         return outcome
 
-    def say(self, room_id: int = 1, text: str = "hi", client_id: str | None = None, by: int = 1) -> c.SendMessage:
-        return c.SendMessage(by, room_id, text, "native", client_id)
+    def say(self, room_id: int = 1, text: str = "hi", client_id: str | None = None, by: int = 1) -> c.Request:
+        return c.by(by, c.SendMessage(room_id, text, client_id))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with self.database.reading() as connection:
-            return [tuple(row) for row in connection.exec_driver_sql(query)]
+            return [tuple(row) for row in connection.connection.exec_driver_sql(query)]
 
     def seqs(self, log_id: int) -> list[int]:
         messages = self.rows(f"SELECT seq FROM messages WHERE room_id = {log_id}")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from veche.storage import read, sqlite
 from veche.storage.database import Database, DatabaseError
+from veche.storage.engines import sqlite
+from veche.storage.log import heads
+from veche.storage.tables import epoch
 
 from .conftest import Town
 
@@ -36,11 +38,11 @@ def test_a_backup_while_somebody_writes_holds_all_that_was_acknowledged_before(t
             sqlite.backup(town.database.path, target)
             copy = Database(url(target))
             with copy.reading() as connection:
-                assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-                stored = connection.exec_driver_sql("SELECT count(*) FROM messages").scalar()
+                assert connection.connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+                stored = connection.connection.exec_driver_sql("SELECT count(*) FROM messages").scalar()
                 assert stored is not None
                 assert before <= stored <= acknowledged + 20
-                assert read.heads(connection, [1]) == {1: stored + 2}
+                assert heads(connection, [1]) == {1: stored + 2}
             copy.close()
     finally:
         stop.set()
@@ -48,16 +50,16 @@ def test_a_backup_while_somebody_writes_holds_all_that_was_acknowledged_before(t
 
 
 def test_a_backup_bears_another_epoch_and_the_original_keeps_its_own(town: Town, tmp_path: Path) -> None:
-    def epoch(database: Database) -> str:
+    def epoch_of(database: Database) -> str:
         with database.reading() as connection:
-            return read.epoch(connection)
+            return epoch(connection)
 
-    before = epoch(town.database)
+    before = epoch_of(town.database)
     sqlite.backup(town.database.path, tmp_path / "b.db")
     copy = Database(url(tmp_path / "b.db"))
     copy.migrate()
-    assert before != epoch(copy)
-    assert epoch(town.database) == before
+    assert before != epoch_of(copy)
+    assert epoch_of(town.database) == before
     copy.close()
 
 

@@ -6,9 +6,9 @@ import logging
 import random
 
 import pytest
+from core import commands as c
 
-from veche.core import commands as c
-from veche.core.rooms import LOBBY_ID, Kind
+from veche.core.values import LOBBY_ID, Kind
 from veche.storage.writer import commit
 
 from .conftest import Town, codes
@@ -26,10 +26,10 @@ def test_seqs_have_no_holes_across_messages_and_events(town: Town) -> None:
                     town.say(CHANNEL),
                     town.say(GROUP, by=BOB),
                     town.say(LOBBY_ID, by=EVE),
-                    c.JoinRoom(EVE, CHANNEL),
-                    c.LeaveRoom(EVE, CHANNEL),
-                    c.JoinRoom(EVE, GROUP),
-                    c.ReadUpTo(BOB, CHANNEL, chance.randrange(40)),
+                    c.by(EVE, c.JoinRoom(CHANNEL)),
+                    c.by(EVE, c.LeaveRoom(CHANNEL)),
+                    c.by(EVE, c.JoinRoom(GROUP)),
+                    c.by(BOB, c.ReadUpTo(CHANNEL, chance.randrange(40))),
                 ],
                 k=chance.randrange(1, 9),
             )
@@ -48,7 +48,7 @@ def test_a_refused_command_leaves_no_trace_and_disturbs_nobody(town: Town) -> No
         town.say(CHANNEL, "one"),
         town.say(CHANNEL, "no", by=EVE),
         town.say(99, "nowhere"),
-        c.Register("h", username="ANN"),
+        c.by(c.NOBODY_ID, c.Register("h", username="ANN")),
         town.say(CHANNEL, "\0"),
         town.say(CHANNEL, "two", by=BOB),
     )
@@ -79,7 +79,7 @@ def test_a_repeat_gets_the_first_answer_after_a_restart(town: Town) -> None:
 
 def test_a_kick_counts_for_what_follows_it_in_the_batch(town: Town) -> None:
     outcomes = town.batch(
-        town.say(GROUP, "in", by=BOB), c.RemoveMember(ANN, GROUP, BOB), town.say(GROUP, "out", by=BOB)
+        town.say(GROUP, "in", by=BOB), c.by(ANN, c.RemoveMember(GROUP, BOB)), town.say(GROUP, "out", by=BOB)
     )
     assert codes(outcomes) == ["ok", "ok", "not_found"]
     assert town.rows("SELECT text FROM messages") == [("in",)]
@@ -87,7 +87,7 @@ def test_a_kick_counts_for_what_follows_it_in_the_batch(town: Town) -> None:
 
 @pytest.mark.parametrize("turns", [2, 3, 4, 5])
 def test_one_person_comes_and_goes_in_one_batch(town: Town, turns: int) -> None:
-    come, go = c.JoinRoom(EVE, CHANNEL), c.LeaveRoom(EVE, CHANNEL)
+    come, go = c.by(EVE, c.JoinRoom(CHANNEL)), c.by(EVE, c.LeaveRoom(CHANNEL))
     outcomes = town.batch(*[(come, go)[turn % 2] for turn in range(turns)])
     assert codes(outcomes) == ["ok"] * turns
     assert town.rows(f"SELECT count(*) FROM members WHERE room_id = 1 AND account_id = {EVE}") == [(turns % 2,)]
@@ -97,9 +97,9 @@ def test_one_person_comes_and_goes_in_one_batch(town: Town, turns: int) -> None:
 
 def test_a_batch_builds_on_what_it_made_itself(town: Town) -> None:
     outcomes = town.batch(
-        c.Register("h", username="dan"),
-        c.CreateRoom(ANN, Kind.CHANNEL, "New"),
-        c.JoinRoom(4, 3),
+        c.by(c.NOBODY_ID, c.Register("h", username="dan")),
+        c.by(ANN, c.CreateRoom(Kind.CHANNEL, "New")),
+        c.by(4, c.JoinRoom(3)),
         town.say(3, "hi", by=4),
     )
     assert codes(outcomes) == ["not_found" if outcome is None else "ok" for outcome in outcomes]
@@ -108,11 +108,11 @@ def test_a_batch_builds_on_what_it_made_itself(town: Town) -> None:
 
 def test_a_broken_constraint_is_the_fault_of_one_command(town: Town, caplog: pytest.LogCaptureFixture) -> None:
     """A session id that exists already: a decision never sees it, since such ids are ours, and random."""
-    town.do(c.OpenSession(ANN, "s1", "native", 60))
+    town.do(c.by(ANN, c.OpenSession("s1", 60)))
     with caplog.at_level(logging.CRITICAL):
         outcomes = town.batch(
             town.say(CHANNEL, "one"),
-            c.OpenSession(BOB, "s1", "native", 60),
+            c.by(BOB, c.OpenSession("s1", 60)),
             town.say(CHANNEL, "two", "c1"),
             town.say(CHANNEL, "two", "c1"),
         )
@@ -124,7 +124,7 @@ def test_a_broken_constraint_is_the_fault_of_one_command(town: Town, caplog: pyt
 
 def test_a_bug_is_the_fault_of_one_command(town: Town, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.CRITICAL):
-        outcomes = town.batch(town.say(CHANNEL, "one"), c.ReadUpTo(BOB, CHANNEL, None), town.say(CHANNEL, "two"))  # type: ignore[arg-type]
+        outcomes = town.batch(town.say(CHANNEL, "one"), c.by(BOB, c.ReadUpTo(CHANNEL, None)), town.say(CHANNEL, "two"))  # type: ignore[arg-type]
     assert codes(outcomes) == ["ok", "internal", "ok"]
     assert town.rows("SELECT text FROM messages ORDER BY seq") == [("one",), ("two",)]
 
@@ -132,20 +132,20 @@ def test_a_bug_is_the_fault_of_one_command(town: Town, caplog: pytest.LogCapture
 @pytest.mark.parametrize(
     "command",
     [
-        c.SendMessage(ANN, CHANNEL, "hi", "native", "\ud800"),
-        c.Register("h", username="a\ud800"),
-        c.Register("h", username="dan", email="a\ud800@x.org"),
+        c.by(ANN, c.SendMessage(CHANNEL, "hi", "\ud800")),
+        c.by(c.NOBODY_ID, c.Register("h", username="a\ud800")),
+        c.by(c.NOBODY_ID, c.Register("h", username="dan", email="a\ud800@x.org")),
     ],
 )
 def test_what_cannot_even_be_looked_up_is_refused_as_invalid(
-    town: Town, command: c.Command, caplog: pytest.LogCaptureFixture
+    town: Town, command: c.Request, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.CRITICAL):
         assert codes(town.batch(town.say(CHANNEL), command)) == ["ok", "invalid"]
 
 
 def test_events_are_given_in_the_order_of_the_log(town: Town) -> None:
-    _, events = commit(town.database, [town.say(CHANNEL), c.JoinRoom(EVE, CHANNEL), town.say(CHANNEL)])
+    _, events = commit(town.database, [town.say(CHANNEL), c.by(EVE, c.JoinRoom(CHANNEL)), town.say(CHANNEL)])
     assert [(event.log_id, event.seq) for event in events] == [(CHANNEL, 3), (-EVE, 1), (CHANNEL, 4), (CHANNEL, 5)]
 
 

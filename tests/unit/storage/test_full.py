@@ -36,31 +36,33 @@ def test_a_database_that_may_not_grow_refuses_and_works_again(town: Town, caplog
 
 SCRIPT = """
 import logging, resource, sys
-from veche.core import commands as c
+from veche.core.accounts import Register
+from veche.core.actor import Actor
 from veche.core.errors import ChatError
-from veche.core.rooms import LOBBY_ID
-from veche.storage import read
+from veche.core.messages import SendMessage
+from veche.core.values import LOBBY_ID
+from veche.storage.messages import history
 from veche.storage.database import Database
 from veche.storage.writer import commit
 
 logging.disable()
 database = Database("sqlite:///" + sys.argv[1])
-commit(database, [c.Register("h", username="ann")])
+commit(database, [(Actor(0, "native"), Register("h", username="ann"))])
 kept = []
 
 def send(n):
-    (outcome,), _ = commit(database, [c.SendMessage(1, LOBBY_ID, "x" * 50_000, "native", f"c{n}")])
+    (outcome,), _ = commit(database, [(Actor(1, "native"), SendMessage(LOBBY_ID, "x" * 50_000, f"c{n}"))])
     return str(outcome.code) if isinstance(outcome, ChatError) else kept.append(n) or "ok"
 
 print("room", send(0), send(1), flush=True)
 input()  # the test takes the room away
 print("full", [send(n) for n in range(2, 40)][-1], flush=True)
 with database.reading() as connection:
-    print("reads", len(read.history(connection, LOBBY_ID, 100).items) == len(kept), flush=True)
+    print("reads", len(history(connection, LOBBY_ID, 100).items) == len(kept), flush=True)
 input()  # and gives it back
 print("again", {send(n) for n in range(2, 40)}, flush=True)
 with database.reading() as connection:
-    print("stored", [m.seq for m in read.history(connection, LOBBY_ID, 200).items] == list(range(1, 41)), flush=True)
+    print("stored", [m.seq for m in history(connection, LOBBY_ID, 200).items] == list(range(1, 41)), flush=True)
 """
 
 

@@ -8,16 +8,19 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from veche.core.rooms import LOBBY_ID
+import veche.storage.subjects  # noqa: F401  # declares every table
+from veche.core.values import LOBBY_ID
 from veche.storage.database import Database, DatabaseError
 from veche.storage.migrate import schema_version
-from veche.storage.schema import metadata
+from veche.storage.tables import metadata
 
 
 def dump(database: Database) -> list[tuple[object, ...]]:
     with database.reading() as connection:
         tables = [*metadata.tables, "alembic_version", "sqlite_master"]
-        return [tuple(row) for table in tables for row in connection.exec_driver_sql(f"SELECT * FROM {table}")]
+        return [
+            tuple(row) for table in tables for row in connection.connection.exec_driver_sql(f"SELECT * FROM {table}")
+        ]
 
 
 def test_an_empty_file_becomes_a_database_with_its_lobby(tmp_path: Path) -> None:
@@ -25,8 +28,8 @@ def test_an_empty_file_becomes_a_database_with_its_lobby(tmp_path: Path) -> None
     database = Database(f"sqlite:///{tmp_path}/x.db")
     database.migrate()
     with database.reading() as connection:
-        assert connection.exec_driver_sql("SELECT id FROM rooms").scalars().all() == [LOBBY_ID]
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all() == [
+        assert connection.connection.exec_driver_sql("SELECT id FROM rooms").scalars().all() == [LOBBY_ID]
+        assert connection.connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all() == [
             schema_version()
         ]
     database.close()
@@ -44,14 +47,14 @@ def test_two_databases_have_two_epochs(database: Database, tmp_path: Path) -> No
     epochs = set()
     for each in (database, other):
         with each.reading() as connection:
-            epochs.add(connection.exec_driver_sql("SELECT value FROM meta WHERE key = 'epoch'").scalar())
+            epochs.add(connection.connection.exec_driver_sql("SELECT value FROM meta WHERE key = 'epoch'").scalar())
     other.close()
     assert len(epochs) == 2
 
 
 def test_a_newer_database_is_refused_with_a_sentence_and_left_alone(database: Database) -> None:
     with database.writing() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     before = dump(database)
     with pytest.raises(DatabaseError, match=r"newer Veche \(schema 9999\).*Start the newer version"):
         database.migrate()
@@ -78,7 +81,7 @@ def test_the_migrations_and_the_code_make_the_same_tables_to_the_letter(database
         with each.reading() as connection:
             return {
                 f"{pragma} {table}": sorted(
-                    tuple(row)[1:] for row in connection.exec_driver_sql(f"PRAGMA {pragma}({table})")
+                    tuple(row)[1:] for row in connection.connection.exec_driver_sql(f"PRAGMA {pragma}({table})")
                 )
                 for table in metadata.tables
                 for pragma in ("table_info", "index_list", "foreign_key_list")
@@ -105,10 +108,10 @@ def test_a_file_that_is_no_database_is_refused_with_a_sentence(tmp_path: Path, c
 def test_a_migration_that_breaks_leaves_the_database_as_it_was(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/x.db")
     with database.writing() as connection:
-        connection.exec_driver_sql("CREATE TABLE logs (mine TEXT)")
+        connection.connection.exec_driver_sql("CREATE TABLE logs (mine TEXT)")
     with pytest.raises(DatabaseError):
         database.migrate()
     with database.reading() as connection:
-        tables = connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars().all()
+        tables = connection.connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars().all()
     database.close()
     assert tables == ["logs"]

@@ -7,51 +7,59 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from core import commands as c
 from sqlalchemy import Connection, event
 
-from veche.core import commands as c
-from veche.core.rooms import LOBBY_ID, Kind
-from veche.storage import read
+from veche.core.values import LOBBY_ID, Kind
+from veche.storage.accounts import credentials
 from veche.storage.database import Database
+from veche.storage.echo import closed_echoes, echo_page
+from veche.storage.entries import entries
+from veche.storage.log import heads
+from veche.storage.membership import is_member, list_members
+from veche.storage.messages import history
+from veche.storage.rooms import public_rooms, room, rooms_of, welcome
+from veche.storage.sessions import session_with_account
+from veche.storage.transaction import Transaction
 
 from .conftest import Town
 
 LARGE = ("messages", "members", "accounts", "rooms", "logs", "events", "sessions", "echoes", "echo_lines")
 
-COMMANDS: list[c.Command] = [
-    c.SendMessage(1, 1, "hi", "native", "c1"),
-    c.ReadUpTo(2, 1, 3),
-    c.MarkRead(2, 1, 1),
-    c.JoinRoom(3, 1),
-    c.LeaveRoom(3, 1),
-    c.Register("h", username="dan"),
-    c.Register("h", email="dan@x.org"),
-    c.OpenSession(1, "s1", "native", 60),
-    c.SetPassword(1, "h", "s1"),
-    c.EndSession(1, "s1"),
-    c.CreateRoom(1, Kind.DIRECT, "", (2,)),
+COMMANDS: list[c.Request] = [
+    c.by(1, c.SendMessage(1, "hi", "c1")),
+    c.by(2, c.ReadUpTo(1, 3)),
+    c.by(2, c.MarkRead(1, 1)),
+    c.by(3, c.JoinRoom(1)),
+    c.by(3, c.LeaveRoom(1)),
+    c.by(c.NOBODY_ID, c.Register("h", username="dan")),
+    c.by(c.NOBODY_ID, c.Register("h", email="dan@x.org")),
+    c.by(1, c.OpenSession("s1", 60)),
+    c.by(1, c.SetPassword("h", "s1")),
+    c.by(1, c.EndSession("s1")),
+    c.by(1, c.CreateRoom(Kind.DIRECT, "", (2,))),
 ]
 
-QUERIES: dict[str, Callable[[Connection], object]] = {
-    "entries": lambda on: read.entries(on, 1, 0, 9, 200),
-    "entries of one's own": lambda on: read.entries(on, -1, 0, 9, 200),
-    "heads": lambda on: read.heads(on, [1, 2, -1]),
-    "welcome": lambda on: read.welcome(on, 2, "s1"),
-    "room": lambda on: read.room(on, 1, 2),
-    "rooms": lambda on: read.rooms_of(on, 2, 0, 50),
-    "public rooms": lambda on: read.public_rooms(on, 2, 0, 50),
-    "members": lambda on: read.members(on, 1, 0, 50),
-    "people of the lobby": lambda on: read.members(on, LOBBY_ID, 0, 50),
-    "newest": lambda on: read.history(on, 1, 50),
-    "before": lambda on: read.history(on, 1, 50, before=9),
-    "after": lambda on: read.history(on, 1, 50, after=2),
-    "around": lambda on: read.history(on, 1, 50, around=3),
-    "echoes": lambda on: read.closed_echoes(on, 1),
-    "lines of an echo": lambda on: read.echo_page(on, [1, 2], 0),
-    "session": lambda on: read.session(on, "s1"),
-    "by username": lambda on: read.credentials(on, username="ann"),
-    "by e-mail": lambda on: read.credentials(on, email="dan@x.org"),
-    "is a member": lambda on: read.is_member(on, 1, 2),
+QUERIES: dict[str, Callable[[Transaction], object]] = {
+    "entries": lambda on: entries(on, 1, 0, 9, 200),
+    "entries of one's own": lambda on: entries(on, -1, 0, 9, 200),
+    "heads": lambda on: heads(on, [1, 2, -1]),
+    "welcome": lambda on: welcome(on, 2, "s1"),
+    "room": lambda on: room(on, 1, 2),
+    "rooms": lambda on: rooms_of(on, 2, 0, 50),
+    "public rooms": lambda on: public_rooms(on, 2, 0, 50),
+    "members": lambda on: list_members(on, 1, 0, 50),
+    "people of the lobby": lambda on: list_members(on, LOBBY_ID, 0, 50),
+    "newest": lambda on: history(on, 1, 50),
+    "before": lambda on: history(on, 1, 50, before=9),
+    "after": lambda on: history(on, 1, 50, after=2),
+    "around": lambda on: history(on, 1, 50, around=3),
+    "echoes": lambda on: closed_echoes(on, 1),
+    "lines of an echo": lambda on: echo_page(on, [1, 2], 0),
+    "session": lambda on: session_with_account(on, "s1"),
+    "by username": lambda on: credentials(on, username="ann"),
+    "by e-mail": lambda on: credentials(on, email="dan@x.org"),
+    "is a member": lambda on: is_member(on, 1, 2),
 }
 
 
@@ -85,10 +93,10 @@ def statements(town: Town) -> Statements:
     return Statements(town.database)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: type(command).__name__)
-def test_a_command_looks_rows_up(town: Town, statements: Statements, command: c.Command) -> None:
-    if isinstance(command, c.LeaveRoom):
-        town.do(c.JoinRoom(3, 1))
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda request: type(request[1]).__name__)
+def test_a_command_looks_rows_up(town: Town, statements: Statements, command: c.Request) -> None:
+    if isinstance(command[1], c.LeaveRoom):
+        town.do(c.by(3, c.JoinRoom(1)))
     town.batch(command)
     assert statements.plans
     assert list(statements.scans()) == []
@@ -108,7 +116,7 @@ def test_a_walk_through_a_table_would_be_seen(town: Town, statements: Statements
 
 
 def test_a_batch_takes_as_many_statements_as_a_single_command(town: Town) -> None:
-    def count(commands: list[c.Command]) -> int:
+    def count(commands: list[c.Request]) -> int:
         ran = 0
 
         def note(*_: Any) -> None:

@@ -6,15 +6,20 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from core import commands as c
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from veche.core import commands as c
-from veche.core.events import LogEvent, Message
-from veche.core.rooms import LOBBY_ID, Kind
-from veche.storage import read
+from veche.core.event import LogEvent
+from veche.core.messages import Message
+from veche.core.values import LOBBY_ID, Kind
 from veche.storage.database import Database
+from veche.storage.entries import entries
+from veche.storage.log import heads
+from veche.storage.membership import list_members
+from veche.storage.messages import PAGE_BYTES, history
 from veche.storage.reader import Reader
+from veche.storage.rooms import public_rooms, room, rooms_of, welcome
 
 from .conftest import Town
 
@@ -34,7 +39,7 @@ def town(database: Database) -> Iterator[Town]:
     town = Town(database)
     for number in range(12):
         town.batch(*[town.say(CHANNEL, f"m{number}.{n}") for n in range(number % 4)])
-        town.batch(c.JoinRoom(3, CHANNEL) if number % 2 == 0 else c.LeaveRoom(3, CHANNEL))
+        town.batch(c.by(3, c.JoinRoom(CHANNEL)) if number % 2 == 0 else c.by(3, c.LeaveRoom(CHANNEL)))
     return town
 
 
@@ -50,7 +55,7 @@ limits = st.integers(1, 30)
 @given(seq=where, limit=limits)
 def test_a_page_before_is_what_stands_directly_before(town: Town, seq: int, limit: int) -> None:
     with town.database.reading() as connection:
-        page = read.history(connection, CHANNEL, limit, before=seq)
+        page = history(connection, CHANNEL, limit, before=seq)
     every = messages(town)
     assert [message.seq for message in page.items] == [one for one in every if one < seq][-limit:]
     check_ends(page.items, page.more_before, page.more_after, every, seq - 1)
@@ -60,7 +65,7 @@ def test_a_page_before_is_what_stands_directly_before(town: Town, seq: int, limi
 @given(seq=where, limit=limits)
 def test_a_page_after_is_what_stands_directly_after(town: Town, seq: int, limit: int) -> None:
     with town.database.reading() as connection:
-        page = read.history(connection, CHANNEL, limit, after=seq)
+        page = history(connection, CHANNEL, limit, after=seq)
     every = messages(town)
     assert [message.seq for message in page.items] == [one for one in every if one > seq][:limit]
     check_ends(page.items, page.more_before, page.more_after, every, seq)
@@ -70,7 +75,7 @@ def test_a_page_after_is_what_stands_directly_after(town: Town, seq: int, limit:
 @given(seq=where, limit=limits)
 def test_a_page_around_holds_what_it_is_around_and_has_no_holes(town: Town, seq: int, limit: int) -> None:
     with town.database.reading() as connection:
-        page = read.history(connection, CHANNEL, limit, around=seq)
+        page = history(connection, CHANNEL, limit, around=seq)
     every, found = messages(town), [message.seq for message in page.items]
     assert len(found) <= limit
     if found:
@@ -91,7 +96,7 @@ def check_ends(items: list[Message], before: bool, after: bool, every: list[int]
 
 def test_without_a_seq_one_gets_the_newest(town: Town) -> None:
     with town.database.reading() as connection:
-        page = read.history(connection, CHANNEL, 5)
+        page = history(connection, CHANNEL, 5)
     assert [message.seq for message in page.items] == messages(town)[-5:]
     assert (page.more_before, page.more_after, page.head_seq) == (True, False, town.head(CHANNEL))
 
@@ -101,7 +106,7 @@ def test_going_back_page_by_page_meets_every_message_once(town: Town) -> None:
     before = None
     with town.database.reading() as connection:
         while True:
-            page = read.history(connection, CHANNEL, 4, before=before)
+            page = history(connection, CHANNEL, 4, before=before)
             found = [message.seq for message in page.items] + found
             if not page.more_before:
                 break
@@ -112,7 +117,7 @@ def test_going_back_page_by_page_meets_every_message_once(town: Town) -> None:
 @pytest.mark.parametrize("room_id", [99, LOBBY_ID, 2])
 def test_a_room_without_messages_has_an_empty_page(town: Town, room_id: int) -> None:
     with town.database.reading() as connection:
-        page = read.history(connection, room_id, 5)
+        page = history(connection, room_id, 5)
     assert (page.items, page.more_before, page.more_after) == ([], False, False)
 
 
@@ -121,7 +126,7 @@ def test_a_room_without_messages_has_an_empty_page(town: Town, room_id: int) -> 
 def test_entries_follow_each_other_and_are_as_many_as_there_are(town: Town, after: int, span: int, limit: int) -> None:
     head = town.head(CHANNEL)
     with town.database.reading() as connection:
-        found = read.entries(connection, CHANNEL, after, after + span, limit)
+        found = entries(connection, CHANNEL, after, after + span, limit)
     expected = list(range(after + 1, min(after + span, head) + 1))[:limit]
     assert [event.seq for event in found] == expected
 
@@ -130,7 +135,7 @@ def walk(town: Town, log_id: int, limit: int) -> Iterator[list[LogEvent]]:
     after, head = 0, town.head(log_id)
     with town.database.reading() as connection:
         while after < head:
-            page = read.entries(connection, log_id, after, head, limit)
+            page = entries(connection, log_id, after, head, limit)
             assert page, f"no way on after {after}"
             assert [event.seq for event in page] == list(range(after + 1, after + 1 + len(page)))
             after = page[-1].seq
@@ -143,19 +148,16 @@ def test_a_page_of_entries_is_bounded_in_bytes_and_always_goes_on(town: Town, ch
     for number in range(12):
         town.batch(
             town.say(CHANNEL, char * (60_000 // size)),
-            c.JoinRoom(3, CHANNEL) if number % 2 else c.LeaveRoom(3, CHANNEL),
+            c.by(3, c.JoinRoom(CHANNEL)) if number % 2 else c.by(3, c.LeaveRoom(CHANNEL)),
         )
     pages = list(walk(town, CHANNEL, 200))
-    assert (
-        max(sum(len(getattr(event, "text", "").encode()) for event in page) for page in pages)
-        <= read.PAGE_BYTES + 65_536
-    )
+    assert max(sum(len(getattr(event, "text", "").encode()) for event in page) for page in pages) <= PAGE_BYTES + 65_536
 
 
 @pytest.mark.parametrize("log_id", [-1, -2, -3, CHANNEL, 2, LOBBY_ID])
 def test_every_log_can_be_walked_to_its_end(town: Town, log_id: int) -> None:
-    town.do(c.SetPassword(1, "h"))
-    town.do(c.ReadUpTo(2, CHANNEL, 9))
+    town.do(c.by(1, c.SetPassword("h")))
+    town.do(c.by(2, c.ReadUpTo(CHANNEL, 9)))
     town.do(town.say(LOBBY_ID))
     assert sum(map(len, walk(town, log_id, 3))) == town.head(log_id)
 
@@ -163,26 +165,26 @@ def test_every_log_can_be_walked_to_its_end(town: Town, log_id: int) -> None:
 def test_entries_stop_in_front_of_a_hole(town: Town) -> None:
     hole = messages(town)[3]
     with town.database.writing() as connection:
-        connection.exec_driver_sql(f"DELETE FROM messages WHERE room_id = {CHANNEL} AND seq = {hole}")
+        connection.connection.exec_driver_sql(f"DELETE FROM messages WHERE room_id = {CHANNEL} AND seq = {hole}")
     with town.database.reading() as connection:
-        assert read.entries(connection, CHANNEL, 0, 99, 200)[-1].seq == hole - 1
-        assert read.entries(connection, CHANNEL, hole - 1, 99, 200) == []
+        assert entries(connection, CHANNEL, 0, 99, 200)[-1].seq == hole - 1
+        assert entries(connection, CHANNEL, hole - 1, 99, 200) == []
 
 
 def test_what_one_begins_with_is_of_one_moment(town: Town) -> None:
     with town.database.reading() as connection:
-        before = read.welcome(connection, 2, "s1")
-        town.batch(town.say(CHANNEL), c.LeaveRoom(2, CHANNEL))
-        assert read.welcome(connection, 2, "s1") == before, "a snapshot does not move"
+        before = welcome(connection, 2, "s1")
+        town.batch(town.say(CHANNEL), c.by(2, c.LeaveRoom(CHANNEL)))
+        assert welcome(connection, 2, "s1") == before, "a snapshot does not move"
     with town.database.reading() as connection:
-        assert [view.room.id for view in read.welcome(connection, 2, "s1").rooms] == [2]
+        assert [view.room.id for view in welcome(connection, 2, "s1").rooms] == [2]
 
 
 def test_unread_is_what_was_said_after_ones_pointer(town: Town) -> None:
-    town.do(c.JoinRoom(3, CHANNEL))
+    town.do(c.by(3, c.JoinRoom(CHANNEL)))
     town.batch(*[town.say(CHANNEL) for _ in range(3)])
     with town.database.reading() as connection:
-        view = read.room(connection, CHANNEL, 3)
+        view = room(connection, CHANNEL, 3)
         assert view is not None
         assert view.unread == 3
         assert view.last_message is not None
@@ -190,27 +192,27 @@ def test_unread_is_what_was_said_after_ones_pointer(town: Town) -> None:
 
 
 def test_a_direct_room_shows_the_other_one(town: Town) -> None:
-    room_id = town.do(c.CreateRoom(1, Kind.DIRECT, "", (2,))).room.id
+    room_id = town.do(c.by(1, c.CreateRoom(Kind.DIRECT, "", (2,)))).room.id
     with town.database.reading() as connection:
-        names = [view.name for account in (1, 2) if (view := read.room(connection, room_id, account))]
+        names = [view.name for account in (1, 2) if (view := room(connection, room_id, account))]
     assert names == ["bob", "ann"]
 
 
 def test_people_and_rooms_come_by_pages(town: Town) -> None:
     for name in ("dan", "fay"):
-        town.do(c.Register("h", username=name))
+        town.do(c.by(c.NOBODY_ID, c.Register("h", username=name)))
     with town.database.reading() as connection:
-        assert [view.person.id for view in read.members(connection, LOBBY_ID, 0, 3)] == [1, 2, 3]
-        assert [view.person.id for view in read.members(connection, LOBBY_ID, 3, 9)] == [4, 5]
-        assert [view.person.id for view in read.members(connection, CHANNEL, 0, 1)] == [1]
-        assert [view.room.id for view in read.rooms_of(connection, 1, 0, 1)] == [1]
-        assert [view.room.id for view in read.rooms_of(connection, 1, 1, 9)] == [2]
-        assert [view.room.id for view in read.public_rooms(connection, 3, 0, 9)] == [CHANNEL, LOBBY_ID]
+        assert [view.person.id for view in list_members(connection, LOBBY_ID, 0, 3)] == [1, 2, 3]
+        assert [view.person.id for view in list_members(connection, LOBBY_ID, 3, 9)] == [4, 5]
+        assert [view.person.id for view in list_members(connection, CHANNEL, 0, 1)] == [1]
+        assert [view.room.id for view in rooms_of(connection, 1, 0, 1)] == [1]
+        assert [view.room.id for view in rooms_of(connection, 1, 1, 9)] == [2]
+        assert [view.room.id for view in public_rooms(connection, 3, 0, 9)] == [CHANNEL, LOBBY_ID]
 
 
 async def test_readers_hold_no_connection_while_they_are_idle(town: Town) -> None:
     reader = Reader(town.database)
-    await asyncio.gather(*[reader.read(read.heads, [CHANNEL]) for _ in range(50)])
+    await asyncio.gather(*[reader.read(heads, [CHANNEL]) for _ in range(50)])
     assert town.database._readers.pool.checkedout() == 0  # type: ignore[attr-defined]
     town.do(town.say(CHANNEL))
     assert town.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0, "an old snapshot is still held"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from veche.core.events import LogEvent
+from veche.core.event import LogEvent
 from veche.storage.writer import Writer
 
 from .conftest import Town, codes
@@ -28,7 +28,7 @@ class Desk:
         self.said.append([(event.log_id, event.seq) for event in events])
 
     def ask(self, client_id: str, text: str = "hi", by: int = 1) -> None:
-        self.writer.submit(self.town.say(1, text, client_id, by), lambda outcome: self.hear(client_id, outcome))
+        self.writer.submit(*self.town.say(1, text, client_id, by), lambda outcome: self.hear(client_id, outcome))
 
     def hear(self, client_id: str, outcome: Any) -> None:
         code = codes([outcome])[0]
@@ -123,7 +123,7 @@ async def test_one_who_cannot_be_answered_harms_nobody(town: Town, caplog: pytes
 
     with caplog.at_level(logging.CRITICAL):
         async with desk(town) as at:
-            at.writer.submit(town.say(1, "hi", "x"), gone)
+            at.writer.submit(*town.say(1, "hi", "x"), gone)
             at.ask("a")
             await at.writer.drain()
     assert at.said == [("a", "ok"), [(1, 3), (1, 4)]]

@@ -1,21 +1,23 @@
-"""What is SQLite's own: how connections are opened, how keys are passed, the lock, and the backup."""
+"""SQLite: how connections are opened, statements by key, ids, the lock of the server, and the backup."""
 
 import contextlib
 import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Engine,
     Select,
     TableValuedAlias,
+    and_,
     bindparam,
     create_engine,
     event,
@@ -24,6 +26,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import OperationalError as OperationalError
 from sqlalchemy.pool import QueuePool
+
+from veche.core.values import RESERVED_IDS
+
+T = TypeVar("T")
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -43,7 +49,7 @@ class DatabaseInUse(Exception):
 
 
 def open_engine(path: Path, *, connections: int) -> Engine:
-    """Open an engine whose connections never begin by themselves: writers say BEGIN IMMEDIATE (see `begin`)."""
+    """Open an engine whose connections never begin by themselves: writers say BEGIN IMMEDIATE."""
     engine = create_engine(
         f"sqlite:///{path}",
         poolclass=QueuePool,
@@ -61,30 +67,67 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(pragma)
 
 
-BEGIN_WRITE = "BEGIN IMMEDIATE"  # take the write lock first: what a decision reads is what it changes
+class Sqlite:
+    """An `engines.engine.Engine`. One writer at a time: BEGIN IMMEDIATE takes the lock of the whole database."""
+
+    begin_write = "BEGIN IMMEDIATE"
+
+    def __init__(self) -> None:
+        self._made: dict[Any, Any] = {}
+
+    def statement(self, make: "Callable[[Sqlite], T]") -> T:
+        """Return what `make` makes for this engine, made at the first call and kept."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found
+
+    def by_key(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
+        """Narrow a query to the rows whose columns are among the keys in the parameter `keys`.
+
+        All keys are one parameter, a JSON array, so that a batch of any size is one prepared statement.
+        """
+        table = _key_table()
+        if len(columns) == 1:
+            return query.where(columns[0].in_(select(table.c.value)))
+        parts = [column == _part(table, index) for index, column in enumerate(columns)]
+        return query.where(and_(*parts))
+
+    def for_each_key(self, make: Callable[[Callable[[int], ColumnElement[Any]]], Select[Any]]) -> Select[Any]:
+        """Make a query of the keys themselves; `make` gets a function that gives the i-th part of a key."""
+        table = _key_table()
+        return make(lambda index: _part(table, index)).select_from(table)
+
+    def pack(self, keys: Iterable[object]) -> str:
+        """Make the value of the parameter `keys`."""
+        return msgspec.json.encode(list(keys)).decode()
+
+    def lock_logs(self, connection: Connection, log_ids: Collection[int]) -> None:
+        """Do nothing: the transaction holds the lock of the whole database."""
+
+    def new_ids(self, connection: Connection) -> Callable[[str], int]:
+        """Return a function that gives the next free id of a table: one above the highest. Nobody else writes."""
+        last: dict[str, int] = {}
+
+        def new_id(table: str) -> int:
+            if table not in last:
+                query = f"SELECT max(id) FROM {table}{_BUILT_IN.get(table, '')}"  # noqa: S608  # names of ours
+                last[table] = connection.exec_driver_sql(query).scalar() or 0
+            last[table] += 1
+            return last[table]
+
+        return new_id
 
 
-def keys(name: str) -> TableValuedAlias:
-    """Make a table of keys from one parameter, so that a batch of any size is one prepared statement.
-
-    Fill it with `pack`; its column `value` holds a key, `part(table, i)` the i-th part of a compound one.
-    """
-    return func.json_each(bindparam(name)).table_valued("value", name=f"keys_{name}")
+_BUILT_IN = dict.fromkeys(("accounts", "rooms"), f" WHERE id < {RESERVED_IDS}")
 
 
-def by_key(query: Select[Any], column: ColumnElement[Any]) -> Select[Any]:
-    """Narrow a query to the rows whose column is among the keys that fill the parameter `keys`."""
-    return query.where(column.in_(select(keys("keys").c.value)))
+def _key_table() -> TableValuedAlias:
+    return func.json_each(bindparam("keys")).table_valued("value", name="keys")
 
 
-def part(table: TableValuedAlias, index: int) -> ColumnElement[Any]:
-    """Name one part of a compound key."""
+def _part(table: TableValuedAlias, index: int) -> ColumnElement[Any]:
     return func.json_extract(table.c.value, f"$[{index}]")
-
-
-def pack(values: Iterable[object]) -> str:
-    """Make the parameter that `keys` reads."""
-    return msgspec.json.encode(list(values)).decode()
 
 
 def lock(path: Path) -> IO[str]:

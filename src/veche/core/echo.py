@@ -1,0 +1,77 @@
+"""Conversations with the echo: each line is stored, and the history shows a conversation once it is closed."""
+
+import msgspec
+
+from veche.core.actor import Actor
+from veche.core.command import Command
+from veche.core.event import Event
+from veche.core.state import State
+
+ECHO_IDS = "echoes"
+ECHO_LINE_IDS = "echo_lines"
+
+
+class EchoOpened(Event, frozen=True, gc=False):
+    """A conversation with the echo begins."""
+
+    id: int
+    account_id: int
+    at: int
+
+
+class EchoLineAdded(Event, frozen=True, gc=False):
+    """A line of a conversation; `source` is "client" or "server"."""
+
+    id: int
+    echo_id: int
+    source: str
+    text: str
+    at: int
+
+
+class EchoClosed(Event, frozen=True, gc=False):
+    """A conversation is over."""
+
+    id: int
+    at: int
+
+
+class OpenEcho(Command[int], frozen=True, gc=False):
+    """Begin a conversation; answers its id."""
+
+    def decide(self, actor: Actor, state: State) -> int:
+        opened = EchoOpened(state.new_id(ECHO_IDS), actor.account_id, state.now)
+        state.record(opened)
+        return opened.id
+
+
+class AddEchoLines(Command[None], frozen=True):
+    """Store lines of a conversation, each a source ("client" or "server") and a text."""
+
+    echo_id: int
+    lines: tuple[tuple[str, str], ...]
+
+    def decide(self, actor: Actor, state: State) -> None:
+        for source, text in self.lines:
+            state.record(EchoLineAdded(state.new_id(ECHO_LINE_IDS), self.echo_id, source, text, state.now))
+
+    @property
+    def size(self) -> int:
+        return sum(len(text) for _, text in self.lines)
+
+
+class CloseEcho(Command[None], frozen=True, gc=False):
+    """End a conversation."""
+
+    echo_id: int
+
+    def decide(self, actor: Actor, state: State) -> None:
+        state.record(EchoClosed(self.echo_id, state.now))
+
+
+class EchoLine(msgspec.Struct, frozen=True, gc=False):
+    """A line as the history shows it."""
+
+    source: str
+    text: str
+    at: int

@@ -1,0 +1,101 @@
+"""What decisions read: facts, each a table of rows by key, and the needs by which a command asks for them.
+
+A decision that reads a row it did not ask for raises NotAsked. Otherwise a missing row would look like a row that
+does not exist, and a forgotten check would pass silently.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class NotAsked(Exception):
+    """A decision read what its command's needs did not name: a bug in the command."""
+
+
+class Fact(Generic[K, V]):
+    """One table of rows by key. `storage` has a load for each.
+
+    `then` asks for more where a row was found: a key that is known only after this row was read.
+    """
+
+    __slots__ = ("name", "then")
+
+    def __init__(self, name: str, then: "Callable[[Needs, K, V], None] | None" = None) -> None:
+        self.name = name
+        self.then = then
+
+    def __repr__(self) -> str:
+        return f"Fact({self.name})"
+
+
+class Needs:
+    """What one command asks for."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self) -> None:
+        self.asked: set[tuple[Fact[Any, Any], Hashable]] = set()
+
+    def ask(self, fact: Fact[K, V], key: K) -> None:
+        """Ask for the row of a key."""
+        self.asked.add((fact, key))
+
+    def __iter__(self) -> Iterator[tuple[Fact[Any, Any], Hashable]]:
+        return iter(self.asked)
+
+
+class Rows:
+    """The rows that one transaction knows, kept current while commands are decided one by one."""
+
+    def __init__(self) -> None:
+        self._rows: defaultdict[Fact[Any, Any], dict[Any, Any]] = defaultdict(dict)
+        self._before: defaultdict[Fact[Any, Any], dict[Any, Any]] = defaultdict(dict)
+        self._made: set[tuple[Fact[Any, Any], Hashable]] = set()
+        self._asked: set[tuple[Fact[Any, Any], Hashable]] = set()
+
+    def load(self, fact: Fact[K, V], key: K, row: V) -> None:
+        """Take a row as it is stored."""
+        self._rows[fact][key] = row
+
+    def get(self, fact: Fact[K, V], key: K) -> V | None:
+        """Return the row of a key, or None where there is none; raises NotAsked.
+
+        Rows that this transaction made count as asked: nobody could ask for them before.
+        """
+        asked = (fact, key)
+        if asked not in self._asked and asked not in self._made:
+            raise NotAsked(f"{fact.name} {key!r}")
+        row: V | None = self._rows[fact].get(key)
+        return row
+
+    def peek(self, fact: Fact[K, V], key: K) -> V | None:
+        """Return what is known of a key. For events that change rows; decisions use `get`."""
+        row: V | None = self._rows[fact].get(key)
+        return row
+
+    def items(self, fact: Fact[K, V]) -> list[tuple[K, V]]:
+        """Return all rows of a fact that are known. For events that change rows."""
+        return list(self._rows[fact].items())
+
+    def put(self, fact: Fact[K, V], key: K, row: V) -> None:
+        """Store a row, new or changed."""
+        rows = self._rows[fact]
+        before = rows.get(key)
+        if before is None:
+            self._made.add((fact, key))
+        self._before[fact].setdefault(key, before)
+        rows[key] = row
+
+    def remove(self, fact: Fact[K, V], key: K) -> None:
+        """Remove a row."""
+        self._before[fact].setdefault(key, self._rows[fact].pop(key, None))
+
+    def changes(self, fact: Fact[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
+        """Give each key that changed, with the row as it was stored and as it is now; None where there is no row."""
+        rows = self._rows[fact]
+        for key, before in self._before[fact].items():
+            yield key, before, rows.get(key)

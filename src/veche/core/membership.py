@@ -1,0 +1,176 @@
+"""Who is in which room: joining, leaving, adding and removing."""
+
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+from veche.core.access import Right
+from veche.core.accounts import account_of
+from veche.core.actor import Actor
+from veche.core.command import Command
+from veche.core.effects import Close, Open
+from veche.core.errors import ChatError, Code
+from veche.core.event import LogEvent
+from veche.core.facts import Needs, Rows
+from veche.core.rooms import MEMBERS, allowed_room, ask_people, ask_room
+from veche.core.state import State
+from veche.core.values import Account, Kind, Member, Person, Role, Room, account_log
+
+
+class MemberJoined(LogEvent, frozen=True, gc=False):
+    """Somebody is in the room now, and has read what was sent before (the room's log)."""
+
+    kind: ClassVar[str] = "joined"
+    stored_as: ClassVar[Mapping[str, str]] = {"by_id": "by", "read_count": "count"}
+    person: Person
+    role: Role
+    by_id: int
+    read_count: int = 0
+
+    def apply(self, rows: Rows) -> None:
+        key = (self.log_id, self.person.id)
+        rows.put(MEMBERS, key, Member(*key, self.role, self.at, self.seq, self.read_count))
+
+
+class MemberLeft(LogEvent, frozen=True, gc=False):
+    """Somebody is no longer in the room (the room's log)."""
+
+    kind: ClassVar[str] = "left"
+    stored_as: ClassVar[Mapping[str, str]] = {"by_id": "by"}
+    person: Person
+    by_id: int
+
+    def apply(self, rows: Rows) -> None:
+        rows.remove(MEMBERS, (self.log_id, self.person.id))
+
+    def effects(self) -> tuple[Close]:
+        return (Close(self.person.id, self.log_id, self.seq, self.at),)
+
+
+class RoomEntered(LogEvent, frozen=True, gc=False):
+    """The account is in a room now, whose log goes on after `room_seq` (the account's log).
+
+    `peer` is the other person of a direct room.
+    """
+
+    kind: ClassVar[str] = "entered"
+    stored_as: ClassVar[Mapping[str, str]] = {"room_seq": "seq"}
+    room: Room
+    room_seq: int
+    peer: Person | None = None
+
+    def effects(self) -> tuple[Open]:
+        return (Open(-self.log_id, self.room.id, self.room_seq),)
+
+
+class RoomExited(LogEvent, frozen=True, gc=False):
+    """The account is no longer in a room: it left with entry `room_seq` of the room's log (the account's log).
+
+    Entries that were stored before `room_seq` was noted have None.
+    """
+
+    kind: ClassVar[str] = "exited"
+    stored_as: ClassVar[Mapping[str, str]] = {"room_seq": "seq"}
+    room_id: int
+    room_seq: int | None = None
+
+    def effects(self) -> tuple[Close]:
+        return (Close(-self.log_id, self.room_id, self.room_seq, self.at),)
+
+
+class Entered(NamedTuple):
+    """The answer to what brings an account into a room: the room, the member, and whether that is new."""
+
+    room: Room
+    member: Member | None  # None in the lobby
+    head_seq: int
+    new: bool
+
+
+class JoinRoom(Command[Entered], frozen=True, gc=False):
+    """Join a public room. Harmless twice; everybody is in the lobby already."""
+
+    room_id: int
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        ask_room(needs, self.room_id, actor.account_id)
+        ask_people(needs, actor.account_id)
+
+    def decide(self, actor: Actor, state: State) -> Entered:
+        account = account_of(state, actor.account_id)
+        room, member = allowed_room(state, Right.JOIN, self.room_id, account.id)
+        if room.kind is Kind.LOBBY or member is not None:
+            return entered(state, room, account.id, new=False)
+        enter(state, actor, room, account)
+        return entered(state, room, account.id, new=True)
+
+
+class LeaveRoom(Command[None], frozen=True, gc=False):
+    """Leave a room. Nobody leaves a direct room; leaving the lobby does nothing."""
+
+    room_id: int
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        ask_room(needs, self.room_id, actor.account_id)
+        ask_people(needs, actor.account_id)
+
+    def decide(self, actor: Actor, state: State) -> None:
+        room, _ = allowed_room(state, Right.LEAVE, self.room_id, actor.account_id)
+        if room.kind is not Kind.LOBBY:
+            _exit(state, actor, room, account_of(state, actor.account_id))
+
+
+class AddMember(Command[Entered], frozen=True, gc=False):
+    """Add somebody to a room, which only its owner may. Harmless twice."""
+
+    room_id: int
+    account_id: int
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        ask_room(needs, self.room_id, actor.account_id, self.account_id)
+        ask_people(needs, self.account_id)
+
+    def decide(self, actor: Actor, state: State) -> Entered:
+        room, _ = allowed_room(state, Right.MANAGE, self.room_id, actor.account_id)
+        account = account_of(state, self.account_id)
+        if state.get(MEMBERS, (room.id, account.id)) is not None:
+            return entered(state, room, account.id, new=False)
+        enter(state, actor, room, account)
+        return entered(state, room, account.id, new=True)
+
+
+class RemoveMember(Command[None], frozen=True, gc=False):
+    """Remove somebody from a room, which only its owner may."""
+
+    room_id: int
+    account_id: int
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        ask_room(needs, self.room_id, actor.account_id, self.account_id)
+        ask_people(needs, self.account_id)
+
+    def decide(self, actor: Actor, state: State) -> None:
+        room, _ = allowed_room(state, Right.MANAGE, self.room_id, actor.account_id)
+        if state.get(MEMBERS, (room.id, self.account_id)) is None:
+            raise ChatError(Code.NOT_FOUND, "No such member.", what="account")
+        _exit(state, actor, room, account_of(state, self.account_id))
+
+
+def enter(state: State, actor: Actor, room: Room, account: Account, peer: Account | None = None) -> None:
+    """Record that an account is in a room now, in both logs. Whoever created the room owns it when coming back."""
+    role = Role.OWNER if account.id == room.creator_id else Role.MEMBER
+    own, head, now = account_log(account.id), state.head(room.id), state.now
+    other = peer.person if peer is not None else None
+    state.record(RoomEntered(own, state.next_seq(own), now, room, head.last_seq, other))
+    seq = head.last_seq + 1
+    state.record(MemberJoined(room.id, seq, now, account.person, role, actor.account_id, head.message_count))
+
+
+def _exit(state: State, actor: Actor, room: Room, account: Account) -> None:
+    own, seq, now = account_log(account.id), state.next_seq(room.id), state.now
+    state.record(MemberLeft(room.id, seq, now, account.person, actor.account_id))
+    state.record(RoomExited(own, state.next_seq(own), now, room.id, seq))
+
+
+def entered(state: State, room: Room, account_id: int, *, new: bool) -> Entered:
+    """Make the answer for an account that is in a room now."""
+    return Entered(room, state.get(MEMBERS, (room.id, account_id)), state.head(room.id).last_seq, new)

@@ -1,0 +1,161 @@
+"""Messages: sending one, once; and notices of the server."""
+
+from typing import ClassVar, NamedTuple
+
+import msgspec
+
+from veche.core.access import Right
+from veche.core.accounts import ACCOUNTS, sender_of
+from veche.core.actor import Actor
+from veche.core.command import Command
+from veche.core.errors import ChatError, Code
+from veche.core.event import LogEvent
+from veche.core.facts import Fact, Needs, Rows
+from veche.core.rooms import MEMBERS, ROOMS, allowed_room, ask_room
+from veche.core.state import HEADS, State
+from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text, size_of
+from veche.core.values import SYSTEM_ID, Head, Member, Person, account_log
+
+
+class Message(LogEvent, frozen=True, gc=False):
+    """A message of a room. `number` counts the room's messages up to it; `dialect` is the one that it was sent by."""
+
+    kind: ClassVar[str] = "message"
+    id: int
+    sender: Person
+    text: str
+    client_message_id: str | None
+    dialect: str
+    number: int
+    type: str = "text"  # or "notice", which does not count as unread
+
+    def apply(self, rows: Rows) -> None:
+        rows.put(MESSAGES, self.id, self)
+        if self.client_message_id is not None:
+            rows.put(SENT, (self.sender.id, self.client_message_id), self)
+        key = (self.log_id, self.sender.id)
+        if (member := rows.peek(MEMBERS, key)) is not None:
+            rows.put(MEMBERS, key, Member(*key, member.role, member.joined_at, self.seq, self.number))
+
+    @property
+    def size(self) -> int:
+        return size_of(self.text)
+
+    def next_head(self, head: Head) -> Head:
+        return Head(self.seq, self.number, self.id)
+
+
+def _ask_head_of_author(needs: Needs, message_id: int, message: Message) -> None:
+    needs.ask(HEADS, account_log(message.sender.id))
+
+
+MESSAGES: Fact[int, Message] = Fact("messages", then=_ask_head_of_author)
+SENT: Fact[tuple[int, str], Message] = Fact("sent")  # by (sender, client_message_id)
+
+MESSAGE_IDS = "messages"
+
+
+class Sent(NamedTuple):
+    """The answer to SendMessage: the stored message, and whether it was stored before."""
+
+    message: Message
+    duplicate: bool
+
+
+class SendMessage(Command[Sent], frozen=True, gc=False):
+    """Send a message to a room. With the same `client_message_id`, a retry gets the first answer.
+
+    `author` is the name that somebody without an account gave.
+    """
+
+    room_id: int
+    text: str
+    client_message_id: str | None = None
+    author: str | None = None
+
+    def check(self) -> None:
+        check_text(self.text)
+        client_id = self.client_message_id
+        if client_id is not None and not (client_id.isprintable() and 1 <= len(client_id) <= MAX_CLIENT_MESSAGE_ID):
+            sentence = f"A client_message_id has 1 to {MAX_CLIENT_MESSAGE_ID} printable characters."
+            raise ChatError(Code.INVALID, sentence, field="client_message_id")
+        if self.author is not None:
+            check_name(self.author, "author")
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        ask_room(needs, self.room_id, actor.account_id)
+        needs.ask(ACCOUNTS, actor.account_id)
+        if self.client_message_id is not None:
+            needs.ask(SENT, (actor.account_id, self.client_message_id))
+
+    def decide(self, actor: Actor, state: State) -> Sent:
+        client_id = self.client_message_id
+        if client_id is not None and (first := state.get(SENT, (actor.account_id, client_id))) is not None:
+            return self._repeat(first)
+        room, _ = allowed_room(state, Right.SPEAK, self.room_id, actor.account_id)
+        sender, head = sender_of(state, actor.account_id), state.head(room.id)
+        message = Message(
+            room.id,
+            head.last_seq + 1,
+            state.now,
+            id=state.new_id(MESSAGE_IDS),
+            sender=sender.person if self.author is None else Person(sender.id, self.author, self.author),
+            text=self.text,
+            client_message_id=client_id,
+            dialect=actor.dialect,
+            number=head.message_count + 1,
+        )
+        state.record(message)
+        return Sent(message, duplicate=False)
+
+    def _repeat(self, first: Message) -> Sent:
+        if (first.log_id, first.text) != (self.room_id, self.text):
+            raise ChatError(Code.IDEMPOTENCY_MISMATCH, "This client_message_id was used for another message.")
+        return Sent(first, duplicate=True)
+
+    @property
+    def size(self) -> int:
+        return len(self.text)
+
+
+class PostNotice(Command[Sent], frozen=True, gc=False):
+    """Write a line of the server into a room. It does not count as unread."""
+
+    room_id: int
+    text: str
+
+    def check(self) -> None:
+        check_text(self.text)
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        ask_room(needs, self.room_id)
+        needs.ask(ACCOUNTS, SYSTEM_ID)
+
+    def decide(self, actor: Actor, state: State) -> Sent:
+        room = state.get(ROOMS, self.room_id)
+        if room is None:
+            raise ChatError(Code.NOT_FOUND, "No such room.", what="room")
+        head = state.head(room.id)
+        notice = Message(
+            room.id,
+            head.last_seq + 1,
+            state.now,
+            id=state.new_id(MESSAGE_IDS),
+            sender=sender_of(state, SYSTEM_ID).person,
+            text=self.text,
+            client_message_id=None,
+            dialect=actor.dialect,
+            number=head.message_count,
+            type="notice",
+        )
+        state.record(notice)
+        return Sent(notice, duplicate=False)
+
+
+class MessagePage(msgspec.Struct, frozen=True):
+    """Messages of a room, oldest first, and whether there are more on either side."""
+
+    items: list[Message]
+    more_before: bool
+    more_after: bool
+    head_seq: int

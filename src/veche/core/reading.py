@@ -1,0 +1,104 @@
+"""Reading: the read pointer of a member, and which messages were read by somebody."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from veche.core.access import Right
+from veche.core.accounts import account_of
+from veche.core.actor import Actor
+from veche.core.command import Command
+from veche.core.errors import ChatError, Code
+from veche.core.event import LogEvent
+from veche.core.facts import Fact, Needs, Rows
+from veche.core.messages import MESSAGES, Message
+from veche.core.rooms import MEMBERS, allowed_room, ask_people, ask_room
+from veche.core.state import State
+from veche.core.values import RESERVED_IDS, Member, Role, account_log
+
+READERS: Fact[int, int] = Fact("readers")  # a message, to the account that read it first
+COUNTS: Fact[tuple[int, int], int] = Fact("counts")  # by (room, seq): how many messages there are up to it
+
+
+class ReadMoved(LogEvent, frozen=True, gc=False):
+    """The account has read a room up to `read_seq`, which is `read_count` messages (the account's log)."""
+
+    kind: ClassVar[str] = "read"
+    stored_as: ClassVar[Mapping[str, str]] = {"read_seq": "seq", "read_count": "count"}
+    room_id: int
+    read_seq: int
+    read_count: int
+
+    def apply(self, rows: Rows) -> None:
+        key = (self.room_id, -self.log_id)
+        member = rows.peek(MEMBERS, key) or Member(*key, Role.MEMBER, self.at)  # a row of the lobby begins so
+        rows.put(MEMBERS, key, Member(*key, member.role, member.joined_at, self.read_seq, self.read_count))
+
+
+class MessageRead(LogEvent, frozen=True, gc=False):
+    """A message was read for the first time (its author's log)."""
+
+    kind: ClassVar[str] = "message_read"
+    stored_as: ClassVar[Mapping[str, str]] = {"message_id": "message", "reader_id": "by"}
+    room_id: int
+    message_id: int
+    reader_id: int
+
+    def apply(self, rows: Rows) -> None:
+        rows.put(READERS, self.message_id, self.reader_id)
+
+
+class ReadUpTo(Command[None], frozen=True, gc=False):
+    """Move one's read pointer of a room forward: never back, and never beyond the head."""
+
+    room_id: int
+    seq: int
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        ask_room(needs, self.room_id, actor.account_id)
+        ask_people(needs, actor.account_id)
+        needs.ask(COUNTS, (self.room_id, self.seq))
+
+    def decide(self, actor: Actor, state: State) -> None:
+        room, member = allowed_room(state, Right.READ, self.room_id, actor.account_id)
+        account = account_of(state, actor.account_id)
+        seq = min(self.seq, state.head(room.id).last_seq)
+        if seq > (member.read_seq if member is not None else 0):
+            _move_pointer(state, account.id, room.id, seq, _count_up_to(state, room.id, self.seq))
+
+
+class MarkRead(Command[None], frozen=True, gc=False):
+    """Mark one message as read: the first time its author hears of it, and the reader's pointer moves up to it."""
+
+    room_id: int
+    message_id: int
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        ask_room(needs, self.room_id, actor.account_id)
+        ask_people(needs, actor.account_id)
+        needs.ask(MESSAGES, self.message_id)
+        needs.ask(READERS, self.message_id)
+
+    def decide(self, actor: Actor, state: State) -> None:
+        room, member = allowed_room(state, Right.READ, self.room_id, actor.account_id)
+        account = account_of(state, actor.account_id)
+        message = state.get(MESSAGES, self.message_id)
+        if message is None or message.log_id != room.id:
+            raise ChatError(Code.NOT_FOUND, "No such message.", what="message")
+        if member is not None and message.seq > member.read_seq:
+            _move_pointer(state, account.id, room.id, message.seq, message.number)
+        if state.get(READERS, message.id) is None and message.sender.id < RESERVED_IDS:
+            log_id = account_log(message.sender.id)
+            state.record(MessageRead(log_id, state.next_seq(log_id), state.now, room.id, message.id, account.id))
+
+
+def _move_pointer(state: State, account_id: int, room_id: int, seq: int, count: int) -> None:
+    log_id = account_log(account_id)
+    state.record(ReadMoved(log_id, state.next_seq(log_id), state.now, room_id, seq, count))
+
+
+def _count_up_to(state: State, room_id: int, seq: int) -> int:
+    """Count a room's messages up to a seq: from those recorded in this transaction, or else as stored."""
+    for event in reversed(state.events):
+        if type(event) is Message and event.log_id == room_id and event.seq <= seq:
+            return event.number
+    return state.get(COUNTS, (room_id, seq)) or 0

@@ -1,0 +1,64 @@
+"""Creating rooms."""
+
+from veche.core.accounts import account_of
+from veche.core.actor import Actor
+from veche.core.command import Command
+from veche.core.errors import ChatError, Code
+from veche.core.facts import Needs
+from veche.core.membership import Entered, enter, entered
+from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated, ask_people
+from veche.core.state import State
+from veche.core.text import check_name
+from veche.core.values import Account, Kind, Room, direct_key
+
+ROOM_IDS = "rooms"
+
+
+class CreateRoom(Command[Entered], frozen=True):
+    """Create a room with its first members. A direct room has one other member and is created once.
+
+    With `unique`, no other room that was created so may have its name.
+    """
+
+    kind: Kind
+    name: str
+    member_ids: tuple[int, ...] = ()
+    unique: bool = False
+
+    def check(self) -> None:
+        check_name(self.name)
+        if self.kind is Kind.LOBBY:
+            raise ChatError(Code.INVALID, "There is one lobby.", field="kind")
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        ask_people(needs, actor.account_id, *self.member_ids)
+        if self.unique:
+            needs.ask(ROOM_NAMES, self.name)
+        if self.kind is Kind.DIRECT:
+            for account_id in self.member_ids:
+                needs.ask(DIRECT_ROOMS, direct_key(actor.account_id, account_id))
+
+    def decide(self, actor: Actor, state: State) -> Entered:
+        creator = account_of(state, actor.account_id)
+        others = [account_of(state, id) for id in dict.fromkeys(self.member_ids) if id != creator.id]
+        key = self._direct_key(creator, others)
+        if key is not None and (room_id := state.get(DIRECT_ROOMS, key)) is not None:
+            room = state.get(ROOMS, room_id)
+            assert room is not None  # a direct room is never removed
+            return entered(state, room, creator.id, new=False)
+        unique_name = self.name if self.unique else None
+        if unique_name is not None and state.get(ROOM_NAMES, unique_name) is not None:
+            raise ChatError(Code.TAKEN, "A room has this name.", field="name")
+        room = Room(state.new_id(ROOM_IDS), self.kind, self.name, creator.id, state.now, key, unique_name)
+        state.record(RoomCreated(room))
+        for account in (creator, *others):
+            peer = None if key is None else others[0] if account is creator else creator
+            enter(state, actor, room, account, peer)
+        return entered(state, room, creator.id, new=True)
+
+    def _direct_key(self, creator: Account, others: list[Account]) -> str | None:
+        if self.kind is not Kind.DIRECT:
+            return None
+        if len(others) != 1:
+            raise ChatError(Code.INVALID, "A direct room has exactly one other member.", field="member_ids")
+        return direct_key(creator.id, others[0].id)

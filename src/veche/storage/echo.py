@@ -1,0 +1,86 @@
+"""Conversations with the echo: the tables, how they are written, and the history."""
+
+from typing import TypeAlias
+
+from sqlalchemy import BigInteger, Column, String, Table, Text, insert, select, update
+
+from veche.core.echo import EchoClosed, EchoLine, EchoLineAdded, EchoOpened
+from veche.core.text import size_of
+from veche.storage.subject import Subject
+from veche.storage.tables import Id, metadata
+from veche.storage.transaction import Transaction
+
+PAGE_BYTES = 131_072
+PAGE_ECHOES = 1000
+
+echoes = Table(
+    "echoes",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("account_id", Id, nullable=False, index=True),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("closed_at", BigInteger),
+)
+
+echo_lines = Table(
+    "echo_lines",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("echo_id", Id, nullable=False, index=True),
+    Column("source", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+EchoEvent: TypeAlias = EchoOpened | EchoLineAdded | EchoClosed
+
+
+def _write(tx: Transaction, events: list[EchoEvent]) -> None:
+    for event in events:
+        match event:
+            case EchoOpened():
+                row = {"id": event.id, "account_id": event.account_id, "opened_at": event.at}
+                tx.execute(insert(echoes).values(row))
+            case EchoLineAdded():
+                line = {"id": event.id, "echo_id": event.echo_id, "source": event.source, "text": event.text}
+                tx.execute(insert(echo_lines).values(**line, created_at=event.at))
+            case EchoClosed():
+                closed = update(echoes).where(echoes.c.id == event.id, echoes.c.closed_at.is_(None))
+                tx.execute(closed.values(closed_at=event.at))
+
+
+SUBJECT = Subject(writes={(EchoOpened, EchoLineAdded, EchoClosed): _write})
+
+
+# Queries.
+
+
+def closed_echoes(tx: Transaction, account_id: int) -> list[int]:
+    """Name an account's conversations that are over, in the order in which they ended."""
+    query = select(echoes.c.id).where(echoes.c.account_id == account_id, echoes.c.closed_at.is_not(None))
+    return list(tx.scalars(query.order_by(echoes.c.closed_at, echoes.c.id)))
+
+
+def echo_page(tx: Transaction, echo_ids: list[int], after: int) -> tuple[list[EchoLine], list[int], int]:
+    """Read lines of conversations, one conversation after another: as many as 128 KiB allow.
+
+    `after` is a line of the first conversation. The answer has what the next page asks for: the conversations that
+    are left, and a line.
+    """
+    found: list[EchoLine] = []
+    size = 0
+    c = echo_lines.c
+    for index, echo_id in enumerate(echo_ids[:PAGE_ECHOES]):
+        query = select(c.id, c.source, c.text, c.created_at).where(c.echo_id == echo_id, c.id > after)
+        for row in tx.execute(query.order_by(c.id)):
+            found.append(EchoLine(row.source, row.text, row.created_at))
+            size += size_of(row.text)
+            if size > PAGE_BYTES:
+                return found, echo_ids[index:], row.id
+        after = 0
+    return found, echo_ids[PAGE_ECHOES:], 0
+
+
+def open_echoes(tx: Transaction) -> list[int]:
+    """Name the conversations that a crash left open."""
+    return list(tx.scalars(select(echoes.c.id).where(echoes.c.closed_at.is_(None))))

@@ -1,0 +1,1 @@
+"""What differs between databases, and nothing else: one module each."""

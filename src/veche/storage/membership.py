@@ -1,0 +1,103 @@
+"""Members of rooms: the table, what decisions and queries read of it, and how it is written."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Row, Select, String, Table, bindparam, delete, insert, select, update
+
+from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
+from veche.core.rooms import MEMBERS
+from veche.core.state import State
+from veche.core.values import LOBBY_ID, RESERVED_IDS, Member, Person, Role
+from veche.core.views import MemberView
+from veche.storage.accounts import accounts
+from veche.storage.engines.engine import Engine
+from veche.storage.subject import Subject
+from veche.storage.tables import Id, metadata
+from veche.storage.transaction import Transaction
+
+members = Table(
+    "members",
+    metadata,
+    Column("room_id", Id, primary_key=True, autoincrement=False),
+    Column("account_id", Id, primary_key=True, autoincrement=False, index=True),
+    Column("role", String(16), nullable=False),
+    Column("joined_at", BigInteger, nullable=False),
+    Column("read_seq", BigInteger, nullable=False),
+    Column("read_count", BigInteger, nullable=False),
+)
+c = members.c
+
+_this_member = (c.room_id == bindparam("room")) & (c.account_id == bindparam("account"))
+_insert = insert(members)
+_delete = delete(members).where(_this_member)
+_move_pointer = update(members).where(_this_member).values(read_seq=bindparam("seq"), read_count=bindparam("count"))
+
+
+def member_of(row: Row[Any]) -> Member:
+    """Make a Member of a row of `members`."""
+    return Member(row.room_id, row.account_id, Role(row.role), row.joined_at, row.read_seq, row.read_count)
+
+
+def _by_key(engine: Engine) -> Select[Any]:
+    return engine.by_key(select(members), c.room_id, c.account_id)
+
+
+def _load_members(tx: Transaction, keys: Collection[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Member]]:
+    return (((row.room_id, row.account_id), member_of(row)) for row in tx.by_keys(_by_key, keys))
+
+
+def _save_members(tx: Transaction, state: State) -> None:
+    """A changed read pointer is an update, which is what every message does; all else replaces the row."""
+    gone, new, moved = [], [], []
+    for (room_id, account_id), before, member in state.changes(MEMBERS):
+        this = {"room": room_id, "account": account_id}
+        if (
+            member is not None
+            and before is not None
+            and (member.role, member.joined_at) == (before.role, before.joined_at)
+        ):
+            moved.append(this | {"seq": member.read_seq, "count": member.read_count})
+            continue
+        if before is not None:
+            gone.append(this)
+        if member is not None:
+            new.append({name: getattr(member, name) for name in member.__struct_fields__})
+    for statement, rows in ((_delete, gone), (_insert, new), (_move_pointer, moved)):
+        if rows:
+            tx.execute(statement, rows)
+
+
+SUBJECT = Subject(
+    loads={MEMBERS: _load_members},
+    saves={MEMBERS: _save_members},
+    entries=(MemberJoined, MemberLeft, RoomEntered, RoomExited),
+)
+
+
+# Queries.
+
+
+def list_members(tx: Transaction, room_id: int, after: int, limit: int) -> list[MemberView]:
+    """Read who is in a room, by account id; in the lobby that is everybody."""
+    a = accounts.c
+    query = select(a.id, a.username, a.name)
+    if room_id == LOBBY_ID:
+        query = query.add_columns(a.created_at.label("joined_at")).where(a.id < RESERVED_IDS)
+    else:
+        query = query.add_columns(c.joined_at, c.role).join(members, c.account_id == a.id).where(c.room_id == room_id)
+    found = tx.execute(query.where(a.id > after).order_by(a.id).limit(limit))
+    return [
+        MemberView(
+            Person(row.id, row.username, row.name),
+            Role.MEMBER if room_id == LOBBY_ID else Role(row.role),
+            row.joined_at,
+        )
+        for row in found
+    ]
+
+
+def is_member(tx: Transaction, room_id: int, account_id: int) -> bool:
+    """Tell whether an account has a row in a room; in the lobby everybody is a member without one."""
+    query = select(c.room_id).where(c.room_id == room_id, c.account_id == account_id)
+    return tx.execute(query).first() is not None

@@ -1,0 +1,187 @@
+"""Messages: the table, what decisions and queries read of it, and how it is written.
+
+Messages are entries of a room's log with a table of their own (docs/decisions/0003).
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Row,
+    Select,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+)
+
+from veche.core.messages import MESSAGES, SENT, Message, MessagePage
+from veche.core.text import size_of
+from veche.core.values import ANONYMOUS_ID, LogId, Person
+from veche.storage.accounts import accounts
+from veche.storage.engines.engine import Engine
+from veche.storage.log import heads
+from veche.storage.subject import Subject
+from veche.storage.tables import Id, metadata
+from veche.storage.transaction import Transaction
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("room_id", Id, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("sender_id", Id, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("client_message_id", Text),
+    Column("origin", String(32), nullable=False),  # the dialect
+    Column("created_at", BigInteger, nullable=False),
+    Column("reader_id", Id),  # the account that read it first
+    Column("author", Text),  # the name that a sender without an account gave
+    UniqueConstraint("room_id", "seq"),
+    Index("uq_messages_sender_id_client_message_id", "sender_id", "client_message_id", unique=True),
+)
+c = messages.c
+
+PAGE_BYTES = 131_072
+
+MESSAGE = select(
+    c.room_id,
+    c.seq,
+    c.created_at,
+    c.id,
+    c.sender_id,
+    func.coalesce(c.author, accounts.c.username).label("username"),
+    func.coalesce(c.author, accounts.c.name).label("name"),
+    c.text,
+    c.client_message_id,
+    c.origin,
+    c.number,
+    c.kind,
+).join_from(messages, accounts, accounts.c.id == c.sender_id)
+
+_insert = insert(messages)
+
+
+def message_of(row: Row[Any]) -> Message:
+    """Make a Message of a row of MESSAGE."""
+    sender = Person(row.sender_id, row.username, row.name)
+    return Message(
+        row.room_id,
+        row.seq,
+        row.created_at,
+        row.id,
+        sender,
+        row.text,
+        row.client_message_id,
+        row.origin,
+        row.number,
+        row.kind,
+    )
+
+
+def messages_by_id(engine: Engine) -> Select[Any]:
+    """Messages by id."""
+    return engine.by_key(MESSAGE, c.id)
+
+
+def _by_client_id(engine: Engine) -> Select[Any]:
+    return engine.by_key(MESSAGE, c.sender_id, c.client_message_id)
+
+
+def _load_messages(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, Message]]:
+    return ((row.id, message_of(row)) for row in tx.by_keys(messages_by_id, ids))
+
+
+def _load_sent(tx: Transaction, keys: Collection[tuple[int, str]]) -> Iterator[tuple[tuple[int, str], Message]]:
+    return (((row.sender_id, row.client_message_id), message_of(row)) for row in tx.by_keys(_by_client_id, keys))
+
+
+def _write(tx: Transaction, events: list[Message]) -> None:
+    tx.execute(_insert, [_row_of(message) for message in events])
+
+
+def _row_of(message: Message) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "room_id": message.log_id,
+        "seq": message.seq,
+        "number": message.number,
+        "sender_id": message.sender.id,
+        "kind": message.type,
+        "text": message.text,
+        "client_message_id": message.client_message_id,
+        "origin": message.dialect,
+        "created_at": message.at,
+        "reader_id": None,
+        "author": message.sender.username if message.sender.id == ANONYMOUS_ID else None,
+    }
+
+
+SUBJECT = Subject(loads={MESSAGES: _load_messages, SENT: _load_sent}, writes={(Message,): _write})
+
+
+# Queries.
+
+
+def history(
+    tx: Transaction,
+    room_id: int,
+    limit: int,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    around: int | None = None,
+) -> MessagePage:
+    """Read a page of a room's messages by seq; the newest ones where no seq is given."""
+    head_seq = heads(tx, [room_id]).get(room_id, 0)
+    before, after, around = (None if seq is None else min(seq, head_seq + 1) for seq in (before, after, around))
+    if around is not None:
+        items = _older(tx, room_id, around + 1, limit - limit // 2) + _newer(tx, room_id, around, limit // 2)
+    elif after is not None:
+        items = _newer(tx, room_id, after, limit)
+    else:
+        items = _older(tx, room_id, before if before is not None else head_seq + 1, limit)
+    first = items[0].seq if items else (before or around or (after or 0) + 1)
+    last = items[-1].seq if items else (after or around or (before or 1) - 1)
+    more_before = bool(_older(tx, room_id, first, 1))
+    more_after = bool(_newer(tx, room_id, last, 1))
+    return MessagePage(items, more_before, more_after, head_seq)
+
+
+def _older(tx: Transaction, room_id: int, before: int, limit: int) -> list[Message]:
+    query = MESSAGE.where(c.room_id == room_id, c.seq < before).order_by(c.seq.desc()).limit(limit)
+    return [message_of(row) for row in reversed(tx.execute(query).all())]
+
+
+def _newer(tx: Transaction, room_id: int, after: int, limit: int) -> list[Message]:
+    query = MESSAGE.where(c.room_id == room_id, c.seq > after).order_by(c.seq).limit(limit)
+    return [message_of(row) for row in tx.execute(query)]
+
+
+def history_by_offset(tx: Transaction, room_id: int, offset: int, limit: int | None) -> tuple[list[Message], int]:
+    """Read messages oldest first by offset, for dialects that page so, and how many there are in all."""
+    total = tx.scalar(select(func.count()).where(c.room_id == room_id)) or 0
+    query = MESSAGE.where(c.room_id == room_id).order_by(c.seq).offset(offset)
+    return [message_of(row) for row in tx.execute(query.limit(limit if limit is not None else -1))], total
+
+
+def messages_between(tx: Transaction, room_id: LogId, after: int, upto: int, limit: int) -> list[Message]:
+    """Read messages after one seq and up to another: as many as `limit` and 128 KiB allow."""
+    query = MESSAGE.where(c.room_id == room_id, c.seq > after, c.seq <= upto).order_by(c.seq).limit(limit)
+    found: list[Message] = []
+    size = 0
+    for row in tx.execute(query):
+        found.append(message_of(row))
+        size += size_of(row.text)
+        if size > PAGE_BYTES:
+            break
+    return found

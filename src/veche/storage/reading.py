@@ -1,0 +1,56 @@
+"""Reading: what decisions read of messages that were read, and how that is written."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from sqlalchemy import Select, func, select, update
+
+from veche.core.reading import COUNTS, READERS, MessageRead, ReadMoved
+from veche.storage.engines.engine import Engine
+from veche.storage.messages import messages
+from veche.storage.subject import Subject
+from veche.storage.transaction import Transaction
+
+c = messages.c
+
+
+def _readers_by_id(engine: Engine) -> Select[Any]:
+    return engine.by_key(select(c.id, c.reader_id).where(c.reader_id.is_not(None)), c.id)
+
+
+def _counts(engine: Engine) -> Select[Any]:
+    """The number of the last message up to a seq: how many messages there are up to it."""
+    return engine.for_each_key(
+        lambda part: select(
+            part(0).label("room_id"),
+            part(1).label("seq"),
+            func.coalesce(
+                select(c.number)
+                .where(c.room_id == part(0), c.seq <= part(1))
+                .order_by(c.seq.desc())
+                .limit(1)
+                .scalar_subquery(),
+                0,
+            ).label("count_"),
+        )
+    )
+
+
+def _load_readers(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, int]]:
+    return ((row.id, row.reader_id) for row in tx.by_keys(_readers_by_id, ids))
+
+
+def _load_counts(tx: Transaction, keys: Collection[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], int]]:
+    return (((row.room_id, row.seq), row.count_) for row in tx.by_keys(_counts, keys))
+
+
+def _write(tx: Transaction, events: list[MessageRead]) -> None:
+    for event in events:
+        tx.execute(update(messages).where(c.id == event.message_id).values(reader_id=event.reader_id))
+
+
+SUBJECT = Subject(
+    loads={READERS: _load_readers, COUNTS: _load_counts},
+    writes={(MessageRead,): _write},
+    entries=(ReadMoved, MessageRead),
+)

@@ -1,0 +1,139 @@
+"""Rooms: the table, what decisions and queries read of it, and how it is written."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, TypeVar
+
+from sqlalchemy import BigInteger, Column, Index, Row, Select, String, Table, Text, insert, select
+
+from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated
+from veche.core.values import LOBBY_ID, PUBLIC, Kind, Person, Room, account_log
+from veche.core.views import RoomView, Welcome
+from veche.storage.accounts import people
+from veche.storage.engines.engine import Engine
+from veche.storage.log import heads, load_heads
+from veche.storage.membership import member_of, members
+from veche.storage.messages import message_of, messages_by_id
+from veche.storage.sessions import exists
+from veche.storage.subject import Subject
+from veche.storage.tables import Id, epoch, metadata
+from veche.storage.transaction import Transaction
+
+T = TypeVar("T")
+
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("creator_id", Id, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("direct_key", String(64), unique=True),
+    Column("unique_name", Text),
+    Index("uq_rooms_unique_name", "unique_name", unique=True),
+)
+c = rooms.c
+
+_ROOM = select(rooms)
+
+
+def _room(row: Row[Any]) -> Room:
+    kind = Kind(row.kind)
+    return Room(row.id, kind, row.name, row.creator_id, row.created_at, row.direct_key, row.unique_name)
+
+
+def _by_id(engine: Engine) -> Select[Any]:
+    return engine.by_key(_ROOM, c.id)
+
+
+def _by_direct_key(engine: Engine) -> Select[Any]:
+    return engine.by_key(select(c.direct_key, c.id), c.direct_key)
+
+
+def _by_unique_name(engine: Engine) -> Select[Any]:
+    return engine.by_key(select(c.unique_name, c.id), c.unique_name)
+
+
+def _own_members(engine: Engine) -> Select[Any]:
+    return engine.by_key(select(members), members.c.room_id)
+
+
+def _load_rooms(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, Room]]:
+    return ((row.id, _room(row)) for row in tx.by_keys(_by_id, ids))
+
+
+def _load_direct_rooms(tx: Transaction, keys: Collection[str]) -> Iterator[tuple[str, int]]:
+    return ((row.direct_key, row.id) for row in tx.by_keys(_by_direct_key, keys))
+
+
+def _load_room_names(tx: Transaction, names: Collection[str]) -> Iterator[tuple[str, int]]:
+    return ((row.unique_name, row.id) for row in tx.by_keys(_by_unique_name, names))
+
+
+def _write(tx: Transaction, events: list[RoomCreated]) -> None:
+    fields = Room.__struct_fields__
+    tx.execute(insert(rooms), [{name: getattr(event.room, name) for name in fields} for event in events])
+
+
+SUBJECT = Subject(
+    loads={ROOMS: _load_rooms, DIRECT_ROOMS: _load_direct_rooms, ROOM_NAMES: _load_room_names},
+    writes={(RoomCreated,): _write},
+)
+
+
+# Queries.
+
+
+def rooms_by_id(tx: Transaction, room_ids: Iterable[int]) -> dict[int, Room]:
+    """Read rooms by id."""
+    return dict(_load_rooms(tx, list(room_ids)))
+
+
+def welcome(tx: Transaction, account_id: int, session_id: str) -> Welcome:
+    """Read what a client that connects begins with, as of one moment."""
+    ends = heads(tx, [account_log(account_id), LOBBY_ID])
+    return Welcome(exists(tx, session_id), epoch(tx), rooms_of(tx, account_id), ends)
+
+
+def room(tx: Transaction, room_id: int, account_id: int) -> RoomView | None:
+    """Find a room as one account sees it, whether or not the account is in it."""
+    views = _views(tx, account_id, _ROOM.where(c.id == room_id))
+    return views[0] if views else None
+
+
+def beside_room(
+    tx: Transaction, room_id: int, account_id: int, query: Callable[[Transaction], T]
+) -> tuple[RoomView | None, T]:
+    """Find a room, and run a query as of the same moment: a removed member is shown nothing that came after."""
+    return room(tx, room_id, account_id), query(tx)
+
+
+def rooms_of(tx: Transaction, account_id: int, after: int = 0, limit: int | None = None) -> list[RoomView]:
+    """Read the rooms that an account is in, by id, without the lobby."""
+    mine = select(members.c.room_id).where(members.c.account_id == account_id)
+    query = _ROOM.where(c.id.in_(mine), c.id > after, c.kind != Kind.LOBBY)
+    return _views(tx, account_id, query.order_by(c.id).limit(limit))
+
+
+def public_rooms(tx: Transaction, account_id: int, after: int, limit: int) -> list[RoomView]:
+    """Read the rooms that anybody may join, by id."""
+    query = _ROOM.where(c.kind.in_([str(kind) for kind in PUBLIC]), c.id > after)
+    return _views(tx, account_id, query.order_by(c.id).limit(limit))
+
+
+def _views(tx: Transaction, account_id: int, query: Select[Any]) -> list[RoomView]:
+    found = [_room(row) for row in tx.execute(query)]
+    ids = [room.id for room in found]
+    ends = dict(load_heads(tx, ids))
+    own = tx.engine.statement(_own_members).where(members.c.account_id == account_id)
+    mine = {row.room_id: member_of(row) for row in tx.execute(own, {"keys": tx.engine.pack(ids)})} if ids else {}
+    last_ids = [head.last_message_id for head in ends.values() if head.last_message_id is not None]
+    last = {row.room_id: message_of(row) for row in tx.by_keys(messages_by_id, last_ids)}
+    peers = _peers(tx, account_id, found)
+    return [RoomView(room, ends[room.id], mine.get(room.id), peers.get(room.id), last.get(room.id)) for room in found]
+
+
+def _peers(tx: Transaction, account_id: int, found: list[Room]) -> dict[int, Person]:
+    others = {room.id: other for room in found if (other := room.peer_of(account_id)) is not None}
+    faces = people(tx, others.values()) if others else {}
+    return {room_id: faces[other] for room_id, other in others.items() if other in faces}

@@ -1,0 +1,48 @@
+"""All commands, and `by`: a command with the account that asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from veche.core.accounts import Register, RenameAccount
+from veche.core.actor import NOBODY_ID, Actor
+from veche.core.command import Command
+from veche.core.echo import AddEchoLines, CloseEcho, OpenEcho
+from veche.core.membership import AddMember, Entered, JoinRoom, LeaveRoom, RemoveMember
+from veche.core.messages import PostNotice, SendMessage, Sent
+from veche.core.reading import MarkRead, ReadUpTo
+from veche.core.room_creation import CreateRoom
+from veche.core.sessions import EndSession, OpenSession, SetPassword
+
+__all__ = [
+    "NOBODY_ID",
+    "Actor",
+    "AddEchoLines",
+    "AddMember",
+    "CloseEcho",
+    "Command",
+    "CreateRoom",
+    "EndSession",
+    "Entered",
+    "JoinRoom",
+    "LeaveRoom",
+    "MarkRead",
+    "OpenEcho",
+    "OpenSession",
+    "PostNotice",
+    "ReadUpTo",
+    "Register",
+    "RemoveMember",
+    "RenameAccount",
+    "Request",
+    "SendMessage",
+    "Sent",
+    "SetPassword",
+    "by",
+]
+
+Request = tuple[Actor, Command[Any]]
+
+
+def by(account_id: int, command: Command[Any]) -> Request:
+    return Actor(account_id, "native"), command
