@@ -4,9 +4,8 @@ A decision that reads a row it did not ask for raises NotAsked. Otherwise a miss
 does not exist, and a forgotten check would pass silently.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -32,70 +31,68 @@ class Fact(Generic[K, V]):
         return f"Fact({self.name})"
 
 
-class Needs:
-    """What one command asks for."""
+Pair: TypeAlias = tuple[Fact[Any, Any], Hashable]
+"""A fact and a key: the name of one row."""
 
-    __slots__ = ("asked",)
 
-    def __init__(self) -> None:
-        self.asked: set[tuple[Fact[Any, Any], Hashable]] = set()
+class Needs(set[Pair]):
+    """The rows that one command asks for."""
+
+    __slots__ = ()
 
     def ask(self, fact: Fact[K, V], key: K) -> None:
         """Ask for the row of a key."""
-        self.asked.add((fact, key))
-
-    def __iter__(self) -> Iterator[tuple[Fact[Any, Any], Hashable]]:
-        return iter(self.asked)
+        self.add((fact, key))
 
 
 class Rows:
     """The rows that one transaction knows, kept current while commands are decided one by one."""
 
     def __init__(self) -> None:
-        self._rows: defaultdict[Fact[Any, Any], dict[Any, Any]] = defaultdict(dict)
-        self._before: defaultdict[Fact[Any, Any], dict[Any, Any]] = defaultdict(dict)
-        self._made: set[tuple[Fact[Any, Any], Hashable]] = set()
-        self._asked: set[tuple[Fact[Any, Any], Hashable]] = set()
+        self._rows: dict[Pair, Any] = {}
+        self._before: dict[Pair, Any] = {}  # each row that changed, as it was stored; None: it was made here
+        self._asked = Needs()
 
     def load(self, fact: Fact[K, V], key: K, row: V) -> None:
         """Take a row as it is stored."""
-        self._rows[fact][key] = row
+        self._rows[fact, key] = row
 
     def get(self, fact: Fact[K, V], key: K) -> V | None:
         """Return the row of a key, or None where there is none; raises NotAsked.
 
         Rows that this transaction made count as asked: nobody could ask for them before.
         """
-        asked = (fact, key)
-        if asked not in self._asked and asked not in self._made:
+        pair = (fact, key)
+        if pair not in self._asked and self._before.get(pair, pair) is not None:
             raise NotAsked(f"{fact.name} {key!r}")
-        row: V | None = self._rows[fact].get(key)
+        row: V | None = self._rows.get(pair)
         return row
 
     def peek(self, fact: Fact[K, V], key: K) -> V | None:
         """Return what is known of a key. For events that change rows; decisions use `get`."""
-        row: V | None = self._rows[fact].get(key)
+        row: V | None = self._rows.get((fact, key))
         return row
 
     def items(self, fact: Fact[K, V]) -> list[tuple[K, V]]:
         """Return all rows of a fact that are known. For events that change rows."""
-        return list(self._rows[fact].items())
+        return [(key, row) for (of, key), row in self._rows.items() if of is fact]  # type: ignore[misc]
 
     def put(self, fact: Fact[K, V], key: K, row: V) -> None:
         """Store a row, new or changed."""
-        rows = self._rows[fact]
-        before = rows.get(key)
-        if before is None:
-            self._made.add((fact, key))
-        self._before[fact].setdefault(key, before)
-        rows[key] = row
+        pair = (fact, key)
+        if pair not in self._before:
+            self._before[pair] = self._rows.get(pair)
+        self._rows[pair] = row
 
     def remove(self, fact: Fact[K, V], key: K) -> None:
         """Remove a row."""
-        self._before[fact].setdefault(key, self._rows[fact].pop(key, None))
+        pair = (fact, key)
+        before = self._rows.pop(pair, None)
+        self._before.setdefault(pair, before)
 
     def changes(self, fact: Fact[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
         """Give each key that changed, with the row as it was stored and as it is now; None where there is no row."""
-        rows = self._rows[fact]
-        for key, before in self._before[fact].items():
-            yield key, before, rows.get(key)
+        rows = self._rows
+        for pair, before in self._before.items():
+            if pair[0] is fact:
+                yield pair[1], before, rows.get(pair)  # type: ignore[misc]

@@ -22,7 +22,7 @@ class State(Rows):
 
     def begin(self, needs: Needs, now: int) -> None:
         """Decide the next command: it may read what its needs ask for. `now` is in microseconds since 1970."""
-        self._asked = needs.asked
+        self._asked = needs
         self.now = now
 
     def head(self, log_id: LogId) -> Head:

@@ -1,7 +1,7 @@
 """One batch inside one transaction: read what its commands need, decide them in order, write what they recorded."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from veche.core.actor import Actor
@@ -63,28 +63,31 @@ def load(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> None:
 
     Keys that are found by reading come first. Then the logs are locked, in one order, before anything else is read.
     """
-    _follow(tx, all_needs)
-    wanted = _by_fact(pair for needs in all_needs for pair in needs)
+    wanted = _by_fact(all_needs)
+    if leads := [fact for fact in wanted if fact.then is not None]:
+        for fact in leads:
+            _follow(tx, fact, wanted[fact], all_needs)
+        wanted = _by_fact(all_needs)
     tx.engine.lock_logs(tx.connection, sorted(wanted.get(HEADS, ())))
     for fact, keys in wanted.items():
         for key, row in _LOADS[fact](tx, keys):
             state.load(fact, key, row)
 
 
-def _follow(tx: Transaction, all_needs: Sequence[Needs]) -> None:
+def _follow(tx: Transaction, fact: Fact[Any, Any], keys: set[Any], all_needs: Sequence[Needs]) -> None:
     """Ask for what is known only once a row was found: `Fact.then`."""
-    for needs in all_needs:
-        leads = _by_fact(pair for pair in needs if pair[0].then is not None)
-        for fact, keys in leads.items():
-            for key, row in _LOADS[fact](tx, keys):
-                if fact.then is not None:
-                    fact.then(needs, key, row)
+    assert fact.then is not None
+    for key, row in _LOADS[fact](tx, keys):
+        for needs in all_needs:
+            if (fact, key) in needs:
+                fact.then(needs, key, row)
 
 
-def _by_fact(pairs: Iterable[tuple[Fact[Any, Any], Any]]) -> dict[Fact[Any, Any], set[Any]]:
+def _by_fact(all_needs: Sequence[Needs]) -> dict[Fact[Any, Any], set[Any]]:
     wanted: defaultdict[Fact[Any, Any], set[Any]] = defaultdict(set)
-    for fact, key in pairs:
-        wanted[fact].add(key)
+    for needs in all_needs:
+        for fact, key in needs:
+            wanted[fact].add(key)
     return wanted
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 from sqlalchemy import select
 
@@ -20,11 +21,9 @@ CODEC = Codec(KINDS)
 _STORED = frozenset(KINDS)
 
 
-def append_entries(tx: Transaction, recorded: Sequence[object]) -> None:
+def append_entries(tx: Transaction, recorded: Sequence[Any]) -> None:
     """Write the entries of a batch that stand in `events`, as one statement."""
-    rows = [CODEC.encode(event) for event in recorded if isinstance(event, LogEvent) and type(event) in _STORED]
-    if rows:
-        insert_events(tx, rows)
+    insert_events(tx, [CODEC.encode(event) for event in recorded if type(event) in _STORED])
 
 
 def entries(tx: Transaction, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:

@@ -79,7 +79,7 @@ def heads_after(tx: Transaction, positions: Mapping[LogId, int]) -> dict[LogId, 
 
 def insert_events(tx: Transaction, rows: list[dict[str, Any]]) -> None:
     """Write rows of `events`."""
-    tx.execute(_insert_event, rows)
+    tx.write_each(_insert_event, rows)
 
 
 def _save_heads(tx: Transaction, state: State) -> None:
@@ -93,10 +93,8 @@ def _save_heads(tx: Transaction, state: State) -> None:
             new.append(row | {"id": log_id})
         else:
             moved.append(row | {"log": log_id})
-    if new:
-        tx.execute(_insert_head, new)
-    if moved:
-        tx.execute(_move_head, moved)
+    tx.write_each(_insert_head, new)
+    tx.write_each(_move_head, moved)
 
 
 SUBJECT = Subject(loads={HEADS: load_heads}, saves={HEADS: _save_heads})

@@ -63,9 +63,8 @@ def _save_members(tx: Transaction, state: State) -> None:
             gone.append(this)
         if member is not None:
             new.append({name: getattr(member, name) for name in member.__struct_fields__})
-    for statement, rows in ((_delete, gone), (_insert, new), (_move_pointer, moved)):
-        if rows:
-            tx.execute(statement, rows)
+    for write, rows in ((_delete, gone), (_insert, new), (_move_pointer, moved)):
+        tx.write_each(write, rows)
 
 
 SUBJECT = Subject(

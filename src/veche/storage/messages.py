@@ -106,7 +106,7 @@ def _load_sent(tx: Transaction, keys: Collection[tuple[int, str]]) -> Iterator[t
 
 
 def _write(tx: Transaction, events: list[Message]) -> None:
-    tx.execute(_insert, [_row_of(message) for message in events])
+    tx.write_each(_insert, [_row_of(message) for message in events])
 
 
 def _row_of(message: Message) -> dict[str, Any]:

@@ -35,6 +35,7 @@ rooms = Table(
 c = rooms.c
 
 _ROOM = select(rooms)
+_insert = insert(rooms)
 
 
 def _room(row: Row[Any]) -> Room:
@@ -72,7 +73,7 @@ def _load_room_names(tx: Transaction, names: Collection[str]) -> Iterator[tuple[
 
 def _write(tx: Transaction, events: list[RoomCreated]) -> None:
     fields = Room.__struct_fields__
-    tx.execute(insert(rooms), [{name: getattr(event.room, name) for name in fields} for event in events])
+    tx.write_each(_insert, [{name: getattr(event.room, name) for name in fields} for event in events])
 
 
 SUBJECT = Subject(

@@ -1,6 +1,6 @@
 """One open transaction: a connection, and the engine that knows how this database wants its statements."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Executable, Result, Row, ScalarResult, Select
@@ -30,6 +30,11 @@ class Transaction:
     def execute(self, statement: Executable, parameters: Any = None) -> Result[Any]:
         """Run a statement, once for each of a list of parameters."""
         return self.connection.execute(statement, parameters)
+
+    def write_each(self, write: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a write once for each row. Without rows nothing is written."""
+        if rows:
+            self.engine.write_each(self.connection, write, rows)
 
     def scalar(self, statement: Executable) -> Any:
         """Run a query for one value, None where there is no row."""

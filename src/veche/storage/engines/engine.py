@@ -1,9 +1,9 @@
 """What the rest of storage asks of a database: statements by key, locks, and new ids."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select
+from sqlalchemy import ColumnElement, Connection, Executable, Select
 
 T = TypeVar("T")
 
@@ -25,6 +25,9 @@ class Engine(Protocol):
 
     def pack(self, keys: Iterable[object]) -> object:
         """Make the value of the parameter `keys`."""
+
+    def write_each(self, connection: Connection, write: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a write once for each row. All rows have the same keys."""
 
     def lock_logs(self, connection: Connection, log_ids: Collection[int]) -> None:
         """Lock the rows of logs, in the order of their ids, until the transaction ends."""
