@@ -80,7 +80,7 @@ def _unwatched(_door: Door, _deaf: list[int]) -> AbstractContextManager[None]:
 
 def measure(site: Site, door: Door, load: Load, during: During = _unwatched) -> Measured:
     """Run the load; `during` gets the local ports of the members that never read, and spans the window."""
-    with _client(site, [*_door_options(site, door), *_load_options(site, door, load)]) as client:
+    with running_client(site, "load", [*_door_options(site, door), *_load_options(site, door, load)]) as client:
         deaf = [int(line.split()[1]) for line in client.lines_before("begin")]
         before, busy_before = machine.cpu_seconds(door.server.pid), machine.busy_seconds()
         with during(door, deaf):
@@ -94,7 +94,7 @@ def measure(site: Site, door: Door, load: Load, during: During = _unwatched) -> 
 def idle(site: Site, door: Door, connections: int) -> Iterator[None]:
     """Hold open sockets while the block runs; raises when the server closed one of them."""
     options = ["--idle", "--connections", str(connections), "--limit", str(IDLE_LIMIT_SECONDS)]
-    with _client(site, [*options, *_door_options(site, door)]) as client:
+    with running_client(site, "load", [*options, *_door_options(site, door)]) as client:
         client.lines_before("ready")
         yield
         client.end()
@@ -140,8 +140,8 @@ def _file(site: Site, name: str, lines: Iterable[object]) -> str:
 
 
 @dataclass(frozen=True)
-class _Client:
-    """A load client that runs, and the ends of its pipes."""
+class Client:
+    """A program in C that runs on the client's core, and the ends of its pipes."""
 
     stdin: IO[str]
     stdout: IO[str]
@@ -157,7 +157,7 @@ class _Client:
     def line(self) -> str:
         if line := self.stdout.readline():
             return line
-        raise BenchError(f"The load client ended early: {self.errors.read_text().strip() or 'its time was up'}")
+        raise BenchError(f"The client ended early: {self.errors.read_text().strip() or 'its time was up'}")
 
     def lines_before(self, word: str) -> list[str]:
         lines: list[str] = []
@@ -167,12 +167,13 @@ class _Client:
 
 
 @contextmanager
-def _client(site: Site, options: list[str]) -> Iterator[_Client]:
-    errors, command = site.folder / "load.log", [str(program("load")), *options]
+def running_client(site: Site, name: str, options: list[str]) -> Iterator[Client]:
+    """Run `bench/NAME.c` until the block ends."""
+    errors, command = site.folder / f"{name}.log", [str(program(name)), *options]
     with errors.open("w") as stderr, machine.pinned(machine.CLIENT_CORE):
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True)
     with process:
         try:
-            yield _Client(cast(IO[str], process.stdin), cast(IO[str], process.stdout), errors)
+            yield Client(cast(IO[str], process.stdin), cast(IO[str], process.stdout), errors)
         finally:
             process.kill()

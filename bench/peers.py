@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from bench.build import program
+from bench.checkout import THIS, Checkout
 from bench.server import Server, free_port, running
 
 
@@ -49,10 +50,11 @@ class Door:
 
 @dataclass(frozen=True)
 class Site:
-    """Where servers of this run may write, and from where the naive app may take other libraries."""
+    """Where servers of this run may write, which Veche they are, and where the naive app finds other libraries."""
 
     folder: Path
     naive_path: str = ""
+    checkout: Checkout = THIS
 
 
 Peer = Callable[[Site, Crowd], AbstractContextManager[Door]]

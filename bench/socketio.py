@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 
 from bench.build import CACHE
 from bench.errors import BenchError
@@ -18,7 +17,7 @@ from bench.load import Load, Measured, measure
 from bench.peers import Crowd, Door, Site
 from bench.report import Line, Outcome, Plan, Row, Target, in_turns, middle, ratios
 from bench.server import Server, free_port, running
-from bench.veche import prepare, serve
+from bench.veche import fresh, prepare
 
 CROWD = Crowd(sockets=500, accounts=50)
 SENDERS, RATE = 10, 20
@@ -70,13 +69,8 @@ def row_of(measured: Measured) -> Row:
 def veche(site: Site) -> Iterator[Door]:
     """A fresh server with the crowd's accounts, whose tokens open this door as any."""
     prepared = prepare(site, CROWD)
-    folder = Path(mkdtemp(dir=site.folder, prefix="socketio-"))
-    shutil.copytree(prepared.folder, folder, dirs_exist_ok=True)
-    try:
-        with serve(folder) as server:
-            yield door_of(server, prepared.tokens)
-    finally:
-        shutil.rmtree(folder)
+    with fresh(site, prepared) as server:
+        yield door_of(server, prepared.tokens)
 
 
 @contextmanager
