@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 import msgspec
 from rich.console import Console
 
-from bench import cpu, fanout, machine, memory, sends, slow, socketio, start
+from bench import cpu, fanout, machine, memory, rest, sends, slow, socketio, start
 from bench.build import CACHE
 from bench.errors import BenchError
 from bench.peers import Peer, Site, limit, naive
@@ -22,6 +22,7 @@ FIGURES: dict[str, Callable[[Plan], Outcome]] = {
     "cpu": cpu.run,
     "socketio": socketio.run,
     "sends": sends.run,
+    "rest": rest.run,
     "memory": memory.run,
     "slow": slow.run,
     "start": start.run,
