@@ -1,4 +1,4 @@
-"""Measure, show and judge: `python -m bench [--only FIGURE]`."""
+"""Measure, show and judge: `python -m bench [--only FIGURE]`; with `--against FOLDER`, beside another checkout."""
 
 import argparse
 import shutil
@@ -10,8 +10,9 @@ from tempfile import mkdtemp
 import msgspec
 from rich.console import Console
 
-from bench import cpu, fanout, machine, memory, sends, slow, socketio, start
+from bench import against, cpu, fanout, machine, memory, rest, sends, slow, socketio, start
 from bench.build import CACHE
+from bench.checkout import checkout_at
 from bench.errors import BenchError
 from bench.peers import Peer, Site, limit, naive
 from bench.report import Outcome, Plan, show_lines
@@ -22,6 +23,7 @@ FIGURES: dict[str, Callable[[Plan], Outcome]] = {
     "cpu": cpu.run,
     "socketio": socketio.run,
     "sends": sends.run,
+    "rest": rest.run,
     "memory": memory.run,
     "slow": slow.run,
     "start": start.run,
@@ -37,9 +39,11 @@ def main() -> int:
     CACHE.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(dir=CACHE, prefix="run-"))
     turns = options.turns or (QUICK_TURNS if options.quick else TURNS)
-    peers = {name: PEERS[name] for name in options.peers}
+    peers = PEERS if options.against else {name: PEERS[name] for name in options.peers}
     plan = Plan(turns, options.quick, peers, Site(folder, options.naive_path), console)
     try:
+        if options.against:
+            return compare(plan, options)
         outcomes, failed = measure_all(plan, options.only or list(FIGURES))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -57,7 +61,21 @@ def parse() -> argparse.Namespace:
     add("--check", action="store_true", help="exit 1 when a target is missed or a figure could not be measured")
     add("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="who takes part (all)")
     add("--naive-path", default="", metavar="FOLDER", help="where the naive app finds other libraries, e.g. uvloop")
-    return parser.parse_args()
+    add("--against", type=Path, metavar="FOLDER", help="measure beside the checkout of Veche in this folder")
+    options = parser.parse_args()
+    if options.against and (options.check or set(options.only or ()) - set(against.PARTS)):
+        parser.error(f"--against knows no targets, and these figures alone: {', '.join(against.PARTS)}")
+    return options
+
+
+def compare(plan: Plan, options: argparse.Namespace) -> int:
+    """Beside another checkout; 1 when something could not be measured."""
+    try:
+        old = checkout_at(options.against)
+    except BenchError as error:
+        plan.console.print(str(error), style="red", markup=False)
+        return 1
+    return 0 if against.compare(plan, old, options.only or list(against.PARTS), CACHE / "against.json") else 1
 
 
 def measure_all(plan: Plan, names: list[str]) -> tuple[dict[str, Outcome], dict[str, str]]:

@@ -19,8 +19,8 @@ def run(plan: Plan) -> Outcome:
 
 
 def send_steadily(plan: Plan, name: str) -> Row:
-    with plan.peers[name](plan.site, CROWD) as dialect:
-        measured = measure(plan.site, dialect, Load(CROWD.sockets, senders=1, seconds=plan.seconds(4), rate=RATE))
+    with plan.peers[name](plan.site, CROWD) as endpoint:
+        measured = measure(plan.site, endpoint, Load(CROWD.sockets, senders=1, seconds=plan.seconds(4), rate=RATE))
     report = measured.report
     return {
         "cpu us/delivery": measured.cpu_us_per_delivery,

@@ -28,8 +28,8 @@ def lost(rows: Sequence[Row]) -> float:
 
 
 def saturate(plan: Plan, name: str) -> Row:
-    with plan.peers[name](plan.site, CROWD) as dialect:
-        measured = measure(plan.site, dialect, Load(CROWD.sockets, SENDERS, plan.seconds(2.5)))
+    with plan.peers[name](plan.site, CROWD) as endpoint:
+        measured = measure(plan.site, endpoint, Load(CROWD.sockets, SENDERS, plan.seconds(2.5)))
     report = measured.report
     return {
         "deliveries/s": report.deliveries_per_s,

@@ -1,4 +1,4 @@
-"""Run the load client against an open dialect and read the server's counters over exactly its window."""
+"""Run the load client against an open endpoint and read the server's counters over exactly its window."""
 
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ import msgspec
 from bench import machine
 from bench.build import program
 from bench.errors import BenchError
-from bench.peers import Dialect, Site
+from bench.peers import Endpoint, Site
 
 WARMUP_SECONDS = 0.7
 EXTRA_SECONDS = 60  # to open, to drain twice and to end, above the sending itself
@@ -71,30 +71,30 @@ class Measured(msgspec.Struct, frozen=True):
         return max(self.busy_s - self.server_cpu_s - self.report.client_cpu_s, 0) / self.report.seconds
 
 
-During = Callable[[Dialect, list[int]], AbstractContextManager[None]]
+During = Callable[[Endpoint, list[int]], AbstractContextManager[None]]
 
 
-def _unwatched(_door: Dialect, _deaf: list[int]) -> AbstractContextManager[None]:
+def _unwatched(_endpoint: Endpoint, _deaf: list[int]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def measure(site: Site, dialect: Dialect, load: Load, during: During = _unwatched) -> Measured:
+def measure(site: Site, endpoint: Endpoint, load: Load, during: During = _unwatched) -> Measured:
     """Run the load; `during` gets the local ports of the members that never read, and spans the window."""
-    with _client(site, [*_door_options(site, dialect), *_load_options(site, dialect, load)]) as client:
+    with running_client(site, "load", [*_endpoint_options(site, endpoint), *_load_options(site, endpoint, load)]) as client:
         deaf = [int(line.split()[1]) for line in client.lines_before("begin")]
-        before, busy_before = machine.cpu_seconds(dialect.server.pid), machine.busy_seconds()
-        with during(dialect, deaf):
+        before, busy_before = machine.cpu_seconds(endpoint.server.pid), machine.busy_seconds()
+        with during(endpoint, deaf):
             client.tell("go\n")
             client.lines_before("end")
-        cpu, busy = machine.cpu_seconds(dialect.server.pid) - before, machine.busy_seconds() - busy_before
+        cpu, busy = machine.cpu_seconds(endpoint.server.pid) - before, machine.busy_seconds() - busy_before
         return Measured(msgspec.json.decode(client.line(), type=Report), cpu, busy)
 
 
 @contextmanager
-def idle(site: Site, dialect: Dialect, connections: int) -> Iterator[None]:
+def idle(site: Site, endpoint: Endpoint, connections: int) -> Iterator[None]:
     """Hold open sockets while the block runs; raises when the server closed one of them."""
     options = ["--idle", "--connections", str(connections), "--limit", str(IDLE_LIMIT_SECONDS)]
-    with _client(site, [*options, *_door_options(site, dialect)]) as client:
+    with running_client(site, "load", [*options, *_endpoint_options(site, endpoint)]) as client:
         client.lines_before("ready")
         yield
         client.end()
@@ -103,17 +103,17 @@ def idle(site: Site, dialect: Dialect, connections: int) -> Iterator[None]:
         raise BenchError(f"The server closed {closed} of {connections} idle sockets.")
 
 
-def _door_options(site: Site, dialect: Dialect) -> list[str]:
-    options = ["--port", str(dialect.server.port), "--path", dialect.path]
-    if dialect.ready:
-        options += ["--ready", dialect.ready]
-    if dialect.first:
-        options += ["--first", _file(site, "first", dialect.first)]
+def _endpoint_options(site: Site, endpoint: Endpoint) -> list[str]:
+    options = ["--port", str(endpoint.server.port), "--path", endpoint.path]
+    if endpoint.ready:
+        options += ["--ready", endpoint.ready]
+    if endpoint.first:
+        options += ["--first", _file(site, "first", endpoint.first)]
     return options
 
 
-def _load_options(site: Site, dialect: Dialect, load: Load) -> list[str]:
-    room = "%r" if dialect.rooms else str(dialect.room)
+def _load_options(site: Site, endpoint: Endpoint, load: Load) -> list[str]:
+    room = "%r" if endpoint.rooms else str(endpoint.room)
     send = f'{{"room_id":{room},"text":"@%t {load.text}","client_message_id":"c-%n-%t"}}'
     values: dict[str, object] = {
         "connections": load.connections,
@@ -123,13 +123,13 @@ def _load_options(site: Site, dialect: Dialect, load: Load) -> list[str]:
         "never-read": load.never_read,
         "warmup": WARMUP_SECONDS,
         "limit": int(load.seconds + EXTRA_SECONDS),
-        "message": dialect.message or f'{{"id":%n,"send":{send}}}',
-        "ack": dialect.ack,
+        "message": endpoint.message or f'{{"id":%n,"send":{send}}}',
+        "ack": endpoint.ack,
     }
-    if dialect.delivery:
-        values["delivery"] = dialect.delivery
-    if dialect.rooms:
-        values["rooms"] = _file(site, "rooms", dialect.rooms)
+    if endpoint.delivery:
+        values["delivery"] = endpoint.delivery
+    if endpoint.rooms:
+        values["rooms"] = _file(site, "rooms", endpoint.rooms)
     return [part for name, value in values.items() for part in (f"--{name}", str(value))]
 
 
@@ -140,8 +140,8 @@ def _file(site: Site, name: str, lines: Iterable[object]) -> str:
 
 
 @dataclass(frozen=True)
-class _Client:
-    """A load client that runs, and the ends of its pipes."""
+class Client:
+    """A program in C that runs on the client's core, and the ends of its pipes."""
 
     stdin: IO[str]
     stdout: IO[str]
@@ -157,7 +157,7 @@ class _Client:
     def line(self) -> str:
         if line := self.stdout.readline():
             return line
-        raise BenchError(f"The load client ended early: {self.errors.read_text().strip() or 'its time was up'}")
+        raise BenchError(f"The client ended early: {self.errors.read_text().strip() or 'its time was up'}")
 
     def lines_before(self, word: str) -> list[str]:
         lines: list[str] = []
@@ -167,12 +167,13 @@ class _Client:
 
 
 @contextmanager
-def _client(site: Site, options: list[str]) -> Iterator[_Client]:
-    errors, command = site.folder / "load.log", [str(program("load")), *options]
+def running_client(site: Site, name: str, options: list[str]) -> Iterator[Client]:
+    """Run `bench/NAME.c` until the block ends."""
+    errors, command = site.folder / f"{name}.log", [str(program(name)), *options]
     with errors.open("w") as stderr, machine.pinned(machine.CLIENT_CORE):
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True)
     with process:
         try:
-            yield _Client(cast(IO[str], process.stdin), cast(IO[str], process.stdout), errors)
+            yield Client(cast(IO[str], process.stdin), cast(IO[str], process.stdout), errors)
         finally:
             process.kill()

@@ -26,12 +26,12 @@ def run(plan: Plan) -> Outcome:
 
 
 def hold(plan: Plan, name: str) -> Row:
-    with plan.peers[name](plan.site, CROWD) as dialect:
-        with idle(plan.site, dialect, WARMUP_SOCKETS):
+    with plan.peers[name](plan.site, CROWD) as endpoint:
+        with idle(plan.site, endpoint, WARMUP_SOCKETS):
             pass
         time.sleep(SETTLE_SECONDS)
-        before = machine.resident_bytes(dialect.server.pid)
-        with idle(plan.site, dialect, CROWD.sockets):
+        before = machine.resident_bytes(endpoint.server.pid)
+        with idle(plan.site, endpoint, CROWD.sockets):
             time.sleep(SETTLE_SECONDS)
-            after = machine.resident_bytes(dialect.server.pid)
+            after = machine.resident_bytes(endpoint.server.pid)
     return {KEY: (after - before) / CROWD.sockets / 1000, "MB before": before / 1e6, "MB after": after / 1e6}

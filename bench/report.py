@@ -105,7 +105,12 @@ def middle(rows: Sequence[Row], key: str) -> float:
 
 def ratio(above: Sequence[Row], below: Sequence[Row], key: str) -> float:
     """Median of the ratios of each turn."""
-    return median(a[key] / max(b[key], 1e-9) for a, b in zip(above, below, strict=True))
+    return median(turn_ratios(above, below, key))
+
+
+def turn_ratios(above: Sequence[Row], below: Sequence[Row], key: str) -> list[float]:
+    """The ratio of each turn."""
+    return [a[key] / max(b[key], 1e-9) for a, b in zip(above, below, strict=True)]
 
 
 def ratios(

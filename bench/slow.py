@@ -9,7 +9,7 @@ from statistics import median
 
 from bench import machine
 from bench.load import Load, Measured, measure
-from bench.peers import Crowd, Dialect
+from bench.peers import Crowd, Endpoint
 from bench.report import Line, Outcome, Plan, Row, Target, in_turns, ratios
 
 READERS, SENDERS, RATE, SECONDS = 100, 10, 200, 10.0
@@ -43,8 +43,8 @@ def held(with_one: Sequence[Row], without: Sequence[Row]) -> float:
 def send_to(plan: Plan, name: str, never_read: int) -> Row:
     watch = Watch()
     load = Load(READERS + never_read, SENDERS, plan.seconds(SECONDS), RATE, never_read, TEXT)
-    with plan.peers[name](plan.site, CROWD) as dialect:
-        measured = measure(plan.site, dialect, load, watch.window)
+    with plan.peers[name](plan.site, CROWD) as endpoint:
+        measured = measure(plan.site, endpoint, load, watch.window)
     return row(measured, watch)
 
 
@@ -71,11 +71,11 @@ class Watch:
     cut: int = 0
 
     @contextmanager
-    def window(self, dialect: Dialect, deaf: list[int]) -> Iterator[None]:
+    def window(self, endpoint: Endpoint, deaf: list[int]) -> Iterator[None]:
         """Look every 0.2 s while the block runs."""
         ended = threading.Event()
-        self.first_memory = machine.resident_bytes(dialect.server.pid)
-        watcher = threading.Thread(target=self._look, args=(dialect, deaf, ended))
+        self.first_memory = machine.resident_bytes(endpoint.server.pid)
+        watcher = threading.Thread(target=self._look, args=(endpoint, deaf, ended))
         watcher.start()
         try:
             yield
@@ -83,11 +83,11 @@ class Watch:
             ended.set()
             watcher.join()
 
-    def _look(self, dialect: Dialect, deaf: list[int], ended: threading.Event) -> None:
+    def _look(self, endpoint: Endpoint, deaf: list[int], ended: threading.Event) -> None:
         last = False
         while not last:
             last = ended.wait(EVERY_SECONDS)
-            queues = [machine.send_queue(dialect.server.port, port) for port in deaf]
+            queues = [machine.send_queue(endpoint.server.port, port) for port in deaf]
             self.peak_queue = max(self.peak_queue, sum(queue or 0 for queue in queues))
             self.cut = sum(queue is None for queue in queues)
-            self.peak_memory = max(self.peak_memory, machine.resident_bytes(dialect.server.pid))
+            self.peak_memory = max(self.peak_memory, machine.resident_bytes(endpoint.server.pid))

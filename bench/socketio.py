@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 
 from bench.build import CACHE
 from bench.errors import BenchError
 from bench.load import Load, Measured, measure
-from bench.peers import Crowd, Dialect, Site
+from bench.peers import Crowd, Endpoint, Site
 from bench.report import Line, Outcome, Plan, Row, Target, in_turns, middle, ratios
 from bench.server import Server, free_port, running
-from bench.veche import prepare, serve
+from bench.veche import fresh, prepare
 
 CROWD = Crowd(sockets=500, accounts=50)
 SENDERS, RATE = 10, 20
@@ -42,13 +41,13 @@ def run(plan: Plan) -> Outcome:
 
 
 def saturate(plan: Plan, name: str) -> Row:
-    with PEERS[name](plan.site) as dialect:
-        return row_of(measure(plan.site, dialect, Load(CROWD.sockets, SENDERS, plan.seconds(2.5))))
+    with PEERS[name](plan.site) as endpoint:
+        return row_of(measure(plan.site, endpoint, Load(CROWD.sockets, SENDERS, plan.seconds(2.5))))
 
 
 def send_steadily(plan: Plan, name: str) -> Row:
-    with PEERS[name](plan.site) as dialect:
-        return row_of(measure(plan.site, dialect, Load(CROWD.sockets, senders=1, seconds=plan.seconds(4), rate=RATE)))
+    with PEERS[name](plan.site) as endpoint:
+        return row_of(measure(plan.site, endpoint, Load(CROWD.sockets, senders=1, seconds=plan.seconds(4), rate=RATE)))
 
 
 def row_of(measured: Measured) -> Row:
@@ -67,20 +66,15 @@ def row_of(measured: Measured) -> Row:
 
 
 @contextmanager
-def veche(site: Site) -> Iterator[Dialect]:
-    """A fresh server with the crowd's accounts, whose tokens open this dialect as any."""
+def veche(site: Site) -> Iterator[Endpoint]:
+    """A fresh server with the crowd's accounts, whose tokens open this endpoint as any."""
     prepared = prepare(site, CROWD)
-    folder = Path(mkdtemp(dir=site.folder, prefix="socketio-"))
-    shutil.copytree(prepared.folder, folder, dirs_exist_ok=True)
-    try:
-        with serve(folder) as server:
-            yield door_of(server, prepared.tokens)
-    finally:
-        shutil.rmtree(folder)
+    with fresh(site, prepared) as server:
+        yield door_of(server, prepared.tokens)
 
 
 @contextmanager
-def node(site: Site) -> Iterator[Dialect]:
+def node(site: Site) -> Iterator[Endpoint]:
     """bench/socketio_peer.mjs; it asks for no token."""
     port = free_port()
     command = ["node", str(PEER), str(installed()), str(port)]
@@ -88,14 +82,14 @@ def node(site: Site) -> Iterator[Dialect]:
         yield door_of(server, ("",) * CROWD.accounts)
 
 
-PEERS: dict[str, Callable[[Site], AbstractContextManager[Dialect]]] = {"veche": veche, "node": node}
+PEERS: dict[str, Callable[[Site], AbstractContextManager[Endpoint]]] = {"veche": veche, "node": node}
 
 
-def door_of(server: Server, tokens: tuple[str, ...]) -> Dialect:
+def door_of(server: Server, tokens: tuple[str, ...]) -> Endpoint:
     each = CROWD.sockets // CROWD.accounts
     first = tuple(f"40{json.dumps({'token': token})}" for token in tokens for _ in range(each))
     path = "/socket.io/?EIO=4&transport=websocket"
-    return Dialect(server, path, OWN, ready=ENTERED, first=first, message=SAID, delivery=HEARD)
+    return Endpoint(server, path, OWN, ready=ENTERED, first=first, message=SAID, delivery=HEARD)
 
 
 def installed() -> Path:

@@ -3,7 +3,6 @@
 import http.client
 import json
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,10 +13,9 @@ from tempfile import mkdtemp
 from typing import Any
 
 from bench.errors import BenchError
-from bench.peers import Crowd, Dialect, Rooms, Site
+from bench.peers import Crowd, Endpoint, Rooms, Site
 from bench.server import Server, free_port, running
 
-VECHE = Path(sys.executable).with_name("veche")
 ACK = '{"id":%n,"send":'
 CAUGHT_UP = '"caught_up"'
 PASSWORD = "correct horse battery"
@@ -35,27 +33,33 @@ class Prepared:
 
 
 @contextmanager
-def veche(site: Site, crowd: Crowd) -> Iterator[Dialect]:
+def veche(site: Site, crowd: Crowd) -> Iterator[Endpoint]:
     """A fresh server with the crowd's accounts and rooms in it, on a copy of a folder that is made once a run."""
     prepared = prepare(site, crowd)
-    folder = Path(mkdtemp(dir=site.folder, prefix="veche-"))
-    shutil.copytree(prepared.folder, folder, dirs_exist_ok=True)
     sockets_each = crowd.sockets // crowd.accounts
     first = [hello(token) for token in prepared.tokens for _ in range(sockets_each)]
     rooms = prepared.rooms if crowd.rooms is Rooms.EACH else ()
+    with fresh(site, prepared) as server:
+        yield Endpoint(server, "/v1/socket", ACK, prepared.rooms[0], CAUGHT_UP, tuple(first), rooms)
+
+
+@contextmanager
+def fresh(site: Site, prepared: Prepared) -> Iterator[Server]:
+    """A server on a copy of a prepared folder."""
+    folder = Path(mkdtemp(dir=site.folder, prefix="veche-"))
+    shutil.copytree(prepared.folder, folder, dirs_exist_ok=True)
     try:
-        with serve(folder) as server:
-            yield Dialect(server, "/v1/socket", ACK, prepared.rooms[0], CAUGHT_UP, tuple(first), rooms)
+        with serve(site, folder) as server:
+            yield server
     finally:
         shutil.rmtree(folder)
 
 
-def serve(folder: Path, *, wait: bool = True) -> AbstractContextManager[Server]:
-    """Run `veche serve` on the database of a folder."""
+def serve(site: Site, folder: Path, *, wait: bool = True) -> AbstractContextManager[Server]:
+    """Run the site's `veche serve` on the database of a folder."""
     port = free_port()
-    command = [str(VECHE), "serve", "--port", str(port), "--database-url", f"sqlite:///{folder}/veche.db"]
-    if not VECHE.exists():
-        raise BenchError(f"There is no {VECHE}: install the project into this environment.")
+    program = str(site.checkout.veche)
+    command = [program, "serve", "--port", str(port), "--database-url", f"sqlite:///{folder}/veche.db"]
     return running(command, port, folder / "veche.log", wait=wait)
 
 
@@ -63,7 +67,7 @@ def serve(folder: Path, *, wait: bool = True) -> AbstractContextManager[Server]:
 def prepare(site: Site, crowd: Crowd) -> Prepared:
     """Register the accounts and make the rooms, on a server of its own that is stopped again."""
     folder = Path(mkdtemp(dir=site.folder, prefix="prepared-"))
-    with serve(folder) as server:
+    with serve(site, folder) as server:
         people = [register(server, f"member{number:03}") for number in range(1, crowd.accounts + 1)]
         rooms = make_rooms(server, crowd, people)
     return Prepared(folder, tuple(str(person["token"]) for person in people), tuple(rooms))

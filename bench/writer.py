@@ -1,13 +1,17 @@
 """The storage writer alone: 200 messages outstanding, in a fresh database on this disk.
 
+`python -m bench.writer FOLDER BATCH SECONDS` prints what it measured as JSON, so that another checkout can ask for it.
+
 WIRE HERE when the storage changes: `_people` and `_command` are all that knows its commands, `store` how it is started.
 """
 
 import asyncio
+import json
 import shutil
+import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import quantiles
 from tempfile import mkdtemp
@@ -27,11 +31,12 @@ WARMUP_SECONDS = 0.3
 
 @dataclass(frozen=True)
 class Stored:
-    """How fast messages were acknowledged."""
+    """How fast messages were acknowledged, and the CPU time of all threads that each took."""
 
     per_second: float
     p50_ms: float
     p99_ms: float
+    cpu_us: float
 
 
 def store(folder: Path, batch: int, seconds: float) -> Stored:
@@ -54,15 +59,15 @@ async def _drive(database: Database, batch: int, seconds: float) -> Stored:
     flow.begin()
     await asyncio.sleep(WARMUP_SECONDS)
     flow.took.clear()
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     await asyncio.sleep(seconds)
-    took, elapsed = list(flow.took), time.perf_counter() - start
+    took, elapsed, cpu = list(flow.took), time.perf_counter() - start, time.process_time() - cpu
     flow.open = False
     await writer.stop()
     if flow.refused:
         raise BenchError(f"The writer refused: {flow.refused}")
     percentiles = quantiles(took, n=100)
-    return Stored(len(took) / elapsed, percentiles[49] * 1000, percentiles[98] * 1000)
+    return Stored(len(took) / elapsed, percentiles[49] * 1000, percentiles[98] * 1000, cpu / len(took) * 1e6)
 
 
 @dataclass
@@ -119,3 +124,12 @@ async def _ask(writer: Writer, command: Command) -> Outcome:
 
 def _ignore(events: Sequence[LogEvent]) -> None:
     """Nobody is connected."""
+
+
+def main() -> None:
+    folder, batch, seconds = sys.argv[1:]
+    print(json.dumps(asdict(store(Path(folder), int(batch), float(seconds)))))
+
+
+if __name__ == "__main__":
+    main()
