@@ -2,7 +2,7 @@
 
 `python -m bench.writer FOLDER BATCH SECONDS` prints what it measured as JSON, so that another checkout can ask for it.
 
-WIRE HERE when the storage changes: `_people` and `_command` are all that knows its commands, `store` how it is started.
+WIRE HERE when the storage changes: `_people` and `_Flow.send` know its commands, `store` how it is started.
 """
 
 import asyncio
@@ -17,13 +17,16 @@ from statistics import quantiles
 from tempfile import mkdtemp
 
 from bench.errors import BenchError
-from veche.core.accounts import Account
-from veche.core.commands import Command, CreateRoom, Entered, Register, SendMessage
+from veche.core.accounts import Register
+from veche.core.actor import NOBODY_ID, Actor
+from veche.core.command import Command, T
 from veche.core.errors import ChatError
-from veche.core.events import LogEvent
-from veche.core.rooms import Kind
+from veche.core.event import LogEvent
+from veche.core.messages import SendMessage, Sent
+from veche.core.room_creation import CreateRoom
+from veche.core.values import Kind
 from veche.storage.database import Database
-from veche.storage.writer import Outcome, Writer
+from veche.storage.writer import Writer
 
 OUTSTANDING = 200
 WARMUP_SECONDS = 0.3
@@ -88,10 +91,12 @@ class _Flow:
     def send(self, place: int) -> None:
         self.number += 1
         sent = time.perf_counter()
-        command = _command(self.senders[place % len(self.senders)], self.number)
-        self.writer.submit(command, lambda answer: self.answered(answer, place, sent))
+        account_id, room_id = self.senders[place % len(self.senders)]
+        command = SendMessage(room_id, "hello to all of you, how do you do today?", f"c-{self.number}")
+        actor = Actor(account_id, "native")
+        self.writer.submit(actor, command, lambda answer: self.answered(answer, place, sent))
 
-    def answered(self, answer: Outcome, place: int, sent: float) -> None:
+    def answered(self, answer: Sent | ChatError, place: int, sent: float) -> None:
         self.took.append(time.perf_counter() - sent)
         if isinstance(answer, ChatError):
             self.refused, self.open = str(answer), False
@@ -103,23 +108,19 @@ async def _people(writer: Writer) -> list[tuple[int, int]]:
     """Ten people with a room each: (account id, room id)."""
     people: list[tuple[int, int]] = []
     for number in range(10):
-        account = await _ask(writer, Register(password_hash="", username=f"member{number}"))
-        assert isinstance(account, Account)
-        entered = await _ask(writer, CreateRoom(account.id, Kind.GROUP, f"room {number}"))
-        assert isinstance(entered, Entered)
+        account = await _ask(writer, NOBODY_ID, Register(password_hash="", username=f"member{number}"))
+        entered = await _ask(writer, account.id, CreateRoom(Kind.GROUP, f"room {number}"))
         people.append((account.id, entered.room.id))
     return people
 
 
-def _command(sender: tuple[int, int], number: int) -> Command:
-    account, room = sender
-    return SendMessage(account, room, "hello to all of you, how do you do today?", "native", f"c-{number}")
-
-
-async def _ask(writer: Writer, command: Command) -> Outcome:
-    answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    writer.submit(command, answer.set_result)
-    return await answer
+async def _ask(writer: Writer, account_id: int, command: Command[T]) -> T:
+    answer: asyncio.Future[T | ChatError] = asyncio.get_running_loop().create_future()
+    writer.submit(Actor(account_id, "native"), command, answer.set_result)
+    outcome = await answer
+    if isinstance(outcome, ChatError):
+        raise BenchError(f"The writer refused: {outcome}")
+    return outcome
 
 
 def _ignore(events: Sequence[LogEvent]) -> None:
