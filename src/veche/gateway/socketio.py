@@ -51,17 +51,15 @@ def move(hub: Hub, subscriber: Subscriber, socket: Socket, serializers: Serializ
     write = socket.write
     if subscriber.write == write:
         return True
-    subscriptions = {
-        log_id: place for log_id, place in subscriber.subscriptions.items() if serializers.has(place.serializer)
-    }
-    if any(not place.live and place.seq is None for place in subscriptions.values()):
+    moving = [heard for heard in subscriber.subscriptions.values() if serializers.has(heard.serializer)]
+    if any(not heard.live and heard.seq is None for heard in moving):
         return False
-    places = []
-    for log_id, place in subscriptions.items():
-        hub.unsubscribe(subscriber, log_id)
-        places.append((log_id, place.topic.delivered if place.live else place.seq, place.promised))
+    positions = []
+    for heard in moving:
+        hub.unsubscribe(subscriber, heard.topic.log_id)
+        positions.append((heard.topic.log_id, heard.topic.delivered if heard.live else heard.seq, heard.promised))
     subscriber.write = write
-    for log_id, seq, promised in places:
+    for log_id, seq, promised in positions:
         hub.subscribe(subscriber, log_id, serializers.now(socket), seq, promised)
     return True
 
