@@ -15,6 +15,7 @@ from veche.core.commands import Command
 from veche.core.decide import _DECIDE
 from veche.core.errors import Code
 from veche.core.events import LOGGED
+from veche.gateway.endings import Ending
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "veche"
@@ -42,6 +43,25 @@ def test_a_dialect_has_an_answer_for_every_refusal(dialect: str) -> None:
 def test_every_dialect_has_its_errors() -> None:
     folders = {path.parent.name for path in (SOURCE / "dialects").glob("*/__init__.py")}
     assert folders == set(DIALECTS), "each folder of dialects/ needs an errors.py with a table of answers"
+
+
+CLOSING = sorted(set(DIALECTS) - {"native", "socketio"})  # native has more to say, Engine.IO closes by itself
+
+
+@pytest.mark.parametrize("dialect", CLOSING)
+def test_a_dialect_has_a_close_code_for_every_ending(dialect: str) -> None:
+    table = importlib.import_module(f"veche.dialects.{dialect}.errors").CLOSE_CODES
+    assert set(table) == set(Ending), f"dialects/{dialect}/errors.py: CLOSE_CODES has one line for each ending"
+
+
+def test_dialects_reach_the_hub_through_their_client() -> None:
+    found = {
+        f"{path.relative_to(SOURCE)}: .{node.attr}"
+        for path in (SOURCE / "dialects").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("hub", "subscriber", "_subscriber", "subscriptions")
+    }
+    assert not found, f"gateway/client.py: give Client what these need: {sorted(found)}"
 
 
 def test_every_command_is_decided_and_says_what_it_needs() -> None:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veche.app import Server as Parts
+from veche.hub.subscriber import Subscriber
 from veche.settings import Settings
 from veche.storage.database import Database
 from veche.wire.websocket import WebSocket
@@ -227,3 +228,23 @@ async def test_each_form_that_is_present_is_encoded_once(inside: Inside) -> None
             for other in (*found, poll):
                 await other.hears(text)
             assert inside.parts.hub.encodes - before == len(IN_LOBBY), "thirteen connections, six forms"
+
+
+async def test_every_connection_begins_with_its_own_log(inside: Inside) -> None:
+    """From the head that found the session good, before it hears anything else. (Native: with its hello.)"""
+    begun: list[tuple[str, int, int]] = []
+    begin = inside.parts.hub.begin
+
+    def spy(subscriber: Subscriber, own_seq: int) -> None:
+        begun.append((subscriber.dialect, own_seq, len(subscriber.subscriptions)))
+        begin(subscriber, own_seq)
+
+    inside.parts.hub.begin = spy  # type: ignore[method-assign]
+    dialects = tuple(dialect for dialect in IN_LOBBY if dialect is not NATIVE)
+    people = [Person(inside, f"begins{n}") for n in range(len(dialects))]  # type: ignore[arg-type]
+    people[0].make_room(*people[1:])  # the first entry of each own log
+    async with ears(inside, dialects, LOBBY, people) as found:  # type: ignore[arg-type]
+        for ear in found:
+            await ear.say(f"hello from {ear.dialect.name}")
+            await ear.hears(f"hello from {ear.dialect.name}")
+    assert sorted(begun) == sorted((dialect.name, 1, 0) for dialect in dialects)

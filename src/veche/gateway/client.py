@@ -1,7 +1,7 @@
-"""A session's seat: its socket, its subscriber in the hub, and the commands of its that wait to be stored.
+"""One client of a dialect, while it is connected: its subscriber in the hub, its commands that wait, its socket.
 
-What every dialect's session does alike is here, so that a dialect holds nothing but its contract. Who does not read is
-not read from either; who sends faster than is stored waits; after a close frame nothing is written.
+A dialect knows the hub only through it. A client that reads too slowly is not read from either; one that sends faster
+than we store has to wait; after a close frame nothing is written.
 """
 
 from collections.abc import Callable
@@ -18,46 +18,99 @@ MAX_WAITING = 1000  # commands of one socket without an answer; above that it is
 MAX_WAITING_BYTES = 1 << 20  # and of their texts
 
 
-class Seat:
-    """Taken before the 101, so that nothing that concerns the account is missed while it is decided.
+class Client:
+    """Attached to the hub before the 101, so that nothing that concerns the account is missed while it is admitted.
 
-    `dialect` names the contract. `ended` is true once the seat was left, by whichever side.
+    `session_id` is None for an anonymous person. `ended` is true once the client was detached, by whichever side.
     """
 
-    __slots__ = ("_chat", "_socket", "_waiting", "_waiting_bytes", "ended", "subscriber")
+    __slots__ = ("_chat", "_session_id", "_socket", "_subscriber", "_waiting", "_waiting_bytes", "ended")
 
-    def __init__(self, chat: Chat, person: Person, session_id: str, listener: Listener, dialect: str) -> None:
+    def __init__(self, chat: Chat, person: Person, session_id: str | None, listener: Listener, dialect: str) -> None:
         self._chat = chat
+        self._session_id = session_id
         self._socket: Socket | None = None
         self._waiting = 0
         self._waiting_bytes = 0
         self.ended = False
-        self.subscriber = Subscriber(person, session_id, _nowhere, listener, dialect)
-        chat.hub.attach(self.subscriber)
+        self._subscriber = Subscriber(person, session_id or "", _nowhere, listener, dialect)
+        chat.hub.attach(self._subscriber)
+
+    # Who it is, and what it hears.
+
+    @property
+    def account(self) -> Person:
+        """Whose client it is."""
+        return self._subscriber.account
+
+    @property
+    def account_id(self) -> int:
+        return self._subscriber.account.id
+
+    def is_subscribed(self, log_id: LogId) -> bool:
+        """Tell whether it hears a log, or is about to."""
+        return log_id in self._subscriber.subscriptions
+
+    def is_caught_up(self, log_id: LogId) -> bool:
+        """Tell whether it hears a log live by now, or does not hear it at all."""
+        subscription = self._subscriber.subscriptions.get(log_id)
+        return subscription is None or subscription.live
+
+    def online(self, room_id: int) -> list[Person]:
+        """Tell who hears a room on this server."""
+        return self._chat.hub.online(room_id)
+
+    def others(self) -> list[Listener]:
+        """Find the handlers of the account's other clients in this dialect."""
+        found = self._chat.hub.subscribers(self.account_id)
+        mine = self._subscriber
+        return [other.listener for other in found if other is not mine and other.dialect == mine.dialect]
+
+    # It connects and subscribes.
 
     def open(self, socket: Socket) -> None:
         """Take the socket, after its 101."""
         self._socket = socket
-        self.subscriber.write = socket.write
+        self._subscriber.write = socket.write
 
-    def hear(self, log_id: LogId, serializer: Serializer, after: int | None, promised: int = 0) -> None:
-        """Hear a log in a serializer from an entry on (None: from its head); harmless once the seat was left."""
+    async def admit(self) -> int:
+        """Refuse a session that has ended, and follow the account's own log; gives that log's head.
+
+        Both are seen in one snapshot, and asked after the client was attached: so no end of the session is missed.
+        """
+        own_seq = await self._chat.own_head(self.account_id, self._session_id)
+        self.begin(own_seq)
+        return own_seq
+
+    def begin(self, own_seq: int) -> None:
+        """Follow the account's own log from the entry after `own_seq`, before anything is subscribed."""
         if not self.ended:
-            self._chat.hub.subscribe(self.subscriber, log_id, serializer, after, promised)
+            self._chat.hub.begin(self._subscriber, own_seq)
 
-    def stop_hearing(self, log_id: LogId) -> None:
+    def subscribe(self, log_id: LogId, serializer: Serializer, after: int | None, promised: int = 0) -> None:
+        """Hear a log in a serializer from an entry on (None: from its head); harmless once the client was detached."""
+        if not self.ended:
+            self._chat.hub.subscribe(self._subscriber, log_id, serializer, after, promised)
+
+    def unsubscribe(self, log_id: LogId) -> None:
         """Hear a log no more; what was announced before is written before."""
-        self._chat.hub.unsubscribe(self.subscriber, log_id)
+        self._chat.hub.unsubscribe(self._subscriber, log_id)
 
-    def submit(self, command: Command, done: Callable[[Outcome], None]) -> None:
-        """Ask for a change; `done` gets the answer or the ChatError, unless the seat was left meanwhile."""
+    # Commands and answers.
+
+    def submit(self, command: Command, done: Callable[[Outcome], None] | None = None) -> None:
+        """Ask for a change; `done` gets the answer or the ChatError, unless the client was detached meanwhile.
+
+        Without `done` a refusal is not told: many contracts have no frame for it.
+        """
         size = _size(command)
 
         def reply(outcome: Outcome) -> None:
             self._waiting -= 1
             self._waiting_bytes -= size
             if not self.ended:
-                done(outcome)
+                if done is not None:
+                    done(outcome)
                 self.read_on()
 
         self._waiting += 1
@@ -67,41 +120,45 @@ class Seat:
         self._chat.submit(command, reply)
 
     def send(self, payload: bytes) -> None:
-        """Send a text message to this socket alone."""
+        """Send a text message to this client alone."""
         if self._socket is not None:
             self._socket.send(payload)
+
+    # Backpressure.
 
     def paused(self) -> None:
         """The peer reads too slowly: it goes on by cursor, and may not ask for more."""
         if self._socket is not None and not self.ended:
             self._socket.pause_reading()
-            self._chat.hub.slow(self.subscriber)
+            self._chat.hub.slow(self._subscriber)
 
     def resumed(self) -> None:
         """The peer has caught up with what was written."""
         if not self.ended:
-            self._chat.hub.drained(self.subscriber)
+            self._chat.hub.drained(self._subscriber)
             self.read_on()
 
-    def leave(self) -> None:
-        """Hear nothing more; what was announced before is written before. Harmless twice."""
-        if not self.ended:
-            self.ended = True
-            self._chat.hub.detach(self.subscriber)
-
-    def end(self, code: int | None, reason: str = "") -> None:
-        """Close: nothing may follow a close frame, so the hub lets go first."""
-        self.leave()
-        if self._socket is not None:
-            self._socket.close(code, reason)
-
     def read_on(self) -> None:
-        """Let the peer be read again, unless it is slow, too much of its waits, or the seat was left."""
-        if self._socket is not None and not (self.ended or self.subscriber.slow or self._is_full()):
+        """Let the peer be read again, unless it is slow, too much of its waits, or it was detached."""
+        if self._socket is not None and not (self.ended or self._subscriber.slow or self._is_full()):
             self._socket.resume_reading()
 
     def _is_full(self) -> bool:
         return self._waiting >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES
+
+    # The end.
+
+    def detach(self) -> None:
+        """Hear nothing more; what was announced before is written before. Harmless twice."""
+        if not self.ended:
+            self.ended = True
+            self._chat.hub.detach(self._subscriber)
+
+    def close(self, code: int | None, reason: str = "") -> None:
+        """Detach, and close the socket: in this order, because nothing may follow a close frame."""
+        self.detach()
+        if self._socket is not None:
+            self._socket.close(code, reason)
 
 
 def _size(command: Command) -> int:

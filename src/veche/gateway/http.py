@@ -9,6 +9,7 @@ from fastapi import Depends, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,6 +32,15 @@ _encode = msgspec.json.Encoder().encode
 def reply(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """RawResponse with JSON that must not be kept by caches."""
     return Response(_encode(value), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+
+
+def raw_json(value: object, status: int, headers: dict[str, str] | None = None) -> RawResponse:
+    """Make the same as status, body and headers."""
+    return (
+        status,
+        _encode(value),
+        {"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
+    )
 
 
 async def reply_by_pages(pages: AsyncIterator[list[Any]]) -> Response:
@@ -75,6 +85,11 @@ def address_of(request: Request) -> str:
 ChatOf = Annotated[Chat, Depends(chat_of)]
 AccountsOf = Annotated[Accounts, Depends(accounts_of)]
 AddressOf = Annotated[str, Depends(address_of)]
+BearerOf = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(HTTPBearer(auto_error=False, description="The token of `login`.")),
+]
+"""None where the request has no bearer token."""
 
 
 def route_class(

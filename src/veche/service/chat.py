@@ -82,11 +82,6 @@ class Chat:
             raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")
         return head
 
-    async def check_session(self, session_id: str) -> None:
-        """Refuse a session that has ended: asked after the connection was attached, no ending is missed."""
-        if not await self.read(sessions.exists, session_id):
-            raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")
-
     async def heads_of(self, log_ids: Sequence[LogId]) -> dict[LogId, int]:
         """Read the highest seq of logs."""
         return await self.read(log.heads, log_ids)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from veche.core.errors import TEMPORARY, ChatError, Code
-from veche.dialects.rooms.errors import ANSWERS, PARTICULAR, SAID, plain, problem, said
+from veche.dialects.rooms.errors import ANSWERS, ON_SOCKET, PARTICULAR, on_socket, plain, problem
 
 
 def test_no_code_is_missing() -> None:
     assert set(ANSWERS) == set(Code)
     assert {code for code, _ in PARTICULAR} <= set(Code)
-    assert set(SAID) <= set(Code)
+    assert set(ON_SOCKET) <= set(Code)
 
 
 @pytest.mark.parametrize("code", list(Code))
@@ -29,7 +29,7 @@ def test_every_answer_is_a_line_of_text(code: Code) -> None:
 
 @pytest.mark.parametrize("code", list(Code))
 def test_every_refusal_can_be_said_on_the_socket(code: Code) -> None:
-    assert said(ChatError(code, "in English")) in {*SAID.values(), "server error"}
+    assert on_socket(ChatError(code, "in English")) in {*ON_SOCKET.values(), "server error"}
 
 
 def test_how_long_to_wait() -> None:

@@ -11,9 +11,11 @@ import pytest
 
 from veche.core.accounts import Account
 from veche.core.errors import ChatError, Code
+from veche.core.rooms import Head, Kind, Room
+from veche.core.views import RoomView
 from veche.dialects.rooms.encode import serializer_of
 from veche.dialects.rooms.options import Options
-from veche.dialects.rooms.socket import MAX_HELD, RoomSocket
+from veche.dialects.rooms.socket import MAX_HELD, RoomsHandler
 from veche.hub.hub import Hub
 from veche.service.accounts import Login
 
@@ -50,20 +52,39 @@ class Joining:
 
     def __init__(self) -> None:
         self.checked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        chat: Any = SimpleNamespace(hub=Hub(_nothing, _nothing), entered_room=self._entered_room)
+        hub = Hub(_nothing, _nothing)
+        chat: Any = SimpleNamespace(hub=hub, entered_room=self._entered_room, do=self._do, submit=self._submit)
+        self.notices: list[str] = []
         login = Login(Account(1, "ann", "ann", "ann", None, 0), "session", 0)
-        self.session = RoomSocket(chat, login, serializer_of("system"), OPTIONS)
+        self.handler = RoomsHandler(chat, login, serializer_of("system"), OPTIONS)
         self.socket: Any = Recorded()
-        self.session.opened(self.socket)
-        self.session.text('{"type":"join","content":"1"}')
+        self.handler.opened(self.socket)
+        self.handler.text('{"type":"join","content":"1"}')
 
     async def _entered_room(self, by: int, room_id: int) -> Any:
         return await self.checked
 
+    async def _do(self, command: Any) -> Any:
+        self._submit(command)
+        return SimpleNamespace(message=SimpleNamespace(seq=10))
+
+    def _submit(self, command: Any, reply: object = None) -> None:
+        self.notices.append(command.text)
+
+    async def checking(self) -> None:
+        """Wait until membership is asked for."""
+        await asyncio.sleep(0)
+        assert self.handler._presence.room_id == 1
+
+    async def succeed(self, last_seq: int) -> None:
+        assert self.handler._moving is not None
+        self.checked.set_result(RoomView(Room(1, Kind.CHANNEL, "room", 1, 0), Head(last_seq)))
+        await self.handler._moving
+
     async def fail(self, error: Exception) -> None:
-        assert self.session._moving is not None
+        assert self.handler._moving is not None
         self.checked.set_exception(error)
-        await self.session._moving
+        await self.handler._moving
 
 
 def _nothing(*_: object) -> None: ...
@@ -72,8 +93,8 @@ def _nothing(*_: object) -> None: ...
 async def test_the_peer_waits_while_it_joins_and_is_heard_again_when_that_fails() -> None:
     joining = Joining()
     assert joining.socket.reading
-    joining.session.text('{"type":"message","content":"x"}')
-    joining.session.text("{}")
+    joining.handler.text('{"type":"message","content":"x"}')
+    joining.handler.text("{}")
     assert (joining.socket.told, joining.socket.reading) == ([], False)
     await joining.fail(ChatError(Code.NOT_MEMBER, "no"))
     assert joining.socket.told == ["user not a member of room", "not connected to any room", "invalid operation"]
@@ -83,16 +104,16 @@ async def test_the_peer_waits_while_it_joins_and_is_heard_again_when_that_fails(
 async def test_whoever_sends_without_end_is_closed() -> None:
     joining = Joining()
     for _ in range(MAX_HELD):
-        joining.session.text("{}")
+        joining.handler.text("{}")
     assert joining.socket.closed is None
-    joining.session.text("{}")
+    joining.handler.text("{}")
     assert joining.socket.closed == 1008
     await joining.fail(ChatError(Code.NOT_MEMBER, "no"))
 
 
 async def test_a_bug_is_the_servers_error_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     joining = Joining()
-    joining.session.text('{"type":"message","content":"x"}')
+    joining.handler.text('{"type":"message","content":"x"}')
     await joining.fail(KeyError("a bug"))
     assert joining.socket.told == ["server error", "not connected to any room"]
     assert "could not join or leave" in caplog.text
@@ -101,7 +122,7 @@ async def test_a_bug_is_the_servers_error_and_ends_nothing(caplog: pytest.LogCap
 
 async def test_closed_while_it_is_checked() -> None:
     joining = Joining()
-    joining.session.closed()
+    joining.handler.closed()
     await joining.fail(ChatError(Code.NOT_MEMBER, "no"))
     assert joining.socket.told == []
 
@@ -109,7 +130,43 @@ async def test_closed_while_it_is_checked() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 async def test_removed_while_it_is_checked(times: int) -> None:
     joining = Joining()
+    await joining.checking()
     for _ in range(times):
         joining.handler.removed(1, 9)
     await joining.fail(ChatError(Code.NOT_MEMBER, "no"))
     assert joining.socket.told == ["user not a member of room"]
+
+
+LEAVES = [(9, False), (10, True), (0, True)]  # entry 0: not known which
+
+
+@pytest.mark.parametrize(("seq", "out"), LEAVES)
+async def test_only_a_leave_after_the_check_puts_it_out(seq: int, out: bool) -> None:
+    joining = Joining()
+    await joining.succeed(9)
+    joining.handler.removed(1, seq)
+    assert joining.socket.told == ["user not a member of room"] * out
+    assert joining.notices == ["ann joined the room"] + ["ann leaved the room"] * out
+
+
+@pytest.mark.parametrize(("seq", "out"), LEAVES)
+async def test_a_leave_while_it_is_checked_waits_for_what_the_check_saw(seq: int, out: bool) -> None:
+    joining = Joining()
+    await joining.checking()
+    joining.handler.removed(1, seq)
+    joining.handler.removed(1, 2)
+    await joining.succeed(9)
+    assert joining.socket.told == ["user not a member of room"] * out
+    assert joining.notices == ["ann joined the room"] * (not out)
+
+
+async def test_each_join_is_checked_anew() -> None:
+    joining = Joining()
+    await joining.checking()
+    joining.handler.removed(1, 10)
+    await joining.succeed(9)
+    joining.checked = asyncio.get_running_loop().create_future()
+    joining.handler.text('{"type":"join","content":"1"}')
+    await joining.succeed(11)
+    assert joining.socket.told == ["user not a member of room"]
+    assert joining.notices == ["ann joined the room"]

@@ -14,11 +14,12 @@ from veche.core.accounts import Person
 from veche.core.events import LogEvent, Message
 from veche.gateway.socketio import Serializers, move
 from veche.hub.hub import Hub
-from veche.hub.subscriber import Subscriber
+from veche.hub.subscriber import Serializer, Subscriber
 from veche.wire.engineio.connection import EngineConnection
 from veche.wire.socketio import Ack, Namespaces, Socket, packets
 
 ROOM = 7
+OWN = -1
 SERIALIZERS = Serializers.of(
     "socketio", lambda event: packets.event("message", event.seq) if type(event) is Message else None
 )
@@ -232,6 +233,16 @@ async def test_a_slow_poller_is_set_aside_and_an_upgrade_brings_it_up(world):
     await world.settle()
     assert world.numbers() == list(range(1, 51))
     assert not world.place.slow
+
+
+async def test_what_is_heard_in_another_serializer_stays_where_it_is(world):
+    await entered(world)
+    own = Serializer("own", lambda _: None, bytes)
+    world.hub.subscribe(world.place, OWN, own, None)
+    world.engine.upgrade(world.wires)
+    assert world.moves == [True], "although the head of that log is not known yet"
+    await world.settle()
+    assert [place.serializer for place in world.place.subscriptions.values()] == [own, SERIALIZERS.websocket]
 
 
 STEPS = st.sampled_from(["message", "message", "turn", "turn", "reply", "poll", "fill", "upgrade"])

@@ -8,12 +8,13 @@ import logging
 from functools import partial
 
 from veche.core.errors import ChatError
+from veche.dialects.channels.errors import UPSTREAM_FAILED
 from veche.dialects.channels.options import Target
-from veche.dialects.channels.socket import ChannelSocket
+from veche.dialects.channels.socket import ChannelsHandler
 from veche.dialects.channels.upstream import Upstream, UpstreamFailed
+from veche.gateway.endings import Ending
 from veche.service import echoes
 from veche.service.chat import Chat, Outcome
-from veche.wire.handler import Socket
 
 log = logging.getLogger("veche.channels")
 
@@ -23,12 +24,12 @@ MAX_WAITING = 16  # lines that wait for the upstream before the client is not re
 class Echo:
     """One conversation with ourselves."""
 
-    __slots__ = ("_chat", "_client", "_echo_id")
+    __slots__ = ("_chat", "_echo_id", "_handler")
 
     def __init__(self, chat: Chat, echo_id: int) -> None:
         self._chat = chat
         self._echo_id = echo_id
-        self._client: ChannelSocket
+        self._handler: ChannelsHandler
 
     @classmethod
     async def open(cls, chat: Chat, target: Target | None, account_id: int) -> "Echo | ProxiedEcho":
@@ -36,20 +37,20 @@ class Echo:
         echo_id = await echoes.begin(chat, account_id)
         return cls(chat, echo_id) if target is None else ProxiedEcho(chat, echo_id, target)
 
-    def begin(self, client: ChannelSocket, socket: Socket) -> None:
-        self._client = client
+    def start(self, handler: ChannelsHandler) -> None:
+        self._handler = handler
 
-    def said(self, text: str) -> None:
+    def received(self, text: str) -> None:
         lines = echoes.spoken(self._echo_id, ("client", text), ("server", text))
-        self._client.seat.submit(lines, partial(self._written, text))
+        self._handler.client.submit(lines, partial(self._stored, text))
 
-    def _written(self, text: str, outcome: Outcome) -> None:
+    def _stored(self, text: str, outcome: Outcome) -> None:
         if isinstance(outcome, ChatError):
-            self._client.end(1013, "try again later")
+            self._handler.end(Ending.UNAVAILABLE)
         else:
-            self._client.seat.send(text.encode())
+            self._handler.client.send(text.encode())
 
-    def over(self) -> None:
+    def stop(self) -> None:
         echoes.end(self._chat, self._echo_id)
 
 
@@ -60,7 +61,7 @@ class ProxiedEcho:
     written for tasks.
     """
 
-    __slots__ = ("_chat", "_client", "_echo_id", "_lines", "_socket", "_target", "_task")
+    __slots__ = ("_chat", "_echo_id", "_handler", "_lines", "_target", "_task")
 
     def __init__(self, chat: Chat, echo_id: int, target: Target) -> None:
         self._chat = chat
@@ -68,16 +69,15 @@ class ProxiedEcho:
         self._target = target
         self._lines: asyncio.Queue[str] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
-        self._client: ChannelSocket
-        self._socket: Socket
+        self._handler: ChannelsHandler
 
-    def begin(self, client: ChannelSocket, socket: Socket) -> None:
-        self._client, self._socket = client, socket
+    def start(self, handler: ChannelsHandler) -> None:
+        self._handler = handler
 
-    def said(self, text: str) -> None:
+    def received(self, text: str) -> None:
         self._lines.put_nowait(text)
         if self._lines.qsize() > MAX_WAITING:
-            self._socket.pause_reading()
+            self._handler.socket.pause_reading()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._converse())
 
@@ -87,12 +87,12 @@ class ProxiedEcho:
             while True:
                 await self._exchange(upstream, await self._lines.get())
         except UpstreamFailed:
-            self._client.end(1011, "upstream failed")
+            self._handler.close(*UPSTREAM_FAILED)
         except ChatError:
-            self._client.end(1013, "try again later")
+            self._handler.end(Ending.UNAVAILABLE)
         except Exception:
             log.exception("a proxied conversation failed")
-            self._client.end(1011, "internal error")
+            self._handler.end(Ending.INTERNAL)
         finally:
             await upstream.close()
 
@@ -101,12 +101,13 @@ class ProxiedEcho:
         await self._chat.do(echoes.spoken(self._echo_id, ("client", line)))
         answer = await upstream.ask(line)
         await self._chat.do(echoes.spoken(self._echo_id, ("server", answer)))
-        if not self._client.seat.ended:
-            self._client.seat.send(answer.encode())
+        client = self._handler.client
+        if not client.ended:
+            client.send(answer.encode())
             if self._lines.empty():
-                self._client.seat.read_on()
+                client.read_on()
 
-    def over(self) -> None:
+    def stop(self) -> None:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         echoes.end(self._chat, self._echo_id)

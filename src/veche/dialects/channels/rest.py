@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
 from veche.core.errors import ChatError, Code
@@ -12,13 +11,10 @@ from veche.dialects.channels import encode
 from veche.dialects.channels.errors import invalid, problem
 from veche.dialects.channels.links import ECHO, PUBLIC, Links
 from veche.dialects.channels.rules import Credentials, Registration
-from veche.gateway.http import AccountsOf, AddressOf, ChatOf, reply, reply_by_pages, route_class
+from veche.gateway.http import AccountsOf, AddressOf, BearerOf, ChatOf, reply, reply_by_pages, route_class
 from veche.service import echoes
 from veche.service.accounts import Login
 from veche.wire.proxy import Trusted
-
-_bearer = HTTPBearer(auto_error=False, description="The token of `login`.")
-BearerOf = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 async def _login(request: Request, accounts: AccountsOf, bearer: BearerOf) -> Login:

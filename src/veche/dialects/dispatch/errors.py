@@ -1,11 +1,13 @@
 """How refusals read in the dispatch contract: a status and bare words, to the letter."""
 
 from veche.core.errors import ChatError, Code
+from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode, Ending
 from veche.gateway.http import RawResponse
+from veche.gateway.refusals import Answer, answer_to, retry_headers
 
 WRONG_FORMAT = (409, "Wrong format")
 
-ANSWERS: dict[Code, tuple[int, str]] = {
+ANSWERS: dict[Code, Answer] = {
     Code.BAD_REQUEST: WRONG_FORMAT,
     Code.INVALID: WRONG_FORMAT,
     Code.TOO_LARGE: WRONG_FORMAT,
@@ -21,17 +23,17 @@ ANSWERS: dict[Code, tuple[int, str]] = {
     Code.UNAVAILABLE: (503, "Try again later"),
     Code.OVERLOADED: (503, "Try again later"),
 }
-PARTICULAR: dict[tuple[Code, object], tuple[int, str]] = {(Code.TAKEN, "connected"): (409, "Already in")}
-"""Where a code's `reason` asks for other words."""
+PARTICULAR: dict[tuple[Code, object], Answer] = {(Code.TAKEN, "connected"): (409, "Already in")}
+
+NO_TOKEN: CloseCode = (None, "")
+REPLACED: CloseCode = (1008, "replaced")
+CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: NO_TOKEN}
 
 
 def problem(refusal: ChatError) -> RawResponse:
     """Make status, body and headers of a refusal."""
-    status, words = PARTICULAR.get((refusal.code, refusal.data.get("reason")), ANSWERS[refusal.code])
-    answer = bare(words, status)
-    if refusal.temporary:
-        answer[2]["Retry-After"] = str(refusal.data.get("retry_after", 1))
-    return answer
+    status, words = answer_to(refusal, ANSWERS, PARTICULAR)
+    return bare(words, status, retry_headers(refusal))
 
 
 def plain(status: int, sentence: str) -> RawResponse:
@@ -40,6 +42,6 @@ def plain(status: int, sentence: str) -> RawResponse:
     return bare(words, status)
 
 
-def bare(words: str, status: int = 200) -> RawResponse:
-    """RawResponse with bare words: no newline, no quotes, no charset."""
-    return status, words.encode(), {"Content-Type": "text/plain", "Cache-Control": "no-store"}
+def bare(words: str, status: int = 200, headers: dict[str, str] | None = None) -> RawResponse:
+    """Make an answer of bare words: no newline, no quotes, no charset."""
+    return status, words.encode(), {"Content-Type": "text/plain", "Cache-Control": "no-store", **(headers or {})}

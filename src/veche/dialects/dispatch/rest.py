@@ -55,5 +55,4 @@ async def _check(body: Credentials, accounts: Accounts, address: str) -> Account
 @router.get("/connect", status_code=426)
 async def connect() -> Response:
     """Say that this is a WebSocket."""
-    status, body, headers = bare("Upgrade Required", 426)
-    return response((status, body, headers | {"Upgrade": "websocket", "Connection": "Upgrade"}))
+    return response(bare("Upgrade Required", 426, {"Upgrade": "websocket", "Connection": "Upgrade"}))

@@ -1,18 +1,17 @@
 """How refusals read in the messenger contract: a status and `{"detail": ...}`, to the letter."""
 
-from typing import Any
-
-import msgspec
 from fastapi.exceptions import RequestValidationError
 
 from veche.core.errors import ChatError, Code
-from veche.gateway.http import RawResponse
+from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode, Ending
+from veche.gateway.http import RawResponse, raw_json
+from veche.gateway.refusals import Answer, about, answer_to, detail_of, details_of, retry_headers
 
 NO_ACCESS = (403, "У вас нет доступа к этому чату")
 NO_SUCH_USER = (400, "Пользователь не найден.")
 LATER = "Сервер сейчас не может этого сделать. Попробуйте позже."
 
-ANSWERS: dict[Code, tuple[int, str]] = {
+ANSWERS: dict[Code, Answer] = {
     Code.BAD_REQUEST: (400, "Запрос не удалось прочитать."),
     Code.UNAUTHENTICATED: (401, "Invalid authentication credentials"),
     Code.WRONG_CREDENTIALS: (400, "Неверный пароль."),
@@ -28,7 +27,7 @@ ANSWERS: dict[Code, tuple[int, str]] = {
     Code.UNAVAILABLE: (503, LATER),
     Code.OVERLOADED: (503, LATER),
 }
-PARTICULAR: dict[tuple[Code, object], tuple[int, str]] = {
+PARTICULAR: dict[tuple[Code, object], Answer] = {
     (Code.UNAUTHENTICATED, "missing"): (401, "Not authenticated"),
     (Code.UNAUTHENTICATED, "me"): (401, "Неверный или истекший токен"),
     (Code.WRONG_CREDENTIALS, "unknown"): NO_SUCH_USER,
@@ -37,39 +36,23 @@ PARTICULAR: dict[tuple[Code, object], tuple[int, str]] = {
     (Code.INVALID, "oneself"): (400, "Нельзя создать приватный чат с самим собой"),
     (Code.TAKEN, "private_chat"): (400, "Приватный чат между этими пользователями уже существует"),
 }
-"""Where a code's `reason` or `what` asks for other words."""
 
-_encode = msgspec.json.Encoder().encode
+NO_OBJECT: CloseCode = (1003, "a JSON object, please")
+CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: (1008, "removed")}
 
 
 def problem(refusal: ChatError) -> RawResponse:
     """Make status, body and headers of a refusal."""
-    reason = refusal.data.get("reason", refusal.data.get("what"))
-    status, words = PARTICULAR.get((refusal.code, reason), ANSWERS[refusal.code])
-    headers: dict[str, str] = {}
-    if reason in ("missing", "me"):
-        headers["WWW-Authenticate"] = "Bearer"
-    if refusal.temporary:
-        headers["Retry-After"] = str(refusal.data.get("retry_after", 1))
-    return _answer(status, words or [_misfit(refusal)], headers)
+    status, words = answer_to(refusal, ANSWERS, PARTICULAR)
+    headers = {"WWW-Authenticate": "Bearer"} if about(refusal) in ("missing", "me") else retry_headers(refusal)
+    return raw_json({"detail": words or [_misfit(refusal)]}, status, headers)
 
 
 def invalid(error: RequestValidationError) -> RawResponse:
-    """Make the refusal of a request that does not fit, in FastAPI's form but without `input`.
-
-    So no password is echoed, and NaN, which JSON cannot say, is not tried.
-    """
-    return _answer(422, [{key: detail[key] for key in _KEYS if key in detail} for detail in error.errors()], {})
+    """Make the refusal of a request that does not fit."""
+    return raw_json({"detail": details_of(error)}, 422)
 
 
-_KEYS = ("type", "loc", "msg", "ctx")
-
-
-def _misfit(refusal: ChatError) -> dict[str, Any]:
+def _misfit(refusal: ChatError) -> dict[str, object]:
     field = "client_message_id" if refusal.code is Code.IDEMPOTENCY_MISMATCH else refusal.data.get("field")
-    return {"type": "value_error", "loc": ["body", field] if field else ["body"], "msg": refusal.message}
-
-
-def _answer(status: int, detail: str | list[dict[str, Any]], headers: dict[str, str]) -> RawResponse:
-    body = _encode({"detail": detail})
-    return status, body, {"Content-Type": "application/json", "Cache-Control": "no-store", **headers}
+    return detail_of(field, refusal.message)

@@ -5,7 +5,6 @@ from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from veche.core import commands as c
 from veche.core.errors import ChatError, Code
@@ -22,7 +21,7 @@ from veche.dialects.messenger.rules import (
     Offset,
     Registration,
 )
-from veche.gateway.http import AccountsOf, AddressOf, ChatOf, reply, reply_by_pages, route_class
+from veche.gateway.http import AccountsOf, AddressOf, BearerOf, ChatOf, reply, reply_by_pages, route_class
 from veche.service.accounts import Login
 from veche.service.chat import Chat
 
@@ -30,9 +29,6 @@ PAGE = 100  # of up to 64 KiB each
 
 # Clients that say no Content-Type were understood by the original's FastAPI, so they are here.
 router = APIRouter(tags=["messenger"], route_class=route_class(problem, invalid), strict_content_type=False)
-
-_bearer = HTTPBearer(auto_error=False, description="The token of `login`.")
-BearerOf = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 async def _login(accounts: AccountsOf, bearer: BearerOf) -> Login:

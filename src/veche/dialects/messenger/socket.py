@@ -1,4 +1,4 @@
-"""A socket of one chat: who may listen, what they may say, and the end of it.
+"""A socket of one chat: who may listen, what they may send, and the end of it.
 
 Gets: text frames. Gives: nothing of its own; messages and read marks come from the hub, to their sender too.
 """
@@ -8,48 +8,42 @@ import re
 
 from veche.core import commands as c
 from veche.core.errors import ChatError
-from veche.core.rooms import LogId, account_log
+from veche.core.rooms import account_log
 from veche.dialects.messenger.encode import MESSAGES, reads_of
+from veche.dialects.messenger.errors import CLOSE_CODES, NO_OBJECT
 from veche.dialects.messenger.rules import known, usable_id
-from veche.gateway.client import Seat
+from veche.gateway.endings import Ending
+from veche.gateway.handler import AdmittedHandler
 from veche.service.accounts import Accounts, Login
-from veche.service.chat import Chat, Outcome
-from veche.wire.frames import ping_frame
-from veche.wire.handler import Accepted, Socket
+from veche.service.chat import Chat
+from veche.wire.handler import Accepted
 from veche.wire.handshake import Upgrade, UpgradeRefused
 
 _CHAT_ID = re.compile(r"[0-9]{1,19}")
 
 
-class ChatSocket:
-    """One connection. It has its seat before it is asked who may listen: a removal is never missed."""
+class MessengerHandler(AdmittedHandler):
+    """One connection, which hears what comes after the heads of the chat and of its own log, noted at the check."""
 
-    __slots__ = ("_chat", "_heads", "_room_id", "seat")
-    heartbeat: bytes | None = ping_frame()
+    __slots__ = ("_chat", "_head", "_own_head", "_room_id")
+    close_codes = CLOSE_CODES
 
     def __init__(self, chat: Chat, login: Login, room_id: int) -> None:
+        super().__init__(chat, login, "messenger")
         self._chat = chat
         self._room_id = room_id
-        self._heads: dict[LogId, int] = {}
-        self.seat = Seat(chat, login.account.person, login.session_id, self, "messenger")
+        self._head = self._own_head = 0
 
-    async def admit(self, by: int, session_id: str) -> None:
-        """Check membership, and note where both logs stand: what comes after that is heard."""
-        await self._chat.check_session(session_id)
-        await self._chat.entered_room(by, self._room_id)
-        self._heads = await self._chat.heads_of([self._room_id, account_log(by)])
-        if self.seat.ended:
+    async def check(self) -> None:
+        self._own_head = await self.client.admit()
+        view = await self._chat.entered_room(self.client.account_id, self._room_id)
+        self._head = view.head.last_seq
+        if self.client.ended:
             raise UpgradeRefused(403)
 
-    # From the wire.
-
-    def opened(self, socket: Socket) -> None:
-        self.seat.open(socket)
-        if self.seat.ended:
-            socket.close(1008, "removed")
-        own = account_log(self.seat.subscriber.account.id)
-        for log_id, serializer in ((self._room_id, MESSAGES), (own, reads_of(self._room_id))):
-            self.seat.hear(log_id, serializer, self._heads[log_id])
+    def started(self) -> None:
+        self.client.subscribe(self._room_id, MESSAGES, self._head)
+        self.client.subscribe(account_log(self.client.account_id), reads_of(self._room_id), self._own_head)
 
     def text(self, text: str) -> None:
         try:
@@ -57,50 +51,9 @@ class ChatSocket:
         except (ValueError, RecursionError):
             frame = None
         if not isinstance(frame, dict):
-            self.seat.end(1003, "a JSON object, please")
-        elif command := self._decode(self.seat.subscriber.account.id, frame):
-            self.seat.submit(command, self._decided)
-
-    def binary(self, data: bytes) -> None:
-        self.seat.end(1003, "text only")
-
-    def paused(self) -> None:
-        self.seat.paused()
-
-    def resumed(self) -> None:
-        self.seat.resumed()
-
-    def draining(self) -> None:
-        self.seat.end(1012, "restart")
-
-    def unanswered(self) -> None:
-        self.seat.end(1011, "keepalive ping timeout")
-
-    def stalled(self) -> None:
-        self.seat.end(1013, "slow")
-
-    def closed(self) -> None:
-        self.seat.leave()
-
-    # From the hub.
-
-    def caught_up(self, log_id: LogId) -> None:
-        """Nothing is said about it."""
-
-    def joined(self, room_id: int, after: int) -> None:
-        """Nothing is said about it."""
-
-    def removed(self, room_id: int, seq: int) -> None:
-        if room_id == self._room_id:
-            self.seat.end(1008, "removed")
-
-    def session_ended(self) -> None:
-        self.seat.end(1008, "session ended")
-
-    def lost(self) -> None:
-        self.seat.end(1013, "come back")
-
-    # Commands.
+            self.close(*NO_OBJECT)
+        elif command := self._decode(self.client.account_id, frame):
+            self.client.submit(command)
 
     def _decode(self, by: int, frame: dict[str, object]) -> c.Command | None:
         """Make the command of a frame; whatever else it says is ignored, as by the original."""
@@ -112,8 +65,10 @@ class ChatSocket:
                 return c.MarkRead(by, self._room_id, message_id)
         return None
 
-    def _decided(self, outcome: Outcome) -> None:
-        """A refusal is not told: the contract has no frame for it."""
+    def removed(self, room_id: int, seq: int) -> None:
+        """A late notice of a leave before the check puts nobody out who came back; 0: not known which leave."""
+        if room_id == self._room_id and not 0 < seq <= self._head:
+            self.end(Ending.REMOVED)
 
 
 class Accept:
@@ -129,14 +84,8 @@ class Accept:
             raise UpgradeRefused(403)
         try:
             login = await self._accounts.authenticate(upgrade.query.get("token", ""))
+            handler = MessengerHandler(self._chat, login, known(int(chat_id)))
+            await handler.admit()
         except ChatError:
             raise UpgradeRefused(403) from None
-        session = ChatSocket(self._chat, login, known(int(chat_id)))
-        try:
-            await session.admit(login.account.id, login.session_id)
-        except BaseException as error:
-            session.seat.leave()
-            if isinstance(error, ChatError):
-                raise UpgradeRefused(403) from None
-            raise
-        return Accepted(session)
+        return Accepted(handler)

@@ -19,7 +19,7 @@ from veche.dialects.native.encode import SERIALIZER, time_of, to_json
 from veche.dialects.native.errors import socket_error
 from veche.dialects.native.limits import HELLO_WITHIN, check_text_size
 from veche.dialects.native.resume import Resumption, hello_answer, resume, resume_hello
-from veche.gateway.client import Seat
+from veche.gateway.client import Client
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat, Outcome
 from veche.wire.frames import text_frame
@@ -35,16 +35,16 @@ RESTART_SPREAD = 1000  # milliseconds over which clients come back after a resta
 
 
 class NativeSocket:
-    """One connection. Until its token was found good it has no seat."""
+    """One connection. Until its token was found good it has no client."""
 
     __slots__ = (
         "_accounts",
         "_catching_up",
         "_chat",
+        "_client",
         "_early",
         "_hello",
         "_meanwhile",
-        "_seat",
         "_socket",
         "_timer",
         "_token",
@@ -56,7 +56,7 @@ class NativeSocket:
         self._accounts = accounts
         self._token = token
         self._socket: Socket
-        self._seat: Seat | None = None
+        self._client: Client | None = None
         self._hello: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._catching_up: list[set[LogId]] = []  # what each hello or sync still waits for
@@ -89,14 +89,14 @@ class NativeSocket:
         self._end(1003, "text_only")
 
     def paused(self) -> None:
-        if self._seat is not None:
-            self._seat.paused()
+        if self._client is not None:
+            self._client.paused()
         else:
             self._socket.pause_reading()  # who does not read answers may not ask for more
 
     def resumed(self) -> None:
-        if self._seat is not None:
-            self._seat.resumed()
+        if self._client is not None:
+            self._client.resumed()
         else:
             self._socket.resume_reading()
 
@@ -114,8 +114,8 @@ class NativeSocket:
             self._timer.cancel()
         if self._hello is not None:
             self._hello.cancel()
-        if self._seat is not None:
-            self._seat.leave()
+        if self._client is not None:
+            self._client.detach()
 
     # From the hub.
 
@@ -129,8 +129,8 @@ class NativeSocket:
     def joined(self, room_id: int, after: int) -> None:
         if self._hello is not None:
             self._meanwhile[room_id] = after
-        elif self._seat is not None:
-            self._seat.hear(room_id, SERIALIZER, after)
+        elif self._client is not None:
+            self._client.subscribe(room_id, SERIALIZER, after)
 
     def removed(self, room_id: int, seq: int) -> None:
         if self._hello is not None:
@@ -146,7 +146,7 @@ class NativeSocket:
     # Hello and sync.
 
     def _say_hello(self, id: int, hello: f.Hello) -> None:
-        if self._hello is not None or self._seat is not None:
+        if self._hello is not None or self._client is not None:
             raise ChatError(Code.BAD_REQUEST, "There is one hello.")
         token = hello.token or self._token
         self._token = None
@@ -156,7 +156,7 @@ class NativeSocket:
     async def _welcome(self, id: int, hello: f.Hello, token: str | None) -> None:
         try:
             login = await self._accounts.authenticate(token or "")
-            self._take_seat(login)
+            self._attach(login)
             welcome = await self._chat.welcome(login.account.id, login.session_id)
         except ChatError as refusal:
             self._refuse(id, refusal)
@@ -174,18 +174,18 @@ class NativeSocket:
         self._meanwhile.clear()
         early, self._early = self._early, []
         for text in early:
-            if self._seat is not None and not self._seat.ended:
+            if self._client is not None and not self._client.ended:
                 self.text(text)
-        if self._seat is not None:
-            self._seat.read_on()
+        if self._client is not None:
+            self._client.read_on()
 
-    def _take_seat(self, login: Login) -> None:
+    def _attach(self, login: Login) -> None:
         if self._timer is not None:
             self._timer.cancel()
         left = max(0.0, login.expires_at - time.time()) + EXPIRY_GRACE
         self._timer = asyncio.get_running_loop().call_later(left, self._expired)
-        self._seat = Seat(self._chat, login.account.person, login.session_id, self, "native")
-        self._seat.open(self._socket)
+        self._client = Client(self._chat, login.account.person, login.session_id, self, "native")
+        self._client.open(self._socket)
 
     def _go_on(self, resumption: Resumption) -> None:
         for name, fields in resumption.pushes:
@@ -195,7 +195,7 @@ class NativeSocket:
             return
         self._catching_up.append(set(resumption.positions))
         for log_id, seq in resumption.positions.items():
-            self._taken().hear(log_id, SERIALIZER, seq, resumption.heads.get(log_id, 0))
+            self._signed_in().subscribe(log_id, SERIALIZER, seq, resumption.heads.get(log_id, 0))
 
     def _sync(self, id: int, sync: f.Sync) -> None:
         own = account_log(self._by())
@@ -207,10 +207,10 @@ class NativeSocket:
     def _synced(self, id: int, own: LogId, asked: dict[LogId, int], heads: dict[LogId, int] | None) -> None:
         if heads is None:
             self.lost()
-        if heads is None or self._seat is None or self._seat.ended:
+        if heads is None or self._client is None or self._client.ended:
             return
-        subscriptions = self._seat.subscriber.subscriptions
-        heard = {id: head for id, head in heads.items() if id in subscriptions or id == LOBBY_ID}
+        client = self._client
+        heard = {id: head for id, head in heads.items() if client.is_subscribed(id) or id == LOBBY_ID}
         rooms = {str(log_id): head for log_id, head in heard.items() if log_id != own}
         self._answer(id, "sync", {"rooms": rooms, "me": heads[own]})
         self._go_on(resume(asked, heard))
@@ -238,15 +238,15 @@ class NativeSocket:
         self._submit(id, c.JoinRoom(self._by(), join.room_id), partial(self._joined, id))
 
     def _joined(self, id: int, entered: c.Entered) -> None:
-        room_id, seat = entered.room.id, self._taken()
+        room_id, client = entered.room.id, self._signed_in()
         self._answer(id, "join", {"room_id": room_id, "head_seq": entered.head_seq})
-        if room_id == LOBBY_ID and room_id not in seat.subscriber.subscriptions:
-            seat.hear(room_id, SERIALIZER, entered.head_seq)
+        if room_id == LOBBY_ID and not client.is_subscribed(room_id):
+            client.subscribe(room_id, SERIALIZER, entered.head_seq)
 
     def _leave(self, id: int, leave: f.InRoom) -> None:
-        seat, room_id = self._taken(), leave.room_id
+        client, room_id = self._signed_in(), leave.room_id
         if room_id == LOBBY_ID:
-            seat.stop_hearing(room_id)
+            client.unsubscribe(room_id)
         command = c.LeaveRoom(self._by(), room_id)
         self._submit(id, command, lambda _: self._answer(id, "leave", {"room_id": room_id}))
 
@@ -256,15 +256,16 @@ class NativeSocket:
         self._submit(id, command, lambda _: self._answer(id, "read", answer))
 
     def _who(self, id: int, who: f.InRoom) -> None:
-        if who.room_id not in self._taken().subscriber.subscriptions:
+        client = self._signed_in()
+        if not client.is_subscribed(who.room_id):
             raise ChatError(Code.NOT_FOUND, "You do not hear this room.", what="room")
-        online = self._chat.hub.online(who.room_id)
+        online = client.online(who.room_id)
         self._answer(id, "who", {"room_id": who.room_id, "online": online})
 
     # Words to the client.
 
     def _submit(self, id: int, command: c.Command, done: Callable[[Any], None]) -> None:
-        self._taken().submit(command, partial(self._decided, id, done))
+        self._signed_in().submit(command, partial(self._decided, id, done))
 
     def _decided(self, id: int, done: Callable[[Any], None], outcome: Outcome) -> None:
         if isinstance(outcome, ChatError):
@@ -284,13 +285,13 @@ class NativeSocket:
 
     # Coming and going.
 
-    def _taken(self) -> Seat:
-        if self._seat is None or self._seat.ended:
+    def _signed_in(self) -> Client:
+        if self._client is None or self._client.ended:
             raise ChatError(Code.UNAUTHENTICATED, "Say hello first.")
-        return self._seat
+        return self._client
 
     def _by(self) -> int:
-        return self._taken().subscriber.account.id
+        return self._signed_in().account_id
 
     def _expired(self) -> None:
         self._end(4201, "token_expired", 0)
@@ -301,8 +302,8 @@ class NativeSocket:
 
     def _end(self, code: int, reason: str, retry_after_ms: int | None = None) -> None:
         """Say why, and close: nothing may follow a close frame, so the hub lets go first."""
-        if self._seat is not None:
-            self._seat.leave()
+        if self._client is not None:
+            self._client.detach()
         bye: dict[str, Any] = {"code": code, "reason": reason}
         if retry_after_ms is not None:
             bye["retry_after_ms"] = retry_after_ms

@@ -10,7 +10,7 @@
     WS   /ws?token=     socket.Accept       {type, content} in, {username, text, timestamp} out
            join         presence.join       leaves the room it is in; `<name> joined the room` to all, itself included
            leave        presence.leave      `you leaved the room` to itself, `<name> leaved the room` to the rest
-           message      presence.say        to all in the room, itself included
+           message      presence.send       to all in the room, itself included
 
 `Authorization` holds the bare token. A refusal is a line of text, on the socket a frame of `error`: `errors.py` has the
 words, `rules.py` what a request or a frame may hold, `encode.py` how values leave.

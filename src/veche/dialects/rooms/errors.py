@@ -1,7 +1,9 @@
 """How refusals read in the rooms contract: a status and a line of text; on the socket the text of an `error` frame."""
 
 from veche.core.errors import ChatError, Code
+from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode
 from veche.gateway.http import RawResponse
+from veche.gateway.refusals import Answer, answer_to, retry_headers
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -16,7 +18,7 @@ SERVER_ERROR = "server error"
 NOT_A_MEMBER = "user not a member of room"
 NAME_RULE = (400, "name must be 3-20 characters long and contain only letters, numbers or underscores")
 
-ANSWERS: dict[Code, tuple[int, str]] = {
+ANSWERS: dict[Code, Answer] = {
     Code.BAD_REQUEST: (400, INVALID_DATA),
     Code.UNAUTHENTICATED: (401, "authorization failed"),
     Code.WRONG_CREDENTIALS: (401, "invalid password"),
@@ -32,7 +34,7 @@ ANSWERS: dict[Code, tuple[int, str]] = {
     Code.UNAVAILABLE: (503, SERVER_ERROR),
     Code.OVERLOADED: (429, "Server capacity exceeded."),
 }
-PARTICULAR: dict[tuple[Code, object], tuple[int, str]] = {
+PARTICULAR: dict[tuple[Code, object], Answer] = {
     (Code.UNAUTHENTICATED, "socket"): (401, "invalid token"),
     (Code.WRONG_CREDENTIALS, "unknown"): (401, "user not found"),
     (Code.NOT_FOUND, "account"): (401, "user not found"),
@@ -47,9 +49,8 @@ PARTICULAR: dict[tuple[Code, object], tuple[int, str]] = {
     (Code.INVALID, "username"): NAME_RULE,
     (Code.INVALID, "password"): (400, "password must be 8-128 characters long"),
 }
-"""Where what a refusal is about asks for other words."""
 
-SAID: dict[Code, str] = {
+ON_SOCKET: dict[Code, str] = {
     Code.BAD_REQUEST: INVALID_DATA,
     Code.INVALID: INVALID_DATA,
     Code.NOT_MEMBER: NOT_A_MEMBER,
@@ -58,14 +59,14 @@ SAID: dict[Code, str] = {
 }
 """What an `error` frame says; `server error` for all other codes."""
 
+TOO_MUCH: CloseCode = (1008, "too much at once")
+CLOSE_CODES = COMMON_CLOSE_CODES
+
 
 def problem(refusal: ChatError) -> RawResponse:
     """Make status, body and headers of a refusal."""
-    data = refusal.data
-    about = "private" if data.get("private") else data.get("reason", data.get("field", data.get("what")))
-    status, words = PARTICULAR.get((refusal.code, about), ANSWERS[refusal.code])
-    headers = {"Retry-After": str(data.get("retry_after", 1))} if refusal.temporary else {}
-    return _line(status, words, headers)
+    status, words = answer_to(refusal, ANSWERS, PARTICULAR)
+    return _line(status, words, retry_headers(refusal))
 
 
 def invalid(error: Exception) -> RawResponse:
@@ -79,9 +80,9 @@ def plain(status: int, sentence: str) -> RawResponse:
     return (status, b"", HEADERS) if status == 405 else _line(status, words, {})
 
 
-def said(refusal: ChatError) -> str:
+def on_socket(refusal: ChatError) -> str:
     """Find the words of a refusal on the socket."""
-    return SAID.get(refusal.code, SERVER_ERROR)
+    return ON_SOCKET.get(refusal.code, SERVER_ERROR)
 
 
 def _line(status: int, words: str, headers: dict[str, str]) -> RawResponse:

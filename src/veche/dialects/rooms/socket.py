@@ -11,16 +11,15 @@ from collections.abc import Coroutine
 from veche.core.errors import ChatError
 from veche.core.rooms import LogId
 from veche.dialects.rooms.encode import serializer_of
-from veche.dialects.rooms.errors import INVALID_DATA, SERVER_ERROR, problem, said
+from veche.dialects.rooms.errors import CLOSE_CODES, INVALID_DATA, SERVER_ERROR, TOO_MUCH, on_socket, problem
 from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.presence import Presence
 from veche.dialects.rooms.rules import Frame, decode, known_room, room_number
-from veche.gateway.client import Seat
+from veche.gateway.handler import AdmittedHandler
 from veche.hub.subscriber import Serializer
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
-from veche.wire.frames import ping_frame
-from veche.wire.handler import Accepted, Socket
+from veche.wire.handler import Accepted
 from veche.wire.handshake import Upgrade, UpgradeRefused
 
 MAX_HELD = 10_000  # frames that wait for a join or a leave: all that was received when it began, and some more
@@ -28,85 +27,57 @@ MAX_HELD = 10_000  # frames that wait for a join or a leave: all that was receiv
 log = logging.getLogger("veche.dialects.rooms")
 
 
-class RoomSocket:
+class RoomsHandler(AdmittedHandler):
     """One connection. While it joins or leaves, what it sends next waits: `_held` is there then, and only then."""
 
-    __slots__ = ("_held", "_moving", "_options", "_presence", "_socket", "seat")
-    heartbeat: bytes | None = ping_frame()
+    __slots__ = ("_held", "_moving", "_options", "_presence")
+    close_codes = CLOSE_CODES
 
     def __init__(self, chat: Chat, login: Login, serializer: Serializer, options: Options) -> None:
+        super().__init__(chat, login, "rooms")
         self._options = options
         self._held: deque[str | bytes] | None = None
         self._moving: asyncio.Task[None] | None = None
-        self._socket: Socket
-        self.seat = Seat(chat, login.account.person, login.session_id, self, "rooms")
-        self._presence = Presence(chat, self.seat, serializer, options)
+        self._presence = Presence(chat, self.client, serializer, options)
 
     # From the wire.
 
-    def opened(self, socket: Socket) -> None:
-        self._socket = socket
-        self.seat.open(socket)
-        if self.seat.ended:
-            socket.close(1008, "session ended")
-
     def text(self, text: str | bytes) -> None:
         if self._held is None:
-            self._take(text)
+            self._handle(text)
         elif len(self._held) < MAX_HELD:
             self._held.append(text)
-            self._socket.pause_reading()
+            self.socket.pause_reading()
         else:
-            self.seat.end(1008, "too much at once")
+            self.close(*TOO_MUCH)
 
     def binary(self, data: bytes) -> None:
         """The original did not look which of the two it is."""
         self.text(data)
 
-    def paused(self) -> None:
-        self.seat.paused()
-
-    def resumed(self) -> None:
-        self.seat.resumed()
-
     def draining(self) -> None:
         self._presence.forget()
-        self.seat.end(1012, "restart")
-
-    def unanswered(self) -> None:
-        self.seat.end(1011, "keepalive ping timeout")
-
-    def stalled(self) -> None:
-        self.seat.end(1013, "slow")
+        super().draining()
 
     def closed(self) -> None:
-        self.seat.leave()
-        self._presence.over()
+        super().closed()
+        self._presence.closed()
 
     # From the hub.
 
     def caught_up(self, log_id: LogId) -> None:
         self._presence.changed()
 
-    def joined(self, room_id: int, after: int) -> None:
-        """To be a member is not to be there."""
-
     def removed(self, room_id: int, seq: int) -> None:
         self._presence.removed(room_id, seq)
 
-    def session_ended(self) -> None:
-        self.seat.end(1008, "session ended")
-
-    def lost(self) -> None:
-        self.seat.end(1013, "come back")
-
     # Frames.
 
-    def _take(self, text: str | bytes) -> None:
+    def _handle(self, text: str | bytes) -> None:
         try:
             frame = decode(Frame, text)
         except ChatError as refusal:
-            self._presence.refuse(said(refusal))
+            self._presence.refuse(on_socket(refusal))
             return
         match frame.type:
             case "join":
@@ -114,7 +85,7 @@ class RoomSocket:
             case "leave":
                 self._leave()
             case "message":
-                self._say(frame.content)
+                self._send(frame.content)
             case _:
                 self._presence.refuse("invalid operation")
 
@@ -133,7 +104,7 @@ class RoomSocket:
         else:
             self._move(self._presence.leave())
 
-    def _say(self, content: str | int) -> None:
+    def _send(self, content: str | int) -> None:
         limit = self._options.text_bytes
         if not isinstance(content, str):
             self._presence.refuse(INVALID_DATA)
@@ -144,31 +115,31 @@ class RoomSocket:
         elif len(content.encode()) > limit:
             self._presence.refuse(f"message should be less {limit} symbols long")
         else:
-            self._presence.say(room_id, content)
+            self._presence.send(room_id, content)
 
-    def _move(self, way: Coroutine[object, object, None]) -> None:
+    def _move(self, moving: Coroutine[object, object, None]) -> None:
         if self._held is None:
             self._held = deque()
-        self._moving = asyncio.get_running_loop().create_task(self._go(way))
+        self._moving = asyncio.get_running_loop().create_task(self._finish(moving))
 
-    async def _go(self, way: Coroutine[object, object, None]) -> None:
+    async def _finish(self, moving: Coroutine[object, object, None]) -> None:
         try:
-            await way
+            await moving
         except ChatError as refusal:
-            self._presence.refuse(said(refusal))
+            self._presence.refuse(on_socket(refusal))
         except Exception:
             log.exception("a socket could not join or leave")
             self._presence.refuse(SERVER_ERROR)
         self._moving = None
-        self._go_on()
+        self._handle_held()
 
-    def _go_on(self) -> None:
-        """Take what waited, up to the next join or leave; read on when nothing waits."""
-        while self._held and self._moving is None and not self.seat.ended:
-            self._take(self._held.popleft())
+    def _handle_held(self) -> None:
+        """Handle what waited, up to the next join or leave; read on when nothing waits."""
+        while self._held and self._moving is None and not self.client.ended:
+            self._handle(self._held.popleft())
         if self._moving is None:
             self._held = None
-            self.seat.read_on()
+            self.client.read_on()
 
 
 class Accept:
@@ -183,14 +154,10 @@ class Accept:
     async def __call__(self, upgrade: Upgrade) -> Accepted:
         try:
             login = await self._accounts.authenticate(upgrade.query.get("token", ""))
-            session = RoomSocket(self._chat, login, self._serializer, self._options)
-            try:
-                await self._chat.check_session(login.session_id)
-            except BaseException:
-                session.seat.leave()
-                raise
+            handler = RoomsHandler(self._chat, login, self._serializer, self._options)
+            await handler.admit()
         except ChatError as refusal:
             refusal.data["reason"] = "socket"
             status, body, headers = problem(refusal)
             raise UpgradeRefused(status, body, tuple(headers.items())) from None
-        return Accepted(session)
+        return Accepted(handler)

@@ -7,7 +7,8 @@
                                                 400 as above, 409 {error: Username already exists}
     GET  /api/users             rest.users      Bearer -> [{id, username}], by id
     GET  /api/messages          rest.messages   Bearer -> [text], the last 50 of the lobby, oldest first
-    /socket.io/                 socket.Chatter  auth {token}, or connect_error `Unauthorized`;
+    /socket.io/                 socket.SocketioHandler
+                                                auth {token}, or connect_error `Unauthorized`;
                                                 `message` {userId, content} | {id, author, text} | "text" in,
                                                 `message` {id, author, text, userId, content, timestamp} | "text" out
 

@@ -3,7 +3,7 @@
 from veche.dialects.socketio import rest
 from veche.dialects.socketio.errors import plain
 from veche.dialects.socketio.options import Options
-from veche.dialects.socketio.socket import Chatter
+from veche.dialects.socketio.socket import SocketioHandler
 from veche.gateway.dialect import Dialect, Parts
 from veche.gateway.examples import examples_beside
 from veche.wire.socketio import Namespaces, Polling, Server, WebSocketAccept
@@ -14,11 +14,11 @@ PING_INTERVAL, PING_TIMEOUT = 25.0, 20.0  # seconds; the handshake tells them to
 def dialect(parts: Parts, options: Options) -> Dialect:
     """Open it; it shares no path."""
 
-    def chatter() -> Chatter:
-        return Chatter(parts.chat, parts.accounts, options.anonymous)
+    def handler() -> SocketioHandler:
+        return SocketioHandler(parts.chat, parts.accounts, options.anonymous)
 
     engine = Server(
-        lambda session: Namespaces(session, {"/": chatter}),
+        lambda session: Namespaces(session, {"/": handler}),
         ping_interval=PING_INTERVAL,
         ping_timeout=PING_TIMEOUT,
         origins=options.origins,

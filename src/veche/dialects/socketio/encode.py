@@ -25,7 +25,7 @@ class Signed(msgspec.Struct):
     user: User
 
 
-class Said(msgspec.Struct, gc=False):
+class MessageOut(msgspec.Struct, gc=False):
     """A line, for both the document's readers and its front end's. The `id` is the client's own where it gave one."""
 
     id: int | msgspec.Raw
@@ -54,7 +54,7 @@ def line(event: LogEvent) -> bytes | None:
         return to_event("message", event.text)
     given, sender, text = client_id(event), event.sender, event.text
     id = event.id if given is None else msgspec.Raw(given)
-    return to_event("message", Said(id, sender.username, text, sender.id, text, time_of(event.at)))
+    return to_event("message", MessageOut(id, sender.username, text, sender.id, text, time_of(event.at)))
 
 
 LINES = Serializers.of("socketio", line)

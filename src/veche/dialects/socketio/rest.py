@@ -1,10 +1,7 @@
 """The calls of the socketio contract."""
 
-from typing import Annotated
-
 from fastapi import APIRouter, Depends, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from veche.core.accounts import ANONYMOUS_ID, Account
 from veche.core.errors import ChatError, Code
@@ -12,15 +9,12 @@ from veche.core.rooms import LOBBY_ID
 from veche.dialects.socketio import encode
 from veche.dialects.socketio.errors import problem
 from veche.dialects.socketio.rules import BODY, CredentialsOf
-from veche.gateway.http import AccountsOf, AddressOf, ChatOf, RawResponse, reply, route_class
+from veche.gateway.http import AccountsOf, AddressOf, BearerOf, ChatOf, RawResponse, reply, route_class
 from veche.service.accounts import Accounts
 
 SHOWN = 50
 READ = 200  # notices among them are not shown
 PAGE = 1000
-
-_bearer = HTTPBearer(auto_error=False, description="The token of `login`.")
-BearerOf = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def router_of(anonymous: bool) -> APIRouter:

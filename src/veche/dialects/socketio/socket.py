@@ -13,8 +13,9 @@ from veche.core.rooms import LOBBY_ID, LogId
 from veche.dialects.socketio.encode import LINES, line
 from veche.dialects.socketio.errors import ANSWERS
 from veche.dialects.socketio.lines import DIALECT, line_of
-from veche.gateway.client import Seat
-from veche.gateway.socketio import move
+from veche.gateway.endings import Ending
+from veche.gateway.handler import DialectHandler
+from veche.gateway.socketio import SocketioClient
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat, Outcome
 from veche.wire.socketio import Ack, ConnectRefused, Socket
@@ -22,103 +23,83 @@ from veche.wire.socketio import Ack, ConnectRefused, Socket
 ANONYMOUS = Person(ANONYMOUS_ID, "anonymous", "anonymous")
 
 
-class Chatter:
-    """One client that wants in, or is in."""
+class SocketioHandler(DialectHandler):
+    """One client that asks to enter, or has entered. What is not in Socket.IO's `NamespaceHandler` is never called."""
 
-    __slots__ = ("_accounts", "_anonymous", "_chat", "_head", "_scope", "_seat", "_socket")
+    __slots__ = ("_accounts", "_anonymous", "_chat", "_head", "_scope")
+
+    client: SocketioClient | None
+    socket: Socket
 
     def __init__(self, chat: Chat, accounts: Accounts, anonymous: bool) -> None:
+        super().__init__()
         self._chat = chat
         self._accounts = accounts
         self._anonymous = anonymous  # whether who has no token is let in
         self._scope = ""  # within which the ids of an anonymous client mean the same; else within the account
-        self._socket: Socket
-        self._seat: Seat | None = None
         self._head = 0
 
     # From Socket.IO.
 
     async def connect(self, socket: Socket, auth: dict[str, Any]) -> None:
-        self._socket = socket
+        self.socket = socket
         try:
-            self._seat = seat = await self._come_in(auth.get("token"))
+            self.client = client = await self._identify(auth.get("token"))
+            await client.admit()
             self._head = (await self._chat.heads_of([LOBBY_ID]))[LOBBY_ID]
         except ChatError as refusal:
             raise ConnectRefused(ANSWERS[refusal.code][1]) from None
-        if seat.ended:
+        if client.ended:
             raise ConnectRefused(ANSWERS[Code.UNAUTHENTICATED][1])
 
-    async def _come_in(self, token: object) -> Seat:
+    async def _identify(self, token: object) -> SocketioClient:
         if self._anonymous and not token:
-            self._scope = self._socket.id
-            return Seat(self._chat, ANONYMOUS, self._socket.id, self, DIALECT)
+            self._scope = self.socket.id
+            return SocketioClient(self._chat, ANONYMOUS, None, self, DIALECT)
         login = await self._accounts.authenticate(token if isinstance(token, str) else "")
-        self._seat = seat = Seat(self._chat, login.account.person, login.session_id, self, DIALECT)
-        await self._chat.check_session(login.session_id)
-        return seat
+        return SocketioClient(self._chat, login.account.person, login.session_id, self, DIALECT)
 
     def connected(self) -> None:
-        if self._seat is not None:
-            self._seat.open(self._socket)
-            self._seat.hear(LOBBY_ID, LINES.now(self._socket), self._head)
+        if self.client is not None:
+            self.client.open(self.socket)
+            self.client.subscribe(LOBBY_ID, LINES.now(self.socket), self._head)
 
     def event(self, name: str, data: list[Any], ack: Ack | None) -> None:
-        said = line_of(data[0], self._scope) if name == "message" and data else None
-        if self._seat is None or said is None:
+        sent = line_of(data[0], self._scope) if name == "message" and data else None
+        if self.client is None or sent is None:
             return
-        by, author = self._seat.subscriber.account.id, said.author if self._scope else None
+        by, author = self.client.account_id, sent.author if self._scope else None
 
         def done(outcome: Outcome) -> None:
             if isinstance(outcome, c.Sent):
-                self._sent(outcome, ack)
+                self._stored(outcome, ack)
 
-        self._seat.submit(c.SendMessage(by, LOBBY_ID, said.text, DIALECT, said.stored_id, author), done)
+        self.client.submit(c.SendMessage(by, LOBBY_ID, sent.text, DIALECT, sent.stored_id, author), done)
 
-    def _sent(self, sent: c.Sent, ack: Ack | None) -> None:
-        """What was stored before is said again to this client alone."""
+    def _stored(self, sent: c.Sent, ack: Ack | None) -> None:
+        """What was stored before is sent again to this client alone."""
         if sent.duplicate and (again := line(sent.message)) is not None:
-            self._socket.send(again)
+            self.socket.send(again)
         if ack is not None:
             ack()
 
     def upgraded(self) -> None:
-        self._move()
-
-    def paused(self) -> None:
-        if self._seat is not None:
-            self._seat.paused()
-
-    def resumed(self) -> None:
-        if self._seat is not None:
-            self._seat.resumed()
+        if self.client is not None:
+            self.client.move(self.socket, LINES)
 
     def disconnected(self, reason: str) -> None:
-        if self._seat is not None:
-            self._seat.leave()
+        self.closed()
 
     # From the hub.
 
     def caught_up(self, log_id: LogId) -> None:
-        self._move()
+        self.upgraded()
 
-    def joined(self, room_id: int, after: int) -> None:
-        """Only the lobby is heard here."""
-
-    def removed(self, room_id: int, seq: int) -> None:
-        """Nobody can be put out of the lobby."""
-
-    def session_ended(self) -> None:
-        """It stays away: with this token it would not get in again."""
-        if self._seat is not None:
-            self._seat.leave()
-        self._socket.disconnect()
-
-    def lost(self) -> None:
-        """It comes back by itself."""
-        if self._seat is not None:
-            self._seat.leave()
-        self._socket.close()
-
-    def _move(self) -> None:
-        if self._seat is not None and not self._seat.ended:
-            move(self._chat.hub, self._seat.subscriber, self._socket, LINES)
+    def end(self, ending: Ending) -> None:
+        """Put out a client whose session ended: it stays away, as its token would be refused. Others come back."""
+        if self.client is not None:
+            self.client.detach()
+        if ending is Ending.SESSION_ENDED:
+            self.socket.disconnect()
+        else:
+            self.socket.close()

@@ -1,0 +1,149 @@
+"""A client of a dialect, and the defaults of its handler: what it tells the hub, and how it ends."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from veche.core.accounts import Account
+from veche.core.commands import LeaveRoom
+from veche.core.errors import ChatError, Code
+from veche.gateway.endings import COMMON_CLOSE_CODES, Ending
+from veche.gateway.handler import AdmittedHandler, DialectHandler
+from veche.hub.hub import Hub
+from veche.hub.subscriber import Serializer
+from veche.service.accounts import Login
+
+ROOM = 7
+LOGIN = Login(Account(1, "ann", "ann", "ann", None, 0), "session", 0)
+SERIALIZER = Serializer("test", lambda _: None, bytes)
+
+
+class Recorded:
+    """A socket that writes down what is done to it."""
+
+    upgrade = None
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+
+    def write(self, frames: bytes) -> None: ...
+
+    def close(self, code: int | None = None, reason: str = "") -> None:
+        self.calls.append((code, reason))
+
+    def pause_reading(self) -> None:
+        self.calls.append("pause")
+
+    def resume_reading(self) -> None:
+        self.calls.append("resume")
+
+
+class World:
+    """A hub that writes down who begins, and a chat whose session may have ended."""
+
+    def __init__(self) -> None:
+        self.hub = Hub(lambda *_: None, lambda *_: None)
+        self.begun: list[int] = []
+        self.hub.begin = lambda _, own_seq: self.begun.append(own_seq)  # type: ignore[method-assign]
+        self.session = True
+        self.replies: list[Any] = []
+        self.chat: Any = SimpleNamespace(hub=self.hub, own_head=self.own_head, submit=self.submit)
+        self.handler = AdmittedHandler(self.chat, LOGIN, "test")
+        self.client = self.handler.client
+        self.socket: Any = Recorded()
+
+    async def own_head(self, account_id: int, session_id: str | None) -> int:
+        assert (account_id, session_id) == (1, "session")
+        if not self.session:
+            raise ChatError(Code.UNAUTHENTICATED, "ended")
+        return 5
+
+    def submit(self, command: object, reply: Any) -> None:
+        self.replies.append(reply)
+
+
+@pytest.fixture
+async def world() -> World:
+    return World()
+
+
+async def test_it_follows_its_own_log_from_the_head_that_found_the_session_good(world: World) -> None:
+    await world.handler.admit()
+    assert world.begun == [5]
+    assert not world.client.ended
+
+
+async def test_an_ended_session_is_detached(world: World) -> None:
+    world.session = False
+    with pytest.raises(ChatError):
+        await world.handler.admit()
+    assert (world.begun, world.client.ended, world.hub.subscribers(1)) == ([], True, [])
+
+
+async def test_a_session_that_ends_while_it_is_admitted_begins_nothing(world: World) -> None:
+    world.handler.session_ended()
+    await world.handler.admit()
+    world.client.subscribe(ROOM, SERIALIZER, 0)
+    world.handler.opened(world.socket)
+    assert (world.begun, world.hub.logs()) == ([], [])
+    assert world.socket.calls == [COMMON_CLOSE_CODES[Ending.NOT_ADMITTED]]
+
+
+async def test_what_it_hears(world: World) -> None:
+    assert (world.client.is_subscribed(ROOM), world.client.is_caught_up(ROOM)) == (False, True)
+    world.client.subscribe(ROOM, SERIALIZER, 0)
+    assert (world.client.is_subscribed(ROOM), world.client.is_caught_up(ROOM)) == (True, False)
+    assert world.client.online(ROOM) == [LOGIN.account.person]
+    world.client.unsubscribe(ROOM)
+    assert not world.client.is_subscribed(ROOM)
+
+
+async def test_the_others_are_those_of_its_account_and_dialect(world: World) -> None:
+    other = AdmittedHandler(world.chat, LOGIN, "test")
+    AdmittedHandler(world.chat, LOGIN, "another")
+    AdmittedHandler(world.chat, LOGIN._replace(account=Account(2, "bob", "bob", "bob", None, 0)), "test")
+    assert world.client.others() == [other]
+
+
+async def test_an_answer_after_the_end_is_told_nobody(world: World) -> None:
+    answers: list[object] = []
+    for done in (answers.append, None):
+        world.client.submit(LeaveRoom(1, ROOM), done)
+        world.client.submit(LeaveRoom(1, ROOM), done)
+        world.replies.pop()("first")
+    world.client.detach()
+    for reply in world.replies:
+        reply("second")
+    assert answers == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("callback", "ending"),
+    [
+        ("draining", Ending.RESTART),
+        ("unanswered", Ending.NO_PONG),
+        ("stalled", Ending.SLOW),
+        ("session_ended", Ending.SESSION_ENDED),
+        ("lost", Ending.LOST),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+async def test_each_ending_closes_with_its_code(world: World, callback: str, ending: Ending, known: bool) -> None:
+    handler = world.handler if known else DialectHandler()
+    handler.opened(world.socket)
+    getattr(handler, callback)()
+    assert world.socket.calls == [COMMON_CLOSE_CODES[ending]]
+    assert world.client.ended == known
+
+
+async def test_before_it_is_known_whose_it_is_backpressure_holds_too(world: World) -> None:
+    handler = DialectHandler()
+    handler.opened(world.socket)
+    handler.paused()
+    handler.resumed()
+    handler.binary(b"")
+    handler.closed()
+    assert world.socket.calls == ["pause", "resume", COMMON_CLOSE_CODES[Ending.TEXT_ONLY]]
