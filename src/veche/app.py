@@ -18,16 +18,13 @@ from fastapi import FastAPI
 from veche.bus.memory import MemoryBus
 from veche.core.values import LOBBY_ID, LogId
 from veche.dialects.channels import dialect as channels
-from veche.dialects.channels.options import Options, Target
 from veche.dialects.dispatch import dialect as dispatch
 from veche.dialects.messenger import dialect as messenger
 from veche.dialects.native import dialect as native
 from veche.dialects.rooms import dialect as rooms
-from veche.dialects.rooms.options import Options as RoomsOptions
 from veche.dialects.socketio import dialect as socketio
-from veche.dialects.socketio.options import Options as SocketioOptions
 from veche.gateway.application import sockets_of, web_of
-from veche.gateway.dialect import Dialect, Parts
+from veche.gateway.dialect import AnyDialect, Mounted, Parts
 from veche.hub.hub import Hub
 from veche.service import echoes
 from veche.service.accounts import Accounts
@@ -35,7 +32,7 @@ from veche.service.chat import Chat
 from veche.service.limits import LoginLimits
 from veche.service.passwords import Passwords
 from veche.service.tokens import Tokens
-from veche.settings import Settings, SettingsError
+from veche.settings import ServerSettings, Settings, SettingsError
 from veche.storage import log as logs
 from veche.storage.database import Database
 from veche.storage.entries import entries
@@ -51,29 +48,15 @@ log = logging.getLogger("veche")
 COMPARE_SECONDS = 1.0  # how often heads are held against the database: bounds how late a lost announcement is found
 
 
-def _channels(parts: Parts, settings: Settings) -> Dialect:
-    target = Target(settings.echo_upstream, settings.echo_upstream_greets) if settings.echo_proxy else None
-    return channels.dialect(parts, Options(settings.channels_open_links, settings.channels_host, target))
-
-
-def _rooms(parts: Parts, settings: Settings) -> Dialect:
-    options = RoomsOptions(settings.rooms_system_name, settings.rooms_error_name, settings.rooms_text_bytes)
-    return rooms.dialect(parts, options)
-
-
-def _socketio(parts: Parts, settings: Settings) -> Dialect:
-    origins = frozenset(settings.origins) or None
-    return socketio.dialect(parts, SocketioOptions(settings.socketio_anonymous, origins, _trusted(settings)))
-
-
-DIALECTS: dict[str, Callable[[Parts, Settings], Dialect]] = {
-    "native": lambda parts, _: native.dialect(parts),
-    "dispatch": lambda parts, _: dispatch.dialect(parts),
-    "rooms": _rooms,
-    "socketio": _socketio,
-    "channels": _channels,
-    "messenger": lambda parts, _: messenger.dialect(parts),
-}
+DIALECTS: tuple[AnyDialect, ...] = (
+    native.DIALECT,
+    dispatch.DIALECT,
+    rooms.DIALECT,
+    socketio.DIALECT,
+    channels.DIALECT,
+    messenger.DIALECT,
+)
+"""All dialects there are. Which of them are served, the settings say."""
 
 
 class Server:
@@ -91,35 +74,32 @@ class Server:
         self.chat = Chat(self.writer, self.reader, self.hub)
         self.passwords = Passwords()
         self.accounts = self._accounts()
-        self.heartbeats = Heartbeats(settings.ping_seconds, settings.pong_seconds, settings.stall_seconds)
-        self.trusted = _trusted(settings)
-        self.dialects = self._dialects()
+        server = settings.server
+        self.heartbeats = Heartbeats(server.ping_seconds, server.pong_seconds, server.stall_seconds)
+        self.origins = frozenset(server.origins) or None
+        self.trusted = _trusted(server)
+        self.dialects = self._mounted()
         self.app = web_of(self.dialects, self._life)
         state = self.app.state
         state.chat, state.accounts, state.trusted = self.chat, self.accounts, self.trusted
+        state.heartbeats = self.heartbeats
 
     def _accounts(self) -> Accounts:
-        settings = self.settings
+        server = self.settings.server
         return Accounts(
             self.chat,
-            Tokens({"1": settings.secret or kept_secret(self.database.path)}),
+            Tokens({"1": server.secret or kept_secret(self.database.path)}),
             self.passwords,
-            LoginLimits(settings.wrong_logins_per_minute, settings.logins_per_minute),
-            {
-                "native": settings.native_token_seconds,
-                "dispatch": settings.dispatch_token_seconds,
-                "rooms": settings.rooms_token_seconds,
-                "socketio": settings.socketio_token_seconds,
-                "channels": settings.channels_token_seconds,
-                "messenger": settings.messenger_token_seconds,
-            },
+            LoginLimits(server.wrong_logins_per_minute, server.logins_per_minute),
+            {name: options.token_seconds for name, options in self.settings.options.items()},
         )
 
-    def _dialects(self) -> list[Dialect]:
+    def _mounted(self) -> list[Mounted]:
         with self.database.reading() as snapshot:
             lobby_seq = logs.heads(snapshot, [LOBBY_ID])[LOBBY_ID]
-        parts = Parts(self.chat, self.accounts, lobby_seq)
-        return [DIALECTS[name](parts, self.settings) for name in self.settings.dialects]
+        parts = Parts(self.chat, self.accounts, lobby_seq, self.origins, self.trusted)
+        options = self.settings.options
+        return [dialect.mount(parts, options[dialect.name]) for dialect in DIALECTS if dialect.name in options]
 
     @contextlib.asynccontextmanager
     async def _life(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -128,8 +108,7 @@ class Server:
         self.heartbeats.start()
         comparing = asyncio.create_task(self._compare_heads())
         try:
-            origins = frozenset(self.settings.origins) or None
-            yield {WIRE: Wire(sockets_of(self.dialects), self.heartbeats, self.trusted, origins)}
+            yield {WIRE: Wire(sockets_of(self.dialects), self.heartbeats, self.trusted, self.origins)}
         finally:
             comparing.cancel()
             self.heartbeats.stop()
@@ -151,7 +130,7 @@ class Server:
                 self.hub.compare((await self.feed.ahead(self.hub.positions())).items())
 
 
-def _trusted(settings: Settings) -> Trusted:
+def _trusted(settings: ServerSettings) -> Trusted:
     try:
         return Trusted.parse(settings.trusted_proxies)
     except ValueError as error:

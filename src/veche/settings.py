@@ -1,30 +1,42 @@
-"""Every setting, with its default and its sentence. Each is read from the environment as VECHE_ and its name."""
+"""The settings of the server as a whole, and how the environment becomes these and the options of each dialect."""
 
 import difflib
 import os
-from typing import Annotated
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, NamedTuple, TypeVar
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from veche.borrowed import BorrowedError, borrowed
+from veche.gateway.dialect import AnyDialect
+from veche.gateway.legacy import LegacyError
+from veche.gateway.options import Alias, DialectOptions
+from veche.legacy import LEGACY
 
 NOT_SETTINGS = frozenset({"VECHE_TEST_CRASH_AT", "VECHE_CHROMIUM"})
-ALL_DIALECTS = ("native", "dispatch", "rooms", "socketio", "channels", "messenger")
+SERVER = "VECHE_"  # how a setting of the server begins; one of a dialect has the dialect's name too
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class SettingsError(Exception):
     """A setting is wrong; the message says which, and what to do."""
 
 
-class Settings(BaseSettings):
-    """What an operator may choose."""
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    model_config = SettingsConfigDict(env_prefix="VECHE_", extra="forbid", frozen=True)
+
+Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class ServerSettings(BaseModel):
+    """What an operator may choose for the server as a whole. Each field is read as VECHE_ and its name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 picks a free one.")
-    bind: Annotated[tuple[str, ...], NoDecode] = Field(
+    bind: Listed = Field(
         (), description="Several addresses to listen on, HOST:PORT separated by commas; they win over host and port."
     )
     database_url: str = Field("sqlite:///data/veche.db", description="The database, sqlite:///PATH.")
@@ -33,45 +45,12 @@ class Settings(BaseSettings):
         repr=False,
         description="Signs tokens, 32 bytes or more; without it one is made and kept beside the database.",
     )
-    dialects: Annotated[tuple[str, ...], NoDecode] = Field(
-        ALL_DIALECTS, description="The contracts to serve, separated by commas."
-    )
-    origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    dialects: Listed = Field((), description="The dialects to serve, separated by commas; without it all of them.")
+    origins: Listed = Field(
         (), description="Pages whose scripts may open a socket, separated by commas; none: any page that has a token."
     )
     trusted_proxies: str = Field(
         "", description="Addresses and networks whose X-Forwarded-For is believed, separated by commas; * for all."
-    )
-    native_token_seconds: int = Field(24 * 3600, ge=1, description="How long a token of the native contract lives.")
-    dispatch_token_seconds: int = Field(60, ge=1, description="How long a token of dispatch lives.")
-    rooms_token_seconds: int = Field(24 * 3600, ge=1, description="How long a token of rooms lives.")
-    socketio_token_seconds: int = Field(7 * 24 * 3600, ge=1, description="How long a token of socketio lives.")
-    channels_token_seconds: int = Field(30 * 60, ge=1, description="How long a token of channels lives.")
-    messenger_token_seconds: int = Field(60 * 3600, ge=1, description="How long a token of messenger lives.")
-    rooms_system_name: str = Field(
-        "system", min_length=1, description="Who says in rooms that somebody joined or left (its pkg.system_username)."
-    )
-    rooms_error_name: str = Field(
-        "error", min_length=1, description="Who tells a socket of rooms what it did wrong (its pkg.error_username)."
-    )
-    rooms_text_bytes: int = Field(
-        2000, ge=1, le=65_536, description="How many bytes a message has in rooms (its websocket.msg_max_length)."
-    )
-    socketio_anonymous: bool = Field(
-        False, description="Let people without a token into socketio, under whatever name they say, as its page needs."
-    )
-    channels_open_links: bool = Field(
-        False, description="Let whoever knows a name in by its bare link, as long as that person is signed in."
-    )
-    channels_host: str = Field(
-        "", description="The HOST:PORT that links to channels name; without it that of the request."
-    )
-    echo_proxy: bool = Field(False, description="Let an upstream WebSocket answer in the echo's place (also IS_PROXY).")
-    echo_upstream: str = Field(
-        "wss://echo.websocket.org", pattern="^wss?://", description="The upstream of the echo, a ws:// or wss:// URL."
-    )
-    echo_upstream_greets: bool = Field(
-        True, description="Whether the upstream's first message on a connection is a greeting and no answer."
     )
     wrong_logins_per_minute: int = Field(30, ge=1, description="Wrong passwords that one address may try.")
     logins_per_minute: int = Field(600, ge=1, description="Tries to sign in, right or wrong, that one address has.")
@@ -79,20 +58,8 @@ class Settings(BaseSettings):
     pong_seconds: float = Field(10.0, gt=0, description="How long it may take to answer.")
     stall_seconds: float = Field(30.0, gt=0, description="How long a connection may read nothing of what waits for it.")
 
-    @field_validator("dialects")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value or not set(value) <= set(ALL_DIALECTS):
-            raise ValueError(f"takes some of {', '.join(ALL_DIALECTS)}, separated by commas")
-        return tuple(name for name in ALL_DIALECTS if name in value)
-
-    @field_validator("bind", "origins", "dialects", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
     @model_validator(mode="after")
-    def _answerable(self) -> "Settings":
+    def _answerable(self) -> "ServerSettings":
         if self.pong_seconds >= self.ping_seconds:
             raise ValueError("VECHE_PONG_SECONDS must be less than VECHE_PING_SECONDS")
         return self
@@ -105,33 +72,119 @@ class Settings(BaseSettings):
         return value
 
 
-def read_settings(**overrides: object) -> Settings:
-    """Read the environment; `overrides` (from the command line) win. Raises SettingsError with a plain sentence."""
-    known = {f"VECHE_{name.upper()}" for name in Settings.model_fields}
-    for name in os.environ:
-        if name.startswith("VECHE_") and name not in known | NOT_SETTINGS:
+class Settings(NamedTuple):
+    """What an operator chose for the server, and for each dialect that is switched on."""
+
+    server: ServerSettings
+    options: Mapping[str, DialectOptions]  # by the dialect's name
+
+
+class Setting(NamedTuple):
+    """One setting as an operator sees it: its name in the environment, older names, default, and sentence."""
+
+    field: str
+    name: str
+    aliases: tuple[str, ...]
+    default: object
+    sentence: str
+
+
+def prefix_of(dialect: AnyDialect) -> str:
+    """Tell how the settings of a dialect begin."""
+    return f"{SERVER}{dialect.name.upper()}_"
+
+
+def settings_of(model: type[BaseModel], prefix: str) -> list[Setting]:
+    """List the settings of a model."""
+    return [
+        Setting(
+            field,
+            f"{prefix}{field.upper()}",
+            tuple(alias.name for alias in info.metadata if isinstance(alias, Alias)),
+            info.default,
+            info.description or "",
+        )
+        for field, info in model.model_fields.items()
+    ]
+
+
+def read_settings(
+    declared: Sequence[AnyDialect], environ: Mapping[str, str] = os.environ, **overrides: object
+) -> Settings:
+    """Read the environment; `overrides` (from the command line, by field of ServerSettings) win.
+
+    The settings of a dialect that is switched off are known and ignored. Raises SettingsError with a plain sentence.
+    """
+    _refuse_unknown(declared, environ)
+    ours: dict[str, object] = dict(environ)
+    ours |= {f"{SERVER}{field.upper()}": value for field, value in overrides.items() if value is not None}
+    switched_on = _switched_on(declared, ours.get("VECHE_DIALECTS"))
+    ours["VECHE_DIALECTS"] = tuple(dialect.name for dialect in switched_on)
+    legacy = read_legacy(switched_on, environ)
+    wrong: list[str] = []
+    server = _read(ServerSettings, SERVER, ours, legacy, wrong)
+    options: dict[str, DialectOptions] = {}
+    for dialect in switched_on:
+        if (read := _read(dialect.options, prefix_of(dialect), ours, legacy, wrong)) is not None:
+            options[dialect.name] = read
+    if server is None or wrong:
+        raise SettingsError("\n".join(wrong))
+    return Settings(server, options)
+
+
+def read_legacy(switched_on: Sequence[AnyDialect], environ: Mapping[str, str]) -> dict[str, object]:
+    """Give values for our names by what the legacy names say. Empty ones count as not set. Raises SettingsError.
+
+    The server's names are read last, so that they win over the file of a dialect.
+    """
+    given = {name: value for name, value in environ.items() if value}
+    found: dict[str, object] = {}
+    try:
+        for legacy in (*(dialect.legacy for dialect in switched_on), LEGACY):
+            found |= {name: value for name, value in legacy.read(given).items() if value not in (None, "")}
+    except LegacyError as error:
+        raise SettingsError(str(error)) from None
+    return found
+
+
+def _refuse_unknown(declared: Sequence[AnyDialect], environ: Mapping[str, str]) -> None:
+    settings = settings_of(ServerSettings, SERVER)
+    for dialect in declared:
+        settings += settings_of(dialect.options, prefix_of(dialect))
+    known = {name for setting in settings for name in (setting.name, *setting.aliases)}
+    for name in environ:
+        if name.startswith(SERVER) and name not in known | NOT_SETTINGS:
             close = difflib.get_close_matches(name, known, n=1)
             raise SettingsError(f"There is no setting {name}.{f' Did you mean {close[0]}?' if close else ''}")
-    given = _borrowed() | {name: value for name, value in overrides.items() if value is not None}
+
+
+def _switched_on(declared: Sequence[AnyDialect], chosen: object) -> list[AnyDialect]:
+    """Find the dialects that VECHE_DIALECTS names, in the order in which they are declared; without it all."""
+    names = [dialect.name for dialect in declared]
+    wanted = names if chosen is None else _split(chosen)
+    if not isinstance(wanted, Collection) or not wanted or not set(wanted) <= set(names):
+        raise SettingsError(f"VECHE_DIALECTS takes some of {', '.join(names)}, separated by commas.")
+    return [dialect for dialect in declared if dialect.name in wanted]
+
+
+def _read(
+    model: type[ModelT], prefix: str, ours: Mapping[str, object], legacy: Mapping[str, object], wrong: list[str]
+) -> ModelT | None:
+    """Make a model of what is given, our own names before legacy ones; None, and sentences in `wrong`, if it cannot."""
+    named, values = {}, {}
+    for setting in settings_of(model, prefix):
+        name = next((name for name in (setting.name, *setting.aliases) if name in ours), setting.name)
+        source = ours if name in ours else legacy
+        named[setting.field] = name
+        if name in source:
+            values[setting.field] = source[name]
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        return model.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("\n".join(_sentence(dict(detail)) for detail in error.errors())) from None
+        wrong += [_sentence(named, detail["loc"], detail["msg"]) for detail in error.errors()]
+        return None
 
 
-def _borrowed() -> dict[str, object]:
-    """Read what the older contracts' documents call a setting, where ours is not set."""
-    try:
-        found = borrowed(os.environ)
-    except BorrowedError as error:
-        raise SettingsError(str(error)) from None
-    return {name: value for name, value in found.items() if f"VECHE_{name.upper()}" not in os.environ}
-
-
-def _sentence(detail: dict[str, object]) -> str:
-    loc = detail["loc"]
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    if not isinstance(loc, tuple) or not loc:
-        return f"{message}."
-    name = str(loc[0]).upper()
-    return f"VECHE_{name} {message[0].lower()}{message[1:]}."
+def _sentence(named: Mapping[str, str], loc: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return f"{named[str(loc[0])]} {message[0].lower()}{message[1:]}." if loc else f"{message}."

@@ -13,10 +13,11 @@ from fastapi.openapi.models import OpenAPI
 from transcript import Head
 
 import veche.dialects
+from veche.app import DIALECTS
 from veche.gateway.examples import Example, examples_beside
-from veche.settings import ALL_DIALECTS
 
-DIALECTS = Path(veche.dialects.__file__).parent
+ALL_DIALECTS = [dialect.name for dialect in DIALECTS]
+FOLDER = Path(veche.dialects.__file__).parent
 
 
 def fetched(servers: Servers, head: Head) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def calls_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def examples_of(dialect: str) -> tuple[Example, ...]:
-    return examples_beside(str(DIALECTS / dialect / "dialect.py"))
+    return examples_beside(str(FOLDER / dialect / "dialect.py"))
 
 
 def shown(call: dict[str, Any]) -> dict[str, tuple[int, Any]]:

@@ -16,9 +16,10 @@ import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from veche.app import DIALECTS
 from veche.app import Server as Parts
 from veche.hub.subscriber import Subscriber
-from veche.settings import Settings
+from veche.settings import read_settings
 from veche.storage.database import Database
 from veche.wire.websocket import WebSocket
 
@@ -182,7 +183,7 @@ class Inside:
     def __init__(self, folder: Path) -> None:
         database = Database(f"sqlite:///{folder / 'veche.db'}", serving=True)
         database.migrate()
-        self.parts = Parts(Settings(), database)
+        self.parts = Parts(read_settings(DIALECTS), database)
         config = uvicorn.Config(self.parts.app, port=0, ws=WebSocket, log_config=None, lifespan="on")
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from veche.app import DIALECTS
 from veche.settings import read_settings
 from veche.storage.database import Database
 
@@ -15,7 +16,7 @@ Url = Annotated[str | None, typer.Option("--database-url", help="The database, s
 @contextlib.contextmanager
 def open_database(url: str | None) -> Iterator[Database]:
     """Open the database that the settings name, brought up to this version's schema."""
-    database = Database(read_settings(database_url=url).database_url)
+    database = Database(read_settings(DIALECTS, database_url=url).server.database_url)
     try:
         database.migrate()
         yield database

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from veche.settings import Settings
+from veche.settings import ServerSettings
 from veche.storage.database import sqlite_path
 from veche.storage.engines import sqlite
 from veche.storage.migrate import schema_version
@@ -30,7 +30,7 @@ class Finding(NamedTuple):
     sentence: str
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: ServerSettings) -> list[Finding]:
     """Look at everything; a check that breaks is a finding too."""
     findings: list[Finding] = []
     for check in _CHECKS:
@@ -49,7 +49,7 @@ def show(findings: list[Finding], out: Console) -> None:
     out.print(table)
 
 
-def _system(settings: Settings) -> Iterator[Finding]:
+def _system(settings: ServerSettings) -> Iterator[Finding]:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     yield Finding(sys.version_info >= (3, 11), "Python", sys.version.split()[0])
     yield Finding(
@@ -57,7 +57,7 @@ def _system(settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _secret(settings: Settings) -> Iterator[Finding]:
+def _secret(settings: ServerSettings) -> Iterator[Finding]:
     kept = Path(f"{_path(settings)}.secret")
     if settings.secret:
         yield Finding(True, "secret", "from VECHE_SECRET")
@@ -68,7 +68,7 @@ def _secret(settings: Settings) -> Iterator[Finding]:
         yield Finding(private, "secret", f"kept in {kept}" + ("" if private else "; others can read it: chmod 600"))
 
 
-def _disk(settings: Settings) -> Iterator[Finding]:
+def _disk(settings: ServerSettings) -> Iterator[Finding]:
     folder = _path(settings).parent
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
@@ -90,7 +90,7 @@ def _sync(probe: Path) -> float:
         return time.perf_counter() - start
 
 
-def _database(settings: Settings) -> Iterator[Finding]:
+def _database(settings: ServerSettings) -> Iterator[Finding]:
     path = _path(settings)
     if not path.exists():
         yield Finding(True, "database", f"{path} will be made at the first start")
@@ -100,8 +100,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
     yield Finding(version <= schema_version(), "schema", f"{version}; this version knows up to {schema_version()}")
 
 
-def _path(settings: Settings) -> Path:
+def _path(settings: ServerSettings) -> Path:
     return sqlite_path(settings.database_url)
 
 
-_CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_system, _secret, _disk, _database)
+_CHECKS: tuple[Callable[[ServerSettings], Iterator[Finding]], ...] = (_system, _secret, _disk, _database)

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from veche import __version__
+from veche.app import DIALECTS
 from veche.cli import demo, doctor, user
 from veche.cli.database import Url, open_database
 from veche.cli.serve import BindError, bind_all, serve, url_of
@@ -50,8 +51,10 @@ def serve_command(
 ) -> None:
     """Serve the chat until it is stopped."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = read_settings(host=host, port=port, bind=tuple(bind) if bind else None, database_url=database_url)
-    listeners = bind_all(settings)
+    settings = read_settings(
+        DIALECTS, host=host, port=port, bind=tuple(bind) if bind else None, database_url=database_url
+    )
+    listeners = bind_all(settings.server)
     where = " and ".join(url_of(listener) for listener in listeners)
     greeting = f"[bold green]Veche {__version__}[/] is on {where} - open it in a browser."
     serve(settings, listeners, lambda: out.print(greeting, highlight=False, soft_wrap=True))
@@ -88,7 +91,7 @@ def demo_command(database_url: Url = None) -> None:
 @app.command("doctor")
 def doctor_command(database_url: Url = None) -> None:
     """Look at what usually goes wrong, and say what to do."""
-    findings = doctor.examine(read_settings(database_url=database_url))
+    findings = doctor.examine(read_settings(DIALECTS, database_url=database_url).server)
     doctor.show(findings, out)
     if not all(finding.good for finding in findings):
         raise SystemExit(1)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import uvicorn
 
 from veche.app import Server
-from veche.settings import Settings
+from veche.settings import ServerSettings, Settings
 from veche.storage.database import Database
 from veche.wire.http import BoundedHttp
 from veche.wire.websocket import WebSocket
@@ -66,7 +66,7 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def bind_all(settings: Settings) -> list[socket.socket]:
+def bind_all(settings: ServerSettings) -> list[socket.socket]:
     """Take every address of `bind`, or else the one of `host` and `port`."""
     addresses = [_address(text) for text in settings.bind] or [(settings.host, settings.port)]
     listeners: list[socket.socket] = []
@@ -97,7 +97,7 @@ def serve(settings: Settings, listeners: list[socket.socket], started: Callable[
     """Serve until SIGTERM or SIGINT, then drain and return; `started` is called when the first may connect."""
     raise_file_limit()
     sys.setswitchinterval(SWITCH_WITHIN)
-    database = Database(settings.database_url, serving=True)
+    database = Database(settings.server.database_url, serving=True)
     database.migrate()
     server = Server(settings, database)
     config = uvicorn.Config(

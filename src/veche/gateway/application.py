@@ -16,8 +16,8 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from veche.gateway.dialect import Dialect, detail
-from veche.gateway.http import BodyLimit, Mounted, RawResponse, SafeHeaders, is_at, reply, response
+from veche.gateway.dialect import Mounted, detail
+from veche.gateway.http import Applications, BodyLimit, RawResponse, SafeHeaders, is_at, reply, response
 from veche.gateway.openapi import TITLE, document_of
 from veche.wire.handler import Accept, Routes
 from veche.wire.handshake import Upgrade, UpgradeRefused
@@ -25,7 +25,7 @@ from veche.wire.handshake import Upgrade, UpgradeRefused
 Life = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 
-def web_of(dialects: Sequence[Dialect], life: Life) -> FastAPI:
+def web_of(dialects: Sequence[Mounted], life: Life) -> FastAPI:
     """Put the REST of all dialects together; `life` is the application's lifespan."""
     app = FastAPIOffline(title=TITLE, lifespan=life, redirect_slashes=False)
     app.openapi = functools.cache(functools.partial(document_of, dialects))  # type: ignore[method-assign]
@@ -44,19 +44,19 @@ def web_of(dialects: Sequence[Dialect], life: Life) -> FastAPI:
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
     )
-    app.add_middleware(Mounted, mounts=_mounts(dialects))
+    app.add_middleware(Applications, applications=_applications(dialects))
     return app
 
 
-def _mounts(dialects: Sequence[Dialect]) -> dict[str, ASGIApp]:
+def _applications(dialects: Sequence[Mounted]) -> dict[str, ASGIApp]:
     found: dict[str, ASGIApp] = {}
     for dialect in dialects:
-        found |= dialect.mounts
-        found |= {f"/{dialect.name}{path}": app for path, app in dialect.mounts.items()}
+        found |= dialect.applications
+        found |= {f"/{dialect.name}{path}": app for path, app in dialect.applications.items()}
     return found
 
 
-def sockets_of(dialects: Sequence[Dialect]) -> Routes:
+def sockets_of(dialects: Sequence[Mounted]) -> Routes:
     """Put the WebSockets of all dialects together."""
     table: dict[str, Accept] = {}
     for dialect in dialects:
@@ -83,7 +83,7 @@ async def _healthz() -> Response:
 class _Plain:
     """What no route answers, in the form of the contract whose path it is, or of the only one."""
 
-    def __init__(self, dialects: Sequence[Dialect]) -> None:
+    def __init__(self, dialects: Sequence[Mounted]) -> None:
         self._dialects = dialects
 
     def answer(self, path: str, status: int, sentence: str) -> RawResponse:
@@ -115,7 +115,7 @@ def _methods(request: Request) -> set[str]:
 class SharedPaths:
     """Sends a POST to a path that several dialects claim to the one for which its body is."""
 
-    def __init__(self, app: ASGIApp, dialects: Sequence[Dialect]) -> None:
+    def __init__(self, app: ASGIApp, dialects: Sequence[Mounted]) -> None:
         self._app = app
         paths = {path for dialect in dialects for path in dialect.claims}
         claimants = {path: [dialect for dialect in dialects if path in dialect.claims] for path in paths}
@@ -135,7 +135,7 @@ class SharedPaths:
         path = f"/{dialect.name}{scope['path']}"
         await self._app({**scope, "path": path, "raw_path": path.encode()}, _replay(body, receive), send)
 
-    def _choose(self, path: str, body: bytes) -> Dialect | None:
+    def _choose(self, path: str, body: bytes) -> Mounted | None:
         try:
             found = json.loads(body)
         except (ValueError, RecursionError):

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from veche.core.errors import ChatError
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
+from veche.wire.heartbeat import Heartbeats
 from veche.wire.proxy import Trusted, client_address
 
 MAX_BODY = 65_536
@@ -82,6 +83,11 @@ def address_of(request: Request) -> str:
     return client_address(peer, ", ".join(request.headers.getlist("x-forwarded-for")) or None, trusted)
 
 
+def heartbeats_of(request: Request) -> Heartbeats:
+    """Find the heartbeats of the server that is asked."""
+    return cast(Heartbeats, request.app.state.heartbeats)
+
+
 ChatOf = Annotated[Chat, Depends(chat_of)]
 AccountsOf = Annotated[Accounts, Depends(accounts_of)]
 AddressOf = Annotated[str, Depends(address_of)]
@@ -90,6 +96,7 @@ BearerOf = Annotated[
     Depends(HTTPBearer(auto_error=False, description="The token of `login`.")),
 ]
 """None where the request has no bearer token."""
+HeartbeatsOf = Annotated[Heartbeats, Depends(heartbeats_of)]
 
 
 def route_class(
@@ -127,20 +134,20 @@ def is_at(path: str, place: str) -> bool:
     return path == place or path.startswith(f"{place}/")
 
 
-class Mounted:
-    """Hands what is asked at a path of `mounts`, or below it, to the application there.
+class Applications:
+    """Passes a request at a path of `applications`, or below it, to the application there.
 
     It comes as it is: CORS, bounds and headers are that application's own.
     """
 
-    def __init__(self, app: ASGIApp, mounts: Mapping[str, ASGIApp]) -> None:
+    def __init__(self, app: ASGIApp, applications: Mapping[str, ASGIApp]) -> None:
         self._app = app
-        self._mounts = mounts
+        self._applications = applications
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
         if scope["type"] == "http":
-            for path, mounted in self._mounts.items():
+            for path, mounted in self._applications.items():
                 if is_at(scope["path"], path):
                     app = mounted
         await app(scope, receive, send)

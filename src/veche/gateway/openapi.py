@@ -12,7 +12,7 @@ from typing import Any
 from fastapi.openapi.utils import get_openapi
 
 from veche import __version__
-from veche.gateway.dialect import Dialect
+from veche.gateway.dialect import Mounted
 from veche.gateway.examples import Example
 
 Json = dict[str, Any]
@@ -22,7 +22,7 @@ FASTAPIS = ("HTTPValidationError", "ValidationError")  # refusals as FastAPI thi
 ABOUT = "One log behind many contracts: people who come through different dialects talk in the same rooms."
 
 
-def document_of(dialects: Sequence[Dialect]) -> Json:
+def document_of(dialects: Sequence[Mounted]) -> Json:
     """Make the document."""
     groups = [{"name": dialect.name, "description": dialect.about} for dialect in dialects]
     whole = _of_routes([]) | {"tags": groups, "paths": {}, "components": {"schemas": {}, "securitySchemes": {}}}
@@ -41,7 +41,7 @@ def _of_routes(routes: Sequence[Any]) -> Json:
     return get_openapi(title=TITLE, version=__version__, description=ABOUT, routes=routes)
 
 
-def _group(dialect: Dialect) -> Json:
+def _group(dialect: Mounted) -> Json:
     """Make what one dialect adds, its components named after it."""
     made = _of_routes([route for router in dialect.routers for route in router.routes])
     prefix = "#/components/schemas/"

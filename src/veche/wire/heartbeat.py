@@ -36,6 +36,7 @@ class Heartbeats:
     """
 
     def __init__(self, interval: float = 25.0, timeout: float = 10.0, stall: float = 30.0) -> None:
+        self.interval, self.timeout = interval, timeout
         self._tick = interval / SLOTS
         self._wait = max(1, math.ceil(timeout / self._tick))
         if self._wait >= SLOTS:

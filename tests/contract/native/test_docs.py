@@ -18,7 +18,8 @@ from veche.core.rooms import Kind
 from veche.dialects.native import frames as native_frames
 from veche.dialects.native import rest
 from veche.dialects.native.errors import STATUS
-from veche.dialects.native.limits import LIMITS
+from veche.dialects.native.limits import limits_of
+from veche.wire.heartbeat import Heartbeats
 
 from . import page
 from .people import PASSWORD, Frame, Person, ask, hear, hear_out
@@ -210,7 +211,7 @@ def numbers(text: str) -> list[int]:
 
 
 def test_the_limits_are_those_of_the_server(seen: Seen) -> None:
-    assert seen.limits == LIMITS
+    assert seen.limits == limits_of(Heartbeats())
     rows = {re.sub("`", "", row[0]): row[1] for row in page.table("Limits")}
     assert numbers(rows["text"])[1] == seen.limits["text_bytes"]
     assert numbers(rows["client_message_id"])[1] == seen.limits["client_message_id_length"]

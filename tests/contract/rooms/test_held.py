@@ -19,7 +19,7 @@ from veche.dialects.rooms.socket import MAX_HELD, RoomsHandler
 from veche.hub.hub import Hub
 from veche.service.accounts import Login
 
-OPTIONS = Options("system", "error", 2000)
+OPTIONS = Options()
 
 
 class Recorded:

@@ -1,23 +1,24 @@
-"""The channels contract as it is mounted."""
+"""The channels dialect: what it declares, and what it serves."""
 
 from functools import partial
 
 from veche.dialects.channels.echo import Echo
+from veche.dialects.channels.legacy import LEGACY
 from veche.dialects.channels.links import ECHO, PUBLIC, Links
 from veche.dialects.channels.options import Options
 from veche.dialects.channels.public import Public
 from veche.dialects.channels.rest import routers_of
 from veche.dialects.channels.socket import Accept
-from veche.gateway.dialect import Dialect, Parts
+from veche.gateway.dialect import Dialect, Mounted, Parts
 from veche.gateway.examples import examples_beside
 
 
-def dialect(parts: Parts, options: Options) -> Dialect:
-    """Open it, at both spellings. A body with a username and no e-mail is for it."""
+def mount(parts: Parts, options: Options) -> Mounted:
+    """Make what it serves, at both spellings. A body with a username and no e-mail is for it."""
     links = Links(parts.accounts, options)
     echo = partial(Echo.open, parts.chat, options.upstream)
     public = partial(Public.open, parts.lobby_seq)
-    return Dialect(
+    return Mounted(
         "channels",
         routers=routers_of(links),
         sockets={
@@ -31,3 +32,6 @@ def dialect(parts: Parts, options: Options) -> Dialect:
         about="An echo that remembers and a public channel, on WebSockets whose links are asked for here.",
         examples=examples_beside(__file__),
     )
+
+
+DIALECT = Dialect("channels", Options, mount, LEGACY)

@@ -1,6 +1,10 @@
-"""What an operator may choose about the channels contract."""
+"""What an operator may choose about the channels dialect."""
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from veche.gateway.options import Alias, DialectOptions, TokenSeconds
 
 
 class Target(NamedTuple):
@@ -10,9 +14,25 @@ class Target(NamedTuple):
     greets: bool
 
 
-class Options(NamedTuple):
-    """`host`: what links name instead of the request's own host and port, where it is not empty."""
+class Options(DialectOptions):
+    """Its settings."""
 
-    open_links: bool
-    host: str
-    upstream: Target | None  # None: we are the echo
+    token_seconds: TokenSeconds = 30 * 60
+    open_links: bool = Field(
+        False, description="Let whoever knows a name in by its bare link, as long as that person is signed in."
+    )
+    host: str = Field("", description="The HOST:PORT that links to channels name; without it that of the request.")
+    echo_proxy: Annotated[bool, Alias("VECHE_ECHO_PROXY")] = Field(
+        False, description="Let an upstream WebSocket answer in the echo's place."
+    )
+    echo_upstream: Annotated[str, Alias("VECHE_ECHO_UPSTREAM")] = Field(
+        "wss://echo.websocket.org", pattern="^wss?://", description="The upstream of the echo, a ws:// or wss:// URL."
+    )
+    echo_upstream_greets: Annotated[bool, Alias("VECHE_ECHO_UPSTREAM_GREETS")] = Field(
+        True, description="Whether the upstream's first message on a connection is a greeting and no answer."
+    )
+
+    @property
+    def upstream(self) -> Target | None:
+        """The upstream of the echo; None: we are the echo."""
+        return Target(self.echo_upstream, self.echo_upstream_greets) if self.echo_proxy else None

@@ -1,15 +1,16 @@
-"""The dispatch contract as it is mounted."""
+"""The dispatch dialect: what it declares, and what it serves."""
 
 from veche.dialects.dispatch import rest
 from veche.dialects.dispatch.errors import plain
+from veche.dialects.dispatch.options import Options
 from veche.dialects.dispatch.socket import Accept
-from veche.gateway.dialect import Dialect, Parts
+from veche.gateway.dialect import Dialect, Mounted, Parts
 from veche.gateway.examples import examples_beside
 
 
-def dialect(parts: Parts) -> Dialect:
-    """Open it; it shares no path."""
-    return Dialect(
+def mount(parts: Parts, options: Options) -> Mounted:
+    """Make what it serves; it shares no path."""
+    return Mounted(
         "dispatch",
         routers=(rest.router,),
         sockets={"/connect": Accept(parts.chat, parts.accounts)},
@@ -18,3 +19,6 @@ def dialect(parts: Parts) -> Dialect:
         about="One room for everybody, from a terminal: bare words, and raw text on the WebSocket `/connect`.",
         examples=examples_beside(__file__),
     )
+
+
+DIALECT = Dialect("dispatch", Options, mount)

@@ -3,6 +3,7 @@
 from veche.core.errors import ChatError, Code
 from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text, mixes_scripts
 from veche.gateway.client import MAX_WAITING
+from veche.wire.heartbeat import Heartbeats
 
 MAX_TEXT_BYTES = 16_384
 MAX_FRAME_BYTES = 65_536
@@ -25,8 +26,6 @@ LIMITS = {
     "replay_events": MAX_REPLAY,
     "waiting_commands": MAX_WAITING,
     "hello_within_ms": 5000,
-    "ping_interval_ms": 25_000,
-    "pong_timeout_ms": 10_000,
 }
 
 _COMMON = frozenset(
@@ -35,6 +34,15 @@ _COMMON = frozenset(
     "abcd1234 abc12345 asdfghjk zaq12wsx qazwsxedc computer starwars whatever 00000000 12341234 87654321 88888888 "
     "changeme internet michelle jennifer".split()
 )
+
+
+def limits_of(heartbeats: Heartbeats) -> dict[str, object]:
+    """Tell the limits of a server: those of the contract, and its own heartbeat."""
+    return {
+        **LIMITS,
+        "ping_interval_ms": round(heartbeats.interval * 1000),
+        "pong_timeout_ms": round(heartbeats.timeout * 1000),
+    }
 
 
 def check_text_size(text: str) -> None:

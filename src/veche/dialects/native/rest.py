@@ -14,16 +14,16 @@ from veche.core.rooms import Kind
 from veche.dialects.native.encode import message_out
 from veche.dialects.native.errors import invalid, problem
 from veche.dialects.native.limits import (
-    LIMITS,
     MAX_PAGE,
     check_password,
     check_person_name,
     check_room_name,
     check_text_size,
     check_username,
+    limits_of,
 )
 from veche.dialects.native.views import account_out, member_out, room_out
-from veche.gateway.http import AccountsOf, AddressOf, ChatOf, RawResponse, reply, route_class
+from veche.gateway.http import AccountsOf, AddressOf, ChatOf, HeartbeatsOf, RawResponse, reply, route_class
 from veche.service.accounts import Accounts, Login
 
 
@@ -275,9 +275,9 @@ async def read(room_id: Id, body: ReadBody, login: LoginOf, chat: ChatOf) -> Res
 
 
 @router.get("/limits")
-async def limits() -> Response:
+async def limits(heartbeats: HeartbeatsOf) -> Response:
     """Look at what is bounded, and how."""
-    return reply(LIMITS)
+    return reply(limits_of(heartbeats))
 
 
 def _after(cursor: str | None) -> int:

@@ -1,16 +1,17 @@
-"""The rooms contract as it is mounted."""
+"""The rooms dialect: what it declares, and what it serves."""
 
 from veche.dialects.rooms import rest
 from veche.dialects.rooms.errors import plain
+from veche.dialects.rooms.legacy import LEGACY
 from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.socket import Accept
-from veche.gateway.dialect import Dialect, Parts
+from veche.gateway.dialect import Dialect, Mounted, Parts
 from veche.gateway.examples import examples_beside
 
 
-def dialect(parts: Parts, options: Options) -> Dialect:
-    """Open it. A body with a username and an e-mail is for it, in whatever case its keys are."""
-    return Dialect(
+def mount(parts: Parts, options: Options) -> Mounted:
+    """Make what it serves. A body with a username and an e-mail is for it, in whatever case its keys are."""
+    return Mounted(
         "rooms",
         routers=(rest.router,),
         sockets={"/ws": Accept(parts.chat, parts.accounts, options)},
@@ -20,3 +21,6 @@ def dialect(parts: Parts, options: Options) -> Dialect:
         about="Rooms by number, a bare token in `Authorization`, a WebSocket at `/ws?token=` in one room at a time.",
         examples=examples_beside(__file__),
     )
+
+
+DIALECT = Dialect("rooms", Options, mount, LEGACY)

@@ -1,18 +1,18 @@
-"""The socketio contract as it is mounted."""
+"""The socketio dialect: what it declares, and what it serves."""
 
 from veche.dialects.socketio import rest
 from veche.dialects.socketio.errors import plain
 from veche.dialects.socketio.options import Options
 from veche.dialects.socketio.socket import SocketioHandler
-from veche.gateway.dialect import Dialect, Parts
+from veche.gateway.dialect import Dialect, Mounted, Parts
 from veche.gateway.examples import examples_beside
 from veche.wire.socketio import Namespaces, Polling, Server, WebSocketAccept
 
 PING_INTERVAL, PING_TIMEOUT = 25.0, 20.0  # seconds; the handshake tells them to the client
 
 
-def dialect(parts: Parts, options: Options) -> Dialect:
-    """Open it; it shares no path."""
+def mount(parts: Parts, options: Options) -> Mounted:
+    """Make what it serves; it shares no path."""
 
     def handler() -> SocketioHandler:
         return SocketioHandler(parts.chat, parts.accounts, options.anonymous)
@@ -21,17 +21,20 @@ def dialect(parts: Parts, options: Options) -> Dialect:
         lambda session: Namespaces(session, {"/": handler}),
         ping_interval=PING_INTERVAL,
         ping_timeout=PING_TIMEOUT,
-        origins=options.origins,
-        trusted=options.trusted,
+        origins=parts.origins,
+        trusted=parts.trusted,
     )
-    return Dialect(
+    return Mounted(
         "socketio",
         routers=(rest.router_of(options.anonymous),),
         sockets={"/socket.io/": WebSocketAccept(engine)},
-        mounts={"/socket.io": Polling(engine)},
+        applications={"/socket.io": Polling(engine)},
         plain=plain,
         owns=("/api/auth", "/api/users", "/api/messages"),
         drain=engine.drain,
         about="One room for everybody over Socket.IO at `/socket.io/`.",
         examples=examples_beside(__file__),
     )
+
+
+DIALECT = Dialect("socketio", Options, mount)

@@ -1,13 +1,14 @@
-"""What an operator may choose about the socketio contract."""
+"""What an operator may choose about the socketio dialect."""
 
-from typing import NamedTuple
+from pydantic import Field
 
-from veche.wire.proxy import Trusted
+from veche.gateway.options import DialectOptions, TokenSeconds
 
 
-class Options(NamedTuple):
-    """Whether who has no token is let in, whose pages may connect (None: all), and which proxies are believed."""
+class Options(DialectOptions):
+    """Its settings."""
 
-    anonymous: bool
-    origins: frozenset[str] | None
-    trusted: Trusted
+    token_seconds: TokenSeconds = 7 * 24 * 3600
+    anonymous: bool = Field(
+        False, description="Let people without a token into socketio, under whatever name they say, as its page needs."
+    )

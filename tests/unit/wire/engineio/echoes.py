@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from veche.gateway.http import Mounted
+from veche.gateway.http import Applications
 from veche.wire.engineio import EngineConnection, Polling, Server, WebSocketAccept
 from veche.wire.handler import WIRE, Accept, Wire
 from veche.wire.handshake import Upgrade
@@ -71,7 +71,7 @@ class App:
         self.engine = Server(EngineEcho, **times)
         self.sockets = Server(lambda connection: Namespaces(connection, namespaces), **times)
         mounts = {"/engine.io": Polling(self.engine), "/socket.io": Polling(self.sockets)}
-        self._app = Mounted(self._rest, mounts)  # type: ignore[arg-type]
+        self._app = Applications(self._rest, mounts)  # type: ignore[arg-type]
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:

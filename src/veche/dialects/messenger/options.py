@@ -1,0 +1,9 @@
+"""What an operator may choose about the messenger dialect."""
+
+from veche.gateway.options import DialectOptions, TokenSeconds
+
+
+class Options(DialectOptions):
+    """Its settings."""
+
+    token_seconds: TokenSeconds = 60 * 3600

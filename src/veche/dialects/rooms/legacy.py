@@ -1,0 +1,55 @@
+"""The legacy name of the rooms dialect: CONFIG_PATH names the YAML file of its original server."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from veche.gateway.legacy import Legacy, LegacyError, signing_key
+
+NAMES = {
+    "CONFIG_PATH": "a YAML file: `pkg.system_username`, `pkg.error_username`, `http.host`, `http.port`, "
+    "`websocket.msg_max_length`, `websocket.check_origin`, `websocket.allowed_origins`, `jwt.secret`, `jwt.expire`",
+}
+
+
+def _read(environ: Mapping[str, str]) -> dict[str, object]:
+    if (path := environ.get("CONFIG_PATH")) is None:
+        return {}
+    try:
+        file = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise LegacyError(f"CONFIG_PATH: {path} cannot be read: {error}.") from None
+    pkg, http, socket, jwt = (_section(file, name) for name in ("pkg", "http", "websocket", "jwt"))
+    if socket.get("check_origin") and not socket.get("allowed_origins"):
+        raise LegacyError("websocket.check_origin needs websocket.allowed_origins: which pages may connect.")
+    return {
+        "VECHE_HOST": http.get("host"),
+        "VECHE_PORT": http.get("port"),
+        "VECHE_ROOMS_SYSTEM_NAME": pkg.get("system_username"),
+        "VECHE_ROOMS_ERROR_NAME": pkg.get("error_username"),
+        "VECHE_ROOMS_TEXT_BYTES": socket.get("msg_max_length"),
+        "VECHE_ORIGINS": tuple(socket.get("allowed_origins") or ()) if socket.get("check_origin") else None,
+        "VECHE_ROOMS_TOKEN_SECONDS": _seconds(jwt.get("expire")),
+        "VECHE_SECRET": signing_key(environ, "jwt.secret", str(jwt["secret"])) if jwt.get("secret") else None,
+    }
+
+
+def _section(file: object, name: str) -> dict[str, Any]:
+    section = file.get(name) if isinstance(file, dict) else None
+    return section if isinstance(section, dict) else {}
+
+
+def _seconds(duration: object) -> int | None:
+    """Read a duration as Go writes it (`24h`, `1h30m`, `90s`)."""
+    if duration is None:
+        return None
+    parts = re.findall(r"([0-9]+)([hms])", str(duration))
+    if not parts or "".join(number + unit for number, unit in parts) != str(duration):
+        raise LegacyError(f"jwt.expire: {duration!r} is no duration like 24h or 90m.")
+    return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts)
+
+
+LEGACY = Legacy(NAMES, _read)

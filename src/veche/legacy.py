@@ -1,0 +1,58 @@
+"""The legacy names of the server as a whole. The legacy names of one dialect stand in its folder."""
+
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from veche.gateway.legacy import Legacy, LegacyError, signing_key
+
+SECRETS = ("JWT_SECRET", "SECRET_KEY", "JWT_SECRET_KEY")
+
+NAMES = {
+    "APP_HOST": "`VECHE_HOST`, where it is an address or `localhost`",
+    "APP_PORT": "`VECHE_PORT`",
+    "PORT": "`VECHE_PORT`, where there is no `APP_PORT`",
+    "DATABASE_URL": "`VECHE_DATABASE_URL`",
+    "POSTGRES_HOST": "with `POSTGRES_DB` or `POSTGRES_NAME`: `VECHE_DATABASE_URL`, where there is no `DATABASE_URL`",
+    "POSTGRES_PORT": "its port",
+    "POSTGRES_USER": "its user",
+    "POSTGRES_PASSWORD": "its password",
+    "JWT_SECRET": "`VECHE_SECRET`, 16 bytes or more and none that everybody knows",
+    "SECRET_KEY": "the same",
+    "JWT_SECRET_KEY": "the same",
+    "JWT_ALGORITHM": "HS256, or the start is refused",
+}
+
+
+def _read(environ: Mapping[str, str]) -> dict[str, object]:
+    if environ.get("JWT_ALGORITHM", "HS256") != "HS256":
+        raise LegacyError("JWT_ALGORITHM: tokens are signed with HS256.")
+    keys = [signing_key(environ, name, environ[name]) for name in SECRETS if name in environ]
+    return {
+        "VECHE_HOST": _listening(environ.get("APP_HOST")),
+        "VECHE_PORT": environ.get("APP_PORT") or environ.get("PORT"),
+        "VECHE_DATABASE_URL": environ.get("DATABASE_URL") or _postgres(environ),
+        "VECHE_SECRET": keys[0] if keys else None,
+    }
+
+
+def _listening(host: str | None) -> str | None:
+    """APP_HOST is an address to listen on, or a name that only the links of channels use."""
+    try:
+        return str(ipaddress.ip_address(host or ""))
+    except ValueError:
+        return "127.0.0.1" if host == "localhost" else None
+
+
+def _postgres(environ: Mapping[str, str]) -> str | None:
+    host = environ.get("POSTGRES_HOST")
+    name = environ.get("POSTGRES_DB") or environ.get("POSTGRES_NAME")
+    if not (host and name):
+        return None
+    user, password = (quote(environ.get(f"POSTGRES_{part}", ""), safe="") for part in ("USER", "PASSWORD"))
+    who = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    port = f":{environ['POSTGRES_PORT']}" if "POSTGRES_PORT" in environ else ""
+    return f"postgresql://{who}{host}{port}/{quote(name, safe='')}"
+
+
+LEGACY = Legacy(NAMES, _read)
