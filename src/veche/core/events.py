@@ -50,13 +50,17 @@ class MemberLeft(msgspec.Struct, frozen=True, gc=False):
 
 
 class RoomEntered(msgspec.Struct, frozen=True, gc=False):
-    """You are in a room now, whose log goes on after `room_seq` (the account's log)."""
+    """You are in a room now, whose log goes on after `room_seq` (the account's log).
+
+    `peer` is the other person of a direct room. It is not stored: the room's `direct_key` says who it is.
+    """
 
     log_id: LogId
     seq: int
     room: Room
     room_seq: int
     at: int
+    peer: Person | None = None
 
 
 class RoomExited(msgspec.Struct, frozen=True, gc=False):

@@ -69,3 +69,9 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 def direct_key(one: int, other: int) -> str:
     """Name the pair of two people, whoever comes first."""
     return f"{min(one, other)}:{max(one, other)}"
+
+
+def direct_peer(key: str, account_id: int) -> int:
+    """Return the other account of a pair."""
+    low, high = map(int, key.split(":"))
+    return high if low == account_id else low

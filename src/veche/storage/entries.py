@@ -29,8 +29,11 @@ def event_row(event: e.Event) -> dict[str, Any] | None:
     }
 
 
-def event_of(row: Any, person: Person | None, room: Room | None) -> e.LogEvent:
-    """Make the event of a row (log_id, seq, kind, created_at, account_id, room_id, data) and whom and what it names."""
+def event_of(row: Any, person: Person | None, room: Room | None, peer: Person | None) -> e.LogEvent:
+    """Make the event of a row (log_id, seq, kind, created_at, account_id, room_id, data) and whom and what it names.
+
+    `peer` is the other person where `room` is a direct room of the log's account.
+    """
     log_id, seq, kind, at, _, room_id, raw = row
     data = msgspec.json.decode(raw)
     match kind:
@@ -39,7 +42,7 @@ def event_of(row: Any, person: Person | None, room: Room | None) -> e.LogEvent:
         case "left" if person is not None:
             return e.MemberLeft(log_id, seq, person, data["by"], at)
         case "entered" if room is not None:
-            return e.RoomEntered(log_id, seq, room, data["seq"], at)
+            return e.RoomEntered(log_id, seq, room, data["seq"], at, peer)
         case "exited":
             return e.RoomExited(log_id, seq, room_id, at)
         case "read":

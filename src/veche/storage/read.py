@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Select, and_, func, select
 
 from veche.core.accounts import RESERVED_IDS, Account, Person, Session
 from veche.core.events import LogEvent, Message
-from veche.core.rooms import LOBBY_ID, PUBLIC, Head, Kind, LogId, Role, Room, account_log
+from veche.core.rooms import LOBBY_ID, PUBLIC, Head, Kind, LogId, Role, Room, account_log, direct_peer
 from veche.core.text import handle_of, size_of
 from veche.core.views import EchoLine, MemberView, MessagePage, RoomView, Welcome
 from veche.storage import schema as t
@@ -152,14 +152,9 @@ def _views(connection: Connection, account_id: int, query: Select[tuple[object, 
 
 
 def _peers(connection: Connection, account_id: int, rooms: list[Room]) -> dict[int, Person]:
-    others = {room.id: _other(room.direct_key, account_id) for room in rooms if room.direct_key}
+    others = {room.id: direct_peer(room.direct_key, account_id) for room in rooms if room.direct_key}
     faces = people(connection, others.values()) if others else {}
     return {room_id: faces[other] for room_id, other in others.items() if other in faces}
-
-
-def _other(key: str, account_id: int) -> int:
-    low, high = map(int, key.split(":"))
-    return high if low == account_id else low
 
 
 def people(connection: Connection, account_ids: Iterable[int]) -> dict[int, Person]:
@@ -301,4 +296,5 @@ def _events_between(connection: Connection, log_id: LogId, after: int, upto: int
     faces = people(connection, {row.account_id for row in found if row.account_id is not None})
     named = {row.room_id for row in found if row.room_id is not None}
     rooms = {row[0]: room_of(row) for row in rows(connection, _rooms, named)}
-    return [event_of(row, faces.get(row.account_id), rooms.get(row.room_id)) for row in found]
+    peers = _peers(connection, -log_id, list(rooms.values()))
+    return [event_of(row, faces.get(row.account_id), rooms.get(row.room_id), peers.get(row.room_id)) for row in found]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from veche.core import commands as c
-from veche.core.events import LogEvent, Message
+from veche.core.events import LogEvent, Message, RoomEntered
 from veche.core.rooms import LOBBY_ID, Kind
 from veche.storage import read
 from veche.storage.database import Database
@@ -194,6 +194,17 @@ def test_a_direct_room_shows_the_other_one(town: Town) -> None:
     with town.database.reading() as connection:
         names = [view.name for account in (1, 2) if (view := read.room(connection, room_id, account))]
     assert names == ["bob", "ann"]
+
+
+def test_an_own_log_names_the_other_one_of_a_direct_room(town: Town) -> None:
+    town.do(c.CreateRoom(1, Kind.DIRECT, "", (2,)))
+    with town.database.reading() as connection:
+        for account_id, other in ((1, "bob"), (2, "ann")):
+            *others, last = read.entries(connection, -account_id, 0, town.head(-account_id), 200)
+            assert isinstance(last, RoomEntered)
+            assert last.peer is not None
+            assert last.peer.name == other
+            assert [event.peer for event in others if isinstance(event, RoomEntered)] == [None, None]
 
 
 def test_people_and_rooms_come_by_pages(town: Town) -> None:

@@ -22,7 +22,7 @@ from veche.core import commands as c
 from veche.core.accounts import Person
 from veche.core.decide import check, decide
 from veche.core.errors import ChatError, Code
-from veche.core.events import LOGGED, LogEvent, MemberJoined, MemberLeft, Message
+from veche.core.events import LOGGED, LogEvent, MemberJoined, MemberLeft, Message, RoomEntered
 from veche.core.rooms import LOBBY_ID, Kind
 from veche.storage import read
 from veche.storage.database import Database
@@ -113,6 +113,8 @@ def faceless(event: Any) -> Any:
         return msgspec.structs.replace(event, person=Person(event.person.id, "", ""), read_count=0)
     if isinstance(event, MemberLeft):
         return msgspec.structs.replace(event, person=Person(event.person.id, "", ""))
+    if isinstance(event, RoomEntered) and event.peer is not None:
+        return msgspec.structs.replace(event, peer=Person(event.peer.id, "", ""))
     return event
 
 

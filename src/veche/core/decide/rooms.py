@@ -5,7 +5,7 @@ from veche.core.commands import AddMember, CreateRoom, Entered, JoinRoom, LeaveR
 from veche.core.errors import ChatError, Code
 from veche.core.events import MemberJoined, MemberLeft, RoomCreated, RoomEntered, RoomExited
 from veche.core.needs import Needs
-from veche.core.rooms import PUBLIC, Kind, Member, Role, Room, account_log, direct_key
+from veche.core.rooms import PUBLIC, Kind, Member, Role, Room, account_log, direct_key, direct_peer
 from veche.core.state import State
 from veche.core.text import check_name
 
@@ -120,7 +120,8 @@ def _owned(state: State, room_id: int, by: int) -> Room:
 def _enter(state: State, room: Room, account: Account, by: Account, at: int) -> None:
     role = Role.OWNER if account.id == room.creator_id else Role.MEMBER  # who comes back owns it still
     own, head = account_log(account.id), state.heads[room.id]
-    state.record(RoomEntered(own, state.next_seq(own), room, head.last_seq, at))
+    peer = state.account(direct_peer(room.direct_key, account.id)).person if room.direct_key else None
+    state.record(RoomEntered(own, state.next_seq(own), room, head.last_seq, at, peer))
     state.record(MemberJoined(room.id, head.last_seq + 1, account.person, role, by.id, at, head.message_count))
 
 
