@@ -17,7 +17,6 @@ from veche.core.events import (
     RoomExited,
     SessionsEnded,
 )
-from veche.core.rooms import Room
 from veche.hub.subscriber import Serializer
 from veche.wire.frames import text_frame
 
@@ -59,8 +58,10 @@ def message_out(message: Message) -> MessageOut:
     )
 
 
-def _room_entered(room: Room, head_seq: int) -> dict[str, Any]:
-    return {"id": room.id, "kind": room.kind, "name": room.name, "head_seq": head_seq}
+def _room_entered(event: RoomEntered) -> dict[str, Any]:
+    room = event.room
+    name = room.name or (event.peer.name if event.peer else "")
+    return {"id": room.id, "kind": room.kind, "name": name, "head_seq": event.room_seq}
 
 
 def event_out(event: LogEvent) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def event_out(event: LogEvent) -> dict[str, Any]:
         case MemberLeft():
             return {"left": _change(event)}
         case RoomEntered():
-            return _me(event, "joined", {"room": _room_entered(event.room, event.room_seq)})
+            return _me(event, "joined", {"room": _room_entered(event)})
         case RoomExited():
             return _me(event, "left", {"room_id": event.room_id})
         case ReadMoved():
