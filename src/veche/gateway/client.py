@@ -45,6 +45,11 @@ class Seat:
         if not self.ended:
             self._chat.hub.subscribe(self.subscriber, log_id, serializer, after, promised)
 
+    def begin(self, own_seq: int) -> None:
+        """Follow the account's own log from the entry after `own_seq`; harmless once the seat was left."""
+        if not self.ended:
+            self._chat.hub.begin(self.subscriber, own_seq)
+
     def stop_hearing(self, log_id: LogId) -> None:
         """Hear a log no more; what was announced before is written before."""
         self._chat.hub.unsubscribe(self.subscriber, log_id)
