@@ -40,6 +40,17 @@ def test_a_direct_room_is_made_once_whoever_asks(town: Town, people: People) -> 
     assert town.news == []
 
 
+def test_who_enters_a_direct_room_is_told_who_the_other_one_is(town: Town, people: People) -> None:
+    town.do(c.CreateRoom(people.ann, Kind.DIRECT, "", (people.bob,)))
+    peers = {-event.log_id: event.peer for event in town.news if isinstance(event, RoomEntered)}
+    assert {account_id: peer and peer.username for account_id, peer in peers.items()} == {
+        people.ann: "bob",
+        people.bob: "ann",
+    }
+    town.room(people.ann, Kind.GROUP, people.bob)
+    assert [event.peer for event in town.news if isinstance(event, RoomEntered)] == [None, None]
+
+
 @pytest.mark.parametrize("others", [(), (1,), (2, 3), (1, 2, 3)])
 def test_a_direct_room_has_one_other_member(town: Town, people: People, others: tuple[int, ...]) -> None:
     assert town.refuses(c.by(1, c.CreateRoom(Kind.DIRECT, "", others))).code is Code.INVALID

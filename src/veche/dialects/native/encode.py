@@ -1,11 +1,7 @@
-"""Events to the JSON of the native contract; `views` has what is asked for by REST."""
-
-from datetime import UTC, datetime
-from typing import Any
+"""Events to the frames of the native contract."""
 
 import msgspec
 
-from veche.core.accounts import Person
 from veche.core.events import (
     LogEvent,
     MemberJoined,
@@ -17,86 +13,41 @@ from veche.core.events import (
     RoomExited,
     SessionsEnded,
 )
-from veche.core.rooms import Room
+from veche.dialects.native import out
+from veche.dialects.native.views import message_out, time_of
 from veche.hub.subscriber import Serializer
 from veche.wire.frames import text_frame
 
 to_json = msgspec.json.Encoder().encode
 
 
-def time_of(at: int) -> str:
-    """Write microseconds since 1970 as RFC 3339, `2026-11-20T20:21:51.745308Z`."""
-    moment = datetime.fromtimestamp(at // 1_000_000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1_000_000:06d}Z"
-
-
-class MessageOut(msgspec.Struct, gc=False):
-    """A message as everybody sees it."""
-
-    id: int
-    room_id: int
-    seq: int
-    kind: str
-    sender: Person
-    text: str
-    client_message_id: str | None
-    origin: str
-    at: str
-
-
-def message_out(message: Message) -> MessageOut:
-    """Make the JSON value of a message."""
-    return MessageOut(
-        message.id,
-        message.log_id,
-        message.seq,
-        message.kind,
-        message.sender,
-        message.text,
-        message.client_message_id,
-        message.origin,
-        time_of(message.at),
-    )
-
-
-def _room_entered(room: Room, head_seq: int) -> dict[str, Any]:
-    return {"id": room.id, "kind": room.kind, "name": room.name, "head_seq": head_seq}
-
-
-def event_out(event: LogEvent) -> dict[str, Any]:
-    """Make the JSON value of an entry of a log."""
+def event_out(event: LogEvent) -> out.Outgoing:
+    """Make the frame of an entry of a log."""
     match event:
         case Message():
-            return {"message": message_out(event)}
+            return out.MessageEvent(message_out(event))
         case MemberJoined():
-            return {"joined": _change(event) | {"role": event.role}}
+            at = time_of(event.at)
+            return out.JoinedEvent(out.Joined(event.log_id, event.seq, event.person, event.by_id, at, event.role))
         case MemberLeft():
-            return {"left": _change(event)}
+            return out.LeftEvent(out.Left(event.log_id, event.seq, event.person, event.by_id, time_of(event.at)))
         case RoomEntered():
-            return _me(event, "joined", {"room": _room_entered(event.room, event.room_seq)})
+            return out.MeJoinedEvent(out.MeJoined(event.seq, out.JoinedRoom(_joined_room(event))))
         case RoomExited():
-            return _me(event, "left", {"room_id": event.room_id})
+            return out.MeLeftEvent(out.MeLeft(event.seq, out.RoomRef(event.room_id)))
         case ReadMoved():
-            return _me(event, "read", {"room_id": event.room_id, "seq": event.read_seq})
+            return out.MeReadEvent(out.MeRead(event.seq, out.RoomSeq(event.room_id, event.read_seq)))
         case MessageRead():
-            read = {"room_id": event.room_id, "message_id": event.message_id, "reader_id": event.reader_id}
-            return _me(event, "message_read", read)
+            read = out.ReadMessage(event.room_id, event.message_id, event.reader_id)
+            return out.MeMessageReadEvent(out.MeMessageRead(event.seq, read))
         case SessionsEnded():
-            return _me(event, "sessions_ended", {})
+            return out.MeSessionsEndedEvent(out.MeSessionsEnded(event.seq, out.Empty()))
 
 
-def _change(event: MemberJoined | MemberLeft) -> dict[str, Any]:
-    return {
-        "room_id": event.log_id,
-        "seq": event.seq,
-        "account": event.person,
-        "by_id": event.by_id,
-        "at": time_of(event.at),
-    }
-
-
-def _me(event: LogEvent, name: str, data: dict[str, Any]) -> dict[str, Any]:
-    return {"me": {"seq": event.seq, name: data}}
+def _joined_room(event: RoomEntered) -> out.Room:
+    room = event.room
+    name = room.name or (event.peer.name if event.peer else "")
+    return out.Room(id=room.id, kind=room.kind, name=name, head_seq=event.room_seq)
 
 
 def encode(event: LogEvent) -> bytes:

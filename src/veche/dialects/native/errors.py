@@ -1,11 +1,13 @@
 """How refusals look in the native contract: a status and problem+json (RFC 9457), or an `error` on the socket."""
 
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from veche.core.errors import TEMPORARY, ChatError, Code
+from veche.dialects.native.answers import Error
+from veche.dialects.native.out import FieldError, Problem
 
 STATUS: dict[Code, int] = {
     Code.BAD_REQUEST: 400,
@@ -38,43 +40,39 @@ _encode = msgspec.json.Encoder().encode
 def problem(refusal: ChatError) -> tuple[int, bytes, dict[str, str]]:
     """Make status, body and headers of a refusal on REST."""
     status = STATUS[refusal.code]
-    body = _body(status, refusal.code, refusal.message, refusal.temporary)
+    body = _problem(status, refusal.code, refusal.message, refusal.temporary)
     if field := refusal.data.get("field"):
-        body["errors"] = [{"field": field, "message": refusal.message}]
+        body.errors = [FieldError(str(field), refusal.message)]
     return status, _encode(body), _headers(refusal, status)
 
 
-def invalid(errors: list[dict[str, str]]) -> tuple[int, bytes, dict[str, str]]:
+def invalid(errors: list[FieldError]) -> tuple[int, bytes, dict[str, str]]:
     """Make the refusal of a body or query that does not fit; it never repeats what was sent."""
-    body = _body(422, Code.INVALID, "The request does not fit; see errors.", temporary=False)
-    return 422, _encode(body | {"errors": errors}), _headers(None, 422)
+    body = _problem(422, Code.INVALID, "The request does not fit; see errors.", temporary=False)
+    body.errors = errors
+    return 422, _encode(body), _headers(None, 422)
 
 
 def plain(status: int, detail: str) -> tuple[int, bytes, dict[str, str]]:
     """Make the problem of a bare HTTP status: an unknown path, a wrong method."""
     code = "method_not_allowed" if status == 405 else CODES.get(status, Code.BAD_REQUEST)
-    return status, _encode(_body(status, code, detail, temporary=False)), _headers(None, status)
+    return status, _encode(_problem(status, code, detail, temporary=False)), _headers(None, status)
 
 
-def socket_error(refusal: ChatError) -> dict[str, Any]:
+def socket_error(refusal: ChatError) -> Error:
     """Make the `error` of a frame."""
-    error: dict[str, Any] = {"code": refusal.code, "message": refusal.message, "temporary": refusal.temporary}
-    if field := refusal.data.get("field"):
-        error["field"] = field
-    if (seconds := refusal.data.get("retry_after")) is not None:
-        error["retry_after_ms"] = int(float(str(seconds)) * 1000)
-    return error
+    field, seconds = refusal.data.get("field"), refusal.data.get("retry_after")
+    return Error(
+        refusal.code,
+        refusal.message,
+        refusal.temporary,
+        str(field) if field else UNSET,
+        int(float(str(seconds)) * 1000) if seconds is not None else UNSET,
+    )
 
 
-def _body(status: int, code: str, detail: str, temporary: bool) -> dict[str, Any]:
-    return {
-        "type": f"urn:veche:error:{code}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "temporary": temporary,
-    }
+def _problem(status: int, code: str, detail: str, temporary: bool) -> Problem:
+    return Problem(f"urn:veche:error:{code}", HTTPStatus(status).phrase, status, detail, code, temporary)
 
 
 def _headers(refusal: ChatError | None, status: int) -> dict[str, str]:

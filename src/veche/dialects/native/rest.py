@@ -11,7 +11,8 @@ from veche.core import commands as c
 from veche.core.accounts import Account
 from veche.core.errors import ChatError, Code
 from veche.core.rooms import Kind
-from veche.dialects.native.encode import message_out
+from veche.core.views import RoomView
+from veche.dialects.native import out
 from veche.dialects.native.errors import invalid, problem
 from veche.dialects.native.limits import (
     MAX_PAGE,
@@ -22,7 +23,7 @@ from veche.dialects.native.limits import (
     check_username,
     limits_of,
 )
-from veche.dialects.native.views import account_out, member_out, room_out
+from veche.dialects.native.views import account_out, member_out, message_out, room_out
 from veche.gateway.http import AccountsOf, AddressOf, ChatOf, HeartbeatsOf, RawResponse, reply, route_class
 from veche.service.accounts import Accounts, Login
 
@@ -31,7 +32,7 @@ def _invalid(error: RequestValidationError) -> RawResponse:
     details = error.errors()
     if any(detail["type"] == "json_invalid" for detail in details):
         return problem(ChatError(Code.BAD_REQUEST, "The body is not JSON that can be read."))
-    return invalid([{"field": _field(detail["loc"]), "message": str(detail["msg"])} for detail in details])
+    return invalid([out.FieldError(_field(detail["loc"]), str(detail["msg"])) for detail in details])
 
 
 def _field(loc: tuple[str | int, ...]) -> str:
@@ -137,7 +138,7 @@ async def login(body: LoginBody, accounts: AccountsOf, address: AddressOf) -> Re
 
 async def _signed_in(accounts: Accounts, account: Account, status: int) -> Response:
     signed = await accounts.open_session(account, "native")
-    return reply({"token": signed.token, "expires_in": signed.expires_in, "me": account_out(account)}, status)
+    return reply(out.SignedIn(signed.token, signed.expires_in, account_out(account)), status)
 
 
 @router.post("/logout", status_code=204)
@@ -175,15 +176,13 @@ async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
 @router.get("/rooms")
 async def my_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """Look at the rooms one is in, with the last message and what is unread."""
-    found = await chat.rooms(login.account.id, _after(cursor), limit + 1)
-    return _page([room_out(view) for view in found], limit)
+    return _rooms(await chat.rooms(login.account.id, _after(cursor), limit + 1), limit)
 
 
 @router.get("/rooms/public")
 async def public_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """Look at the rooms that anybody may enter."""
-    found = await chat.public_rooms(login.account.id, _after(cursor), limit + 1)
-    return _page([room_out(view) for view in found], limit)
+    return _rooms(await chat.public_rooms(login.account.id, _after(cursor), limit + 1), limit)
 
 
 @router.get("/rooms/{room_id}")
@@ -196,7 +195,8 @@ async def room(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
 async def members(room_id: Id, login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """Look at who is in a room."""
     found = await chat.members(login.account.id, room_id, _after(cursor), limit + 1)
-    return _page([member_out(view) for view in found], limit)
+    items = [member_out(view) for view in found[:limit]]
+    return reply(out.MemberPage(items, str(items[-1].id) if len(found) > limit else None))
 
 
 @router.post("/rooms/{room_id}/join")
@@ -257,14 +257,8 @@ async def history(
     if sum(seq is not None for seq in (before_seq, after_seq, around_seq)) > 1:
         raise ChatError(Code.INVALID, "Give one of before_seq, after_seq, around_seq.", field="before_seq")
     page = await chat.history(login.account.id, room_id, limit, before=before_seq, after=after_seq, around=around_seq)
-    return reply(
-        {
-            "items": [message_out(message) for message in page.items],
-            "has_more_before": page.more_before,
-            "has_more_after": page.more_after,
-            "head_seq": page.head_seq,
-        }
-    )
+    items = [message_out(message) for message in page.items]
+    return reply(out.MessagePage(items, page.more_before, page.more_after, page.head_seq))
 
 
 @router.post("/rooms/{room_id}/read", status_code=204)
@@ -288,6 +282,6 @@ def _after(cursor: str | None) -> int:
     return int(cursor)
 
 
-def _page(found: list[dict[str, object]], limit: int) -> Response:
-    items = found[:limit]
-    return reply({"items": items, "cursor": str(items[-1]["id"]) if len(found) > limit else None})
+def _rooms(found: list[RoomView], limit: int) -> Response:
+    items = [room_out(view) for view in found[:limit]]
+    return reply(out.RoomPage(items, str(items[-1].id) if len(found) > limit else None))

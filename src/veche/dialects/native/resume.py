@@ -1,18 +1,19 @@
 """Where a client goes on: from the positions it says, and the heads of the logs it may hear (docs/native.md, hello)."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
-from veche.core.rooms import LOBBY_ID, LogId, account_log
+from msgspec import Struct
+
+from veche.core.rooms import LOBBY_ID, Kind, LogId, Role, account_log
 from veche.core.views import RoomView, Welcome
+from veche.dialects.native import answers as a
 from veche.dialects.native.frames import Hello
 from veche.dialects.native.limits import MAX_REPLAY
-from veche.dialects.native.views import account_out
+from veche.dialects.native.out import Room, RoomRef
 from veche.service.accounts import Login
 
-Push = tuple[str, dict[str, Any]]
-Meanwhile = Mapping[int, int | None]
-"""Rooms entered (after which seq) or left (None) while the answer to hello was read."""
+Push = a.ResetPush | a.GonePush
 
 
 class Resumption(NamedTuple):
@@ -28,17 +29,16 @@ def resume(asked: Mapping[LogId, int], heads: Mapping[LogId, int], *, stale: boo
     resumption = Resumption({}, heads, [])
     for log_id, seq in asked.items():
         if log_id not in heads:
-            resumption.pushes.append(("gone", {"room_id": log_id}))
+            resumption.pushes.append(a.GonePush(RoomRef(log_id)))
         elif (reason := _break(seq, heads[log_id], stale=stale)) is None:
             resumption.positions[log_id] = seq
         else:
-            which = {"room_id": log_id} if log_id > 0 else {"me": True}
-            resumption.pushes.append(("reset", {**which, "seq": heads[log_id], "reason": reason}))
+            resumption.pushes.append(a.ResetPush(_reset(log_id, heads[log_id], reason)))
             resumption.positions[log_id] = heads[log_id]
     return resumption
 
 
-def _break(seq: int, head: int, *, stale: bool) -> str | None:
+def _break(seq: int, head: int, *, stale: bool) -> a.Reason | None:
     if stale:
         return "epoch"
     if seq > head:
@@ -46,39 +46,53 @@ def _break(seq: int, head: int, *, stale: bool) -> str | None:
     return "too_far" if head - seq > MAX_REPLAY else None
 
 
-def resume_hello(hello: Hello, login: Login, welcome: Welcome, meanwhile: Meanwhile) -> Resumption:
+def _reset(log_id: LogId, head: int, reason: a.Reason) -> a.Reset:
+    if log_id > 0:
+        return a.Reset(room_id=log_id, seq=head, reason=reason)
+    return a.Reset(me=True, seq=head, reason=reason)
+
+
+def resume_hello(hello: Hello, login: Login, welcome: Welcome) -> Resumption:
     """Go on in one's own log, in all rooms one is in, and in the lobby when it was listed."""
     own = account_log(login.account.id)
-    heads = {own: welcome.heads[own]} | {view.room.id: view.head.last_seq for view in rooms_now(welcome, meanwhile)}
+    heads = {own: welcome.heads[own]} | {view.room.id: view.head.last_seq for view in welcome.rooms}
     if LOBBY_ID in hello.rooms:
         heads[LOBBY_ID] = welcome.heads[LOBBY_ID]
     asked: dict[LogId, int] = dict(hello.rooms)
     if hello.me is not None:
         asked[own] = hello.me
     placed = resume(asked, heads, stale=hello.epoch not in (None, welcome.epoch))
-    entered = {room_id: seq for room_id, seq in meanwhile.items() if seq is not None}
-    return Resumption(entered | heads | placed.positions, heads, placed.pushes)
+    return Resumption(heads | placed.positions, heads, placed.pushes)
 
 
-def rooms_now(welcome: Welcome, meanwhile: Meanwhile) -> list[RoomView]:
-    """Leave out the rooms that were left while we read."""
-    return [view for view in welcome.rooms if meanwhile.get(view.room.id, 0) is not None]
-
-
-def hello_answer(login: Login, welcome: Welcome, meanwhile: Meanwhile) -> dict[str, Any]:
+def hello_result(login: Login, welcome: Welcome) -> a.HelloResult:
     """Make the answer to hello."""
-    me = account_out(login.account) | {"seq": welcome.heads[account_log(login.account.id)]}
-    rooms = [_room(view) for view in rooms_now(welcome, meanwhile)]
-    return {"epoch": welcome.epoch, "me": me, "rooms": rooms}
+    account = login.account
+    me = a.Me(account.id, account.username, account.name, account.email, welcome.heads[account_log(account.id)])
+    return a.HelloResult(welcome.epoch, me, [_room(view) for view in welcome.rooms])
 
 
-def _room(view: RoomView) -> dict[str, Any]:
-    return {
-        "id": view.room.id,
-        "kind": view.room.kind,
-        "name": view.name,
-        "head_seq": view.head.last_seq,
-        "read_seq": view.member.read_seq if view.member else None,
-        "unread": view.unread,
-        "role": view.member.role if view.member else None,
-    }
+class _HelloRoom(Struct, gc=False):
+    """A Room, but hello sends `read_seq` before `unread` and REST after it; the transcripts compare bytes."""
+
+    id: int
+    kind: Kind
+    name: str
+    head_seq: int
+    read_seq: int | None
+    unread: int | None
+    role: Role | None
+
+
+def _room(view: RoomView) -> Room:
+    member = view.member
+    room = _HelloRoom(
+        view.room.id,
+        view.room.kind,
+        view.name,
+        view.head.last_seq,
+        member.read_seq if member else None,
+        view.unread,
+        member.role if member else None,
+    )
+    return cast(Room, room)

@@ -11,14 +11,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from msgspec import UNSET
+
 from veche.core import commands as c
 from veche.core.errors import ChatError, Code
 from veche.core.rooms import LOBBY_ID, LogId, account_log
+from veche.core.views import Welcome
+from veche.dialects.native import answers as a
 from veche.dialects.native import frames as f
-from veche.dialects.native.encode import SERIALIZER, time_of, to_json
+from veche.dialects.native.encode import SERIALIZER, to_json
 from veche.dialects.native.errors import socket_error
 from veche.dialects.native.limits import HELLO_WITHIN, check_text_size
-from veche.dialects.native.resume import Resumption, hello_answer, resume, resume_hello
+from veche.dialects.native.meanwhile import Meanwhile
+from veche.dialects.native.out import Empty, Outgoing, RoomRef, RoomSeq
+from veche.dialects.native.resume import Resumption, hello_result, resume, resume_hello
+from veche.dialects.native.views import time_of
 from veche.gateway.client import Client
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat, Outcome
@@ -29,7 +36,8 @@ from veche.wire.handshake import Upgrade
 log = logging.getLogger("veche.native")
 
 SUBPROTOCOL = "veche.v1"
-HEARTBEAT = text_frame(b"{}")
+HEARTBEAT = text_frame(to_json(a.Heartbeat()))
+CAUGHT_UP = a.CaughtUpPush(Empty())
 EXPIRY_GRACE = 10.0  # seconds that an open socket outlives its token
 RESTART_SPREAD = 1000  # milliseconds over which clients come back after a restart
 
@@ -60,7 +68,7 @@ class NativeSocket:
         self._hello: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._catching_up: list[set[LogId]] = []  # what each hello or sync still waits for
-        self._meanwhile: dict[int, int | None] = {}
+        self._meanwhile: Meanwhile | None = None  # while hello is under way
         self._early: list[str] = []  # bounded by one read: while hello is under way, nothing more is read
 
     # From the wire.
@@ -124,17 +132,17 @@ class NativeSocket:
             waited.discard(log_id)
             if not waited:
                 self._catching_up.remove(waited)
-                self._socket.send(b'{"caught_up":{}}')
+                self._write(CAUGHT_UP)
 
     def joined(self, room_id: int, after: int) -> None:
-        if self._hello is not None:
-            self._meanwhile[room_id] = after
+        if self._meanwhile is not None:
+            self._meanwhile.joined(room_id, after)
         elif self._client is not None:
             self._client.subscribe(room_id, SERIALIZER, after)
 
     def removed(self, room_id: int, seq: int) -> None:
-        if self._hello is not None:
-            self._meanwhile[room_id] = None
+        if self._meanwhile is not None:
+            self._meanwhile.removed(room_id)
         self.caught_up(room_id)
 
     def session_ended(self) -> None:
@@ -151,6 +159,7 @@ class NativeSocket:
         token = hello.token or self._token
         self._token = None
         self._socket.pause_reading()
+        self._meanwhile = Meanwhile()
         self._hello = asyncio.get_running_loop().create_task(self._welcome(id, hello, token))
 
     async def _welcome(self, id: int, hello: f.Hello, token: str | None) -> None:
@@ -165,13 +174,25 @@ class NativeSocket:
             log.exception("hello failed")
             self._end(4100, "unavailable", 1000)
         else:
-            self._answer(id, "hello", hello_answer(login, welcome, self._meanwhile))
-            self._go_on(resume_hello(hello, login, welcome, self._meanwhile))
-            self._read_on()
+            self._begin(id, hello, login, welcome)
+
+    def _begin(self, id: int, hello: f.Hello, login: Login, welcome: Welcome) -> None:
+        """Answer, subscribe, and follow the account's own log from its head in the same snapshot."""
+        seat, meanwhile = self._client, self._meanwhile
+        if seat is None or seat.ended or meanwhile is None:
+            return  # the session ended while the snapshot was read
+        welcome = meanwhile.without_left(welcome)
+        self._write(a.HelloAnswer(id, hello_result(login, welcome)))
+        self._go_on(resume_hello(hello, login, welcome))
+        for room_id, after in meanwhile.joined_rooms():
+            if not client.is_subscribed(room_id):
+                client.subscribe(room_id, SERIALIZER, after)
+        self._meanwhile = None
+        seat.begin(welcome.heads[account_log(login.account.id)])
+        self._read_on()
 
     def _read_on(self) -> None:
         self._hello = None
-        self._meanwhile.clear()
         early, self._early = self._early, []
         for text in early:
             if self._client is not None and not self._client.ended:
@@ -188,10 +209,10 @@ class NativeSocket:
         self._client.open(self._socket)
 
     def _go_on(self, resumption: Resumption) -> None:
-        for name, fields in resumption.pushes:
-            self._push(name, fields)
+        for push in resumption.pushes:
+            self._write(push)
         if not resumption.positions:
-            self._push("caught_up", {})
+            self._write(CAUGHT_UP)
             return
         self._catching_up.append(set(resumption.positions))
         for log_id, seq in resumption.positions.items():
@@ -209,10 +230,9 @@ class NativeSocket:
             self.lost()
         if heads is None or self._client is None or self._client.ended:
             return
-        client = self._client
-        heard = {id: head for id, head in heads.items() if client.is_subscribed(id) or id == LOBBY_ID}
-        rooms = {str(log_id): head for log_id, head in heard.items() if log_id != own}
-        self._answer(id, "sync", {"rooms": rooms, "me": heads[own]})
+        heard = {id: head for id, head in heads.items() if self._client.is_subscribed(id) or id == LOBBY_ID}
+        rooms = {log_id: head for log_id, head in heard.items() if log_id != own}
+        self._write(a.SyncAnswer(id, a.SyncResult(rooms, heads[own])))
         self._go_on(resume(asked, heard))
 
     # Other commands.
@@ -224,22 +244,17 @@ class NativeSocket:
 
     def _sent(self, id: int, sent: c.Sent) -> None:
         message = sent.message
-        answer = {
-            "room_id": message.log_id,
-            "seq": message.seq,
-            "message_id": message.id,
-            "client_message_id": message.client_message_id,
-            "at": time_of(message.at),
-            "duplicate": sent.duplicate,
-        }
-        self._answer(id, "send", answer)
+        result = a.SendResult(
+            message.log_id, message.seq, message.id, message.client_message_id, time_of(message.at), sent.duplicate
+        )
+        self._write(a.SendAnswer(id, result))
 
     def _join(self, id: int, join: f.InRoom) -> None:
         self._submit(id, c.JoinRoom(self._by(), join.room_id), partial(self._joined, id))
 
     def _joined(self, id: int, entered: c.Entered) -> None:
         room_id, client = entered.room.id, self._signed_in()
-        self._answer(id, "join", {"room_id": room_id, "head_seq": entered.head_seq})
+        self._write(a.JoinAnswer(id, a.JoinResult(room_id, entered.head_seq)))
         if room_id == LOBBY_ID and not client.is_subscribed(room_id):
             client.subscribe(room_id, SERIALIZER, entered.head_seq)
 
@@ -248,19 +263,19 @@ class NativeSocket:
         if room_id == LOBBY_ID:
             client.unsubscribe(room_id)
         command = c.LeaveRoom(self._by(), room_id)
-        self._submit(id, command, lambda _: self._answer(id, "leave", {"room_id": room_id}))
+        self._submit(id, command, lambda _: self._write(a.LeaveAnswer(id, RoomRef(room_id))))
 
     def _read(self, id: int, moved: f.Read) -> None:
-        answer = {"room_id": moved.room_id, "seq": moved.seq}
+        answer = a.ReadAnswer(id, RoomSeq(moved.room_id, moved.seq))
         command = c.ReadUpTo(self._by(), moved.room_id, moved.seq)
-        self._submit(id, command, lambda _: self._answer(id, "read", answer))
+        self._submit(id, command, lambda _: self._write(answer))
 
     def _who(self, id: int, who: f.InRoom) -> None:
         client = self._signed_in()
         if not client.is_subscribed(who.room_id):
             raise ChatError(Code.NOT_FOUND, "You do not hear this room.", what="room")
         online = client.online(who.room_id)
-        self._answer(id, "who", {"room_id": who.room_id, "online": online})
+        self._write(a.WhoAnswer(id, a.WhoResult(who.room_id, online)))
 
     # Words to the client.
 
@@ -273,15 +288,11 @@ class NativeSocket:
         else:
             done(outcome)
 
-    def _answer(self, id: int, name: str, fields: object) -> None:
-        self._socket.send(to_json({"id": id, name: fields}))
-
-    def _push(self, name: str, fields: object) -> None:
-        self._socket.send(to_json({name: fields}))
+    def _write(self, frame: Outgoing) -> None:
+        self._socket.send(to_json(frame))
 
     def _refuse(self, id: int | None, refusal: ChatError) -> None:
-        error = {"error": socket_error(refusal)}
-        self._socket.send(to_json(error if id is None else {"id": id} | error))
+        self._write(a.ErrorAnswer(id=UNSET if id is None else id, error=socket_error(refusal)))
 
     # Coming and going.
 
@@ -304,10 +315,7 @@ class NativeSocket:
         """Say why, and close: nothing may follow a close frame, so the hub lets go first."""
         if self._client is not None:
             self._client.detach()
-        bye: dict[str, Any] = {"code": code, "reason": reason}
-        if retry_after_ms is not None:
-            bye["retry_after_ms"] = retry_after_ms
-        self._push("bye", bye)
+        self._write(a.ByePush(a.Bye(code, reason, UNSET if retry_after_ms is None else retry_after_ms)))
         self._socket.close(code, reason)
 
 

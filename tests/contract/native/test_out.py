@@ -1,0 +1,168 @@
+"""What the server sends is listed, has a schema each, and stands in docs/native.md."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import UNSET
+
+from veche.core.accounts import Account, Person
+from veche.core.errors import ChatError, Code
+from veche.core.events import (
+    LOGGED,
+    LogEvent,
+    MemberJoined,
+    MemberLeft,
+    Message,
+    MessageRead,
+    ReadMoved,
+    RoomEntered,
+    RoomExited,
+    SessionsEnded,
+)
+from veche.core.rooms import LOBBY_ID, Head, Kind, Member, Role, Room
+from veche.core.views import RoomView, Welcome
+from veche.dialects.native import answers, errors, frames, out, views
+from veche.dialects.native.encode import encode, event_out, to_json
+from veche.dialects.native.resume import hello_result, resume
+from veche.service.accounts import Login
+
+from . import page
+from .test_docs import name_of
+
+FRAMES = (*out.EVENTS, *answers.ANSWERS, *answers.PUSHES)
+OUTGOING = (*FRAMES, *out.BODIES)
+
+ANN, BOB = Person(1, "ann", "Ann"), Person(2, "bob", "Bob")
+AT = 1_780_000_000_123_456
+TEAM = Room(7, Kind.GROUP, "Team", 1, AT)
+DIRECT = Room(8, Kind.DIRECT, "", 1, AT, "1:2")
+MESSAGE = Message(7, 3, 31, ANN, "hi", None, "native", AT, 1)
+
+
+def every_kind(kind: type[out.Outgoing] = out.Outgoing) -> Iterator[type[out.Outgoing]]:
+    for found in kind.__subclasses__():
+        yield found
+        yield from every_kind(found)
+
+
+def test_every_struct_is_sent_and_has_a_schema_of_its_own() -> None:
+    _, components = msgspec.json.schema_components(OUTGOING)
+    structs = {name for name, found in components.items() if found.get("type") == "object"}
+    assert structs == {kind.__name__ for kind in every_kind()} | {"Person"}
+    assert [name for name, found in components.items() if not found.get("description")] == []
+
+
+def names_of(frame: type[out.Outgoing]) -> list[str]:
+    """How a frame of this Struct is called in `test_docs`."""
+    hints = typing.get_type_hints(frame)
+    key = next((name for name in hints if name != "id"), "")
+    if key == "me":
+        return [f"me.{next(name for name in typing.get_type_hints(hints['me']) if name != 'seq')}"]
+    if key == "reset":
+        return ["reset room", "reset me"]
+    return [f"answer {key}" if "id" in hints and key != "error" else key]
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=[frame.__name__ for frame in FRAMES])
+def test_every_frame_stands_in_the_page(frame: type[out.Outgoing]) -> None:
+    shown = {name_of(example.value) for example in page.examples() if example.value and not example.sent}
+    shown |= {f"answer {page.codes(row[0])[0]}" for row in page.table("Commands")}
+    if frame is answers.Heartbeat:
+        assert "The server sends `{}`" in page.sections()["Heartbeat"]
+    else:
+        assert set(names_of(frame)) <= shown
+
+
+def test_each_command_has_its_answer() -> None:
+    names = {name for frame in answers.ANSWERS for name in names_of(frame)}
+    assert names == {f"answer {name}" for name in frames.NAMES} | {"error"}
+
+
+# The bytes: a frame has the fields of its Struct, in their order.
+
+EVENTS: dict[LogEvent, str] = {
+    MESSAGE: '{"message":{"id":31,"room_id":7,"seq":3,"kind":"text","sender":{"id":1,"username":"ann","name":"Ann"},'
+    '"text":"hi","client_message_id":null,"origin":"native","at":"2026-05-28T20:26:40.123456Z"}}',
+    MemberJoined(7, 2, BOB, Role.MEMBER, 1, AT): '{"joined":{"room_id":7,"seq":2,'
+    '"account":{"id":2,"username":"bob","name":"Bob"},"by_id":1,"at":"2026-05-28T20:26:40.123456Z","role":"member"}}',
+    MemberLeft(7, 4, BOB, 1, AT): '{"left":{"room_id":7,"seq":4,"account":{"id":2,"username":"bob","name":"Bob"},'
+    '"by_id":1,"at":"2026-05-28T20:26:40.123456Z"}}',
+    RoomEntered(-1, 1, TEAM, 0, AT): '{"me":{"seq":1,"joined":{"room":'
+    '{"id":7,"kind":"group","name":"Team","head_seq":0}}}}',
+    RoomExited(-1, 2, 7, AT): '{"me":{"seq":2,"left":{"room_id":7}}}',
+    ReadMoved(-1, 3, 7, 4, 1, AT): '{"me":{"seq":3,"read":{"room_id":7,"seq":4}}}',
+    MessageRead(-1, 4, 7, 31, 2, AT): '{"me":{"seq":4,"message_read":{"room_id":7,"message_id":31,"reader_id":2}}}',
+    SessionsEnded(-1, 5, AT): '{"me":{"seq":5,"sessions_ended":{}}}',
+}
+
+
+def test_every_event_has_its_frame() -> None:
+    assert {type(event) for event in EVENTS} == set(LOGGED)
+    assert {type(event_out(event)) for event in EVENTS} == set(out.EVENTS)
+
+
+@pytest.mark.parametrize(("event", "frame"), EVENTS.items(), ids=[type(event).__name__ for event in EVENTS])
+def test_an_event_as_it_is_sent(event: LogEvent, frame: str) -> None:
+    assert encode(event).decode() == frame
+    assert as_documented(event_out(event)) == encode(event)
+
+
+def as_documented(frame: out.Outgoing) -> bytes:
+    """Read a frame strictly by its own Struct, and write it again."""
+    return to_json(msgspec.json.decode(to_json(frame), type=type(frame)))
+
+
+def test_a_direct_room_that_is_joined_has_the_other_ones_name() -> None:
+    frame = encode(RoomEntered(-1, 1, DIRECT, 0, AT, BOB))
+    assert frame == b'{"me":{"seq":1,"joined":{"room":{"id":8,"kind":"direct","name":"Bob","head_seq":0}}}}'
+    named = msgspec.structs.replace(DIRECT, name="Us")
+    assert b'"name":"Us"' in encode(RoomEntered(-1, 1, named, 0, AT, BOB))
+
+
+def test_the_rooms_of_hello_are_rooms() -> None:
+    login = Login(Account(1, "ann", "ann", "Ann", None, AT), "s1", 0.0)
+    member = Member(7, 1, Role.OWNER, AT, 2, 0)
+    rooms = [RoomView(TEAM, Head(3, 1, 31), member, None, MESSAGE), RoomView(DIRECT, Head(2), None, BOB)]
+    frame = answers.HelloAnswer(1, hello_result(login, Welcome(True, "e", rooms, {-1: 4, LOBBY_ID: 0})))
+    assert to_json(frame).decode() == (
+        '{"id":1,"hello":{"epoch":"e","me":{"id":1,"username":"ann","name":"Ann","email":null,"seq":4},"rooms":['
+        '{"id":7,"kind":"group","name":"Team","head_seq":3,"read_seq":2,"unread":1,"role":"owner"},'
+        '{"id":8,"kind":"direct","name":"Bob","head_seq":2,"read_seq":null,"unread":null,"role":null}]}}'
+    )
+    decoded = msgspec.json.decode(to_json(frame), type=answers.HelloAnswer)
+    whole = [views.room_out(view) for view in rooms]
+    assert decoded.hello.rooms == [
+        msgspec.structs.replace(room, created_at=UNSET, last_message=UNSET) for room in whole
+    ]
+
+
+def test_resets_and_what_is_gone() -> None:
+    pushes = resume({7: 9, 9: 1, -1: 9}, {7: 4, -1: 2}).pushes
+    assert [to_json(push).decode() for push in pushes] == [
+        '{"reset":{"room_id":7,"seq":4,"reason":"ahead"}}',
+        '{"gone":{"room_id":9}}',
+        '{"reset":{"me":true,"seq":2,"reason":"ahead"}}',
+    ]
+
+
+REFUSALS: list[tuple[ChatError, dict[str, Any]]] = [
+    (ChatError(Code.NOT_FOUND, "No."), {}),
+    (ChatError(Code.INVALID, "No.", field="text"), {"field": "text"}),
+    (ChatError(Code.RATE_LIMITED, "No.", retry_after=1.5), {"retry_after_ms": 1500}),
+]
+
+
+@pytest.mark.parametrize(("refusal", "more"), REFUSALS, ids=[str(refusal.code) for refusal, _ in REFUSALS])
+def test_an_error_has_only_the_fields_that_say_something(refusal: ChatError, more: dict[str, Any]) -> None:
+    error = {"code": str(refusal.code), "message": "No.", "temporary": refusal.temporary, **more}
+    for id, frame in ((UNSET, {"error": error}), (3, {"id": 3, "error": error})):
+        sent = answers.ErrorAnswer(id=id, error=errors.socket_error(refusal))
+        assert to_json(sent) == to_json(frame) == as_documented(sent)
+    _, body, _ = errors.problem(refusal)
+    assert ("errors" in msgspec.json.decode(body)) == ("field" in more)
+    msgspec.json.decode(body, type=out.Problem)
