@@ -9,10 +9,25 @@ from typing import TypeAlias
 import msgspec
 
 from veche.core.accounts import Account, Person, Session
+from veche.core.effects import Close, Effect, End, Open
 from veche.core.rooms import LogId, Role, Room
+from veche.core.text import size_of
 
 
-class Message(msgspec.Struct, frozen=True, gc=False):
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """An entry of a log: what those who deliver it need to know of it beside `log_id` and `seq`."""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes on the wire."""
+        return 64
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Return what it does to connections."""
+        return ()
+
+
+class Message(Entry, frozen=True, gc=False):
     """A line in a room. `number` counts the room's messages up to it; `origin` is the dialect it came through."""
 
     log_id: LogId  # the room's id
@@ -26,8 +41,13 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     number: int
     kind: str = "text"  # or "notice", which does not count as unread
 
+    @property
+    def size(self) -> int:
+        """The UTF-8 size of its text."""
+        return size_of(self.text)
 
-class MemberJoined(msgspec.Struct, frozen=True, gc=False):
+
+class MemberJoined(Entry, frozen=True, gc=False):
     """Somebody is in the room now (the room's log)."""
 
     log_id: LogId
@@ -39,7 +59,7 @@ class MemberJoined(msgspec.Struct, frozen=True, gc=False):
     read_count: int = 0
 
 
-class MemberLeft(msgspec.Struct, frozen=True, gc=False):
+class MemberLeft(Entry, frozen=True, gc=False):
     """Somebody is no longer in the room (the room's log)."""
 
     log_id: LogId
@@ -48,8 +68,12 @@ class MemberLeft(msgspec.Struct, frozen=True, gc=False):
     by_id: int
     at: int
 
+    def effects(self) -> tuple[Effect, ...]:
+        """Return what it does to connections."""
+        return (Close(self.person.id, self.log_id, self.seq, self.at),)
 
-class RoomEntered(msgspec.Struct, frozen=True, gc=False):
+
+class RoomEntered(Entry, frozen=True, gc=False):
     """You are in a room now, whose log goes on after `room_seq` (the account's log)."""
 
     log_id: LogId
@@ -58,17 +82,26 @@ class RoomEntered(msgspec.Struct, frozen=True, gc=False):
     room_seq: int
     at: int
 
+    def effects(self) -> tuple[Effect, ...]:
+        """Return what it does to connections."""
+        return (Open(-self.log_id, self.room.id, self.room_seq),)
 
-class RoomExited(msgspec.Struct, frozen=True, gc=False):
-    """You are no longer in a room (the account's log)."""
+
+class RoomExited(Entry, frozen=True, gc=False):
+    """You left a room with entry `room_seq` of its log; older entries do not say which (the account's log)."""
 
     log_id: LogId
     seq: int
     room_id: int
     at: int
+    room_seq: int | None = None
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Return what it does to connections."""
+        return (Close(-self.log_id, self.room_id, self.room_seq, self.at),)
 
 
-class ReadMoved(msgspec.Struct, frozen=True, gc=False):
+class ReadMoved(Entry, frozen=True, gc=False):
     """You have read a room up to `read_seq`, where `read_count` messages stand (the account's log)."""
 
     log_id: LogId
@@ -79,7 +112,7 @@ class ReadMoved(msgspec.Struct, frozen=True, gc=False):
     at: int
 
 
-class MessageRead(msgspec.Struct, frozen=True, gc=False):
+class MessageRead(Entry, frozen=True, gc=False):
     """A message of yours was read for the first time (the author's log)."""
 
     log_id: LogId
@@ -90,7 +123,7 @@ class MessageRead(msgspec.Struct, frozen=True, gc=False):
     at: int
 
 
-class SessionsEnded(msgspec.Struct, frozen=True, gc=False):
+class SessionsEnded(Entry, frozen=True, gc=False):
     """Sessions of yours ended: the one named, or all but `kept` (the account's log)."""
 
     log_id: LogId
@@ -101,7 +134,11 @@ class SessionsEnded(msgspec.Struct, frozen=True, gc=False):
 
     def ends(self, session_id: str) -> bool:
         """Tell whether a session is among those that ended."""
-        return session_id == self.session_id if self.session_id else session_id != self.kept
+        return End(-self.log_id, self.session_id, self.kept).ends(session_id)
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Return what it does to connections."""
+        return (End(-self.log_id, self.session_id, self.kept),)
 
 
 LogEvent: TypeAlias = (

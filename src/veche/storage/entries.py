@@ -41,7 +41,7 @@ def event_of(row: Any, person: Person | None, room: Room | None) -> e.LogEvent:
         case "entered" if room is not None:
             return e.RoomEntered(log_id, seq, room, data["seq"], at)
         case "exited":
-            return e.RoomExited(log_id, seq, room_id, at)
+            return e.RoomExited(log_id, seq, room_id, at, data.get("seq"))
         case "read":
             return e.ReadMoved(log_id, seq, room_id, data["seq"], data["count"], at)
         case "message_read":
@@ -57,7 +57,7 @@ _WRITE: dict[type, Callable[[Any], _Columns]] = {
     e.MemberJoined: lambda event: ("joined", event.person.id, None, {"role": event.role, "by": event.by_id}),
     e.MemberLeft: lambda event: ("left", event.person.id, None, {"by": event.by_id}),
     e.RoomEntered: lambda event: ("entered", None, event.room.id, {"seq": event.room_seq}),
-    e.RoomExited: lambda event: ("exited", None, event.room_id, {}),
+    e.RoomExited: lambda event: ("exited", None, event.room_id, {"seq": event.room_seq}),
     e.ReadMoved: lambda event: ("read", None, event.room_id, {"seq": event.read_seq, "count": event.read_count}),
     e.MessageRead: lambda event: (
         "message_read",

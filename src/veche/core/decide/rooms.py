@@ -125,9 +125,9 @@ def _enter(state: State, room: Room, account: Account, by: Account, at: int) -> 
 
 
 def _exit(state: State, room: Room, account: Account, by_id: int, at: int) -> None:
-    state.record(MemberLeft(room.id, state.next_seq(room.id), account.person, by_id, at))
-    own = account_log(account.id)
-    state.record(RoomExited(own, state.next_seq(own), room.id, at))
+    own, room_seq = account_log(account.id), state.next_seq(room.id)
+    state.record(MemberLeft(room.id, room_seq, account.person, by_id, at))
+    state.record(RoomExited(own, state.next_seq(own), room.id, at, room_seq))
 
 
 def _entered(state: State, room: Room, account_id: int, *, new: bool) -> Entered:
