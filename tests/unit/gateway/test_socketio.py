@@ -14,7 +14,7 @@ from veche.core.accounts import Person
 from veche.core.events import LogEvent, Message
 from veche.gateway.socketio import Serializers, move
 from veche.hub.hub import Hub
-from veche.hub.subscriber import Subscriber
+from veche.hub.topic import Subscriber
 from veche.wire.engineio.connection import EngineConnection
 from veche.wire.socketio import Ack, Namespaces, Socket, packets
 
