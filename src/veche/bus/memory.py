@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from veche.core.events import LogEvent
+from veche.core.event import LogEvent
 
 Listener = Callable[[Sequence[LogEvent]], None]
 

@@ -6,9 +6,9 @@ than we store has to wait; after a close frame nothing is written.
 
 from collections.abc import Callable
 
-from veche.core.accounts import Person
+from veche.core.values import Person
 from veche.core.commands import Command, SendMessage, SpeakEcho
-from veche.core.rooms import LogId
+from veche.core.values import LogId
 from veche.hub.listener import Listener
 from veche.hub.subscriber import Serializer, Subscriber
 from veche.service.chat import Chat, Outcome

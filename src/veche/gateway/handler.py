@@ -5,7 +5,7 @@ A dialect's handler overrides only what differs. It is a `wire.handler.Handler` 
 
 from collections.abc import Mapping
 
-from veche.core.rooms import LogId
+from veche.core.values import LogId
 from veche.gateway.client import Client
 from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode, Ending
 from veche.service.accounts import Login

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from veche.core.events import LogEvent
+from veche.core.event import LogEvent
 from veche.gateway.client import Client
 from veche.hub.hub import Hub
 from veche.hub.subscriber import Serializer, Subscriber

@@ -1,13 +1,13 @@
-"""The topics of this process: they open at the log's head, fill their gaps from the log, and close with the last ear.
+"""The topics of this process: they open at the head of their log, fill gaps from the log, and close when unused.
 
-The announcements are hints. Whatever was committed and not announced here is found by its number, and read.
+Announcements are hints. Whatever was committed but not announced here is found by its seq, and read from the log.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
-from veche.core.events import LogEvent
-from veche.core.rooms import LogId
+from veche.core.event import LogEvent
+from veche.core.values import LogId
 from veche.hub.topic import Topic
 
 Page = list[LogEvent]
@@ -20,10 +20,10 @@ PAGE = 200  # entries that are read at once
 
 
 class Topics:
-    """Every log that somebody here hears.
+    """Every log that is heard here: subscribed, or followed as an account's own.
 
-    `opened(topic)` is called when a topic's head is known, or `delivered` is still None: it cannot be read;
-    `found(events)` with entries that filled a gap.
+    `opened(topic)` is called when the head of a topic is known; if it could not be read, `delivered` is still None.
+    `found(events)` is called with entries that fill a gap.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Topics:
         self._opening: list[Topic] = []
 
     def get(self, log_id: LogId) -> Topic | None:
-        """Find a topic that somebody hears."""
+        """Find an open topic."""
         return self._topics.get(log_id)
 
     def positions(self) -> dict[LogId, int]:
@@ -45,11 +45,11 @@ class Topics:
         return {log_id: topic.head for log_id, topic in self._topics.items() if topic.delivered is not None}
 
     def logs(self) -> list[LogId]:
-        """Name the logs that are heard here."""
+        """List the logs that are heard here."""
         return list(self._topics)
 
     def open(self, log_id: LogId) -> Topic:
-        """Find or make a topic. A new one listens at once; its head is read with those of its turn's others."""
+        """Find or make a topic. A new one listens at once; heads of topics made in one turn are read together."""
         if (topic := self._topics.get(log_id)) is None:
             topic = self._topics[log_id] = Topic(log_id)
             if not self._opening:
@@ -57,9 +57,9 @@ class Topics:
             self._opening.append(topic)
         return topic
 
-    def close(self, topic: Topic) -> None:
-        """Forget a topic that nobody hears any more."""
-        if not topic.subscriptions and self._topics.get(topic.log_id) is topic:
+    def close_if_unused(self, topic: Topic) -> None:
+        """Forget a topic that is neither subscribed nor followed any more."""
+        if not (topic.subscriptions or topic.followed) and self._topics.get(topic.log_id) is topic:
             del self._topics[topic.log_id]
 
     def _read_heads(self) -> None:
@@ -74,7 +74,7 @@ class Topics:
         self._heads(reply, [topic.log_id for topic in topics])
 
     def fill(self, topic: Topic) -> None:
-        """Read what was committed up to `known` and not announced to us."""
+        """Read what was committed up to `known` but not announced here."""
         if topic.filling or topic.delivered is None or topic.known <= topic.head:
             return
         topic.filling = True
@@ -88,15 +88,15 @@ class Topics:
         self._pull(reply, topic.log_id, topic.head, topic.known, PAGE)
 
     def compare(self, heads: Iterable[tuple[LogId, int]]) -> None:
-        """Hold what was heard against heads read from the database: finds the lost last announcement too.
+        """Compare what was heard with heads read from the database: this finds a lost last announcement too.
 
-        A head that is ahead twice in a row was not announced; once, it may be on its way.
+        A head that is ahead once may be on its way. If it is ahead twice in a row, it was not announced.
         """
         for log_id, head in heads:
             topic = self._topics.get(log_id)
             if topic is None or topic.delivered is None or head <= topic.head:
                 continue
-            if topic.suspect > topic.head:
-                topic.known = max(topic.known, topic.suspect)
+            if topic.unannounced > topic.head:
+                topic.known = max(topic.known, topic.unannounced)
                 self.fill(topic)
-            topic.suspect = head
+            topic.unannounced = head

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from veche.core.effects import Close
 from veche.core.errors import Code
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.rooms import MEMBERS
@@ -117,7 +118,8 @@ def test_leaving_stands_in_both_logs_and_ends_membership(town: Town, people: Peo
     assert isinstance(left, MemberLeft)
     assert isinstance(own, RoomExited)
     assert (left.log_id, left.seq, left.by_id) == (room, 3, people.bob)
-    assert (own.log_id, own.seq, own.room_id) == (-people.bob, 2, room)
+    assert (own.log_id, own.seq, own.room_id, own.room_seq) == (-people.bob, 2, room, left.seq)
+    assert left.effects() == own.effects() == (Close(people.bob, room, left.seq, left.at),)
     assert (room, people.bob) not in town.rows(MEMBERS)
     assert town.refuses(c.by(people.bob, c.LeaveRoom(room))).code is Code.NOT_FOUND
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire.engineio.talk import Wires
 
-from veche.core.accounts import Person
+from veche.core.values import Person
 from veche.core.events import LogEvent, Message
 from veche.gateway.socketio import Serializers, move
 from veche.hub.hub import Hub
-from veche.hub.subscriber import Serializer, Subscriber
+from veche.hub.topic import Subscriber
 from veche.wire.engineio.connection import EngineConnection
 from veche.wire.socketio import Ack, Namespaces, Socket, packets
 

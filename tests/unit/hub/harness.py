@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from veche.core.accounts import Person
-from veche.core.events import LogEvent, MemberJoined, MemberLeft, Message, SessionsEnded
-from veche.core.rooms import LogId, Role
+from veche.core.values import Person
+from veche.core.events import LogEvent, MemberJoined, MemberLeft, Message, RoomEntered, RoomExited, SessionsEnded
+from veche.core.rooms import Kind, LogId, Role, Room
 from veche.hub.hub import Hub
-from veche.hub.subscriber import Serializer, Subscriber
+from veche.hub.serializer import Serializer
+from veche.hub.topic import Subscriber
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -82,6 +83,7 @@ class Store:
         self.logs: dict[LogId, list[LogEvent]] = {}
         self.questions: list[Question] = []
         self.page = page
+        self.now = 100  # microseconds: the clock of the hub too
 
     def head(self, log_id: LogId) -> int:
         return len(self.logs.get(log_id, ()))
@@ -96,15 +98,26 @@ class Store:
     def fill(self, log_id: LogId, count: int) -> list[LogEvent]:
         return [self.add(log_id) for _ in range(count)]
 
-    def joined(self, log_id: LogId, account_id: int) -> LogEvent:
-        return self.add(log_id, MemberJoined(log_id, self.head(log_id) + 1, person(account_id), Role.MEMBER, 1, 0))
+    def joined(self, room_id: LogId, account_id: int) -> list[LogEvent]:
+        """Commit that somebody joins, in both logs and in the order of the decision."""
+        own, head = -account_id, self.head(room_id)
+        room = Room(room_id, Kind.GROUP, "x", 1, 0)
+        return [
+            self.add(own, RoomEntered(own, self.head(own) + 1, room, head, self.now)),
+            self.add(room_id, MemberJoined(room_id, head + 1, person(account_id), Role.MEMBER, 1, self.now)),
+        ]
 
-    def left(self, log_id: LogId, account_id: int) -> LogEvent:
-        return self.add(log_id, MemberLeft(log_id, self.head(log_id) + 1, person(account_id), 1, 0))
+    def left(self, room_id: LogId, account_id: int) -> list[LogEvent]:
+        """Commit that somebody leaves, in both logs and in the order of the decision."""
+        own, seq = -account_id, self.head(room_id) + 1
+        return [
+            self.add(room_id, MemberLeft(room_id, seq, person(account_id), 1, self.now)),
+            self.add(own, RoomExited(own, self.head(own) + 1, room_id, self.now, seq)),
+        ]
 
     def ended(self, account_id: int, session_id: str | None = None, kept: str | None = None) -> LogEvent:
         log_id = -account_id
-        return self.add(log_id, SessionsEnded(log_id, self.head(log_id) + 1, 0, session_id, kept))
+        return self.add(log_id, SessionsEnded(log_id, self.head(log_id) + 1, self.now, session_id, kept))
 
     def pull(self, reply: Callable[[Any], None], log_id: LogId, after: int, upto: int, limit: int) -> None:
         def look() -> list[LogEvent]:
@@ -144,9 +157,19 @@ BULKY = Serializer("bulky", bulky, lambda payload: payload)
 
 
 class Ear:
-    """A subscriber and its listener. `clogged`: each write tells the hub that the transport is full."""
+    """A subscriber and its listener. `clogged`: each write tells the hub that the transport is full.
 
-    def __init__(self, hub: Hub, account_id: int, session: str = "s", serializer: Serializer = PLAIN) -> None:
+    `own_seq`: where it begins in its account's own log (None: not yet).
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        account_id: int,
+        session: str = "s",
+        serializer: Serializer = PLAIN,
+        own_seq: int | None = None,
+    ) -> None:
         self.hub = hub
         self.serializer = serializer
         self.subscriber = Subscriber(person(account_id), session, self.write, self)
@@ -154,9 +177,15 @@ class Ear:
         self.told: list[tuple[Any, ...]] = []
         self.clogged = False
         hub.attach(self.subscriber)
+        if own_seq is not None:
+            self.begin(own_seq)
 
-    def hear(self, log_id: LogId, after: int | None = 0) -> Ear:
-        self.hub.subscribe(self.subscriber, log_id, self.serializer, after)
+    def begin(self, own_seq: int) -> Ear:
+        self.hub.begin(self.subscriber, own_seq)
+        return self
+
+    def hear(self, log_id: LogId, after: int | None = 0, promised: int = 0) -> Ear:
+        self.hub.subscribe(self.subscriber, log_id, self.serializer, after, promised)
         return self
 
     def write(self, data: bytes) -> None:
@@ -185,11 +214,11 @@ class Ear:
         self.told.append(("caught_up", log_id))
 
     def joined(self, room_id: int, after: int) -> None:
-        self.told.append(("entered", room_id, after + 1))
+        self.told.append(("joined", room_id, after))
         self.hear(room_id, after)
 
     def removed(self, room_id: int, seq: int) -> None:
-        self.told.append(("removed", room_id))
+        self.told.append(("removed", room_id, seq))
 
     def session_ended(self) -> None:
         self.told.append(("session_ended",))
@@ -206,10 +235,11 @@ class Scene:
     def __init__(self, page: int = 200) -> None:
         self.turns = Turns()
         self.store = Store(page)
-        self.hub = Hub(self.store.pull, self.store.heads)
+        self.hub = Hub(self.store.pull, self.store.heads, lambda: self.store.now)
 
-    def ear(self, account_id: int = 2, serializer: Serializer = PLAIN, session: str = "s") -> Ear:
-        return Ear(self.hub, account_id, session, serializer)
+    def ear(self, account_id: int = 2, serializer: Serializer = PLAIN, session: str = "s", begun: bool = True) -> Ear:
+        """A subscriber that begins at the head of its own log, or does not begin yet."""
+        return Ear(self.hub, account_id, session, serializer, self.store.head(-account_id) if begun else None)
 
     def live(self, log_id: LogId, account_id: int = 2, serializer: Serializer = PLAIN) -> Ear:
         """An ear that has heard everything there is."""

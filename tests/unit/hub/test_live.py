@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from veche.core.events import LogEvent
-from veche.hub import hub as hub_module
-from veche.hub.subscriber import Serializer
-from veche.hub.topic import CUT_BYTES
+from veche.core.event import LogEvent
+from veche.hub import fanout
+from veche.hub.serializer import Serializer
+from veche.hub.topic import BYTES_PER_TURN
 
 from .harness import BULKY, FRAMED, PLAIN, Scene
 
@@ -80,7 +80,7 @@ def test_a_turn_is_cut_by_its_size(scene: Scene) -> None:
     ear = scene.live(ROOM, serializer=BULKY)
     scene.say(ROOM, 12, "x" * 16_000)
     scene.turn()
-    assert 0 < len(ear.writes[0]) < CUT_BYTES + 20_000
+    assert 0 < len(ear.writes[0]) < BYTES_PER_TURN + 20_000
     scene.settle()
     assert ear.seqs(ROOM) == list(range(1, 13))
 
@@ -119,10 +119,10 @@ def test_a_room_of_thousands_is_written_in_slices_and_keeps_its_order(scene: Sce
     scene.settle()
     scene.say(ROOM)
     scene.turn()
-    assert sum(len(ear.writes) for ear in ears) == hub_module.SLICE
+    assert sum(len(ear.writes) for ear in ears) == fanout.WRITES_PER_TURN
     scene.say(ROOM)
     scene.turn()
-    assert sum(len(ear.writes) for ear in ears) == 2 * hub_module.SLICE
+    assert sum(len(ear.writes) for ear in ears) == 2 * fanout.WRITES_PER_TURN
     scene.settle()
     assert all(ear.seqs(ROOM) == [1, 2] for ear in ears)
 
@@ -231,16 +231,17 @@ def test_detaching_is_harmless_twice(scene: Scene) -> None:
 def test_one_who_joins_hears_their_own_joining_first(scene: Scene) -> None:
     scene.live(ROOM)
     ear = scene.ear(3)
+    scene.settle()
     scene.say(ROOM, 2)
-    scene.hub.deliver([scene.store.joined(ROOM, 3), scene.store.add(ROOM)])
+    scene.hub.deliver([*scene.store.joined(ROOM, 3), scene.store.add(ROOM)])
     scene.settle()
     assert ear.seqs(ROOM) == [3, 4]
-    assert ear.told[0] == ("entered", ROOM, 3)
+    assert ear.told[0] == ("joined", ROOM, 2)
 
 
 def test_all_connections_of_one_who_joins_hear_the_room(scene: Scene) -> None:
     phone, desk = scene.ear(3), scene.ear(3)
-    scene.hub.deliver([scene.store.joined(ROOM, 3)])
+    scene.hub.deliver(scene.store.joined(ROOM, 3))
     scene.settle()
     assert phone.seqs(ROOM) == desk.seqs(ROOM) == [1]
 
@@ -248,12 +249,12 @@ def test_all_connections_of_one_who_joins_hear_the_room(scene: Scene) -> None:
 def test_nothing_after_the_kick_reaches_the_kicked(scene: Scene) -> None:
     kicked, stays = scene.live(ROOM, 3), scene.live(ROOM, 4)
     before, kick, after = scene.store.add(ROOM), scene.store.left(ROOM, 3), scene.store.add(ROOM)
-    scene.hub.deliver([before, kick, after])
+    scene.hub.deliver([before, *kick, after])
     scene.say(ROOM)
     scene.settle()
     assert kicked.seqs(ROOM) == [1, 2]
     assert stays.seqs(ROOM) == [1, 2, 3, 4]
-    assert kicked.told[-1] == ("removed", ROOM)
+    assert kicked.told[-1] == ("removed", ROOM, 2)
 
 
 def test_nothing_after_the_kick_reaches_one_who_is_behind(scene: Scene) -> None:
@@ -262,14 +263,14 @@ def test_nothing_after_the_kick_reaches_one_who_is_behind(scene: Scene) -> None:
     kicked = scene.ear(3).hear(ROOM, 0)
     scene.turn()
     assert scene.store.questions, "a page is being read"
-    scene.hub.deliver([scene.store.left(ROOM, 3), scene.store.add(ROOM)])
+    scene.hub.deliver([*scene.store.left(ROOM, 3), scene.store.add(ROOM)])
     scene.settle()
     assert kicked.writes == []
 
 
 def test_out_and_in_again_in_one_batch(scene: Scene) -> None:
     ear = scene.live(ROOM, 3)
-    scene.hub.deliver([scene.store.left(ROOM, 3), scene.store.add(ROOM), scene.store.joined(ROOM, 3)])
+    scene.hub.deliver([*scene.store.left(ROOM, 3), scene.store.add(ROOM), *scene.store.joined(ROOM, 3)])
     scene.settle()
     scene.say(ROOM)
     scene.settle()
@@ -284,6 +285,7 @@ def test_sessions_that_end_take_their_connections_along(
 ) -> None:
     ears = {name: scene.ear(3, session=name) for name in ("s1", "s2")}
     stranger = scene.ear(4, session="s1")
+    scene.settle()
     scene.hub.deliver([scene.store.ended(3, ended, kept)])
     assert {name for name, ear in ears.items() if ear.told} == gone
     assert not stranger.told

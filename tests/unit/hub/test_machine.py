@@ -1,151 +1,82 @@
 """Every interleaving that hypothesis can think of: no subscriber hears an entry twice, or misses one.
 
-The rules are what may happen in any order: commits, announcements (some are lost), turns of the loop, reads that look
-early and answer late or fail, subscribers that come, go, subscribe anywhere, read slowly, and are put out of rooms.
-Each ear checks at every write; at the end, after two comparisons of heads, everybody has everything.
+To the rules of any hub come subscribers that subscribe anywhere, whether or not they are members, and members who come
+and go. Each ear checks at every write; at the end, after comparisons of heads, everybody has everything. Joins and
+leaves of rooms that nobody subscribes show that the own log takes effect once and in order.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import initialize, rule
 
-from veche.core.events import LogEvent
-from veche.hub import hub as hub_module
+from veche.core.events import RoomEntered, RoomExited
 
-from .harness import FRAMED, PLAIN, Ear, Scene
+from .harness import Scene
+from .machine import ACCOUNTS, LOGS, Checked, Machine, accounts, bounded, logs, losses, sessions, which
 
-LOGS = (1, 2)
-ACCOUNTS = (2, 3)
-SLICE = 2  # so that three ears are a crowd
-
-logs = st.sampled_from(LOGS)
-accounts = st.sampled_from(ACCOUNTS)
-which = st.integers(0, 7)
+FIRST_ELSEWHERE = 100  # rooms from here up are never subscribed
 
 
-class Checked(Ear):
-    """Knows for each log what it must hear next, and that it must hear nothing of the others."""
+class Anywhere(Checked):
+    """Subscribes what the machine says, and the rooms that it joins."""
 
-    def __init__(self, scene: Scene, account_id: int, *, framed: bool) -> None:
-        self.next: dict[int, int | None] = {}
-        self.gone = False
-        self.turns = scene.turns
-        super().__init__(scene.hub, account_id, serializer=FRAMED if framed else PLAIN)
-
-    def hear(self, log_id: int, after: int | None = 0) -> Checked:
-        super().hear(log_id, after)
-        self.next[log_id] = None if after is None else after + 1
-        return self
-
-    def write(self, data: bytes) -> None:
-        assert not self.gone, "written to after it was gone"
-        for word in data.replace(b"<", b"").replace(b">", b"").split():
-            log_id, seq = map(int, word.split(b":"))
-            assert log_id in self.next, f"hears {log_id}, which it does not listen to"
-            expected = self.next[log_id]
-            assert expected in (None, seq), f"hears {seq} of log {log_id} where {expected} is next"
-            self.next[log_id] = seq + 1
-        self.turns.now += self.turns.cost
-        super().write(data)
-
-    def deafen(self, log_id: int) -> None:
-        self.hub.unsubscribe(self.subscriber, log_id)
-        self.next.pop(log_id, None)
+    def joined(self, room_id: int, after: int) -> None:
+        if room_id < FIRST_ELSEWHERE:
+            super().joined(room_id, after)
+        else:
+            self.told.append(("joined", room_id))
 
     def removed(self, room_id: int, seq: int) -> None:
-        self.next.pop(room_id, None)
+        if room_id < FIRST_ELSEWHERE:
+            super().removed(room_id, seq)
+        else:
+            self.told.append(("removed", room_id))
 
-    def leave(self) -> None:
-        super().leave()
-        self.gone = True
+    def elsewhere(self) -> list[tuple[str, int]]:
+        """What it was told about rooms that it never subscribes."""
+        return [told for told in self.told if told[0] in ("joined", "removed") and told[1] >= FIRST_ELSEWHERE]
+
+    def expected_elsewhere(self) -> list[tuple[str, int]]:
+        if not self.begun:
+            return []
+        entered = [("joined", event.room.id, event.seq) for event in self.own_log if isinstance(event, RoomEntered)]
+        exited = [("removed", event.room_id, event.seq) for event in self.own_log if isinstance(event, RoomExited)]
+        changes = sorted(entered + exited, key=lambda change: change[2])
+        return [(name, room_id) for name, room_id, _ in changes if room_id >= FIRST_ELSEWHERE]
 
 
-class Interleavings(RuleBasedStateMachine):
-    def __init__(self) -> None:
-        super().__init__()
-        self.scene = Scene(page=2)
-        self.running = self.scene.turns.running()
-        self.running.__enter__()
-        self.ears: list[Checked] = []
-        self.flying: list[LogEvent] = []  # committed, not yet announced
-        self.slice, hub_module.SLICE = hub_module.SLICE, SLICE
-
-    def chosen(self, things: list[Any], index: int) -> list[Any]:
-        """One of them, or none where there is none: what may be drawn never depends on what the hub did."""
-        return [things[index % len(things)]] if things else []
-
-    @property
-    def present(self) -> list[Checked]:
-        return [ear for ear in self.ears if not ear.gone]
-
+class Interleavings(Machine[Anywhere]):
     @initialize(before=st.integers(0, 3), ears=st.integers(1, 3))
     def begin(self, before: int, ears: int) -> None:
+        self.rooms = FIRST_ELSEWHERE
         for log_id in LOGS:
             self.scene.store.fill(log_id, before)
         for index in range(ears):
-            self.connect(ACCOUNTS[index % 2], bool(index % 2))
+            self.connect(ACCOUNTS[index % 2], "s", bool(index % 2))
+            self.ears[-1].look()
+            self.ears[-1].start()
             self.ears[-1].hear(LOGS[0], before)
 
-    # The store and the bell.
+    @rule(log_id=logs, account_id=accounts, lost=losses)
+    def put_out(self, log_id: int, account_id: int, lost: tuple[int, ...]) -> None:
+        self.fly(self.scene.store.left(log_id, account_id), lost)
 
-    @rule(log_id=logs, count=st.integers(1, 3), lost=st.integers(0, 7))
-    def commit(self, log_id: int, count: int, lost: int) -> None:
-        for index, event in enumerate(self.scene.store.fill(log_id, count)):
-            if lost != index:
-                self.flying.append(event)
+    @rule(log_id=logs, account_id=accounts, lost=losses)
+    def bring_in(self, log_id: int, account_id: int, lost: tuple[int, ...]) -> None:
+        self.fly(self.scene.store.joined(log_id, account_id), lost)
 
-    @rule(log_id=logs, account_id=accounts)
-    def put_out(self, log_id: int, account_id: int) -> None:
-        self.flying.append(self.scene.store.left(log_id, account_id))
+    @rule(account_id=accounts, stays=st.booleans(), lost=losses)
+    def come_and_go_elsewhere(self, account_id: int, stays: bool, lost: tuple[int, ...]) -> None:
+        self.rooms += 1
+        self.fly(self.scene.store.joined(self.rooms, account_id), lost)
+        if not stays:
+            self.fly(self.scene.store.left(self.rooms, account_id), lost)
 
-    @rule(log_id=logs, account_id=accounts)
-    def bring_in(self, log_id: int, account_id: int) -> None:
-        self.flying.append(self.scene.store.joined(log_id, account_id))
-
-    @rule(count=st.integers(1, 4))
-    def announce(self, count: int) -> None:
-        batch, self.flying = self.flying[:count], self.flying[count:]
-        if batch:
-            self.scene.hub.deliver(batch)
-
-    @rule(cost=st.sampled_from([0.0, 0.0, 0.004]))
-    def take_time(self, cost: float) -> None:
-        """What each write takes from now on: rooms that cost much rest between turns."""
-        self.scene.turns.cost = cost
-
-    @rule()
-    def wait(self) -> None:
-        self.scene.turns.leap()
-
-    @rule()
-    def turn(self) -> None:
-        self.scene.turn()
-
-    @rule()
-    def compare(self) -> None:
-        self.scene.hub.compare([(log_id, self.scene.store.head(log_id)) for log_id in LOGS])
-
-    @rule(index=which)
-    def look(self, index: int) -> None:
-        for question in self.chosen(self.scene.store.questions, index):
-            question.read()
-
-    @rule(index=which, failed=st.sampled_from([False] * 9 + [True]))
-    def reply(self, index: int, failed: bool) -> None:
-        for question in self.chosen(self.scene.store.questions, index):
-            self.scene.store.questions.remove(question)
-            question.reply(failed=failed)
-
-    # Connections.
-
-    @rule(account_id=accounts, framed=st.booleans())
-    def connect(self, account_id: int, framed: bool) -> None:
+    @rule(account_id=accounts, session=sessions, framed=st.booleans())
+    def connect(self, account_id: int, session: str, framed: bool) -> None:
         if len(self.present) < 4:
-            self.ears.append(Checked(self.scene, account_id, framed=framed))
+            self.ears.append(Anywhere(self.scene, account_id, session, framed=framed))
 
     @rule(index=which, log_id=logs, back=st.integers(0, 6), at_head=st.booleans())
     def subscribe(self, index: int, log_id: int, back: int, at_head: bool) -> None:
@@ -158,54 +89,12 @@ class Interleavings(RuleBasedStateMachine):
         for ear in self.chosen(self.present, index):
             ear.deafen(log_id)
 
-    @rule(index=which)
-    def leave(self, index: int) -> None:
-        for ear in self.chosen(self.present, index):
-            ear.leave()
-
-    @rule(index=which)
-    def clog(self, index: int) -> None:
-        for ear in self.chosen(self.present, index):
-            ear.clogged = True
-
-    @rule(index=which)
-    def drain(self, index: int) -> None:
-        for ear in self.chosen([ear for ear in self.present if ear.subscriber.slow], index):
-            ear.drain()
-
-    def teardown(self) -> None:
-        try:
-            self.end()
-        finally:
-            self.running.__exit__(None, None, None)
-            hub_module.SLICE = self.slice
-
-    def end(self) -> None:
-        self.scene.hub.deliver(self.flying)
-        for ear in self.present:
-            ear.drain()
-        self.scene.settle()
-        for _ in range(2):
-            self.compare()
-            self.scene.settle()
-        for ear in self.present:
-            assert set(ear.subscriber.subscriptions) == set(ear.next)
-            for log_id, subscription in ear.subscriber.subscriptions.items():
-                assert subscription.live or subscription.seq == subscription.topic.delivered
-                head = self.scene.store.head(log_id)
-                assert ear.next[log_id] in (None, head + 1), f"misses what follows {ear.next[log_id]} of log {log_id}"
-        assert not self.scene.store.questions
+    def check(self, ear: Anywhere) -> None:
+        super().check(ear)
+        assert ear.elsewhere() == ear.expected_elsewhere()
 
 
-Interleavings.TestCase.settings = settings(
-    max_examples=100,
-    stateful_step_count=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=(Phase.generate,),  # add Phase.shrink to look for the shortest way into a failure: it takes minutes
-    suppress_health_check=list(HealthCheck),
-)
+Interleavings.TestCase.settings = bounded(100, 40)
 test_interleavings = Interleavings.TestCase
 
 
@@ -213,7 +102,7 @@ def test_the_ear_that_judges_is_not_deaf() -> None:
     """The checker's own check: a repeat, a hole, and a stranger's entry are each seen."""
     scene = Scene()
     with scene.turns.running():
-        ear = Checked(scene, 2, framed=False).hear(1, 0)
+        ear = Checked(scene, 2, "s", framed=False).hear(1, 0)
         assert isinstance(ear.subscriber.listener, Checked)
         ear.write(b"1:1 ")
         for wrong in (b"1:1 ", b"1:3 ", b"2:1 "):

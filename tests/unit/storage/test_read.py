@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from veche.core.event import LogEvent
+from veche.core.membership import RoomEntered
 from veche.core.messages import Message
 from veche.core.values import LOBBY_ID, Kind
 from veche.storage.database import Database
@@ -196,6 +197,17 @@ def test_a_direct_room_shows_the_other_one(town: Town) -> None:
     with town.database.reading() as connection:
         names = [view.name for account in (1, 2) if (view := room(connection, room_id, account))]
     assert names == ["bob", "ann"]
+
+
+def test_an_own_log_names_the_other_person_of_a_direct_room(town: Town) -> None:
+    town.do(c.by(1, c.CreateRoom(Kind.DIRECT, "", (2,))))
+    with town.database.reading() as tx:
+        for account_id, other in ((1, "bob"), (2, "ann")):
+            *others, last = entries(tx, -account_id, 0, town.head(-account_id), 200)
+            assert isinstance(last, RoomEntered)
+            assert last.peer is not None
+            assert last.peer.name == other
+            assert [event.peer for event in others if isinstance(event, RoomEntered)] == [None, None]
 
 
 def test_people_and_rooms_come_by_pages(town: Town) -> None:

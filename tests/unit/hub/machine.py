@@ -1,0 +1,237 @@
+"""What may happen to any hub in any order: commits, announcements (some are lost), turns of the loop, reads that look
+early and answer late or fail, sessions that end, subscribers that go, read slowly, and drain.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from veche.core.events import LogEvent, SessionsEnded
+from veche.hub import fanout
+
+from .harness import FRAMED, PLAIN, Ear, Scene
+
+LOGS = (1, 2)
+ACCOUNTS = (2, 3)
+SESSIONS = ("s", "t")
+WRITES_PER_TURN = 2  # so that three ears are a crowd
+
+logs = st.sampled_from(LOGS)
+accounts = st.sampled_from(ACCOUNTS)
+sessions = st.sampled_from(SESSIONS)
+which = st.integers(0, 7)
+losses = st.sampled_from([(), (), (), (0,), (1,), (0, 1)])  # which of the announcements of a commit are lost
+
+
+class Checked(Ear):
+    """Knows for each log what it must hear next, and that it must hear nothing of the others.
+
+    Like a dialect, it begins at the head of its own log in a snapshot that it looked at after it was attached.
+    """
+
+    def __init__(self, scene: Scene, account_id: int, session: str, *, framed: bool) -> None:
+        self.next: dict[int, int | None] = {}
+        self.gone = False
+        self.scene = scene
+        self.own_seq: int | None = None  # of the snapshot
+        self.begun = False
+        super().__init__(scene.hub, account_id, session, FRAMED if framed else PLAIN)
+
+    @property
+    def own_log(self) -> list[LogEvent]:
+        """What has happened in the own log since the snapshot."""
+        return self.scene.store.logs.get(-self.subscriber.account.id, [])[self.own_seq :]
+
+    def look(self) -> None:
+        if self.own_seq is None:
+            self.own_seq = self.scene.store.head(-self.subscriber.account.id)
+
+    def start(self) -> None:
+        if self.own_seq is not None and not self.begun:
+            self.begun = True
+            self.begin(self.own_seq)
+
+    def hear(self, log_id: int, after: int | None = 0, promised: int = 0) -> Checked:
+        super().hear(log_id, after, promised)
+        self.next[log_id] = None if after is None else after + 1
+        return self
+
+    def write(self, data: bytes) -> None:
+        assert not self.gone, "written to after it was gone"
+        for word in data.replace(b"<", b"").replace(b">", b"").split():
+            log_id, seq = map(int, word.split(b":"))
+            assert log_id in self.next, f"hears {log_id}, which it does not listen to"
+            expected = self.next[log_id]
+            assert expected in (None, seq), f"hears {seq} of log {log_id} where {expected} is next"
+            self.next[log_id] = seq + 1
+        self.scene.turns.now += self.scene.turns.cost
+        super().write(data)
+
+    def deafen(self, log_id: int) -> None:
+        self.hub.unsubscribe(self.subscriber, log_id)
+        self.next.pop(log_id, None)
+
+    def joined(self, room_id: int, after: int) -> None:
+        assert self.begun, "told before it has begun"
+        assert room_id not in self.subscriber.subscriptions, "told of a room that it hears"
+        super().joined(room_id, after)
+
+    def removed(self, room_id: int, seq: int) -> None:
+        assert room_id not in self.subscriber.subscriptions, "told before it stops to hear the room"
+        super().removed(room_id, seq)
+        self.next.pop(room_id, None)
+
+    def session_ended(self) -> None:
+        assert self.begun, "told before it has begun"
+        assert self.session_has_ended(), "a session that is still there was ended"
+        super().session_ended()
+
+    def session_has_ended(self) -> bool:
+        ends = [event for event in self.own_log if isinstance(event, SessionsEnded)]
+        return any(event.ends(self.subscriber.session_id) for event in ends)
+
+    def leave(self) -> None:
+        super().leave()
+        self.gone = True
+
+
+ListenerT = TypeVar("ListenerT", bound=Checked)
+
+
+class Machine(RuleBasedStateMachine, Generic[ListenerT]):
+    """Common rules. What may be drawn never depends on what the hub did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene = Scene(page=2)
+        self.running = self.scene.turns.running()
+        self.running.__enter__()
+        self.ears: list[ListenerT] = []
+        self.flying: list[LogEvent] = []  # committed, not yet announced
+        self.writes_per_turn, fanout.WRITES_PER_TURN = fanout.WRITES_PER_TURN, WRITES_PER_TURN
+
+    def chosen(self, things: list[Any], index: int) -> list[Any]:
+        """One of them, or none where there is none."""
+        return [things[index % len(things)]] if things else []
+
+    @property
+    def present(self) -> list[ListenerT]:
+        return [ear for ear in self.ears if not ear.gone]
+
+    def fly(self, events: list[LogEvent], lost: tuple[int, ...]) -> None:
+        self.flying += [event for index, event in enumerate(events) if index not in lost]
+
+    # The store and the bus.
+
+    @rule(log_id=logs, count=st.integers(1, 3), lost=losses)
+    def commit(self, log_id: int, count: int, lost: tuple[int, ...]) -> None:
+        self.fly(self.scene.store.fill(log_id, count), lost)
+
+    @rule(account_id=accounts, session=st.none() | sessions, kept=st.none() | sessions, lost=losses)
+    def end_sessions(self, account_id: int, session: str | None, kept: str | None, lost: tuple[int, ...]) -> None:
+        self.fly([self.scene.store.ended(account_id, session, kept)], lost)
+
+    @rule(count=st.integers(1, 4))
+    def announce(self, count: int) -> None:
+        batch, self.flying = self.flying[:count], self.flying[count:]
+        if batch:
+            self.scene.hub.deliver(batch)
+
+    @rule(cost=st.sampled_from([0.0, 0.0, 0.004]))
+    def take_time(self, cost: float) -> None:
+        """What each write takes from now on: rooms that cost much pause between turns."""
+        self.scene.turns.cost = cost
+
+    @rule()
+    def wait(self) -> None:
+        self.scene.turns.leap()
+
+    @rule()
+    def turn(self) -> None:
+        self.scene.turn()
+
+    @rule()
+    def compare(self) -> None:
+        self.scene.hub.compare([(log_id, self.scene.store.head(log_id)) for log_id in self.scene.hub.logs()])
+
+    @rule(index=which)
+    def read(self, index: int) -> None:
+        for question in self.chosen(self.scene.store.questions, index):
+            question.read()
+
+    @rule(index=which, failed=st.sampled_from([False] * 9 + [True]))
+    def reply(self, index: int, failed: bool) -> None:
+        for question in self.chosen(self.scene.store.questions, index):
+            self.scene.store.questions.remove(question)
+            question.reply(failed=failed)
+
+    # Connections.
+
+    @rule(index=which)
+    def look(self, index: int) -> None:
+        for ear in self.chosen(self.present, index):
+            ear.look()
+
+    @rule(index=which)
+    def start(self, index: int) -> None:
+        for ear in self.chosen(self.present, index):
+            ear.start()
+
+    @rule(index=which)
+    def leave(self, index: int) -> None:
+        for ear in self.chosen(self.present, index):
+            ear.leave()
+
+    @rule(index=which)
+    def clog(self, index: int) -> None:
+        for ear in self.chosen(self.present, index):
+            ear.clogged = True
+
+    @rule(index=which)
+    def drain(self, index: int) -> None:
+        for ear in self.chosen([ear for ear in self.present if ear.subscriber.slow], index):
+            ear.drain()
+
+    def teardown(self) -> None:
+        try:
+            self.come_to_rest()
+            for ear in self.present:
+                assert not (ear.begun and ear.session_has_ended()), "the session ended, and the connection lives on"
+                self.check(ear)
+            assert not self.scene.store.questions
+        finally:
+            self.running.__exit__(None, None, None)
+            fanout.WRITES_PER_TURN = self.writes_per_turn
+
+    def come_to_rest(self) -> None:
+        self.scene.hub.deliver(self.flying)
+        for ear in self.present:
+            ear.drain()
+        self.scene.settle()
+        for _ in range(4):  # two find what was lost; what it opened may have lost something too
+            self.compare()
+            self.scene.settle()
+
+    def check(self, ear: ListenerT) -> None:
+        """Everybody has everything."""
+        assert set(ear.subscriber.subscriptions) == set(ear.next)
+        for log_id, subscription in ear.subscriber.subscriptions.items():
+            assert subscription.live or subscription.seq == subscription.topic.delivered
+            head = self.scene.store.head(log_id)
+            assert ear.next[log_id] in (None, head + 1), f"misses what follows {ear.next[log_id]} of log {log_id}"
+
+
+def bounded(max_examples: int, steps: int) -> settings:
+    return settings(
+        max_examples=max_examples,
+        stateful_step_count=steps,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=(Phase.generate,),  # add Phase.shrink to look for the shortest way into a failure: it takes minutes
+        suppress_health_check=list(HealthCheck),
+    )
