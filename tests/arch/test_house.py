@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from veche.core.commands import Command
+from veche.core.command import Command
 from veche.core.decide import _DECIDE
 from veche.core.errors import Code
 from veche.core.events import LOGGED

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from veche.app import DIALECTS
 from veche.app import Server as Parts
-from veche.hub.subscriber import Subscriber
+from veche.hub.topic import Subscriber
 from veche.settings import read_settings
 from veche.storage.database import Database
 from veche.wire.websocket import WebSocket

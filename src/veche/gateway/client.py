@@ -6,12 +6,14 @@ than we store has to wait; after a close frame nothing is written.
 
 from collections.abc import Callable
 
-from veche.core.values import Person
-from veche.core.commands import Command, SendMessage, SpeakEcho
-from veche.core.values import LogId
+from veche.core.actor import Actor
+from veche.core.command import Command, T
+from veche.core.errors import ChatError
+from veche.core.values import LogId, Person
 from veche.hub.listener import Listener
-from veche.hub.subscriber import Serializer, Subscriber
-from veche.service.chat import Chat, Outcome
+from veche.hub.serializer import Serializer
+from veche.hub.topic import Subscriber
+from veche.service.chat import Chat
 from veche.wire.handler import Socket
 
 MAX_WAITING = 1000  # commands of one socket without an answer; above that it is not read on
@@ -21,19 +23,20 @@ MAX_WAITING_BYTES = 1 << 20  # and of their texts
 class Client:
     """Attached to the hub before the 101, so that nothing that concerns the account is missed while it is admitted.
 
-    `session_id` is None for an anonymous person. `ended` is true once the client was detached, by whichever side.
+    `actor` goes with its commands; an anonymous person's has no session. `ended` is true once the client was detached,
+    by whichever side.
     """
 
-    __slots__ = ("_chat", "_session_id", "_socket", "_subscriber", "_waiting", "_waiting_bytes", "ended")
+    __slots__ = ("_chat", "_socket", "_subscriber", "_waiting", "_waiting_bytes", "actor", "ended")
 
-    def __init__(self, chat: Chat, person: Person, session_id: str | None, listener: Listener, dialect: str) -> None:
+    def __init__(self, chat: Chat, person: Person, actor: Actor, listener: Listener) -> None:
         self._chat = chat
-        self._session_id = session_id
+        self.actor = actor
         self._socket: Socket | None = None
         self._waiting = 0
         self._waiting_bytes = 0
         self.ended = False
-        self._subscriber = Subscriber(person, session_id or "", _nowhere, listener, dialect)
+        self._subscriber = Subscriber(person, actor.session_id, _nowhere, listener, actor.dialect)
         chat.hub.attach(self._subscriber)
 
     # Who it is, and what it hears.
@@ -78,7 +81,7 @@ class Client:
 
         Both are seen in one snapshot, and asked after the client was attached: so no end of the session is missed.
         """
-        own_seq = await self._chat.own_head(self.account_id, self._session_id)
+        own_seq = await self._chat.own_head(self.account_id, self.actor.session_id or None)
         self.begin(own_seq)
         return own_seq
 
@@ -98,14 +101,14 @@ class Client:
 
     # Commands and answers.
 
-    def submit(self, command: Command, done: Callable[[Outcome], None] | None = None) -> None:
+    def submit(self, command: Command[T], done: Callable[[T | ChatError], None] | None = None) -> None:
         """Ask for a change; `done` gets the answer or the ChatError, unless the client was detached meanwhile.
 
         Without `done` a refusal is not told: many contracts have no frame for it.
         """
-        size = _size(command)
+        size = command.size
 
-        def reply(outcome: Outcome) -> None:
+        def reply(outcome: T | ChatError) -> None:
             self._waiting -= 1
             self._waiting_bytes -= size
             if not self.ended:
@@ -117,7 +120,7 @@ class Client:
         self._waiting_bytes += size
         if self._is_full() and self._socket is not None:
             self._socket.pause_reading()
-        self._chat.submit(command, reply)
+        self._chat.submit(self.actor, command, reply)
 
     def send(self, payload: bytes) -> None:
         """Send a text message to this client alone."""
@@ -159,15 +162,6 @@ class Client:
         self.detach()
         if self._socket is not None:
             self._socket.close(code, reason)
-
-
-def _size(command: Command) -> int:
-    match command:
-        case SendMessage():
-            return len(command.text)
-        case SpeakEcho():
-            return sum(len(text) for _, text in command.lines)
-    return 0
 
 
 def _nowhere(frames: bytes) -> None:

@@ -101,8 +101,8 @@ class AdmittedHandler(DialectHandler):
 
     client: Client
 
-    def __init__(self, chat: Chat, login: Login, dialect: str) -> None:
-        self.client = Client(chat, login.account.person, login.session_id, self, dialect)
+    def __init__(self, chat: Chat, login: Login) -> None:
+        self.client = Client(chat, login.account.person, login.actor, self)
 
     async def admit(self) -> None:
         """Refuse a client that may not connect, and detach it then."""

@@ -14,8 +14,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from veche.core.actor import Actor
 from veche.core.errors import ChatError
-from veche.service.accounts import Accounts
+from veche.gateway.actors import guest
+from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.proxy import Trusted, client_address
@@ -45,7 +47,7 @@ def raw_json(value: object, status: int, headers: dict[str, str] | None = None) 
 
 
 async def reply_by_pages(pages: AsyncIterator[list[Any]]) -> Response:
-    """RawResponse with a JSON array that never stands in memory as a whole, from pages of which none is empty.
+    """Answer with a JSON array that never stands in memory as a whole, from pages of which none is empty.
 
     A refusal of the first ones is an answer; after that only an array that does not end can tell of it.
     """
@@ -88,9 +90,22 @@ def heartbeats_of(request: Request) -> Heartbeats:
     return cast(Heartbeats, request.app.state.heartbeats)
 
 
+def guest_of(dialect: str) -> Callable[[Request], Actor]:
+    """Make a dependency: the actor of a request before anybody is signed in."""
+
+    def of_request(request: Request) -> Actor:
+        return guest(dialect, address_of(request))
+
+    return of_request
+
+
+async def authenticate(request: Request, dialect: str, token: str) -> Login:
+    """Find whose token a request has; refuses as unauthenticated."""
+    return await accounts_of(request).authenticate(guest(dialect, address_of(request)), token)
+
+
 ChatOf = Annotated[Chat, Depends(chat_of)]
 AccountsOf = Annotated[Accounts, Depends(accounts_of)]
-AddressOf = Annotated[str, Depends(address_of)]
 BearerOf = Annotated[
     HTTPAuthorizationCredentials | None,
     Depends(HTTPBearer(auto_error=False, description="The token of `login`.")),

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from veche.core.event import LogEvent
 from veche.gateway.client import Client
 from veche.hub.hub import Hub
-from veche.hub.subscriber import Serializer, Subscriber
+from veche.hub.serializer import Serializer
+from veche.hub.topic import Subscriber
 from veche.wire.engineio.packets import poll_frame
 from veche.wire.frames import text_frame
 from veche.wire.socketio.namespaces import Socket

@@ -8,10 +8,9 @@ to their connections: a room is joined or left, a session ends. The hub knows no
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from veche.core.values import Person
 from veche.core.effects import Close, Effect, End, Open
 from veche.core.event import LogEvent
-from veche.core.values import LogId
+from veche.core.values import LogId, Person
 from veche.hub.catchup import CatchUp
 from veche.hub.fanout import FanOut
 from veche.hub.listener import call

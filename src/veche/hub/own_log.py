@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from veche.core.effects import Effect
 from veche.core.event import LogEvent
-from veche.core.rooms import LogId, account_log
+from veche.core.values import LogId, account_log
 from veche.hub.listener import call
 from veche.hub.topic import Subscriber, Topic
 from veche.hub.topics import PAGE, Page, Pull, Topics

@@ -3,10 +3,9 @@
 The three refer to each other, so they share a file.
 """
 
-from veche.core.values import Person
 from veche.core.effects import Close
 from veche.core.event import LogEvent
-from veche.core.values import LogId
+from veche.core.values import LogId, Person
 from veche.hub.listener import Listener
 from veche.hub.serializer import Serializer, Write
 

@@ -132,7 +132,7 @@ class Chat:
 
     def is_connected(self, account_id: int, dialect: str) -> bool:
         """Tell whether an account has a connection through a dialect."""
-        return any(connection.dialect == dialect for connection in self.hub.subscribers(account_id))
+        return any(subscriber.dialect == dialect for subscriber in self.hub.subscribers(account_id))
 
 
 def _checked(right: Right, view: RoomView | None) -> RoomView:

@@ -187,7 +187,7 @@ def _internal(requests: Sequence[Requested]) -> Committed:
     """Log the bug that is being handled, with the command's type and who asked, but nothing that people wrote."""
     actor, command = requests[0]
     who = (type(command).__name__, actor.account_id, actor.dialect, actor.request_id)
-    log.error("%s by account %d (%s, request %s) failed", *who, exc_info=True)
+    log.error("%s by account %d (%s, request %s) failed", *who, exc_info=True)  # noqa: LOG014  # called while handling
     return [ChatError(Code.INTERNAL, "Something went wrong here.")], []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from messenger.harness import Served, closed_with, heard
 from websockets.sync.client import connect
 
-from veche.core.rooms import LOBBY_ID
+from veche.core.values import LOBBY_ID
 
 from .conftest import Person, both
 

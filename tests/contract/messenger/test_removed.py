@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from veche.core.accounts import Account
-from veche.core.rooms import Head, Kind, Room
+from veche.core.values import Account
+from veche.core.values import Head, Kind, Room
 from veche.core.views import RoomView
 from veche.dialects.messenger.socket import MessengerHandler
 from veche.hub.hub import Hub

@@ -14,7 +14,7 @@ from transcript import Head
 from websockets.sync.client import ClientConnection
 
 from veche.core.errors import TEMPORARY, Code
-from veche.core.rooms import Kind
+from veche.core.values import Kind
 from veche.dialects.native import frames as native_frames
 from veche.dialects.native import rest
 from veche.dialects.native.errors import STATUS

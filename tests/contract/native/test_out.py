@@ -10,21 +10,15 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from veche.core.accounts import Account, Person
+from veche.core.values import Account, Person
 from veche.core.errors import ChatError, Code
-from veche.core.events import (
-    LOGGED,
-    LogEvent,
-    MemberJoined,
-    MemberLeft,
-    Message,
-    MessageRead,
-    ReadMoved,
-    RoomEntered,
-    RoomExited,
-    SessionsEnded,
-)
-from veche.core.rooms import LOBBY_ID, Head, Kind, Member, Role, Room
+from veche.core.event import LogEvent
+from veche.core.events import LOGGED
+from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
+from veche.core.messages import Message
+from veche.core.reading import MessageRead, ReadMoved
+from veche.core.sessions import SessionsEnded
+from veche.core.values import LOBBY_ID, Head, Kind, Member, Role, Room
 from veche.core.views import RoomView, Welcome
 from veche.dialects.native import answers, errors, frames, out, views
 from veche.dialects.native.encode import encode, event_out, to_json

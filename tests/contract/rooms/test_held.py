@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from veche.core.accounts import Account
+from veche.core.values import Account
 from veche.core.errors import ChatError, Code
-from veche.core.rooms import Head, Kind, Room
+from veche.core.values import Head, Kind, Room
 from veche.core.views import RoomView
 from veche.dialects.rooms.encode import serializer_of
 from veche.dialects.rooms.options import Options

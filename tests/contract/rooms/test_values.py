@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veche.core.errors import ChatError, Code
-from veche.core.rooms import LOBBY_ID
+from veche.core.values import LOBBY_ID
 from veche.dialects.rooms.encode import time_of, to_json
 from veche.dialects.rooms.rules import (
     Frame,

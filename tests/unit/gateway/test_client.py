@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from veche.core.accounts import Account
-from veche.core.commands import LeaveRoom
+from veche.core.values import Account
+from veche.core.membership import LeaveRoom
 from veche.core.errors import ChatError, Code
 from veche.gateway.endings import COMMON_CLOSE_CODES, Ending
 from veche.gateway.handler import AdmittedHandler, DialectHandler
 from veche.hub.hub import Hub
-from veche.hub.subscriber import Serializer
+from veche.hub.serializer import Serializer
 from veche.service.accounts import Login
 
 ROOM = 7

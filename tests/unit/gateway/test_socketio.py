@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from wire.engineio.talk import Wires
 
 from veche.core.values import Person
-from veche.core.events import LogEvent, Message
+from veche.core.event import LogEvent
+from veche.core.messages import Message
 from veche.gateway.socketio import Serializers, move
 from veche.hub.hub import Hub
 from veche.hub.topic import Subscriber

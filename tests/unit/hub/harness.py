@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from veche.core.values import Person
-from veche.core.events import LogEvent, MemberJoined, MemberLeft, Message, RoomEntered, RoomExited, SessionsEnded
-from veche.core.rooms import Kind, LogId, Role, Room
+from veche.core.event import LogEvent
+from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
+from veche.core.messages import Message
+from veche.core.sessions import SessionsEnded
+from veche.core.values import Kind, LogId, Role, Room
 from veche.hub.hub import Hub
 from veche.hub.serializer import Serializer
 from veche.hub.topic import Subscriber

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from veche.core.events import LogEvent, SessionsEnded
+from veche.core.event import LogEvent
+from veche.core.sessions import SessionsEnded
 from veche.hub import fanout
 
 from .harness import FRAMED, PLAIN, Ear, Scene

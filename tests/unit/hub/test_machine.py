@@ -10,7 +10,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from veche.core.events import RoomEntered, RoomExited
+from veche.core.membership import RoomEntered, RoomExited
 
 from .harness import Scene
 from .machine import ACCOUNTS, LOGS, Checked, Machine, accounts, bounded, logs, losses, sessions, which

@@ -12,7 +12,7 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from veche.core.events import MemberJoined, MemberLeft
+from veche.core.membership import MemberJoined, MemberLeft
 
 from .harness import Scene
 from .machine import ACCOUNTS, LOGS, Checked, Machine, accounts, bounded, logs, losses, sessions, which

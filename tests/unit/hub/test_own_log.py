@@ -7,7 +7,8 @@ import logging
 
 import pytest
 
-from veche.core.events import LogEvent, MemberLeft, RoomExited
+from veche.core.event import LogEvent
+from veche.core.membership import MemberLeft, RoomExited
 from veche.hub.hub import UNKNOWN_SEQ
 from veche.hub.topics import PAGE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veche.core.effects import Close
-from veche.core.events import RoomExited
+from veche.core.membership import RoomExited
 from veche.storage.entries import event_of, event_row
 
 

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from functools import partial
 
+from veche.core.actor import Actor
 from veche.core.errors import ChatError
 from veche.dialects.channels.errors import UPSTREAM_FAILED
 from veche.dialects.channels.options import Target
@@ -14,7 +15,7 @@ from veche.dialects.channels.socket import ChannelsHandler
 from veche.dialects.channels.upstream import Upstream, UpstreamFailed
 from veche.gateway.endings import Ending
 from veche.service import echoes
-from veche.service.chat import Chat, Outcome
+from veche.service.chat import Chat
 
 log = logging.getLogger("veche.channels")
 
@@ -24,34 +25,35 @@ MAX_WAITING = 16  # lines that wait for the upstream before the client is not re
 class Echo:
     """One conversation with ourselves."""
 
-    __slots__ = ("_chat", "_echo_id", "_handler")
+    __slots__ = ("_actor", "_chat", "_echo_id", "_handler")
 
-    def __init__(self, chat: Chat, echo_id: int) -> None:
+    def __init__(self, chat: Chat, actor: Actor, echo_id: int) -> None:
         self._chat = chat
+        self._actor = actor
         self._echo_id = echo_id
         self._handler: ChannelsHandler
 
     @classmethod
-    async def open(cls, chat: Chat, target: Target | None, account_id: int) -> "Echo | ProxiedEcho":
-        """Begin a conversation of an account, with the upstream where there is one."""
-        echo_id = await echoes.begin(chat, account_id)
-        return cls(chat, echo_id) if target is None else ProxiedEcho(chat, echo_id, target)
+    async def open(cls, chat: Chat, target: Target | None, actor: Actor) -> "Echo | ProxiedEcho":
+        """Begin a conversation of an actor, with the upstream where there is one."""
+        echo_id = await echoes.begin(chat, actor)
+        return cls(chat, actor, echo_id) if target is None else ProxiedEcho(chat, actor, echo_id, target)
 
     def start(self, handler: ChannelsHandler) -> None:
         self._handler = handler
 
     def received(self, text: str) -> None:
-        lines = echoes.spoken(self._echo_id, ("client", text), ("server", text))
+        lines = echoes.lines(self._echo_id, ("client", text), ("server", text))
         self._handler.client.submit(lines, partial(self._stored, text))
 
-    def _stored(self, text: str, outcome: Outcome) -> None:
+    def _stored(self, text: str, outcome: ChatError | None) -> None:
         if isinstance(outcome, ChatError):
             self._handler.end(Ending.UNAVAILABLE)
         else:
             self._handler.client.send(text.encode())
 
     def stop(self) -> None:
-        echoes.end(self._chat, self._echo_id)
+        echoes.end(self._chat, self._actor, self._echo_id)
 
 
 class ProxiedEcho:
@@ -61,10 +63,11 @@ class ProxiedEcho:
     written for tasks.
     """
 
-    __slots__ = ("_chat", "_echo_id", "_handler", "_lines", "_target", "_task")
+    __slots__ = ("_actor", "_chat", "_echo_id", "_handler", "_lines", "_target", "_task")
 
-    def __init__(self, chat: Chat, echo_id: int, target: Target) -> None:
+    def __init__(self, chat: Chat, actor: Actor, echo_id: int, target: Target) -> None:
         self._chat = chat
+        self._actor = actor
         self._echo_id = echo_id
         self._target = target
         self._lines: asyncio.Queue[str] = asyncio.Queue()
@@ -98,9 +101,9 @@ class ProxiedEcho:
 
     async def _exchange(self, upstream: Upstream, line: str) -> None:
         """Write a line down, have it answered, write the answer down, and send it."""
-        await self._chat.do(echoes.spoken(self._echo_id, ("client", line)))
+        await self._chat.do(self._actor, echoes.lines(self._echo_id, ("client", line)))
         answer = await upstream.ask(line)
-        await self._chat.do(echoes.spoken(self._echo_id, ("server", answer)))
+        await self._chat.do(self._actor, echoes.lines(self._echo_id, ("server", answer)))
         client = self._handler.client
         if not client.ended:
             client.send(answer.encode())
@@ -110,4 +113,4 @@ class ProxiedEcho:
     def stop(self) -> None:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
-        echoes.end(self._chat, self._echo_id)
+        echoes.end(self._chat, self._actor, self._echo_id)

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from veche.core.events import LogEvent, Message
-from veche.core.views import EchoLine
-from veche.hub.subscriber import Serializer
+from veche.core.echo import EchoLine
+from veche.core.event import LogEvent
+from veche.core.messages import Message
+from veche.hub.serializer import Serializer
 from veche.wire.frames import text_frame
 
 
@@ -35,7 +36,7 @@ def greeting(username: str) -> bytes:
 
 
 def _line(event: LogEvent) -> bytes | None:
-    if type(event) is not Message or event.kind != "text":
+    if type(event) is not Message or event.type != "text":
         return None
     return f"{event.sender.username}: {event.text}".encode()
 

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 from veche.core.errors import ChatError, Code
 from veche.dialects.channels.options import Options
+from veche.gateway.actors import guest_of_upgrade
 from veche.service.accounts import Accounts, Login
 from veche.wire.handshake import Upgrade
 
@@ -33,12 +34,13 @@ class Links:
 
     async def login(self, upgrade: Upgrade, channel: str) -> Login:
         """Find who comes by a link to `channel`, or refuse as unauthenticated."""
+        guest = guest_of_upgrade("channels", upgrade)
         if ticket := upgrade.query.get("ticket"):
-            return await self._accounts.admit(ticket, TICKETS[channel])
+            return await self._accounts.authenticate_ticket(guest, ticket, TICKETS[channel])
         if token := upgrade.query.get("token"):
-            return await self._accounts.authenticate(token)
+            return await self._accounts.authenticate(guest, token)
         if self._options.open_links:
-            return await self._accounts.signed_in(unquote(upgrade.path.rpartition("/")[2]))
+            return await self._accounts.signed_in(guest, unquote(upgrade.path.rpartition("/")[2]))
         raise ChatError(Code.UNAUTHENTICATED, "The link has no ticket.")
 
 

@@ -1,7 +1,8 @@
 """The public channel: a greeting, the lobby since the server started, and what is said from now on."""
 
-from veche.core import commands as c
-from veche.core.rooms import LOBBY_ID
+from veche.core.actor import Actor
+from veche.core.messages import SendMessage
+from veche.core.values import LOBBY_ID
 from veche.dialects.channels.encode import LINES, greeting
 from veche.dialects.channels.socket import ChannelsHandler
 from veche.gateway.client import Client
@@ -17,7 +18,7 @@ class Public:
         self._client: Client
 
     @classmethod
-    async def open(cls, lobby_seq: int, _: int) -> "Public":
+    async def open(cls, lobby_seq: int, _: Actor) -> "Public":
         """Make a conversation; what stood at `lobby_seq` or before is not shown."""
         return cls(lobby_seq)
 
@@ -27,7 +28,7 @@ class Public:
         client.subscribe(LOBBY_ID, LINES, self._lobby_seq)
 
     def received(self, text: str) -> None:
-        self._client.submit(c.SendMessage(self._client.account_id, LOBBY_ID, text, "channels"))
+        self._client.submit(SendMessage(LOBBY_ID, text))
 
     def stop(self) -> None:
         """There is nothing to put away."""

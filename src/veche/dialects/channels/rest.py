@@ -6,44 +6,47 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security.utils import get_authorization_scheme_param
 
+from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.dialects.channels import encode
 from veche.dialects.channels.errors import invalid, problem
 from veche.dialects.channels.links import ECHO, PUBLIC, Links
 from veche.dialects.channels.rules import Credentials, Registration
-from veche.gateway.http import AccountsOf, AddressOf, BearerOf, ChatOf, reply, reply_by_pages, route_class
+from veche.gateway.http import AccountsOf, BearerOf, ChatOf, authenticate, guest_of, reply, reply_by_pages, route_class
 from veche.service import echoes
 from veche.service.accounts import Login
 from veche.wire.proxy import Trusted
 
+GuestOf = Annotated[Actor, Depends(guest_of("channels"))]
 
-async def _login(request: Request, accounts: AccountsOf, bearer: BearerOf) -> Login:
+
+async def _login(request: Request, bearer: BearerOf) -> Login:
     if bearer is None:
         scheme, credentials = get_authorization_scheme_param(request.headers.get("authorization"))
         reason = "scheme" if scheme and credentials else "missing"
         raise ChatError(Code.FORBIDDEN, "There is no bearer token.", reason=reason)
-    return await accounts.authenticate(bearer.credentials)
+    return await authenticate(request, "channels", bearer.credentials)
 
 
 LoginOf = Annotated[Login, Depends(_login)]
 
 
-async def register(body: Registration, accounts: AccountsOf) -> Response:
+async def register(body: Registration, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Make an account."""
-    await accounts.register(body.password, username=body.username)
+    await accounts.register(guest, body.password, username=body.username)
     return Response(status_code=201)
 
 
-async def login(body: Credentials, accounts: AccountsOf, address: AddressOf) -> Response:
+async def login(body: Credentials, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Sign in."""
-    account = await accounts.check_password(body.password, address, username=body.username)
-    signed = await accounts.open_session(account, "channels")
+    account = await accounts.check_password(guest, body.password, username=body.username)
+    signed = await accounts.open_session(guest, account)
     return reply({"token": signed.token})
 
 
 async def history(login: LoginOf, chat: ChatOf) -> Response:
     """Read one's conversations with the echo that are over, one after another."""
-    pages = echoes.history(chat, login.account.id)
+    pages = echoes.history(chat, login.actor)
     return await reply_by_pages([encode.record(line) for line in page] async for page in pages)
 
 

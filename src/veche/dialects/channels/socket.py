@@ -6,6 +6,7 @@ Gets: text frames. Gives: what its conversation sends.
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.dialects.channels.errors import CLOSE_CODES, NOT_YOU
 from veche.dialects.channels.links import Links
@@ -30,8 +31,8 @@ class Conversation(Protocol):
         """The socket is closed, or is about to be; called once, and nothing else after it."""
 
 
-Open = Callable[[int], Awaitable[Conversation]]
-"""Makes the conversation of an account."""
+Open = Callable[[Actor], Awaitable[Conversation]]
+"""Makes the conversation of an actor."""
 
 
 class ChannelsHandler(AdmittedHandler):
@@ -41,13 +42,13 @@ class ChannelsHandler(AdmittedHandler):
     close_codes = CLOSE_CODES
 
     def __init__(self, chat: Chat, login: Login, open: Open) -> None:
-        super().__init__(chat, login, "channels")
+        super().__init__(chat, login)
         self._open = open
         self._conversation: Conversation | None = None
 
     async def check(self) -> None:
         await super().check()
-        self._conversation = await self._open(self.client.account_id)
+        self._conversation = await self._open(self.client.actor)
 
     def started(self) -> None:
         if self._conversation is not None:

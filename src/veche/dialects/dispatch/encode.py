@@ -2,8 +2,9 @@
 
 import msgspec
 
-from veche.core.events import LogEvent, Message
-from veche.hub.subscriber import Serializer
+from veche.core.event import LogEvent
+from veche.core.messages import Message
+from veche.hub.serializer import Serializer
 from veche.wire.frames import text_frame
 
 to_json = msgspec.json.Encoder().encode
@@ -18,7 +19,7 @@ class Line(msgspec.Struct, gc=False):
 
 
 def _line(event: LogEvent) -> bytes | None:
-    if type(event) is not Message or event.kind != "text":
+    if type(event) is not Message or event.type != "text":
         return None
     return to_json(Line(event.sender.username, event.text, event.at // 1000))
 

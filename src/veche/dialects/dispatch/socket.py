@@ -7,11 +7,13 @@ stops reading at whatever else arrives, a ping even: there is no heartbeat, and 
 import asyncio
 import logging
 
-from veche.core import commands as c
+from veche.core.actor import Actor
 from veche.core.errors import ChatError
-from veche.core.rooms import LOBBY_ID
+from veche.core.messages import SendMessage
+from veche.core.values import LOBBY_ID
 from veche.dialects.dispatch.encode import LINES
 from veche.dialects.dispatch.errors import CLOSE_CODES, NO_TOKEN, REPLACED
+from veche.gateway.actors import guest_of_upgrade
 from veche.gateway.client import Client
 from veche.gateway.endings import Ending
 from veche.gateway.handler import DialectHandler
@@ -28,14 +30,15 @@ TOKEN_WITHIN = 5.0  # seconds from the 101
 class DispatchHandler(DialectHandler):
     """One connection. `_signing_in` is there from its first frame on, which is its token."""
 
-    __slots__ = ("_accounts", "_chat", "_early", "_gone", "_signing_in", "_timer")
+    __slots__ = ("_accounts", "_chat", "_early", "_gone", "_guest", "_signing_in", "_timer")
     heartbeat: bytes | None = None
     close_codes = CLOSE_CODES
 
-    def __init__(self, chat: Chat, accounts: Accounts) -> None:
+    def __init__(self, chat: Chat, accounts: Accounts, guest: Actor) -> None:
         super().__init__()
         self._chat = chat
         self._accounts = accounts
+        self._guest = guest
         self._timer: asyncio.TimerHandle
         self._signing_in: asyncio.Task[None] | None = None
         self._early: list[str] = []  # bounded by one read: while the token is looked at, nothing more is read
@@ -78,8 +81,8 @@ class DispatchHandler(DialectHandler):
 
     async def _sign_in(self, token: str) -> None:
         try:
-            login = await self._accounts.authenticate(token)
-            self.client = client = Client(self._chat, login.account.person, login.session_id, self, "dispatch")
+            login = await self._accounts.authenticate(self._guest, token)
+            self.client = client = Client(self._chat, login.account.person, login.actor, self)
             client.open(self.socket)
             if self._gone:
                 client.detach()
@@ -108,7 +111,7 @@ class DispatchHandler(DialectHandler):
         self._early.clear()
 
     def _send(self, client: Client, text: str) -> None:
-        client.submit(c.SendMessage(client.account_id, LOBBY_ID, text, "dispatch"))
+        client.submit(SendMessage(LOBBY_ID, text))
 
 
 class Accept:
@@ -119,4 +122,4 @@ class Accept:
         self._accounts = accounts
 
     async def __call__(self, upgrade: Upgrade) -> Accepted:
-        return Accepted(DispatchHandler(self._chat, self._accounts))
+        return Accepted(DispatchHandler(self._chat, self._accounts, guest_of_upgrade("dispatch", upgrade)))

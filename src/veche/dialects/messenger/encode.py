@@ -5,12 +5,13 @@ from functools import lru_cache
 
 import msgspec
 
-from veche.core.accounts import Account
-from veche.core.events import LogEvent, Message, MessageRead
-from veche.core.rooms import Kind
+from veche.core.event import LogEvent
+from veche.core.messages import Message
+from veche.core.reading import MessageRead
+from veche.core.values import Account, Kind
 from veche.core.views import RoomView
 from veche.dialects.messenger.rules import ChatType
-from veche.hub.subscriber import Serializer
+from veche.hub.serializer import Serializer
 from veche.wire.frames import text_frame
 
 to_json = msgspec.json.Encoder().encode

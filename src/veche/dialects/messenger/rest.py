@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
-from veche.core import commands as c
+from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
-from veche.core.rooms import Kind
+from veche.core.messages import SendMessage
+from veche.core.room_creation import CreateRoom
+from veche.core.values import Kind
 from veche.dialects.messenger import encode
 from veche.dialects.messenger.errors import invalid, problem
 from veche.dialects.messenger.rules import (
@@ -21,7 +23,7 @@ from veche.dialects.messenger.rules import (
     Offset,
     Registration,
 )
-from veche.gateway.http import AccountsOf, AddressOf, BearerOf, ChatOf, reply, reply_by_pages, route_class
+from veche.gateway.http import AccountsOf, BearerOf, ChatOf, authenticate, guest_of, reply, reply_by_pages, route_class
 from veche.service.accounts import Login
 from veche.service.chat import Chat
 
@@ -31,15 +33,18 @@ PAGE = 100  # of up to 64 KiB each
 router = APIRouter(tags=["messenger"], route_class=route_class(problem, invalid), strict_content_type=False)
 
 
-async def _login(accounts: AccountsOf, bearer: BearerOf) -> Login:
+GuestOf = Annotated[Actor, Depends(guest_of("messenger"))]
+
+
+async def _login(request: Request, bearer: BearerOf) -> Login:
     if bearer is None:
         raise ChatError(Code.UNAUTHENTICATED, "There is no token.", reason="missing")
-    return await accounts.authenticate(bearer.credentials)
+    return await authenticate(request, "messenger", bearer.credentials)
 
 
-async def _login_of_me(accounts: AccountsOf, bearer: BearerOf) -> Login:
+async def _login_of_me(request: Request, bearer: BearerOf) -> Login:
     try:
-        return await _login(accounts, bearer)
+        return await _login(request, bearer)
     except ChatError as refusal:
         if refusal.code is Code.UNAUTHENTICATED:
             refusal.data.setdefault("reason", "me")
@@ -50,17 +55,17 @@ LoginOf = Annotated[Login, Depends(_login)]
 
 
 @router.post("/register", status_code=201)
-async def register(body: Registration, accounts: AccountsOf) -> Response:
+async def register(body: Registration, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Make an account."""
-    account = await accounts.register(body.password, email=body.email, name=body.display_name)
+    account = await accounts.register(guest, body.password, email=body.email, name=body.display_name)
     return reply(encode.profile(account), 201)
 
 
 @router.post("/login")
-async def login(body: Credentials, accounts: AccountsOf, address: AddressOf) -> Response:
+async def login(body: Credentials, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Sign in."""
-    account = await accounts.check_password(body.password, address, email=body.email)
-    signed = await accounts.open_session(account, "messenger")
+    account = await accounts.check_password(guest, body.password, email=body.email)
+    signed = await accounts.open_session(guest, account)
     return reply({"access_token": signed.token, "token_type": "bearer"})
 
 
@@ -85,7 +90,7 @@ async def make_chat(body: NewChat, login: LoginOf, chat: ChatOf) -> Response:
     if 0 in body.member_ids:
         raise ChatError(Code.NOT_FOUND, "No such account.", what="account")
     kind = Kind.DIRECT if private else Kind.GROUP
-    entered = await chat.do(c.CreateRoom(by, kind, body.name, tuple(body.member_ids)))
+    entered = await chat.do(login.actor, CreateRoom(kind, body.name, tuple(body.member_ids)))
     if not entered.new:
         raise ChatError(Code.TAKEN, "They have a private chat.", reason="private_chat")
     return reply(encode.Chat(entered.room.name, body.chat_type, entered.room.id))
@@ -117,7 +122,7 @@ async def _pages(chat: Chat, by: int, chat_id: int) -> AsyncIterator[list[encode
 async def send(chat_id: Id, body: NewMessage, login: LoginOf, chat: ChatOf) -> Response:
     """Say something; the chat's sockets hear it too."""
     client_id = body.client_message_id if body.client_message_id is not None else str(uuid4())
-    sent = await chat.do(c.SendMessage(login.account.id, chat_id, body.text, "messenger", client_id))
+    sent = await chat.do(login.actor, SendMessage(chat_id, body.text, client_id))
     return reply(encode.stored(sent.message))
 
 

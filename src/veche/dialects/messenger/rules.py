@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, EmailStr, Field
 
-from veche.core.accounts import RESERVED_IDS
+from veche.core.values import RESERVED_IDS
 
 MAX_PERSON_NAME = 50
 MAX_CLIENT_MESSAGE_ID = 64

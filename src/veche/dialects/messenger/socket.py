@@ -6,12 +6,15 @@ Gets: text frames. Gives: nothing of its own; messages and read marks come from 
 import json
 import re
 
-from veche.core import commands as c
+from veche.core.command import Command
 from veche.core.errors import ChatError
-from veche.core.rooms import account_log
+from veche.core.messages import SendMessage
+from veche.core.reading import MarkRead
+from veche.core.values import account_log
 from veche.dialects.messenger.encode import MESSAGES, reads_of
 from veche.dialects.messenger.errors import CLOSE_CODES, NO_OBJECT
 from veche.dialects.messenger.rules import known, usable_id
+from veche.gateway.actors import guest_of_upgrade
 from veche.gateway.endings import Ending
 from veche.gateway.handler import AdmittedHandler
 from veche.service.accounts import Accounts, Login
@@ -29,7 +32,7 @@ class MessengerHandler(AdmittedHandler):
     close_codes = CLOSE_CODES
 
     def __init__(self, chat: Chat, login: Login, room_id: int) -> None:
-        super().__init__(chat, login, "messenger")
+        super().__init__(chat, login)
         self._chat = chat
         self._room_id = room_id
         self._head = self._own_head = 0
@@ -52,17 +55,17 @@ class MessengerHandler(AdmittedHandler):
             frame = None
         if not isinstance(frame, dict):
             self.close(*NO_OBJECT)
-        elif command := self._decode(self.client.account_id, frame):
+        elif command := self._decode(frame):
             self.client.submit(command)
 
-    def _decode(self, by: int, frame: dict[str, object]) -> c.Command | None:
+    def _decode(self, frame: dict[str, object]) -> Command[object] | None:
         """Make the command of a frame; whatever else it says is ignored, as by the original."""
         match frame:
             case {"type": "message", "text": str(text)}:
                 client_id = usable_id(frame.get("client_message_id"))
-                return c.SendMessage(by, self._room_id, text, "messenger", client_id)
+                return SendMessage(self._room_id, text, client_id)
             case {"type": "read", "message_id": int(message_id)} if message_id is not True and known(message_id):
-                return c.MarkRead(by, self._room_id, message_id)
+                return MarkRead(self._room_id, message_id)
         return None
 
     def removed(self, room_id: int, seq: int) -> None:
@@ -83,7 +86,9 @@ class Accept:
         if not _CHAT_ID.fullmatch(chat_id):
             raise UpgradeRefused(403)
         try:
-            login = await self._accounts.authenticate(upgrade.query.get("token", ""))
+            login = await self._accounts.authenticate(
+                guest_of_upgrade("messenger", upgrade), upgrade.query.get("token", "")
+            )
             handler = MessengerHandler(self._chat, login, known(int(chat_id)))
             await handler.admit()
         except ChatError:

@@ -4,8 +4,8 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
-from veche.core.accounts import Person
 from veche.core.errors import Code
+from veche.core.values import Person
 from veche.dialects.native.out import Account, Empty, Outgoing, Room, RoomRef, RoomSeq
 
 # Answers have the id of their command.

@@ -2,27 +2,21 @@
 
 import msgspec
 
-from veche.core.events import (
-    LogEvent,
-    MemberJoined,
-    MemberLeft,
-    Message,
-    MessageRead,
-    ReadMoved,
-    RoomEntered,
-    RoomExited,
-    SessionsEnded,
-)
+from veche.core.event import LogEvent
+from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
+from veche.core.messages import Message
+from veche.core.reading import MessageRead, ReadMoved
+from veche.core.sessions import SessionsEnded
 from veche.dialects.native import out
 from veche.dialects.native.views import message_out, time_of
-from veche.hub.subscriber import Serializer
+from veche.hub.serializer import Serializer
 from veche.wire.frames import text_frame
 
 to_json = msgspec.json.Encoder().encode
 
 
-def event_out(event: LogEvent) -> out.Outgoing:
-    """Make the frame of an entry of a log."""
+def event_out(event: LogEvent) -> out.Outgoing | None:
+    """Make the frame of an entry of a log; None for an event that the contract does not show."""
     match event:
         case Message():
             return out.MessageEvent(message_out(event))
@@ -42,6 +36,7 @@ def event_out(event: LogEvent) -> out.Outgoing:
             return out.MeMessageReadEvent(out.MeMessageRead(event.seq, read))
         case SessionsEnded():
             return out.MeSessionsEndedEvent(out.MeSessionsEnded(event.seq, out.Empty()))
+    return None
 
 
 def _joined_room(event: RoomEntered) -> out.Room:
@@ -50,9 +45,10 @@ def _joined_room(event: RoomEntered) -> out.Room:
     return out.Room(id=room.id, kind=room.kind, name=name, head_seq=event.room_seq)
 
 
-def encode(event: LogEvent) -> bytes:
+def encode(event: LogEvent) -> bytes | None:
     """Write an entry of a log as a frame's payload."""
-    return to_json(event_out(event))
+    frame = event_out(event)
+    return None if frame is None else to_json(frame)
 
 
 SERIALIZER = Serializer("native", encode, text_frame)

@@ -1,13 +1,15 @@
 """How refusals look in the native contract: a status and problem+json (RFC 9457), or an `error` on the socket."""
 
+import random
 from http import HTTPStatus
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from veche.core.errors import TEMPORARY, ChatError, Code
 from veche.dialects.native.answers import Error
 from veche.dialects.native.out import FieldError, Problem
+from veche.gateway.endings import CloseCode, Ending
 
 STATUS: dict[Code, int] = {
     Code.BAD_REQUEST: 400,
@@ -33,6 +35,25 @@ CODES = {
     500: Code.INTERNAL,
     503: Code.UNAVAILABLE,
 }
+
+CLOSE_CODES: dict[Ending, CloseCode] = {
+    Ending.TEXT_ONLY: (1003, "text_only"),
+    Ending.NOT_ADMITTED: (4001, "unauthenticated"),
+    Ending.SESSION_ENDED: (4004, "session_ended"),
+    Ending.REMOVED: (4202, "resync"),
+    Ending.RESTART: (4200, "restart"),
+    Ending.NO_PONG: (4103, "no_pong"),
+    Ending.SLOW: (4101, "slow"),
+    Ending.LOST: (4202, "resync"),
+    Ending.UNAVAILABLE: (4100, "unavailable"),
+    Ending.INTERNAL: (4100, "unavailable"),
+}
+HELLO_TIMEOUT: CloseCode = (4002, "hello_timeout")
+TOKEN_EXPIRED: CloseCode = (4201, "token_expired")
+RETRY_AFTER_MS = {4100: 1000, 4101: 1000, 4103: 1000, 4201: 0}
+"""When to come back after a close code. After those that are neither here nor in SPREAD: with other credentials."""
+SPREAD = frozenset({4200, 4202})
+"""Close codes that many clients get at once: they come back at different times, within a second."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -69,6 +90,13 @@ def socket_error(refusal: ChatError) -> Error:
         str(field) if field else UNSET,
         int(float(str(seconds)) * 1000) if seconds is not None else UNSET,
     )
+
+
+def retry_after_ms(code: int | None) -> int | UnsetType:
+    """Choose when a client is to come back after a close code."""
+    if code in SPREAD:
+        return random.randrange(1000)
+    return RETRY_AFTER_MS.get(code, UNSET) if code is not None else UNSET
 
 
 def _problem(status: int, code: str, detail: str, temporary: bool) -> Problem:

@@ -6,8 +6,7 @@ A field that is UNSET is left out; one that is None is sent as null. The order o
 
 from msgspec import UNSET, Struct, UnsetType
 
-from veche.core.accounts import Person
-from veche.core.rooms import Kind, Role
+from veche.core.values import Kind, Person, Role
 
 
 class Outgoing(Struct, gc=False):

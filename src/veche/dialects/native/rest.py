@@ -2,15 +2,18 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
-from veche.core import commands as c
-from veche.core.accounts import Account
+from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
-from veche.core.rooms import Kind
+from veche.core.membership import AddMember, JoinRoom, LeaveRoom, RemoveMember
+from veche.core.messages import SendMessage
+from veche.core.reading import ReadUpTo
+from veche.core.room_creation import CreateRoom
+from veche.core.values import Account, Kind
 from veche.core.views import RoomView
 from veche.dialects.native import out
 from veche.dialects.native.errors import invalid, problem
@@ -24,7 +27,7 @@ from veche.dialects.native.limits import (
     limits_of,
 )
 from veche.dialects.native.views import account_out, member_out, message_out, room_out
-from veche.gateway.http import AccountsOf, AddressOf, ChatOf, HeartbeatsOf, RawResponse, reply, route_class
+from veche.gateway.http import AccountsOf, ChatOf, HeartbeatsOf, RawResponse, authenticate, guest_of, reply, route_class
 from veche.service.accounts import Accounts, Login
 
 
@@ -48,12 +51,15 @@ Cursor = Annotated[str | None, Query(max_length=32)]
 _bearer = HTTPBearer(auto_error=False, description="The token of `register` or `login`.")
 
 
+GuestOf = Annotated[Actor, Depends(guest_of("native"))]
+
+
 async def _login(
-    accounts: AccountsOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Login:
     if credentials is None:
         raise ChatError(Code.UNAUTHENTICATED, "Send the header Authorization: Bearer TOKEN.")
-    return await accounts.authenticate(credentials.credentials)
+    return await authenticate(request, "native", credentials.credentials)
 
 
 LoginOf = Annotated[Login, Depends(_login)]
@@ -117,27 +123,27 @@ class ReadBody(Body):
 
 
 @router.post("/register", status_code=201)
-async def register(body: RegisterBody, accounts: AccountsOf) -> Response:
+async def register(body: RegisterBody, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Make an account and sign it in."""
     check_username(body.username)
     check_password(body.password)
     if body.name is not None:
         check_person_name(body.name)
-    account = await accounts.register(body.password, username=body.username, email=body.email, name=body.name)
-    return await _signed_in(accounts, account, 201)
+    account = await accounts.register(guest, body.password, username=body.username, email=body.email, name=body.name)
+    return await _signed_in(accounts, guest, account, 201)
 
 
 @router.post("/login")
-async def login(body: LoginBody, accounts: AccountsOf, address: AddressOf) -> Response:
+async def login(body: LoginBody, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Sign in by username or e-mail."""
     if (body.username is None) == (body.email is None):
         raise ChatError(Code.INVALID, "Give a username or an e-mail.", field="username")
-    account = await accounts.check_password(body.password, address, username=body.username, email=body.email)
-    return await _signed_in(accounts, account, 200)
+    account = await accounts.check_password(guest, body.password, username=body.username, email=body.email)
+    return await _signed_in(accounts, guest, account, 200)
 
 
-async def _signed_in(accounts: Accounts, account: Account, status: int) -> Response:
-    signed = await accounts.open_session(account, "native")
+async def _signed_in(accounts: Accounts, guest: Actor, account: Account, status: int) -> Response:
+    signed = await accounts.open_session(guest, account)
     return reply(out.SignedIn(signed.token, signed.expires_in, account_out(account)), status)
 
 
@@ -155,10 +161,10 @@ async def me(login: LoginOf) -> Response:
 
 
 @router.put("/me/password", status_code=204)
-async def change_password(body: PasswordBody, login: LoginOf, accounts: AccountsOf, address: AddressOf) -> Response:
+async def change_password(body: PasswordBody, login: LoginOf, accounts: AccountsOf) -> Response:
     """Change the password; all other sessions end."""
     check_password(body.new_password, "new_password")
-    await accounts.change_password(login, body.old_password, body.new_password, address)
+    await accounts.change_password(login, body.old_password, body.new_password)
     return Response(status_code=204)
 
 
@@ -169,7 +175,7 @@ async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
     name = "" if kind is Kind.DIRECT else body.name or ""
     if kind is not Kind.DIRECT:
         check_room_name(name)
-    entered = await chat.do(c.CreateRoom(by, kind, name, tuple(body.member_ids)))
+    entered = await chat.do(login.actor, CreateRoom(kind, name, tuple(body.member_ids)))
     return reply(room_out(await chat.room(by, entered.room.id)), 201 if entered.new else 200)
 
 
@@ -202,21 +208,21 @@ async def members(room_id: Id, login: LoginOf, chat: ChatOf, cursor: Cursor = No
 @router.post("/rooms/{room_id}/join")
 async def join(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
     """Enter a public room."""
-    await chat.do(c.JoinRoom(login.account.id, room_id))
+    await chat.do(login.actor, JoinRoom(room_id))
     return reply(room_out(await chat.room(login.account.id, room_id)))
 
 
 @router.post("/rooms/{room_id}/leave", status_code=204)
 async def leave(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
     """Leave a room."""
-    await chat.do(c.LeaveRoom(login.account.id, room_id))
+    await chat.do(login.actor, LeaveRoom(room_id))
     return Response(status_code=204)
 
 
 @router.post("/rooms/{room_id}/members", status_code=201)
 async def add_member(room_id: Id, body: MemberBody, login: LoginOf, chat: ChatOf) -> Response:
     """Bring somebody into one's room."""
-    entered = await chat.do(c.AddMember(login.account.id, room_id, body.account_id))
+    entered = await chat.do(login.actor, AddMember(room_id, body.account_id))
     found = await chat.members(login.account.id, room_id, body.account_id - 1, 1)
     return reply(member_out(found[0]), 201 if entered.new else 200)
 
@@ -224,7 +230,7 @@ async def add_member(room_id: Id, body: MemberBody, login: LoginOf, chat: ChatOf
 @router.delete("/rooms/{room_id}/members/{account_id}", status_code=204)
 async def remove_member(room_id: Id, account_id: Id, login: LoginOf, chat: ChatOf) -> Response:
     """Put somebody out of one's room."""
-    await chat.do(c.RemoveMember(login.account.id, room_id, account_id))
+    await chat.do(login.actor, RemoveMember(room_id, account_id))
     return Response(status_code=204)
 
 
@@ -239,7 +245,7 @@ async def send(
     """Say something: 201 the first time, 200 for a repeat with the same `client_message_id` or Idempotency-Key."""
     check_text_size(body.text)
     client_id = body.client_message_id if body.client_message_id is not None else idempotency_key
-    sent = await chat.do(c.SendMessage(login.account.id, room_id, body.text, "native", client_id))
+    sent = await chat.do(login.actor, SendMessage(room_id, body.text, client_id))
     return reply(message_out(sent.message), 200 if sent.duplicate else 201)
 
 
@@ -264,7 +270,7 @@ async def history(
 @router.post("/rooms/{room_id}/read", status_code=204)
 async def read(room_id: Id, body: ReadBody, login: LoginOf, chat: ChatOf) -> Response:
     """Move one's read pointer forward."""
-    await chat.do(c.ReadUpTo(login.account.id, room_id, body.seq))
+    await chat.do(login.actor, ReadUpTo(room_id, body.seq))
     return Response(status_code=204)
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple, cast
 
 from msgspec import Struct
 
-from veche.core.rooms import LOBBY_ID, Kind, LogId, Role, account_log
+from veche.core.values import LOBBY_ID, Kind, LogId, Role, account_log
 from veche.core.views import RoomView, Welcome
 from veche.dialects.native import answers as a
 from veche.dialects.native.frames import Hello

@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from veche.core.accounts import Account
-from veche.core.events import Message
+from veche.core.messages import Message
+from veche.core.values import Account
 from veche.core.views import MemberView, RoomView
 from veche.dialects.native import out
 
@@ -26,11 +26,11 @@ def message_out(message: Message) -> out.Message:
         message.id,
         message.log_id,
         message.seq,
-        message.kind,
+        message.type,
         message.sender,
         message.text,
         message.client_message_id,
-        message.origin,
+        message.dialect,
         time_of(message.at),
     )
 

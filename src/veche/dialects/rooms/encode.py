@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from veche.core.accounts import Account
-from veche.core.events import LogEvent, Message
-from veche.core.rooms import Kind, Room
-from veche.hub.subscriber import Serializer
+from veche.core.event import LogEvent
+from veche.core.messages import Message
+from veche.core.values import Account, Kind, Room
+from veche.hub.serializer import Serializer
 from veche.wire.frames import text_frame
 
 _encode = msgspec.json.Encoder().encode
@@ -76,7 +76,7 @@ def serializer_of(system_name: str) -> Serializer:
     def encode(event: LogEvent) -> bytes | None:
         if not isinstance(event, Message):
             return None
-        username = event.sender.username if event.kind == "text" else system_name
+        username = event.sender.username if event.type == "text" else system_name
         return to_json(Line(username, event.text, time_of(event.at)))
 
     return Serializer("rooms", encode, text_frame)

@@ -7,15 +7,15 @@ import asyncio
 import contextlib
 import sys
 
-from veche.core import commands as c
 from veche.core.errors import ChatError, Code
-from veche.core.rooms import Kind
+from veche.core.messages import PostNotice, SendMessage, Sent
+from veche.core.values import Kind
 from veche.dialects.rooms.encode import line
 from veche.dialects.rooms.errors import NOT_A_MEMBER, on_socket
 from veche.dialects.rooms.options import Options
 from veche.gateway.client import Client
-from veche.hub.subscriber import Serializer
-from veche.service.chat import Chat, Outcome
+from veche.hub.serializer import Serializer
+from veche.service.chat import Chat
 
 
 class Presence:
@@ -58,7 +58,7 @@ class Presence:
             await self._check_member(room_id)
             if self.room_id != room_id:
                 return
-            notice = (await self._chat.do(self._notice(room_id, "joined"))).message
+            notice = (await self._chat.do(self._client.actor, self._notice(room_id, "joined"))).message
         except Exception as error:
             told, self.room_id = self.room_id != room_id, None
             if told and isinstance(error, ChatError):
@@ -77,13 +77,13 @@ class Presence:
             room_id, self.room_id, self._announced = self.room_id, None, False
             self._client.unsubscribe(room_id)
             with contextlib.suppress(ChatError):  # it has left, whether or not that can be stored
-                await self._chat.do(self._notice(room_id, "leaved"))
+                await self._chat.do(self._client.actor, self._notice(room_id, "leaved"))
             self._client.send(line(self._options.system_name, "you leaved the room"))
 
     def send(self, room_id: int, text: str) -> None:
         """Send a message to the room."""
         self.unstored += 1
-        self._client.submit(c.SendMessage(self._client.account_id, room_id, text, "rooms"), self._sent)
+        self._client.submit(SendMessage(room_id, text), self._sent)
 
     def refuse(self, words: str) -> None:
         """Tell this socket alone what went wrong."""
@@ -144,20 +144,20 @@ class Presence:
         if self._left_seq:
             self.removed(room_id, self._left_seq)
 
-    def _notice(self, room_id: int, did: str) -> c.PostNotice:
-        return c.PostNotice(room_id, f"{self._client.account.username} {did} the room", "rooms")
+    def _notice(self, room_id: int, did: str) -> PostNotice:
+        return PostNotice(room_id, f"{self._client.account.username} {did} the room")
 
     def _post_leave(self, room_id: int) -> None:
         if self._announced:
             self._announced = False
-            self._chat.submit(self._notice(room_id, "leaved"), _ignore)
+            self._chat.submit(self._client.actor, self._notice(room_id, "leaved"), _ignore)
 
-    def _sent(self, outcome: Outcome) -> None:
+    def _sent(self, outcome: Sent | ChatError) -> None:
         self.unstored -= 1
         if isinstance(outcome, ChatError):
             self.refuse(on_socket(outcome))
         self.changed()
 
 
-def _ignore(outcome: Outcome) -> None:
+def _ignore(outcome: Sent | ChatError) -> None:
     """A leave that cannot be stored is not told."""

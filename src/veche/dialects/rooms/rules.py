@@ -5,9 +5,8 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from veche.core.accounts import RESERVED_IDS
 from veche.core.errors import ChatError, Code
-from veche.core.rooms import LOBBY_ID
+from veche.core.values import LOBBY_ID, RESERVED_IDS
 
 T = TypeVar("T")
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]

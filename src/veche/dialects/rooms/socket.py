@@ -9,14 +9,15 @@ from collections import deque
 from collections.abc import Coroutine
 
 from veche.core.errors import ChatError
-from veche.core.rooms import LogId
+from veche.core.values import LogId
 from veche.dialects.rooms.encode import serializer_of
 from veche.dialects.rooms.errors import CLOSE_CODES, INVALID_DATA, SERVER_ERROR, TOO_MUCH, on_socket, problem
 from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.presence import Presence
 from veche.dialects.rooms.rules import Frame, decode, known_room, room_number
+from veche.gateway.actors import guest_of_upgrade
 from veche.gateway.handler import AdmittedHandler
-from veche.hub.subscriber import Serializer
+from veche.hub.serializer import Serializer
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
 from veche.wire.handler import Accepted
@@ -34,7 +35,7 @@ class RoomsHandler(AdmittedHandler):
     close_codes = CLOSE_CODES
 
     def __init__(self, chat: Chat, login: Login, serializer: Serializer, options: Options) -> None:
-        super().__init__(chat, login, "rooms")
+        super().__init__(chat, login)
         self._options = options
         self._held: deque[str | bytes] | None = None
         self._moving: asyncio.Task[None] | None = None
@@ -153,7 +154,9 @@ class Accept:
 
     async def __call__(self, upgrade: Upgrade) -> Accepted:
         try:
-            login = await self._accounts.authenticate(upgrade.query.get("token", ""))
+            login = await self._accounts.authenticate(
+                guest_of_upgrade("rooms", upgrade), upgrade.query.get("token", "")
+            )
             handler = RoomsHandler(self._chat, login, self._serializer, self._options)
             await handler.admit()
         except ChatError as refusal:

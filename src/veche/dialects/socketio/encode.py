@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from veche.core.accounts import Account
-from veche.core.events import LogEvent, Message
+from veche.core.event import LogEvent
+from veche.core.messages import Message
+from veche.core.values import Account
 from veche.dialects.socketio.lines import client_id, was_string
 from veche.gateway.socketio import Serializers
 from veche.wire.socketio.packets import event as to_event
@@ -48,7 +49,7 @@ def time_of(at: int) -> str:
 
 def line(event: LogEvent) -> bytes | None:
     """Make the event of what somebody said; the contract shows no notices, and not who comes and goes."""
-    if type(event) is not Message or event.kind != "text":
+    if type(event) is not Message or event.type != "text":
         return None
     if was_string(event):
         return to_event("message", event.text)

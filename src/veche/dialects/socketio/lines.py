@@ -11,7 +11,7 @@ from base64 import urlsafe_b64encode
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from veche.core.events import Message
+from veche.core.messages import Message
 from veche.core.text import MAX_CLIENT_MESSAGE_ID
 
 DIALECT = "socketio"
@@ -54,11 +54,11 @@ def _stored(id: Any, body: tuple[str, ...]) -> str | None:
 
 def client_id(message: Message) -> bytes | None:
     """Find the id that the client gave a message, as JSON."""
-    if message.origin != DIALECT or message.client_message_id is None or was_string(message):
+    if message.dialect != DIALECT or message.client_message_id is None or was_string(message):
         return None
     return message.client_message_id.partition(":")[2].encode()
 
 
 def was_string(message: Message) -> bool:
     """Tell whether a message came as a plain string."""
-    return message.origin == DIALECT and (message.client_message_id or "").startswith(_STRING)
+    return message.dialect == DIALECT and (message.client_message_id or "").startswith(_STRING)

@@ -1,15 +1,17 @@
 """The calls of the socketio contract."""
 
-from fastapi import APIRouter, Depends, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 
-from veche.core.accounts import ANONYMOUS_ID, Account
+from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
-from veche.core.rooms import LOBBY_ID
+from veche.core.values import ANONYMOUS_ID, LOBBY_ID, Account
 from veche.dialects.socketio import encode
 from veche.dialects.socketio.errors import problem
 from veche.dialects.socketio.rules import BODY, CredentialsOf
-from veche.gateway.http import AccountsOf, AddressOf, BearerOf, ChatOf, RawResponse, reply, route_class
+from veche.gateway.http import AccountsOf, BearerOf, ChatOf, RawResponse, authenticate, guest_of, reply, route_class
 from veche.service.accounts import Accounts
 
 SHOWN = 50
@@ -32,24 +34,27 @@ def _invalid(error: RequestValidationError) -> RawResponse:
     return problem(ChatError(Code.BAD_REQUEST, "The request does not fit."))
 
 
-async def _check_token(accounts: AccountsOf, bearer: BearerOf) -> None:
-    await accounts.authenticate(bearer.credentials if bearer else "")
+GuestOf = Annotated[Actor, Depends(guest_of("socketio"))]
 
 
-async def login(body: CredentialsOf, accounts: AccountsOf, address: AddressOf) -> Response:
+async def _check_token(request: Request, bearer: BearerOf) -> None:
+    await authenticate(request, "socketio", bearer.credentials if bearer else "")
+
+
+async def login(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Sign in."""
-    account = await accounts.check_password(body.password, address, username=body.username)
-    return await _signed(accounts, account)
+    account = await accounts.check_password(guest, body.password, username=body.username)
+    return await _signed(accounts, guest, account)
 
 
-async def register(body: CredentialsOf, accounts: AccountsOf) -> Response:
+async def register(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Make an account, and sign in."""
-    account = await accounts.register(body.password, username=body.username)
-    return await _signed(accounts, account, 201)
+    account = await accounts.register(guest, body.password, username=body.username)
+    return await _signed(accounts, guest, account, 201)
 
 
-async def _signed(accounts: Accounts, account: Account, status: int = 200) -> Response:
-    signed = await accounts.open_session(account, "socketio")
+async def _signed(accounts: Accounts, guest: Actor, account: Account, status: int = 200) -> Response:
+    signed = await accounts.open_session(guest, account)
     return reply(encode.Signed(signed.token, encode.user(account)), status)
 
 
@@ -67,7 +72,7 @@ async def messages(chat: ChatOf) -> Response:
     before = None
     while len(texts) < SHOWN:
         page = await chat.history(ANONYMOUS_ID, LOBBY_ID, READ, before=before)  # the lobby is everybody's
-        texts[:0] = [message.text for message in page.items if message.kind == "text"]
+        texts[:0] = [message.text for message in page.items if message.type == "text"]
         if not page.more_before:
             break
         before = page.items[0].seq

@@ -6,18 +6,18 @@ hub. A line that cannot be stored is dropped: the contract has no event for a re
 
 from typing import Any
 
-from veche.core import commands as c
-from veche.core.accounts import ANONYMOUS_ID, Person
 from veche.core.errors import ChatError, Code
-from veche.core.rooms import LOBBY_ID, LogId
+from veche.core.messages import SendMessage, Sent
+from veche.core.values import ANONYMOUS_ID, LOBBY_ID, LogId, Person
 from veche.dialects.socketio.encode import LINES, line
 from veche.dialects.socketio.errors import ANSWERS
 from veche.dialects.socketio.lines import DIALECT, line_of
+from veche.gateway.actors import guest
 from veche.gateway.endings import Ending
 from veche.gateway.handler import DialectHandler
 from veche.gateway.socketio import SocketioClient
 from veche.service.accounts import Accounts
-from veche.service.chat import Chat, Outcome
+from veche.service.chat import Chat
 from veche.wire.socketio import Ack, ConnectRefused, Socket
 
 ANONYMOUS = Person(ANONYMOUS_ID, "anonymous", "anonymous")
@@ -53,11 +53,12 @@ class SocketioHandler(DialectHandler):
             raise ConnectRefused(ANSWERS[Code.UNAUTHENTICATED][1])
 
     async def _identify(self, token: object) -> SocketioClient:
+        actor = guest(DIALECT, self.socket.address)
         if self._anonymous and not token:
             self._scope = self.socket.id
-            return SocketioClient(self._chat, ANONYMOUS, None, self, DIALECT)
-        login = await self._accounts.authenticate(token if isinstance(token, str) else "")
-        return SocketioClient(self._chat, login.account.person, login.session_id, self, DIALECT)
+            return SocketioClient(self._chat, ANONYMOUS, actor._replace(account_id=ANONYMOUS_ID), self)
+        login = await self._accounts.authenticate(actor, token if isinstance(token, str) else "")
+        return SocketioClient(self._chat, login.account.person, login.actor, self)
 
     def connected(self) -> None:
         if self.client is not None:
@@ -68,15 +69,15 @@ class SocketioHandler(DialectHandler):
         sent = line_of(data[0], self._scope) if name == "message" and data else None
         if self.client is None or sent is None:
             return
-        by, author = self.client.account_id, sent.author if self._scope else None
+        author = sent.author if self._scope else None
 
-        def done(outcome: Outcome) -> None:
-            if isinstance(outcome, c.Sent):
+        def done(outcome: Sent | ChatError) -> None:
+            if isinstance(outcome, Sent):
                 self._stored(outcome, ack)
 
-        self.client.submit(c.SendMessage(by, LOBBY_ID, sent.text, DIALECT, sent.stored_id, author), done)
+        self.client.submit(SendMessage(LOBBY_ID, sent.text, sent.stored_id, author), done)
 
-    def _stored(self, sent: c.Sent, ack: Ack | None) -> None:
+    def _stored(self, sent: Sent, ack: Ack | None) -> None:
         """What was stored before is sent again to this client alone."""
         if sent.duplicate and (again := line(sent.message)) is not None:
             self.socket.send(again)

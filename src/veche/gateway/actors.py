@@ -1,0 +1,16 @@
+"""Who asks before they are signed in: the actor of a request, or of a WebSocket's upgrade."""
+
+import secrets
+
+from veche.core.actor import NOBODY_ID, Actor
+from veche.wire.handshake import Upgrade
+
+
+def guest(dialect: str, address: str) -> Actor:
+    """Make the actor of a client that is not signed in yet, with a new request id."""
+    return Actor(NOBODY_ID, dialect, address=address, request_id=secrets.token_hex(8))
+
+
+def guest_of_upgrade(dialect: str, upgrade: Upgrade) -> Actor:
+    """Make the actor of a WebSocket that is about to open."""
+    return guest(dialect, upgrade.client)
