@@ -153,8 +153,8 @@ def _refuse_unknown(declared: Sequence[AnyDialect], environ: Mapping[str, str]) 
         settings += settings_of(dialect.options, prefix_of(dialect))
     known = {name for setting in settings for name in (setting.name, *setting.aliases)}
     for name in environ:
-        if name.startswith(SERVER) and name not in known | NOT_SETTINGS:
-            close = difflib.get_close_matches(name, known, n=1)
+        if name.upper().startswith(SERVER) and name not in known | NOT_SETTINGS:
+            close = difflib.get_close_matches(name.upper(), known, n=1)
             raise SettingsError(f"There is no setting {name}.{f' Did you mean {close[0]}?' if close else ''}")
 
 

@@ -119,6 +119,7 @@ NO_NUMBER = "input should be a valid integer, unable to parse string as an integ
     ("environ", "sentence"),
     [
         ("VECHE_ROOM_ERROR_NAME=a", "There is no setting VECHE_ROOM_ERROR_NAME. Did you mean VECHE_ROOMS_ERROR_NAME?"),
+        ("veche_port=1", "There is no setting veche_port. Did you mean VECHE_PORT?"),
         ("VECHE_QQQQQQQQQQQQQQQQ=1", "There is no setting VECHE_QQQQQQQQQQQQQQQQ."),
         ("VECHE_ROOMS_TEXT_BYTES=0", "VECHE_ROOMS_TEXT_BYTES input should be greater than or equal to 1."),
         ("VECHE_DISPATCH_TOKEN_SECONDS=", f"VECHE_DISPATCH_TOKEN_SECONDS {NO_NUMBER}"),

@@ -10,5 +10,6 @@
 
 REST is served below /api/v1 too, as in the source. `rules.py` says what a request may hold, `links.py` makes the links
 and judges who comes by them, `socket.py` is what both sockets have alike, `upstream.py` is the echo's upstream,
-`options.py` what an operator may choose, `encode.py` how values leave, `errors.py` how refusals read.
+`options.py` what an operator may choose, `legacy.py` what the original server called it, `encode.py` how values leave,
+`errors.py` how refusals read.
 """

@@ -11,5 +11,6 @@
     GET  /health                        rest.health     -> {status}
     WS   /ws/{chat_id}?token=           socket.Accept   {type: message, text} and {type: read, message_id}, both ways
 
-`rules.py` says what a request may hold, `encode.py` how values leave, `errors.py` how refusals read.
+`rules.py` says what a request may hold, `encode.py` how values leave, `errors.py` how refusals read,
+`options.py` what an operator may choose, `legacy.py` what the original server called it.
 """

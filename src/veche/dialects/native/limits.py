@@ -40,9 +40,14 @@ def limits_of(heartbeats: Heartbeats) -> dict[str, object]:
     """Tell the limits of a server: those of the contract, and its own heartbeat."""
     return {
         **LIMITS,
-        "ping_interval_ms": round(heartbeats.interval * 1000),
-        "pong_timeout_ms": round(heartbeats.timeout * 1000),
+        "ping_interval_ms": _milliseconds(heartbeats.interval),
+        "pong_timeout_ms": _milliseconds(heartbeats.timeout),
     }
+
+
+def _milliseconds(seconds: float) -> int:
+    """Make an integer that every JSON client can read, of `inf` too: that is how an operator switches pings off."""
+    return round(min(seconds * 1000, 2**53 - 1))
 
 
 def check_text_size(text: str) -> None:

@@ -13,5 +13,6 @@
            message      presence.send       to all in the room, itself included
 
 `Authorization` holds the bare token. A refusal is a line of text, on the socket a frame of `error`: `errors.py` has the
-words, `rules.py` what a request or a frame may hold, `encode.py` how values leave.
+words, `rules.py` what a request or a frame may hold, `encode.py` how values leave, `options.py` what an
+operator may choose, `legacy.py` the YAML file of the original server.
 """

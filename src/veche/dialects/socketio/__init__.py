@@ -13,5 +13,6 @@
                                                 `message` {id, author, text, userId, content, timestamp} | "text" out
 
 `rules.py` says what a body may hold, `lines.py` what an event may, `encode.py` how values leave, `errors.py` how
-refusals read. Polling, upgrade, heartbeats and CORS of /socket.io/ are `wire.engineio`'s.
+refusals read, `options.py` what an operator may choose. Polling, upgrade, heartbeats and CORS of /socket.io/ are
+`wire.engineio`'s.
 """
