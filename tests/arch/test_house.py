@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from veche.core.command import Command
-from veche.core.decide import _DECIDE
 from veche.core.errors import Code
-from veche.core.events import LOGGED
+from veche.core.event import Event, LogEvent
+from veche.core.facts import Fact
+from veche.core.messages import Message
 from veche.gateway.endings import Ending
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,7 @@ def test_every_dialect_has_its_errors() -> None:
     assert folders == set(DIALECTS), "each folder of dialects/ needs an errors.py with a table of answers"
 
 
-CLOSING = sorted(set(DIALECTS) - {"native", "socketio"})  # native has more to say, Engine.IO closes by itself
+CLOSING = sorted(set(DIALECTS) - {"socketio"})  # Engine.IO closes by itself
 
 
 @pytest.mark.parametrize("dialect", CLOSING)
@@ -64,24 +65,43 @@ def test_dialects_reach_the_hub_through_their_client() -> None:
     assert not found, f"gateway/client.py: give Client what these need: {sorted(found)}"
 
 
-def test_every_command_is_decided_and_says_what_it_needs() -> None:
-    commands = set(Command.__args__)  # type: ignore[attr-defined]
-    assert commands == set(_DECIDE), "core/decide/__init__.py: _DECIDE has one line for each command"
+def subclasses(base: type) -> set[type]:
+    for path in (SOURCE / "core").glob("*.py"):
+        importlib.import_module(f"veche.core.{path.stem}")
+    found = {kind for kind in base.__subclasses__() if kind.__module__.startswith("veche.core")}
+    return found.union(*(subclasses(kind) for kind in found))
 
 
-def test_every_entry_of_a_log_can_be_stored_and_shown() -> None:
-    from veche.dialects.native.encode import event_out
-    from veche.storage.entries import _WRITE
+def test_every_command_is_decided() -> None:
+    undecided = [kind.__name__ for kind in subclasses(Command) if kind.decide is Command.decide]
+    assert not undecided, f"give these a `decide`: {undecided}"
 
-    stored = {kind.__name__ for kind in _WRITE} | {"Message"}
-    assert stored == {kind.__name__ for kind in LOGGED}, (
-        "storage/entries.py: _WRITE has one line for each kind of entry"
-    )
-    shown = Path(event_out.__code__.co_filename).read_text()
-    for kind in LOGGED:
-        assert f"case {kind.__name__}()" in shown, (
-            f"dialects/native/encode.py: event_out has no case for {kind.__name__}"
-        )
+
+def test_every_event_of_a_log_is_stored() -> None:
+    from veche.storage.entries import KINDS
+
+    missing = subclasses(LogEvent) - set(KINDS) - {Message}
+    assert not missing, f"name these in `entries` of their subject's file in storage: {missing}"
+
+
+def test_every_event_that_changes_rows_is_written() -> None:
+    from veche.storage.batch import _WRITES
+
+    written = {kind for kinds, _ in _WRITES for kind in kinds}
+    missing = subclasses(Event) - subclasses(LogEvent) - {LogEvent} - written
+    assert not missing, f"write these in `writes` of their subject's file in storage: {missing}"
+
+
+def test_every_fact_is_loaded() -> None:
+    from veche.storage.batch import _LOADS
+
+    facts = {
+        value
+        for path in (SOURCE / "core").glob("*.py")
+        for value in vars(importlib.import_module(f"veche.core.{path.stem}")).values()
+        if isinstance(value, Fact)
+    }
+    assert facts == set(_LOADS), "each fact has a load in its subject's file in storage"
 
 
 def test_files_are_short() -> None:

@@ -30,8 +30,9 @@ import httpx
 
 import veche
 from tests.laws.town import PASSWORD, Person
+from veche.app import DIALECTS
 from veche.cli.serve import bind, serve
-from veche.settings import Settings
+from veche.settings import read_settings
 
 PACKAGE = f"{Path(veche.__file__).parent}{os.sep}"
 
@@ -277,7 +278,8 @@ def measure() -> list[Trail]:
     tracer = Tracer()
     trails: list[Trail] = []
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(database_url=f"sqlite:///{Path(folder) / 'veche.db'}", ping_seconds=LONG)
+        environ = {"VECHE_PING_SECONDS": str(LONG)}
+        settings = read_settings(DIALECTS, environ, database_url=f"sqlite:///{Path(folder) / 'veche.db'}")
         listener = bind("127.0.0.1", 0)
         clients = threading.Thread(target=play, args=(listener.getsockname()[1], tracer, trails))
         tracer.watch()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from veche.core.values import Account
-from veche.core.values import Head, Kind, Room
+from veche.core.actor import Actor
+from veche.core.values import Account, Head, Kind, Room
 from veche.core.views import RoomView
 from veche.dialects.messenger.socket import MessengerHandler
 from veche.hub.hub import Hub
@@ -30,7 +30,7 @@ async def test_only_a_leave_after_the_check_closes(room_id: int, seq: int, code:
     closed: list[int | None] = []
     hub = Hub(lambda *_: None, lambda *_: None)
     chat: Any = SimpleNamespace(hub=hub, own_head=own_head, entered_room=entered_room)
-    login = Login(Account(1, "ann", "ann", "ann", None, 0), "session", 0)
+    login = Login(Account(1, "ann", "ann", "ann", None, 0), Actor(1, "messenger", "session"), 0)
     socket: Any = SimpleNamespace(write=lambda frames: None, close=lambda code, reason: closed.append(code))
     handler = MessengerHandler(chat, login, CHAT_ID)
     await handler.admit()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,14 +16,13 @@ from veche.core.errors import TEMPORARY, Code
 from veche.core.values import Kind
 from veche.dialects.native import frames as native_frames
 from veche.dialects.native import rest
-from veche.dialects.native.errors import STATUS
+from veche.dialects.native.errors import CLOSE_CODES, HELLO_TIMEOUT, STATUS, TOKEN_EXPIRED
 from veche.dialects.native.limits import limits_of
 from veche.wire.heartbeat import Heartbeats
 
 from . import page
 from .people import PASSWORD, Frame, Person, ask, hear, hear_out
 
-SOCKET = Path(native_frames.__file__).with_name("socket.py")
 STRUCTS = {
     "hello": native_frames.Hello,
     "send": native_frames.Send,
@@ -237,8 +235,8 @@ def test_the_figures_in_the_text_are_those_of_the_server(seen: Seen) -> None:
 def test_the_codes_of_closing_are_those_of_the_source() -> None:
     rows = [(code, page.codes(row[1])) for row in page.table("Closing") for code in row[0].split(", ")]
     said = {code: words[0] if words else "" for code, words in rows}
-    source = SOCKET.read_text(encoding="utf-8")
-    ends = dict(re.findall(r'\((\d{4}), "(\w+)"', source))
+    closes = (*CLOSE_CODES.values(), HELLO_TIMEOUT, TOKEN_EXPIRED)
+    ends = {str(code): reason for code, reason in closes}
     assert {code for code in said if code.startswith("4")} == {code for code in ends if code[0] == "4"}
     assert {code: reason for code, reason in ends.items() if code[0] == "4"}.items() <= said.items()
     assert {"1003", "1007", "1009"} <= set(said)

@@ -10,20 +10,20 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from veche.core.values import Account, Person
+from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
-from veche.core.events import LOGGED
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.messages import Message
 from veche.core.reading import MessageRead, ReadMoved
 from veche.core.sessions import SessionsEnded
-from veche.core.values import LOBBY_ID, Head, Kind, Member, Role, Room
+from veche.core.values import LOBBY_ID, Account, Head, Kind, Member, Person, Role, Room
 from veche.core.views import RoomView, Welcome
 from veche.dialects.native import answers, errors, frames, out, views
 from veche.dialects.native.encode import encode, event_out, to_json
 from veche.dialects.native.resume import hello_result, resume
 from veche.service.accounts import Login
+from veche.storage.entries import KINDS
 
 from . import page
 from .test_docs import name_of
@@ -35,7 +35,7 @@ ANN, BOB = Person(1, "ann", "Ann"), Person(2, "bob", "Bob")
 AT = 1_780_000_000_123_456
 TEAM = Room(7, Kind.GROUP, "Team", 1, AT)
 DIRECT = Room(8, Kind.DIRECT, "", 1, AT, "1:2")
-MESSAGE = Message(7, 3, 31, ANN, "hi", None, "native", AT, 1)
+MESSAGE = Message(7, 3, AT, 31, ANN, "hi", None, "native", 1)
 
 
 def every_kind(kind: type[out.Outgoing] = out.Outgoing) -> Iterator[type[out.Outgoing]]:
@@ -82,21 +82,21 @@ def test_each_command_has_its_answer() -> None:
 EVENTS: dict[LogEvent, str] = {
     MESSAGE: '{"message":{"id":31,"room_id":7,"seq":3,"kind":"text","sender":{"id":1,"username":"ann","name":"Ann"},'
     '"text":"hi","client_message_id":null,"origin":"native","at":"2026-05-28T20:26:40.123456Z"}}',
-    MemberJoined(7, 2, BOB, Role.MEMBER, 1, AT): '{"joined":{"room_id":7,"seq":2,'
+    MemberJoined(7, 2, AT, BOB, Role.MEMBER, 1): '{"joined":{"room_id":7,"seq":2,'
     '"account":{"id":2,"username":"bob","name":"Bob"},"by_id":1,"at":"2026-05-28T20:26:40.123456Z","role":"member"}}',
-    MemberLeft(7, 4, BOB, 1, AT): '{"left":{"room_id":7,"seq":4,"account":{"id":2,"username":"bob","name":"Bob"},'
+    MemberLeft(7, 4, AT, BOB, 1): '{"left":{"room_id":7,"seq":4,"account":{"id":2,"username":"bob","name":"Bob"},'
     '"by_id":1,"at":"2026-05-28T20:26:40.123456Z"}}',
-    RoomEntered(-1, 1, TEAM, 0, AT): '{"me":{"seq":1,"joined":{"room":'
+    RoomEntered(-1, 1, AT, TEAM, 0): '{"me":{"seq":1,"joined":{"room":'
     '{"id":7,"kind":"group","name":"Team","head_seq":0}}}}',
-    RoomExited(-1, 2, 7, AT): '{"me":{"seq":2,"left":{"room_id":7}}}',
-    ReadMoved(-1, 3, 7, 4, 1, AT): '{"me":{"seq":3,"read":{"room_id":7,"seq":4}}}',
-    MessageRead(-1, 4, 7, 31, 2, AT): '{"me":{"seq":4,"message_read":{"room_id":7,"message_id":31,"reader_id":2}}}',
+    RoomExited(-1, 2, AT, 7): '{"me":{"seq":2,"left":{"room_id":7}}}',
+    ReadMoved(-1, 3, AT, 7, 4, 1): '{"me":{"seq":3,"read":{"room_id":7,"seq":4}}}',
+    MessageRead(-1, 4, AT, 7, 31, 2): '{"me":{"seq":4,"message_read":{"room_id":7,"message_id":31,"reader_id":2}}}',
     SessionsEnded(-1, 5, AT): '{"me":{"seq":5,"sessions_ended":{}}}',
 }
 
 
 def test_every_event_has_its_frame() -> None:
-    assert {type(event) for event in EVENTS} == set(LOGGED)
+    assert {type(event) for event in EVENTS} == set(KINDS) | {Message}
     assert {type(event_out(event)) for event in EVENTS} == set(out.EVENTS)
 
 
@@ -112,21 +112,21 @@ def as_documented(frame: out.Outgoing) -> bytes:
 
 
 def test_a_direct_room_that_is_joined_has_the_other_ones_name() -> None:
-    frame = encode(RoomEntered(-1, 1, DIRECT, 0, AT, BOB))
+    frame = encode(RoomEntered(-1, 1, AT, DIRECT, 0, BOB))
     assert frame == b'{"me":{"seq":1,"joined":{"room":{"id":8,"kind":"direct","name":"Bob","head_seq":0}}}}'
     named = msgspec.structs.replace(DIRECT, name="Us")
-    assert b'"name":"Us"' in encode(RoomEntered(-1, 1, named, 0, AT, BOB))
+    assert b'"name":"Us"' in encode(RoomEntered(-1, 1, AT, named, 0, BOB))
 
 
 def test_the_rooms_of_hello_are_rooms() -> None:
-    login = Login(Account(1, "ann", "ann", "Ann", None, AT), "s1", 0.0)
+    login = Login(Account(1, "ann", "ann", "Ann", None, AT), Actor(1, "native", "s1"), 0)
     member = Member(7, 1, Role.OWNER, AT, 2, 0)
     rooms = [RoomView(TEAM, Head(3, 1, 31), member, None, MESSAGE), RoomView(DIRECT, Head(2), None, BOB)]
     frame = answers.HelloAnswer(1, hello_result(login, Welcome(True, "e", rooms, {-1: 4, LOBBY_ID: 0})))
     assert to_json(frame).decode() == (
         '{"id":1,"hello":{"epoch":"e","me":{"id":1,"username":"ann","name":"Ann","email":null,"seq":4},"rooms":['
-        '{"id":7,"kind":"group","name":"Team","head_seq":3,"read_seq":2,"unread":1,"role":"owner"},'
-        '{"id":8,"kind":"direct","name":"Bob","head_seq":2,"read_seq":null,"unread":null,"role":null}]}}'
+        '{"id":7,"kind":"group","name":"Team","head_seq":3,"unread":1,"read_seq":2,"role":"owner"},'
+        '{"id":8,"kind":"direct","name":"Bob","head_seq":2,"unread":null,"read_seq":null,"role":null}]}}'
     )
     decoded = msgspec.json.decode(to_json(frame), type=answers.HelloAnswer)
     whole = [views.room_out(view) for view in rooms]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from veche.core.values import Account
+from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
-from veche.core.values import Head, Kind, Room
+from veche.core.values import Account, Head, Kind, Room
 from veche.core.views import RoomView
 from veche.dialects.rooms.encode import serializer_of
 from veche.dialects.rooms.options import Options
@@ -55,7 +55,7 @@ class Joining:
         hub = Hub(_nothing, _nothing)
         chat: Any = SimpleNamespace(hub=hub, entered_room=self._entered_room, do=self._do, submit=self._submit)
         self.notices: list[str] = []
-        login = Login(Account(1, "ann", "ann", "ann", None, 0), "session", 0)
+        login = Login(Account(1, "ann", "ann", "ann", None, 0), Actor(1, "rooms", "session"), 0)
         self.handler = RoomsHandler(chat, login, serializer_of("system"), OPTIONS)
         self.socket: Any = Recorded()
         self.handler.opened(self.socket)
@@ -64,11 +64,11 @@ class Joining:
     async def _entered_room(self, by: int, room_id: int) -> Any:
         return await self.checked
 
-    async def _do(self, command: Any) -> Any:
-        self._submit(command)
+    async def _do(self, actor: Any, command: Any) -> Any:
+        self._submit(actor, command)
         return SimpleNamespace(message=SimpleNamespace(seq=10))
 
-    def _submit(self, command: Any, reply: object = None) -> None:
+    def _submit(self, actor: Any, command: Any, reply: object = None) -> None:
         self.notices.append(command.text)
 
     async def checking(self) -> None:

@@ -42,7 +42,7 @@ def test_a_direct_room_is_made_once_whoever_asks(town: Town, people: People) -> 
 
 
 def test_who_enters_a_direct_room_is_told_who_the_other_one_is(town: Town, people: People) -> None:
-    town.do(c.CreateRoom(people.ann, Kind.DIRECT, "", (people.bob,)))
+    town.do(c.by(people.ann, c.CreateRoom(Kind.DIRECT, "", (people.bob,))))
     peers = {-event.log_id: event.peer for event in town.news if isinstance(event, RoomEntered)}
     assert {account_id: peer and peer.username for account_id, peer in peers.items()} == {
         people.ann: "bob",

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from veche.core.values import Account
-from veche.core.membership import LeaveRoom
+from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
+from veche.core.membership import LeaveRoom
+from veche.core.values import Account
 from veche.gateway.endings import COMMON_CLOSE_CODES, Ending
 from veche.gateway.handler import AdmittedHandler, DialectHandler
 from veche.hub.hub import Hub
@@ -17,7 +18,8 @@ from veche.hub.serializer import Serializer
 from veche.service.accounts import Login
 
 ROOM = 7
-LOGIN = Login(Account(1, "ann", "ann", "ann", None, 0), "session", 0)
+ANN, BOB = Account(1, "ann", "ann", "ann", None, 0), Account(2, "bob", "bob", "bob", None, 0)
+LOGIN = Login(ANN, Actor(1, "test", "session"), 0)
 SERIALIZER = Serializer("test", lambda _: None, bytes)
 
 
@@ -51,7 +53,7 @@ class World:
         self.session = True
         self.replies: list[Any] = []
         self.chat: Any = SimpleNamespace(hub=self.hub, own_head=self.own_head, submit=self.submit)
-        self.handler = AdmittedHandler(self.chat, LOGIN, "test")
+        self.handler = AdmittedHandler(self.chat, LOGIN)
         self.client = self.handler.client
         self.socket: Any = Recorded()
 
@@ -61,7 +63,7 @@ class World:
             raise ChatError(Code.UNAUTHENTICATED, "ended")
         return 5
 
-    def submit(self, command: object, reply: Any) -> None:
+    def submit(self, actor: object, command: object, reply: Any) -> None:
         self.replies.append(reply)
 
 
@@ -102,17 +104,17 @@ async def test_what_it_hears(world: World) -> None:
 
 
 async def test_the_others_are_those_of_its_account_and_dialect(world: World) -> None:
-    other = AdmittedHandler(world.chat, LOGIN, "test")
-    AdmittedHandler(world.chat, LOGIN, "another")
-    AdmittedHandler(world.chat, LOGIN._replace(account=Account(2, "bob", "bob", "bob", None, 0)), "test")
+    other = AdmittedHandler(world.chat, LOGIN)
+    AdmittedHandler(world.chat, LOGIN._replace(actor=Actor(1, "another", "session")))
+    AdmittedHandler(world.chat, Login(BOB, Actor(2, "test", "other"), 0))
     assert world.client.others() == [other]
 
 
 async def test_an_answer_after_the_end_is_told_nobody(world: World) -> None:
     answers: list[object] = []
     for done in (answers.append, None):
-        world.client.submit(LeaveRoom(1, ROOM), done)
-        world.client.submit(LeaveRoom(1, ROOM), done)
+        world.client.submit(LeaveRoom(ROOM), done)
+        world.client.submit(LeaveRoom(ROOM), done)
         world.replies.pop()("first")
     world.client.detach()
     for reply in world.replies:

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire.engineio.talk import Wires
 
-from veche.core.values import Person
 from veche.core.event import LogEvent
 from veche.core.messages import Message
+from veche.core.values import Person
 from veche.gateway.socketio import Serializers, move
 from veche.hub.hub import Hub
+from veche.hub.serializer import Serializer
 from veche.hub.topic import Subscriber
 from veche.wire.engineio.connection import EngineConnection
 from veche.wire.socketio import Ack, Namespaces, Socket, packets
@@ -43,7 +44,7 @@ class World:
 
     def message(self) -> None:
         seq = len(self.log) + 1
-        self.log.append(Message(ROOM, seq, seq, ANN, "hi", None, "test", 0, seq))
+        self.log.append(Message(ROOM, seq, 0, seq, ANN, "hi", None, "test", seq))
         self.hub.deliver(self.log[-1:])
 
     # The hub asks.

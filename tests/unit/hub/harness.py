@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from veche.core.values import Person
 from veche.core.event import LogEvent
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.messages import Message
 from veche.core.sessions import SessionsEnded
-from veche.core.values import Kind, LogId, Role, Room
+from veche.core.values import Kind, LogId, Person, Role, Room
 from veche.hub.hub import Hub
 from veche.hub.serializer import Serializer
 from veche.hub.topic import Subscriber
@@ -106,16 +105,16 @@ class Store:
         own, head = -account_id, self.head(room_id)
         room = Room(room_id, Kind.GROUP, "x", 1, 0)
         return [
-            self.add(own, RoomEntered(own, self.head(own) + 1, room, head, self.now)),
-            self.add(room_id, MemberJoined(room_id, head + 1, person(account_id), Role.MEMBER, 1, self.now)),
+            self.add(own, RoomEntered(own, self.head(own) + 1, self.now, room, head)),
+            self.add(room_id, MemberJoined(room_id, head + 1, self.now, person(account_id), Role.MEMBER, 1)),
         ]
 
     def left(self, room_id: LogId, account_id: int) -> list[LogEvent]:
         """Commit that somebody leaves, in both logs and in the order of the decision."""
         own, seq = -account_id, self.head(room_id) + 1
         return [
-            self.add(room_id, MemberLeft(room_id, seq, person(account_id), 1, self.now)),
-            self.add(own, RoomExited(own, self.head(own) + 1, room_id, self.now, seq)),
+            self.add(room_id, MemberLeft(room_id, seq, self.now, person(account_id), 1)),
+            self.add(own, RoomExited(own, self.head(own) + 1, self.now, room_id, seq)),
         ]
 
     def ended(self, account_id: int, session_id: str | None = None, kept: str | None = None) -> LogEvent:
@@ -143,7 +142,7 @@ def person(account_id: int) -> Person:
 
 
 def message(log_id: LogId, seq: int, text: str = "hi") -> Message:
-    return Message(log_id, seq, log_id * 1000 + seq, person(1), text, None, "native", 0, seq)
+    return Message(log_id, seq, 0, log_id * 1000 + seq, person(1), text, None, "native", seq)
 
 
 def encode(event: LogEvent) -> bytes | None:

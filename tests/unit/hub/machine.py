@@ -93,7 +93,7 @@ class Checked(Ear):
 
     def session_has_ended(self) -> bool:
         ends = [event for event in self.own_log if isinstance(event, SessionsEnded)]
-        return any(event.ends(self.subscriber.session_id) for event in ends)
+        return any(event.effects()[0].ends(self.subscriber.session_id) for event in ends)
 
     def leave(self) -> None:
         super().leave()

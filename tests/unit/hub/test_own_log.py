@@ -403,7 +403,7 @@ def test_an_old_exit_closes_nothing_that_was_opened_after_it(
     ear = scene.live(ROOM, ANN) if subscribed else scene.ear(ANN)
     scene.settle()
     ear.told.clear()
-    scene.hub.deliver([scene.store.add(-ANN, RoomExited(-ANN, 1, ROOM, at))])
+    scene.hub.deliver([scene.store.add(-ANN, RoomExited(-ANN, 1, at, ROOM))])
     assert ear.told == ([("removed", ROOM, UNKNOWN_SEQ)] if closes else [])
     assert bool(ear.subscriber.subscriptions) == (subscribed and not closes)
 
@@ -411,7 +411,7 @@ def test_an_old_exit_closes_nothing_that_was_opened_after_it(
 def test_only_closes_of_its_own_log_count_in_a_room(scene: Scene) -> None:
     class Elsewhere(MemberLeft, frozen=True):
         def effects(self):
-            return RoomExited(-ANN, 1, OTHER, 100, 9).effects()
+            return RoomExited(-ANN, 1, 100, OTHER, 9).effects()
 
     ear = scene.live(ROOM, ANN).hear(OTHER)
     scene.settle()

@@ -11,6 +11,7 @@ from typing import TypeGuard
 
 import pytest
 
+from veche.core.actor import NOBODY_ID, Actor
 from veche.core.errors import ChatError, Code
 from veche.hub.hub import Hub
 from veche.service.accounts import Accounts
@@ -25,6 +26,7 @@ from veche.storage.reader import Reader
 from veche.storage.writer import Writer
 
 HOME = "192.0.2.1"
+GUEST = Actor(NOBODY_ID, "native", address=HOME)
 PASSWORD = "correct horse"
 
 
@@ -73,20 +75,20 @@ def refusal(code: Code):  # type: ignore[no-untyped-def]
 
 
 async def test_who_registers_can_sign_in_by_name_in_any_case_or_by_email(office: Office) -> None:
-    made = await office.accounts.register(PASSWORD, username="Ann", email="Ann@x.org")
+    made = await office.accounts.register(GUEST, PASSWORD, username="Ann", email="Ann@x.org")
     for found in (
-        await office.accounts.check_password(PASSWORD, HOME, username="aNN"),
-        await office.accounts.check_password(PASSWORD, HOME, email="ann@X.org"),
+        await office.accounts.check_password(GUEST, PASSWORD, username="aNN"),
+        await office.accounts.check_password(GUEST, PASSWORD, email="ann@X.org"),
     ):
         assert found == made
 
 
 async def test_unknown_and_wrong_are_refused_alike_but_for_what_dialects_need(office: Office) -> None:
-    await office.accounts.register(PASSWORD, username="ann")
+    await office.accounts.register(GUEST, PASSWORD, username="ann")
     with refusal(Code.WRONG_CREDENTIALS) as wrong:
-        await office.accounts.check_password("wrong horse", HOME, username="ann")
+        await office.accounts.check_password(GUEST, "wrong horse", username="ann")
     with refusal(Code.WRONG_CREDENTIALS) as unknown:
-        await office.accounts.check_password(PASSWORD, HOME, username="bob")
+        await office.accounts.check_password(GUEST, PASSWORD, username="bob")
     assert wrong.value.message == unknown.value.message
     assert (wrong.value.data["reason"], unknown.value.data["reason"]) == ("password", "unknown")
 
@@ -94,22 +96,24 @@ async def test_unknown_and_wrong_are_refused_alike_but_for_what_dialects_need(of
 async def test_the_built_in_account_lets_nobody_in(office: Office) -> None:
     for password in ("", "system", "nobody's password"):
         with refusal(Code.WRONG_CREDENTIALS):
-            await office.accounts.check_password(password, f"192.0.2.{len(password)}", username="system")
+            await office.accounts.check_password(
+                GUEST._replace(address=f"192.0.2.{len(password)}"), password, username="system"
+            )
 
 
 async def test_wrong_passwords_run_out(office: Office) -> None:
-    await office.accounts.register(PASSWORD, username="ann")
+    await office.accounts.register(GUEST, PASSWORD, username="ann")
     for _ in range(4):
         with refusal(Code.WRONG_CREDENTIALS):
-            await office.accounts.check_password("wrong horse", HOME, username="ann")
+            await office.accounts.check_password(GUEST, "wrong horse", username="ann")
     with refusal(Code.RATE_LIMITED):
-        await office.accounts.check_password(PASSWORD, HOME, username="ann")
-    assert await office.accounts.check_password(PASSWORD, "198.51.100.1", username="ann")
+        await office.accounts.check_password(GUEST, PASSWORD, username="ann")
+    assert await office.accounts.check_password(GUEST._replace(address="198.51.100.1"), PASSWORD, username="ann")
 
 
 async def test_tries_at_once_are_no_way_round_the_limit(office: Office) -> None:
-    await office.accounts.register(PASSWORD, username="ann")
-    tries = (office.accounts.check_password("wrong horse", HOME, username="ann") for _ in range(20))
+    await office.accounts.register(GUEST, PASSWORD, username="ann")
+    tries = (office.accounts.check_password(GUEST, "wrong horse", username="ann") for _ in range(20))
     refusals = [found.code for found in await asyncio.gather(*tries, return_exceptions=True) if is_refusal(found)]
     assert (refusals.count(Code.WRONG_CREDENTIALS), refusals.count(Code.RATE_LIMITED)) == (4, 16)
 
@@ -119,58 +123,58 @@ async def test_a_name_too_long_for_anybody_costs_nothing(office: Office, by: str
     name = "a" + "\u0315\u0300" * 15_000  # sorting these marks takes a second or two
     began = time.process_time()
     with refusal(Code.WRONG_CREDENTIALS):
-        await office.accounts.check_password(PASSWORD, HOME, **{by: name})
+        await office.accounts.check_password(GUEST, PASSWORD, **{by: name})
     assert await office.accounts.by_name(name) is None
     assert time.process_time() - began < 0.5
     assert max(map(len, office.limits._accounts._times)) < 1000
 
 
 async def test_a_token_stands_for_its_account_until_its_session_ends(office: Office) -> None:
-    ann = await office.accounts.register(PASSWORD, username="ann")
-    signed = await office.accounts.open_session(ann, "native")
-    login = await office.accounts.authenticate(signed.token)
+    ann = await office.accounts.register(GUEST, PASSWORD, username="ann")
+    signed = await office.accounts.open_session(GUEST, ann)
+    login = await office.accounts.authenticate(GUEST, signed.token)
     assert (login.account, signed.expires_in) == (ann, 3600)
     await office.accounts.sign_out(login)
     with refusal(Code.UNAUTHENTICATED):
-        await office.accounts.authenticate(signed.token)
+        await office.accounts.authenticate(GUEST, signed.token)
     await office.accounts.sign_out(login)
 
 
 async def test_a_new_password_ends_the_other_sessions(office: Office) -> None:
-    ann = await office.accounts.register(PASSWORD, username="ann")
-    tokens = [(await office.accounts.open_session(ann, "native")).token for _ in range(3)]
-    login = await office.accounts.authenticate(tokens[0])
+    ann = await office.accounts.register(GUEST, PASSWORD, username="ann")
+    tokens = [(await office.accounts.open_session(GUEST, ann)).token for _ in range(3)]
+    login = await office.accounts.authenticate(GUEST, tokens[0])
     with refusal(Code.WRONG_CREDENTIALS):
-        await office.accounts.change_password(login, "wrong horse", "new horse", HOME)
-    await office.accounts.change_password(login, PASSWORD, "new horse", HOME)
-    assert await office.accounts.authenticate(tokens[0])
+        await office.accounts.change_password(login, "wrong horse", "new horse")
+    await office.accounts.change_password(login, PASSWORD, "new horse")
+    assert await office.accounts.authenticate(GUEST, tokens[0])
     for token in tokens[1:]:
         with refusal(Code.UNAUTHENTICATED):
-            await office.accounts.authenticate(token)
-    assert await office.accounts.check_password("new horse", HOME, username="ann")
+            await office.accounts.authenticate(GUEST, token)
+    assert await office.accounts.check_password(GUEST, "new horse", username="ann")
     with refusal(Code.WRONG_CREDENTIALS):
-        await office.accounts.check_password(PASSWORD, HOME, username="ann")
+        await office.accounts.check_password(GUEST, PASSWORD, username="ann")
 
 
 async def test_a_token_that_names_another_account_than_its_session_is_refused(office: Office) -> None:
-    ann = await office.accounts.register(PASSWORD, username="ann")
-    bob = await office.accounts.register(PASSWORD, username="bob")
-    session = office.tokens.verify((await office.accounts.open_session(ann, "native")).token).session_id
+    ann = await office.accounts.register(GUEST, PASSWORD, username="ann")
+    bob = await office.accounts.register(GUEST, PASSWORD, username="bob")
+    session = office.tokens.verify((await office.accounts.open_session(GUEST, ann)).token).session_id
     with refusal(Code.UNAUTHENTICATED):
-        await office.accounts.authenticate(office.tokens.mint(bob, session, 60))
+        await office.accounts.authenticate(GUEST, office.tokens.mint(bob, session, 60))
 
 
 async def test_a_session_that_has_expired_is_over_whatever_the_token_says(office: Office) -> None:
-    ann = await office.accounts.register(PASSWORD, username="ann")
-    session = office.tokens.verify((await office.accounts.open_session(ann, "native")).token).session_id
+    ann = await office.accounts.register(GUEST, PASSWORD, username="ann")
+    session = office.tokens.verify((await office.accounts.open_session(GUEST, ann)).token).session_id
     with office.database.writing() as connection:
         connection.connection.exec_driver_sql("UPDATE sessions SET expires_at = 1")
     with refusal(Code.UNAUTHENTICATED):
-        await office.accounts.authenticate(office.tokens.mint(ann, session, 60))
+        await office.accounts.authenticate(GUEST, office.tokens.mint(ann, session, 60))
 
 
 async def test_one_name_has_one_account_however_many_ask_at_once(office: Office) -> None:
-    tries = [office.accounts.register(PASSWORD, username=name) for name in ("ann", "Ann", "ANN", "Ａnn")]
+    tries = [office.accounts.register(GUEST, PASSWORD, username=name) for name in ("ann", "Ann", "ANN", "Ａnn")]
     outcomes = await asyncio.gather(*tries, return_exceptions=True)
     taken = [one for one in outcomes if isinstance(one, ChatError)]
     assert [one.code for one in taken] == [Code.TAKEN] * 3

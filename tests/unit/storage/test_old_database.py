@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from laws.doors import MESSENGER, SOCKETIO, opened
+from laws.dialects import MESSENGER, SOCKETIO, opened
 from laws.town import LOBBY, Frame, Person, Server, Socket, serving, start
 
 DUMP = Path(__file__).parents[2] / "fixtures" / "f610f63.sql"
@@ -69,8 +69,9 @@ def left(room_id: int, seq: int, account: Frame, by_id: int, clock: str) -> Fram
     return {"left": {"room_id": room_id, "seq": seq, "account": account, "by_id": by_id, "at": time(clock)}}
 
 
-def entered(seq: int, room_id: int, head_seq: int) -> Frame:
+def entered(seq: int, room_id: int, head_seq: int, other: str = "") -> Frame:
     kind, name = NAMES[room_id]
+    name = name or other
     room = {"id": room_id, "kind": kind, "name": name, "head_seq": head_seq}
     return {"me": {"seq": seq, "joined": {"room": room}}}
 
@@ -168,7 +169,7 @@ OWN_LOGS: dict[str, list[Frame]] = {
     "ann": [
         sessions_ended(1),
         entered(2, TEAM, 0),
-        entered(3, ANN_BOB, 0),
+        entered(3, ANN_BOB, 0, "Боб"),
         entered(4, ANN_ZHENYA, 0),
         entered(5, EMPTY, 0),
         exited(6, EMPTY),
@@ -183,7 +184,7 @@ OWN_LOGS: dict[str, list[Frame]] = {
         sessions_ended(1),
         entered(2, TEAM, 1),
         entered(3, NEWS, 0),
-        entered(4, ANN_BOB, 1),
+        entered(4, ANN_BOB, 1, "Анна"),
         exited(5, TEAM),
         entered(6, TEAM, 7),
         exited(7, NEWS),

@@ -1,11 +1,9 @@
 """Where a client goes on: from the positions it says, and the heads of the logs it may hear (docs/native.md, hello)."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from msgspec import Struct
-
-from veche.core.values import LOBBY_ID, Kind, LogId, Role, account_log
+from veche.core.values import LOBBY_ID, LogId, account_log
 from veche.core.views import RoomView, Welcome
 from veche.dialects.native import answers as a
 from veche.dialects.native.frames import Hello
@@ -72,27 +70,14 @@ def hello_result(login: Login, welcome: Welcome) -> a.HelloResult:
     return a.HelloResult(welcome.epoch, me, [_room(view) for view in welcome.rooms])
 
 
-class _HelloRoom(Struct, gc=False):
-    """A Room, but hello sends `read_seq` before `unread` and REST after it; the transcripts compare bytes."""
-
-    id: int
-    kind: Kind
-    name: str
-    head_seq: int
-    read_seq: int | None
-    unread: int | None
-    role: Role | None
-
-
 def _room(view: RoomView) -> Room:
     member = view.member
-    room = _HelloRoom(
-        view.room.id,
-        view.room.kind,
-        view.name,
-        view.head.last_seq,
-        member.read_seq if member else None,
-        view.unread,
-        member.role if member else None,
+    return Room(
+        id=view.room.id,
+        kind=view.room.kind,
+        name=view.name,
+        head_seq=view.head.last_seq,
+        unread=view.unread,
+        read_seq=member.read_seq if member else None,
+        role=member.role if member else None,
     )
-    return cast(Room, room)
