@@ -90,10 +90,12 @@ class Client:
         if not self.ended:
             self._chat.hub.begin(self._subscriber, own_seq)
 
-    def subscribe(self, log_id: LogId, serializer: Serializer, after: int | None, promised: int = 0) -> None:
+    def subscribe(
+        self, log_id: LogId, serializer: Serializer, after: int | None, promised: int = 0, since: int | None = None
+    ) -> None:
         """Hear a log in a serializer from an entry on (None: from its head); harmless once the client was detached."""
         if not self.ended:
-            self._chat.hub.subscribe(self._subscriber, log_id, serializer, after, promised)
+            self._chat.hub.subscribe(self._subscriber, log_id, serializer, after, promised, since)
 
     def unsubscribe(self, log_id: LogId) -> None:
         """Hear a log no more; what was announced before is written before."""

@@ -68,7 +68,7 @@ class Presence:
         if self.room_id != room_id:  # removed or closed while it was stored
             self._post_leave(room_id)
             return
-        self._client.subscribe(room_id, self._serializer, notice.seq - 1, notice.seq)
+        self._client.subscribe(room_id, self._serializer, notice.seq - 1, notice.seq, self._member_seq)
 
     async def leave(self) -> None:
         """Leave the room, if it is in one, once all was written that was sent before."""
