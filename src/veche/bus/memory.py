@@ -8,7 +8,7 @@ Listener = Callable[[Sequence[LogEvent]], None]
 
 
 class MemoryBus:
-    """Hands each batch of committed entries to those who listen, in commit order."""
+    """Passes each batch of committed entries to its listeners, in commit order."""
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []

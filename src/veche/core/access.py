@@ -59,7 +59,7 @@ MATRIX: Mapping[Right, Mapping[Kind, Row]] = {
 
 
 def judge(right: Right, room: Room, member: Member | None) -> Verdict:
-    """Look a right up; `member` is None for who is not in the room."""
+    """Look a right up; `member` is None for an account that is not in the room."""
     column = 0 if member is None else 2 if member.role is Role.OWNER else 1
     return MATRIX[right][room.kind][column]
 

@@ -1,4 +1,4 @@
-"""Who asks for a command, and how they came."""
+"""Who asks for a command, and by which connection or request."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ NOBODY_ID = 0  # no account has this id
 
 
 class Actor(NamedTuple):
-    """Goes with every command. Whatever is empty is not known.
+    """Goes with every command. A field that is not known is empty.
 
     `account_id` is NOBODY_ID before somebody is signed in. `address` is the client's, behind trusted proxies.
     """

@@ -1,6 +1,6 @@
-"""The one error that a user can cause, with the short list of its codes.
+"""The one error that a user can cause. Every dialect maps its codes to statuses and words of its own (`errors.py`).
 
-Every dialect maps each code to its own status and words in its `errors.py`. Whatever else is raised is a bug.
+Any other exception is a bug.
 """
 
 from enum import StrEnum
@@ -9,20 +9,20 @@ from enum import StrEnum
 class Code(StrEnum):
     """Why a command or a query was refused."""
 
-    BAD_REQUEST = "bad_request"  # it could not be read
-    UNAUTHENTICATED = "unauthenticated"  # no token, or a bad, expired or revoked one
+    BAD_REQUEST = "bad_request"  # the request could not be parsed
+    UNAUTHENTICATED = "unauthenticated"  # no token, or one that is invalid, expired or revoked
     WRONG_CREDENTIALS = "wrong_credentials"  # data: reason "unknown" or "password"
-    FORBIDDEN = "forbidden"  # theirs to see, not to do
-    NOT_MEMBER = "not_member"  # a public room they are not in
+    FORBIDDEN = "forbidden"  # the account may see it, but not do this
+    NOT_MEMBER = "not_member"  # the room is public, and the account is not in it
     NOT_FOUND = "not_found"  # data: what "room", "account" or "message"
     TAKEN = "taken"  # data: field "username", "email" or "name"
     TOO_LARGE = "too_large"
-    INVALID = "invalid"  # data: field, where one is at fault
-    IDEMPOTENCY_MISMATCH = "idempotency_mismatch"  # same client id, another body
+    INVALID = "invalid"  # data: field, where one field is at fault
+    IDEMPOTENCY_MISMATCH = "idempotency_mismatch"  # the client message id was used for another message
     RATE_LIMITED = "rate_limited"  # data: retry_after in seconds
     INTERNAL = "internal"  # a bug of ours; nothing was stored
-    UNAVAILABLE = "unavailable"  # the store cannot take it now
-    OVERLOADED = "overloaded"  # too much waits already
+    UNAVAILABLE = "unavailable"  # the database cannot store it now
+    OVERLOADED = "overloaded"  # too many commands are waiting
 
 
 TEMPORARY = frozenset({Code.RATE_LIMITED, Code.UNAVAILABLE, Code.OVERLOADED})
@@ -39,5 +39,5 @@ class ChatError(Exception):
 
     @property
     def temporary(self) -> bool:
-        """Whether the same request may pass later."""
+        """Whether the same request may succeed later."""
         return self.code in TEMPORARY

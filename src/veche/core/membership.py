@@ -47,7 +47,7 @@ class MemberLeft(LogEvent, frozen=True, gc=False):
 
 
 class RoomEntered(LogEvent, frozen=True, gc=False):
-    """The account is in a room now, whose log goes on after `room_seq` (the account's log).
+    """The account is in a room now. Its part of the room's log begins after `room_seq` (the account's log).
 
     `peer` is the other person of a direct room.
     """
@@ -156,7 +156,7 @@ class RemoveMember(Command[None], frozen=True, gc=False):
 
 
 def enter(state: State, actor: Actor, room: Room, account: Account, peer: Account | None = None) -> None:
-    """Record that an account is in a room now, in both logs. Whoever created the room owns it when coming back."""
+    """Record that an account is in a room now, in both logs. The creator is the owner again when rejoining."""
     role = Role.OWNER if account.id == room.creator_id else Role.MEMBER
     own, head, now = account_log(account.id), state.head(room.id), state.now
     other = peer.person if peer is not None else None

@@ -1,4 +1,4 @@
-"""What text and names may hold, whichever dialect they come through; each contract adds rules of its own."""
+"""What text and names may contain, in every dialect. Dialects add rules of their own."""
 
 import unicodedata
 
@@ -21,7 +21,7 @@ def size_of(text: str) -> int:
 
 
 def check_text(text: str) -> None:
-    """Refuse what cannot be stored alike on every database: NUL, lone surrogates, over 64 KiB of UTF-8."""
+    """Refuse text that not every database can store: NUL, lone surrogates, more than 64 KiB of UTF-8."""
     if "\0" in text:
         raise ChatError(Code.INVALID, "Text may not hold a NUL character.", field="text")
     try:
@@ -33,24 +33,25 @@ def check_text(text: str) -> None:
 
 
 def check_name(name: str, field: str = "name", longest: int = MAX_NAME) -> None:
-    """Refuse names that hide or reorder what people see: control, bidirectional, zero-width characters, surrogates.
+    """Refuse a name that hides or reorders what people see.
 
-    Letters of which nothing is seen too: fillers, and in usernames what only chooses between forms of a letter.
+    Not allowed: control, bidirectional and zero-width characters, surrogates, letters that are blank (fillers), and in
+    usernames the selectors that choose between forms of a letter. Elsewhere an emoji may need a selector.
     """
     if len(name) > longest:
         raise ChatError(Code.INVALID, f"A {field} may have {longest} characters.", field=field)
-    unseen = _FILLERS | _SELECTORS if field == "username" else _FILLERS  # elsewhere an emoji may need a selector
+    unseen = _FILLERS | _SELECTORS if field == "username" else _FILLERS
     for char in name:
         if char in unseen or unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
             raise ChatError(Code.INVALID, f"A {field} may not hold invisible or control characters.", field=field)
 
 
 def handle_of(username: str) -> str:
-    """Make the key under which a username is unique: without regard to case and width (NFKC, casefold)."""
+    """Make the form of a username that is unique: case and width do not matter (NFKC, casefold)."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
 
 
 def mixes_scripts(name: str) -> bool:
-    """Tell whether letters of look-alike alphabets stand in one name (Latin `admin` with a Cyrillic `а`)."""
+    """Tell whether a name mixes alphabets that look alike (Latin `admin` with a Cyrillic `а`)."""
     scripts = {unicodedata.name(char, "").split(" ", 1)[0] for char in name if char.isalpha()}
     return len(scripts & _MIXABLE) > 1

@@ -1,4 +1,4 @@
-"""What queries answer: values put together for the eye, never stored as such."""
+"""What queries answer: values that are put together for one reader and never stored."""
 
 import msgspec
 
@@ -7,7 +7,10 @@ from veche.core.values import Head, LogId, Member, Person, Role, Room
 
 
 class RoomView(msgspec.Struct, frozen=True):
-    """A room as one account sees it. `member`: None for who is not in it; `peer`: the other one of a direct room."""
+    """A room as one account sees it.
+
+    `member` is None where the account is not in the room. `peer` is the other person of a direct room.
+    """
 
     room: Room
     head: Head
@@ -17,17 +20,17 @@ class RoomView(msgspec.Struct, frozen=True):
 
     @property
     def unread(self) -> int | None:
-        """How many messages stand after the read pointer: a difference, never a count."""
+        """How many messages come after the read pointer. It is a difference, so no rows are counted."""
         return self.head.message_count - self.member.read_count if self.member else None
 
     @property
     def name(self) -> str:
-        """The room's name; a direct room without one bears the other person's."""
+        """The name of the room. A direct room without a name has the other person's."""
         return self.room.name or (self.peer.name if self.peer else "")
 
 
 class MemberView(msgspec.Struct, frozen=True, gc=False):
-    """A member with a face."""
+    """A member with the person's names."""
 
     person: Person
     role: Role
@@ -35,12 +38,13 @@ class MemberView(msgspec.Struct, frozen=True, gc=False):
 
 
 class Welcome(msgspec.Struct, frozen=True):
-    """What somebody who connects begins with: the epoch, their rooms, the heads of their own log and the lobby's.
+    """What a client that connects begins with, as of one moment.
 
-    `stands`: whether the session by which they connect has not ended meanwhile.
+    `heads` has the heads of the account's own log and of the lobby. `session_exists` is false where the session of the
+    connection has ended.
     """
 
-    stands: bool
+    session_exists: bool
     epoch: str
     rooms: list[RoomView]
     heads: dict[LogId, int]

@@ -1,1 +1,1 @@
-"""Who is connected here, and how each of them gets every entry of a log once and in order."""
+"""The connected clients of this process, and how each gets every entry of a log once and in order."""

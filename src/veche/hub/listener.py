@@ -31,7 +31,7 @@ class Listener(Protocol):
         """The session was ended: say so and close."""
 
     def lost(self) -> None:
-        """The hub lost the subscriber's place: close, so that it comes back and resumes."""
+        """The hub lost the subscriber's position: close the connection, so that the client reconnects and resumes."""
 
 
 def call(callback: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:

@@ -64,7 +64,7 @@ class Chat:
         Asked after the connection was attached to the hub, it refuses a session that ended before that.
         """
         welcome = await self.read(rooms.welcome, by, session_id)
-        if not welcome.stands:
+        if not welcome.session_exists:
             raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")
         return welcome
 

@@ -34,7 +34,7 @@ class Asked(NamedTuple):
 
 
 class CommandFailed(Exception):
-    """A command raised something that is no refusal: a bug. `index` is its place in the batch."""
+    """A command raised something other than a refusal: a bug. `index` is its index in the batch."""
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
@@ -61,7 +61,8 @@ def run(tx: Transaction, batch: Sequence[Asked], now: Callable[[], int]) -> tupl
 def load(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> None:
     """Read what commands need, as one statement for each fact.
 
-    Keys that are found by reading come first. Then the logs are locked, in one order, before anything else is read.
+    Keys that are known only from other rows are looked up first. Then the logs are locked, in one order, and the
+    rest is read.
     """
     wanted = _by_fact(all_needs)
     if leads := [fact for fact in wanted if fact.then is not None]:

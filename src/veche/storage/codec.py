@@ -56,7 +56,7 @@ class Codec:
         }
 
     def decode(self, row: Any, people: Mapping[int, Person], rooms: Mapping[int, Room]) -> LogEvent:
-        """Make the event of a row of `events`. `people` and `rooms` have whoever and whatever the row names."""
+        """Make the event of a row of `events`. `people` and `rooms` have those that the row names."""
         form = self._forms.get(row.kind)
         if form is None:
             raise ValueError(f"entry {row.seq} of log {row.log_id} has an unknown kind {row.kind!r}")

@@ -1,4 +1,4 @@
-"""Open a database by its address: lock, migrate, and hold the two engines, one to write and one to read."""
+"""Opens a database by its URL: locks it, migrates it, and holds two connection pools, one to write, one to read."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class DatabaseError(Exception):
 
 
 class Database:
-    """One open database. `serving` takes the lock that keeps a second server off."""
+    """One open database. With `serving` it takes the lock that keeps a second server out."""
 
     def __init__(self, url: str, *, serving: bool = False) -> None:
         self.path = sqlite_path(url)
@@ -79,7 +79,7 @@ class Database:
         return self._writer
 
     def close(self) -> None:
-        """Close all connections and give the lock back."""
+        """Close all connections and release the lock."""
         self._readers.dispose()
         self._writer.dispose()
         if self._lock is not None:
@@ -93,7 +93,7 @@ def _roll_back(connection: Connection) -> None:
 
 
 def sqlite_path(url: str) -> Path:
-    """Find the file that a `sqlite:///` address names; other databases come later."""
+    """Return the file of a `sqlite:///` URL. Other databases are not supported yet."""
     scheme, _, rest = url.partition("://")
     if scheme.startswith("postgres"):
         raise DatabaseError("PostgreSQL is not supported yet: give an address like sqlite:///veche.db.")

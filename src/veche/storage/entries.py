@@ -1,4 +1,4 @@
-"""The entries of logs, of whichever table: writing those of a batch, and reading pages of a log."""
+"""The entries of logs, from both tables: writing those of a batch, and reading pages of a log."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -22,7 +22,7 @@ _STORED = frozenset(KINDS)
 
 
 def append_entries(tx: Transaction, recorded: Sequence[Any]) -> None:
-    """Write the entries of a batch that stand in `events`, as one statement."""
+    """Write the entries of a batch that belong in `events`, as one statement."""
     insert_events(tx, [CODEC.encode(event) for event in recorded if type(event) in _STORED])
 
 

@@ -1,8 +1,8 @@
 """The commit feed: which logs went on after the positions of a consumer.
 
 A consumer keeps a position for each log that it follows: the seq of the last entry that it handled. It asks for the
-logs that are ahead, reads their entries, and moves its positions. So it misses nothing, whatever happens to either
-side. There is no order between logs: with several writers, no global sequence would be a safe cursor.
+logs that are ahead, reads their entries, and moves its positions. So it misses nothing, even if either side
+restarts. There is no order between logs: with several writers, no global sequence would be a safe cursor.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Bring a database to this version's schema at every start. A database that is there already costs one SELECT."""
+"""Brings a database to this version's schema at every start. An up-to-date database costs one SELECT."""
 
 from pathlib import Path
 

@@ -19,7 +19,7 @@ Write: TypeAlias = Callable[[Transaction, list[Any]], None]
 class Subject(NamedTuple):
     """One subject in storage: how its facts are read, and how its events are written.
 
-    `entries` are the events that stand in the table `events`. The order of `SUBJECTS` is the order of writing.
+    `entries` are the events that are stored in the table `events`. The order of `SUBJECTS` is the order of writing.
     """
 
     loads: Mapping[Fact[Any, Any], Load] = {}

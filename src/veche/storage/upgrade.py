@@ -1,4 +1,4 @@
-"""Run Alembic's scripts: each step in a transaction of its own, together with its mark."""
+"""Runs Alembic's scripts: each revision in one transaction, together with its version number."""
 
 from pathlib import Path
 

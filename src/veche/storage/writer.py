@@ -38,7 +38,7 @@ class Request(NamedTuple):
 
 
 class Writer:
-    """One thread that commits whatever has gathered while it committed what came before."""
+    """One thread. While it commits one batch, the next one gathers."""
 
     def __init__(self, database: Database, announce: Announce, *, batch: int = 1000, waiting: int = 20_000) -> None:
         self._database = database

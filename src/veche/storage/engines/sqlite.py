@@ -154,7 +154,7 @@ def lock(path: Path) -> IO[str]:
 def backup(path: Path, target: Path) -> None:
     """Copy a database that may be in use to a new file, whole or not at all.
 
-    The copy bears a new epoch: whoever restores it may have shortened the log, and clients must know.
+    The copy gets a new epoch: restoring it may shorten the logs, and clients have to notice.
     """
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     partial.unlink(missing_ok=True)
