@@ -27,7 +27,6 @@ class Subscriber:
         "listener",
         "own_seq",
         "pulling",
-        "pulling_own",
         "session_id",
         "slow",
         "subscriptions",
@@ -42,7 +41,6 @@ class Subscriber:
         self.dialect = dialect
         self.attached_at = 0  # microseconds since 1970 in UTC
         self.own_seq: int | None = None  # effects of the account's own log are applied up to here; None: not begun
-        self.pulling_own = False  # a page of the own log is being read
         self.subscriptions: dict[LogId, Subscription] = {}
         self.behind: list[Subscription] = []  # in the order in which they catch up, one page at a time
         self.pulling = False  # a page of one of them is being read
