@@ -414,16 +414,29 @@ def test_subscribing_again_does_not_renew_the_membership(scene: Scene) -> None:
     assert (ear.seqs(ROOM), ear.told[-1]) == ([1], ("removed", ROOM, 1))
 
 
-def test_the_membership_may_be_older_than_the_position(scene: Scene) -> None:
+@pytest.mark.parametrize("out", [True, False])
+def test_a_position_after_the_look_at_the_membership_is_checked_up_to_it(scene: Scene, out: bool) -> None:
+    """Whoever was removed between the two, without an announcement, hears nothing."""
+    scene.live(ROOM, BOB)
     ear = scene.ear(ANN)
     scene.settle()
-    scene.store.left(ROOM, ANN)
-    scene.store.add(ROOM)
+    scene.store.left(ROOM, ANN if out else BOB)
+    scene.store.fill(ROOM, 2)
     scene.hub.subscribe(ear.subscriber, ROOM, ear.serializer, 2, since=0)
     scene.settle()
-    assert ear.subscriber.subscriptions
-    compare(scene)
-    assert (ear.subscriber.subscriptions, ear.told[-1]) == ({}, ("removed", ROOM, 1))
+    scene.say(ROOM)
+    scene.settle()
+    assert ear.seqs(ROOM) == ([] if out else [3, 4])
+    assert ear.told == [("removed", ROOM, 1) if out else ("caught_up", ROOM)]
+
+
+def test_a_later_position_in_place_of_another_is_not_read_up_to(scene: Scene) -> None:
+    scene.store.fill(ROOM, PAGE * 3)
+    scene.live(ROOM, BOB)
+    ear = scene.ear(ANN).hear(ROOM, 0)
+    scene.settle()
+    ear.hear(ROOM, PAGE * 3 - 1)
+    assert [question.what for question in scene.store.questions] == [("pull", ROOM, PAGE * 3 - 1, PAGE * 3)]
 
 
 @pytest.mark.parametrize(("at", "closes"), [(99, False), (100, True), (101, True)])
