@@ -34,6 +34,7 @@ class Seat:
         self.ended = False
         self.subscriber = Subscriber(person, session_id, _nowhere, listener, dialect)
         chat.hub.attach(self.subscriber)
+        chat.hub.begin(self.subscriber, None)  # until the dialects begin by themselves
 
     def open(self, socket: Socket) -> None:
         """Take the socket, after its 101."""

@@ -47,8 +47,11 @@ class Hub:
         subscriber.attached_at = self._now()
         self._own_logs.attach(subscriber)
 
-    def begin(self, subscriber: Subscriber, own_seq: int) -> None:
-        """Follow the account's own log from the entry after `own_seq`, the head in the snapshot of its session."""
+    def begin(self, subscriber: Subscriber, own_seq: int | None) -> None:
+        """Follow the account's own log from the entry after `own_seq`, the head in the snapshot of its session.
+
+        None: from its head on, as long as there are dialects that do not begin.
+        """
         self._own_logs.begin(subscriber, own_seq)
 
     def detach(self, subscriber: Subscriber) -> None:

@@ -14,6 +14,8 @@ from veche.hub.listener import call
 from veche.hub.topic import Subscriber, Topic
 from veche.hub.topics import PAGE, Page, Pull, Topics
 
+AT_HEAD = -1  # for dialects that do not begin yet
+
 
 class OwnLogs:
     """The subscribers of each account, and their positions in its own log.
@@ -37,10 +39,10 @@ class OwnLogs:
         self._subscribers.setdefault(log_id, {})[subscriber] = None
         self._topics.open(log_id).followed = True
 
-    def begin(self, subscriber: Subscriber, own_seq: int) -> None:
+    def begin(self, subscriber: Subscriber, own_seq: int | None) -> None:
         """Apply effects from the entry after `own_seq` on; harmless for a subscriber that was detached."""
         if self._is_attached(subscriber):
-            subscriber.own_seq = own_seq
+            subscriber.own_seq = AT_HEAD if own_seq is None else own_seq
             self._catch_up(subscriber)
 
     def detach(self, subscriber: Subscriber) -> None:
@@ -83,6 +85,9 @@ class OwnLogs:
         """Read what the topic took before this subscriber reached it. Later entries are applied as they are taken."""
         topic, after = self._topics.get(account_log(subscriber.account.id)), subscriber.own_seq
         if topic is None or topic.delivered is None or after is None or after >= topic.head:
+            return
+        if after == AT_HEAD:
+            subscriber.own_seq = topic.head
             return
 
         def reply(events: Page | None) -> None:
