@@ -104,6 +104,25 @@ def test_every_fact_is_loaded() -> None:
     assert facts == set(_LOADS), "each fact has a load in its subject's file in storage"
 
 
+def test_the_hub_knows_no_kind_of_event() -> None:
+    allowed = {
+        "veche.core.accounts": {"Person"},
+        "veche.core.events": {"LogEvent"},
+        "veche.core.rooms": {"LogId", "account_log"},
+    }
+    for path in sorted((SOURCE / "hub").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = {alias.name for alias in node.names} if isinstance(node, ast.Import | ast.ImportFrom) else set()
+            module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+            assert not any(name.startswith("veche.core") for name in names), (
+                f"hub/{path.name}: import names, not modules"
+            )
+            assert module != "veche.core", f"hub/{path.name}: import names, not modules"
+            if module.startswith("veche.core.") and module != "veche.core.effects":
+                wrong = names - allowed.get(module, set())
+                assert not wrong, f"hub/{path.name} knows {sorted(wrong)}: let the event say so (core/effects.py)"
+
+
 def test_files_are_short() -> None:
     long = {str(path.relative_to(SOURCE)) for path in MODULES if len(path.read_text().splitlines()) > MAX_FILE}
     assert not long - LONG_FILES, f"over {MAX_FILE} lines, part them by noun: {sorted(long - LONG_FILES)}"

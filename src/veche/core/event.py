@@ -20,7 +20,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class LogEvent(Event, frozen=True, gc=False):
-    """An entry of a log: it is stored with its seq, announced once it is committed, and read again by clients that resume.
+    """An entry of a log: stored with its seq, announced once it is committed, read again by clients that resume.
 
     A dialect that does not name an event shows nothing of it. `kind` is the name under which it is stored;
     `stored_as` has the stored names of fields where they differ.

@@ -73,7 +73,8 @@ class CatchUp:
     def _write_page(self, subscription: Subscription, events: Page) -> None:
         serializer = subscription.serializer
         try:
-            payloads = [data for event in events if (data := serializer.encode(event)) is not None]
+            shown = [event for event in events if event.seq > subscription.after]
+            payloads = [data for event in shown if (data := serializer.encode(event)) is not None]
         except Exception:
             log.exception("serializer %s failed for a page of log %d", serializer.name, subscription.topic.log_id)
             call(subscription.subscriber.listener.lost)

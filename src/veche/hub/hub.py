@@ -98,16 +98,23 @@ class Hub:
         subscription has not caught up before entry `promised`: a head read from the database may not be announced yet.
 
         `since` is the head of the log in the snapshot that showed the account as a member: an entry up to it by which
-        the account left is out of date. Left out, it is `after` or `promised`, whichever is higher; a subscription
-        that replaces another keeps the other's.
+        the account left is out of date, and what follows it is read, to find out whether the account has left since.
+        Left out, it is `after` or `promised`, whichever is higher: then both must come from that snapshot, or be
+        older. A subscription that replaces another keeps the other's: a later position is no proof of membership.
         """
-        if since is None:
-            replaced = subscriber.subscriptions.get(log_id)
-            since = max(after or 0, promised) if replaced is None else replaced.since
+        replaced = subscriber.subscriptions.get(log_id)
         self.unsubscribe(subscriber, log_id)
         topic = self._topics.open(log_id)
         self._flush(topic)
+        if since is not None:
+            checked: int | None = since
+        elif replaced is not None:
+            since, checked = replaced.since, replaced.position
+        else:
+            since, checked = max(after or 0, promised), after
         subscription = Subscription(subscriber, topic, serializer, after, promised, since)
+        if after is not None and checked is not None:
+            subscription.seq = min(after, checked)
         topic.subscriptions[subscription] = None
         subscriber.subscriptions[log_id] = subscription
         self._catch_up.begin(subscription)

@@ -82,11 +82,10 @@ class OwnLogs:
     def _catch_up(self, subscriber: Subscriber) -> None:
         """Read what the topic took before this subscriber reached it. Later entries are applied as they are taken."""
         topic, after = self._topics.get(account_log(subscriber.account.id)), subscriber.own_seq
-        if topic is None or topic.delivered is None or after is None or after >= topic.head or subscriber.pulling_own:
+        if topic is None or topic.delivered is None or after is None or after >= topic.head:
             return
 
         def reply(events: Page | None) -> None:
-            subscriber.pulling_own = False
             if not self._is_attached(subscriber):
                 return
             for event in events or ():
@@ -96,7 +95,6 @@ class OwnLogs:
             else:
                 self._catch_up(subscriber)
 
-        subscriber.pulling_own = True
         self._pull(reply, topic.log_id, after, topic.head, PAGE)
 
     def _is_attached(self, subscriber: Subscriber) -> bool:

@@ -26,7 +26,6 @@ class Subscriber:
         "listener",
         "own_seq",
         "pulling",
-        "pulling_own",
         "session_id",
         "slow",
         "subscriptions",
@@ -41,7 +40,6 @@ class Subscriber:
         self.dialect = dialect
         self.attached_at = 0  # microseconds since 1970 in UTC
         self.own_seq: int | None = None  # effects of the account's own log are applied up to here; None: not begun
-        self.pulling_own = False  # a page of the own log is being read
         self.subscriptions: dict[LogId, Subscription] = {}
         self.behind: list[Subscription] = []  # in the order in which they catch up, one page at a time
         self.pulling = False  # a page of one of them is being read
@@ -51,24 +49,30 @@ class Subscriber:
 class Subscription:
     """One subscriber's position in one log: live, or behind with a cursor of its own."""
 
-    __slots__ = ("live", "promised", "seq", "serializer", "since", "subscriber", "topic")
+    __slots__ = ("after", "live", "promised", "seq", "serializer", "since", "subscriber", "topic")
 
     def __init__(
         self,
         subscriber: Subscriber,
         topic: "Topic",
         serializer: Serializer,
-        seq: int | None,
+        after: int | None,
         promised: int,
         since: int,
     ) -> None:
         self.subscriber = subscriber
         self.topic = topic
         self.serializer = serializer
-        self.seq = seq  # the last entry written; None: begin at the head. Meaningless while live
-        self.promised = promised  # the head that the client was told: before it, it has not caught up
+        self.after = after or 0  # nothing up to here is written
+        self.seq = after  # the last entry read; None: begin at the head. Meaningless while live
+        self.promised = max(self.after, promised)  # the head that the client was told: before it, it has not caught up
         self.since = since  # the account was a member at this entry: that it left before is out of date
         self.live = False
+
+    @property
+    def position(self) -> int | None:
+        """The last entry that was written or skipped; None: not known yet."""
+        return self.topic.delivered if self.live else self.seq
 
     def is_current(self) -> bool:
         """Tell whether the subscriber still hears the log by this subscription."""

@@ -15,7 +15,7 @@ from hypothesis.stateful import initialize, rule
 from veche.core.membership import MemberJoined, MemberLeft
 
 from .harness import Scene
-from .machine import ACCOUNTS, LOGS, Checked, Machine, accounts, bounded, logs, losses, sessions, which
+from .machine import ACCOUNTS, LOGS, Checked, Machine, accounts, bounded, losses, sessions, which
 
 
 def is_member(scene: Scene, room_id: int, account_id: int, seq: int | None = None) -> bool:
@@ -34,6 +34,10 @@ def left_with(scene: Scene, room_id: int, account_id: int) -> int:
     """The last entry with which somebody left a room."""
     gone = [e for e in scene.store.logs.get(room_id, []) if isinstance(e, MemberLeft) and e.person.id == account_id]
     return gone[-1].seq if gone else 0
+
+
+rooms = st.sampled_from((*LOGS, LOGS[0], LOGS[0]))
+some_turns = st.sampled_from([0, 0, 1, 3])
 
 
 class Member(Checked):
@@ -73,7 +77,10 @@ class Resident(Member):
         if self.own_seq is not None and not self.begun:
             for room_id, head in self.seen.items():
                 self.hear(room_id, max(0, head - back), head)
-            self.start()
+            super().start()
+
+    def start(self) -> None:
+        self.enter(0)
 
     def joined(self, room_id: int, after: int) -> None:
         self.seen.pop(room_id, None)
@@ -87,6 +94,8 @@ class Visitor(Member):
         self.checked: set[int] = set()  # rooms that it looked at and is about to subscribe
         self.inside: set[int] = set()
         super().__init__(scene, account_id, session, framed=framed)
+        self.look()
+        self.start()
 
     def visit(self, room_id: int) -> None:
         if self.begun and room_id not in self.inside and self.shows(room_id):
@@ -120,48 +129,66 @@ class Visitor(Member):
 
 
 class Memberships(Machine[Member]):
-    @initialize(before=st.integers(0, 3), joined=st.booleans())
-    def begin(self, before: int, joined: bool) -> None:
+    @initialize(before=st.integers(0, 3))
+    def begin(self, before: int) -> None:
         for room_id in LOGS:
             self.scene.store.fill(room_id, before)
-        for index, kind in enumerate((Resident, Visitor, Visitor)):
-            if joined:
-                self.scene.store.joined(LOGS[index % 2], ACCOUNTS[index % 2])
-            self.ears.append(kind(self.scene, ACCOUNTS[index % 2], "s", framed=bool(index % 2)))
-            if kind is Visitor:
-                self.ears[-1].look()
-                self.ears[-1].start()
+            for account_id in ACCOUNTS:
+                self.scene.store.joined(room_id, account_id)
+        for account_id in ACCOUNTS:
+            self.connect(account_id, "s", framed=False, resident=True)
+            self.connect(account_id, "t", framed=True, resident=False)
+            self.ears[-2].start()
+        self.let_it_work(4)
 
-    @rule(room_id=logs, account_id=accounts, lost=losses)
-    def come_or_go(self, room_id: int, account_id: int, lost: tuple[int, ...]) -> None:
+    @rule(room_id=rooms, account_id=accounts, lost=losses, turns=some_turns)
+    def come_or_go(self, room_id: int, account_id: int, lost: tuple[int, ...], turns: int) -> None:
         change = self.scene.store.left if is_member(self.scene, room_id, account_id) else self.scene.store.joined
         self.fly(change(room_id, account_id), lost)
+        self.let_it_work(turns)
 
-    @rule(room_id=logs, account_id=accounts, lost=losses)
-    def out_and_in(self, room_id: int, account_id: int, lost: tuple[int, ...]) -> None:
+    @rule(room_id=rooms, account_id=accounts, count=st.integers(1, 2), lost=losses, turns=some_turns)
+    def speak_behind_their_back(
+        self, room_id: int, account_id: int, count: int, lost: tuple[int, ...], turns: int
+    ) -> None:
+        """Somebody goes, and the others talk about it."""
+        if is_member(self.scene, room_id, account_id):
+            self.fly(self.scene.store.left(room_id, account_id), lost)
+        self.fly(self.scene.store.fill(room_id, count), ())
+        self.let_it_work(turns)
+
+    @rule(room_id=rooms, account_id=accounts, lost=losses, turns=some_turns)
+    def out_and_in(self, room_id: int, account_id: int, lost: tuple[int, ...], turns: int) -> None:
         for _ in range(2):
-            self.come_or_go(room_id, account_id, lost)
+            self.come_or_go(room_id, account_id, lost, 0)
+        self.let_it_work(turns)
 
     @rule(account_id=accounts, session=sessions, framed=st.booleans(), resident=st.booleans())
     def connect(self, account_id: int, session: str, framed: bool, resident: bool) -> None:
-        if len(self.present) < 4:
+        if len(self.present) < 6:
             kind = Resident if resident else Visitor
             self.ears.append(kind(self.scene, account_id, session, framed=framed))
 
-    @rule(index=which)
-    def start(self, index: int) -> None:
-        for ear in self.chosen([ear for ear in self.present if isinstance(ear, Visitor)], index):
-            ear.start()
-
-    @rule(index=which, back=st.integers(0, 4))
-    def enter(self, index: int, back: int) -> None:
-        for ear in self.chosen(self.present, index):
+    @rule(index=which, back=st.integers(0, 4), looks=st.booleans(), turns=some_turns)
+    def enter(self, index: int, back: int, looks: bool, turns: int) -> None:
+        for ear in self.chosen([ear for ear in self.present if isinstance(ear, Resident) and not ear.begun], index):
+            if looks:
+                ear.look()
             ear.enter(back)
+        self.let_it_work(turns)
 
-    @rule(index=which, room_id=logs)
+    @rule(index=which, room_id=rooms)
     def visit(self, index: int, room_id: int) -> None:
         for ear in self.chosen([ear for ear in self.present if isinstance(ear, Visitor)], index):
             ear.visit(room_id)
+
+    @rule(index=which, room_id=rooms, visits=st.booleans(), back=st.integers(0, 4), turns=some_turns)
+    def enter_visited(self, index: int, room_id: int, visits: bool, back: int, turns: int) -> None:
+        for ear in self.chosen([ear for ear in self.present if isinstance(ear, Visitor)], index):
+            if visits:
+                ear.visit(room_id)
+            ear.enter(back)
+        self.let_it_work(turns)
 
     def check(self, ear: Member) -> None:
         super().check(ear)
@@ -175,5 +202,5 @@ class Memberships(Machine[Member]):
             assert heard == rooms
 
 
-Memberships.TestCase.settings = bounded(150, 50)
+Memberships.TestCase.settings = bounded(300, 50)
 test_memberships = Memberships.TestCase

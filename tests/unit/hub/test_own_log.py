@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from veche.core.effects import End, Open
 from veche.core.event import LogEvent
 from veche.core.membership import MemberLeft, RoomExited
 from veche.hub.hub import UNKNOWN_SEQ
@@ -76,6 +77,25 @@ def test_it_is_heard_as_long_as_somebody_of_the_account_is_here(scene: Scene) ->
     assert scene.hub.logs() == [-ANN]
     desk.hear(-ANN).leave()
     assert scene.hub.logs() == []
+
+
+def test_it_is_followed_on_when_it_is_subscribed_no_more(scene: Scene) -> None:
+    ear = scene.live(-ANN, ANN)
+    scene.hub.unsubscribe(ear.subscriber, -ANN)
+    scene.hub.deliver([scene.store.ended(ANN)])
+    assert ear.told[-1] == ("session_ended",)
+
+
+def test_an_entry_may_have_several_effects_until_one_closes_the_connection(scene: Scene) -> None:
+    class Banned(RoomExited, frozen=True):
+        def effects(self):
+            return (*super().effects(), End(ANN, "s", None), Open(ANN, OTHER, 0))
+
+    one, other = scene.ear(ANN), scene.ear(ANN, session="t")
+    scene.settle()
+    scene.hub.deliver([scene.store.add(-ANN, Banned(-ANN, 1, ROOM, 100, 7))])
+    assert one.told == [("removed", ROOM, 7), ("session_ended",)]
+    assert other.told == [("removed", ROOM, 7), ("joined", OTHER, 0)]
 
 
 def test_a_slow_connection_ends_at_once(scene: Scene) -> None:
@@ -365,6 +385,18 @@ def test_a_removal_in_the_room_that_is_announced_late_is_out_of_date(scene: Scen
     assert (ear.seqs(ROOM), ear.told) == ([3], [("caught_up", ROOM)])
 
 
+def test_who_leaves_and_joins_again_with_the_next_entry_is_not_removed_by_the_late_room(scene: Scene) -> None:
+    ear = scene.live(ROOM, ANN)
+    scene.live(ROOM, BOB)
+    events = scene.store.left(ROOM, ANN) + scene.store.joined(ROOM, ANN)
+    scene.hub.deliver([event for event in events if event.log_id == -ANN])
+    assert ear.told[-2:] == [("removed", ROOM, 1), ("joined", ROOM, 1)]
+    scene.hub.deliver([event for event in events if event.log_id == ROOM])
+    scene.say(ROOM)
+    scene.settle()
+    assert (ear.seqs(ROOM), ear.told[-1]) == ([2, 3], ("caught_up", ROOM))
+
+
 def test_without_a_subscription_the_removal_is_told(scene: Scene) -> None:
     """A dialect may be between its check of the membership and its subscription."""
     ear = scene.ear(ANN)
@@ -383,16 +415,29 @@ def test_subscribing_again_does_not_renew_the_membership(scene: Scene) -> None:
     assert (ear.seqs(ROOM), ear.told[-1]) == ([1], ("removed", ROOM, 1))
 
 
-def test_the_membership_may_be_older_than_the_position(scene: Scene) -> None:
+@pytest.mark.parametrize("out", [True, False])
+def test_a_position_after_the_look_at_the_membership_is_checked_up_to_it(scene: Scene, out: bool) -> None:
+    """Whoever was removed between the two, without an announcement, hears nothing."""
+    scene.live(ROOM, BOB)
     ear = scene.ear(ANN)
     scene.settle()
-    scene.store.left(ROOM, ANN)
-    scene.store.add(ROOM)
+    scene.store.left(ROOM, ANN if out else BOB)
+    scene.store.fill(ROOM, 2)
     scene.hub.subscribe(ear.subscriber, ROOM, ear.serializer, 2, since=0)
     scene.settle()
-    assert ear.subscriber.subscriptions
-    compare(scene)
-    assert (ear.subscriber.subscriptions, ear.told[-1]) == ({}, ("removed", ROOM, 1))
+    scene.say(ROOM)
+    scene.settle()
+    assert ear.seqs(ROOM) == ([] if out else [3, 4])
+    assert ear.told == [("removed", ROOM, 1) if out else ("caught_up", ROOM)]
+
+
+def test_a_later_position_in_place_of_another_is_not_read_up_to(scene: Scene) -> None:
+    scene.store.fill(ROOM, PAGE * 3)
+    scene.live(ROOM, BOB)
+    ear = scene.ear(ANN).hear(ROOM, 0)
+    scene.settle()
+    ear.hear(ROOM, PAGE * 3 - 1)
+    assert [question.what for question in scene.store.questions] == [("pull", ROOM, PAGE * 3 - 1, PAGE * 3)]
 
 
 @pytest.mark.parametrize(("at", "closes"), [(99, False), (100, True), (101, True)])
