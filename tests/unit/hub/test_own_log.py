@@ -93,7 +93,7 @@ def test_an_entry_may_have_several_effects_until_one_closes_the_connection(scene
 
     one, other = scene.ear(ANN), scene.ear(ANN, session="t")
     scene.settle()
-    scene.hub.deliver([scene.store.add(-ANN, Banned(-ANN, 1, ROOM, 100, 7))])
+    scene.hub.deliver([scene.store.add(-ANN, Banned(-ANN, 1, 100, ROOM, 7))])
     assert one.told == [("removed", ROOM, 7), ("session_ended",)]
     assert other.told == [("removed", ROOM, 7), ("joined", OTHER, 0)]
 
