@@ -10,7 +10,7 @@ from veche.core.errors import ChatError
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs
 from veche.core.state import HEADS, State
-from veche.storage.entries import append_entries
+from veche.storage.entries import KINDS, append_entries
 from veche.storage.subject import Load, Save, Write
 from veche.storage.subjects import SUBJECTS
 from veche.storage.transaction import Transaction
@@ -21,7 +21,8 @@ Outcome: TypeAlias = Any
 _LOADS: dict[Fact[Any, Any], Load] = {fact: load for subject in SUBJECTS for fact, load in subject.loads.items()}
 _SAVES: list[Save] = [save for subject in SUBJECTS for save in subject.saves.values()]
 _WRITES: list[tuple[tuple[type[Event], ...], Write]] = [
-    (kinds, write) for subject in SUBJECTS for kinds, write in subject.writes.items()
+    *((kinds, write) for subject in SUBJECTS for kinds, write in subject.writes.items()),
+    (KINDS, append_entries),
 ]
 
 
@@ -65,14 +66,15 @@ def load(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> None:
     rest is read.
     """
     wanted = _by_fact(all_needs)
-    if leads := [fact for fact in wanted if fact.then is not None]:
+    if leads := [fact for fact in _LOADS if fact.then is not None and fact in wanted]:
         for fact in leads:
             _follow(tx, fact, wanted[fact], all_needs)
         wanted = _by_fact(all_needs)
     tx.engine.lock_logs(tx.connection, sorted(wanted.get(HEADS, ())))
-    for fact, keys in wanted.items():
-        for key, row in _LOADS[fact](tx, keys):
-            state.load(fact, key, row)
+    for fact, load_rows in _LOADS.items():
+        if keys := wanted.get(fact):
+            for key, row in load_rows(tx, keys):
+                state.load(fact, key, row)
 
 
 def _follow(tx: Transaction, fact: Fact[Any, Any], keys: set[Any], all_needs: Sequence[Needs]) -> None:
@@ -107,9 +109,8 @@ def _write(tx: Transaction, state: State) -> None:
     for event in state.events:
         recorded[type(event)].append(event)
     for kinds, write in _WRITES:
-        events = recorded[kinds[0]] if len(kinds) == 1 else [event for event in state.events if type(event) in kinds]
-        if events:
-            write(tx, events)
-    append_entries(tx, state.events)
+        if recorded.keys().isdisjoint(kinds):
+            continue
+        write(tx, [event for event in state.events if type(event) in kinds] if len(kinds) > 1 else recorded[kinds[0]])
     for save in _SAVES:
         save(tx, state)

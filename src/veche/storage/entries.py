@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
 
 from sqlalchemy import select
 
@@ -18,12 +17,11 @@ from veche.storage.transaction import Transaction
 
 KINDS = tuple(chain.from_iterable(subject.entries for subject in SUBJECTS))
 CODEC = Codec(KINDS)
-_STORED = frozenset(KINDS)
 
 
-def append_entries(tx: Transaction, recorded: Sequence[Any]) -> None:
+def append_entries(tx: Transaction, recorded: Sequence[LogEvent]) -> None:
     """Write the entries of a batch that belong in `events`, as one statement."""
-    insert_events(tx, [CODEC.encode(event) for event in recorded if type(event) in _STORED])
+    insert_events(tx, [CODEC.encode(event) for event in recorded])
 
 
 def entries(tx: Transaction, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:
