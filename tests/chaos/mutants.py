@@ -46,7 +46,7 @@ ACKS_BEFORE_COMMIT = Mutant(
         Edit(
             file="storage/writer.py",
             old="""\
-                outcomes, events = commit(self._database, [request.command for request in batch])
+                outcomes, events = commit(self._database, [(request.actor, request.command) for request in batch])
                 crash_point("after_commit_before_ack")
                 self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events)
 """,
@@ -54,7 +54,7 @@ ACKS_BEFORE_COMMIT = Mutant(
                 _commit.answer = lambda outcomes, events, batch=batch: self._loop.call_soon_threadsafe(
                     self._answer, batch, outcomes, events
                 )
-                commit(self._database, [request.command for request in batch])
+                commit(self._database, [(request.actor, request.command) for request in batch])
                 crash_point("after_commit_before_ack")
 """,
         ),
@@ -62,11 +62,11 @@ ACKS_BEFORE_COMMIT = Mutant(
             file="storage/writer.py",
             old="""\
         crash_point("before_commit")
-    return outcomes, [event for event in state.events if isinstance(event, LOGGED)]
+    return outcomes, state.log_events()
 """,
             new="""\
-        events = [event for event in state.events if isinstance(event, LOGGED)]
-        early = all(type(command).__name__ == "SendMessage" for command in commands)
+        events = state.log_events()
+        early = all(type(command).__name__ == "SendMessage" for _, command in requests)
         if early:
             _commit.answer(outcomes, events)
             time.sleep(0.01)
@@ -85,9 +85,9 @@ DOES_NOT_DEDUPE = Mutant(
     name="does not dedupe",
     edits=(
         Edit(
-            file="core/decide/messages.py",
-            old="(first := state.sent.get((command.by, client_id))) is not None:",
-            new="(first := state.sent.get((command.by, client_id))) is not None and False:",
+            file="core/messages.py",
+            old="(first := state.get(SENT, (actor.account_id, client_id))) is not None:",
+            new="(first := state.get(SENT, (actor.account_id, client_id))) is not None and False:",
         ),
         Edit(
             file="storage/migrations/versions/0001_spine.py",
