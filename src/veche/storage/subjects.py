@@ -1,15 +1,17 @@
-"""Every subject of storage, one line each. They are written in this order."""
+"""Every subject of storage, one line each: a file of this folder with a SUBJECT. They are written in this order."""
 
-from veche.storage import accounts, echo, log, membership, messages, reading, rooms, sessions
+from importlib import import_module
+
 from veche.storage.subject import Subject
 
-SUBJECTS: tuple[Subject, ...] = (
-    accounts.SUBJECT,
-    sessions.SUBJECT,
-    rooms.SUBJECT,
-    messages.SUBJECT,
-    membership.SUBJECT,
-    reading.SUBJECT,
-    echo.SUBJECT,
-    log.SUBJECT,
+_NAMES = (
+    "accounts",
+    "sessions",
+    "rooms",
+    "messages",
+    "membership",
+    "reading",
+    "echo",
+    "log",
 )
+SUBJECTS: tuple[Subject, ...] = tuple(import_module(f"veche.storage.{name}").SUBJECT for name in _NAMES)

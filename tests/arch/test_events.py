@@ -1,0 +1,127 @@
+"""What each dialect shows of each event. A new event or dialect needs a cell here: to show nothing is a decision."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from veche.app import DIALECTS
+from veche.core.event import LogEvent
+from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
+from veche.core.messages import Message
+from veche.core.reading import MessageRead, ReadMoved
+from veche.core.sessions import SessionsEnded
+from veche.core.values import Kind, Person, Role, Room
+from veche.gateway.socketio import Serializers
+from veche.hub.serializer import Serializer
+
+from .test_house import SOURCE, subclasses
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = tuple(dialect.name for dialect in DIALECTS)
+
+TABLE = """\
+| event           | native | dispatch | rooms   | socketio | channels | messenger |
+|-----------------|--------|----------|---------|----------|----------|-----------|
+| Message, text   | frame  | frame    | frame   | frame    | frame    | frame     |
+| Message, notice | frame  | nothing  | frame   | nothing  | nothing  | frame     |
+| MemberJoined    | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| MemberLeft      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| RoomEntered     | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| RoomExited      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| ReadMoved       | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| MessageRead     | frame  | nothing  | nothing | nothing  | nothing  | frame     |
+| SessionsEnded   | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+"""
+
+ANN, BOB = Person(1, "ann", "Ann"), Person(2, "bob", "Bob")
+ROOM = Room(7, Kind.GROUP, "Team", ANN.id, 0)
+SAMPLES: dict[str, LogEvent] = {
+    "Message, text": Message(ROOM.id, 3, 0, 1, ANN, "hi", None, "native", 1),
+    "Message, notice": Message(ROOM.id, 3, 0, 1, ANN, "hi", None, "native", 1, "notice"),
+    "MemberJoined": MemberJoined(ROOM.id, 3, 0, ANN, Role.MEMBER, BOB.id),
+    "MemberLeft": MemberLeft(ROOM.id, 3, 0, ANN, BOB.id),
+    "RoomEntered": RoomEntered(-ANN.id, 3, 0, ROOM, 5),
+    "RoomExited": RoomExited(-ANN.id, 3, 0, ROOM.id, 5),
+    "ReadMoved": ReadMoved(-ANN.id, 3, 0, ROOM.id, 5, 1),
+    "MessageRead": MessageRead(-ANN.id, 3, 0, ROOM.id, 1, BOB.id),
+    "SessionsEnded": SessionsEnded(-ANN.id, 3, 0, "one session"),
+}
+ARGUMENTS = {"serializer_of": "System", "reads_of": ROOM.id}  # of functions that make a serializer
+
+
+def read_table() -> dict[tuple[str, str], str]:
+    """Read what TABLE says, by event and dialect."""
+    head, _, *lines = ([cell.strip() for cell in line.strip("|").split("|")] for line in TABLE.splitlines())
+    cells = {(line[0], name): cell for line in lines for name, cell in zip(head[1:], line[1:], strict=True)}
+    return {place: cell for place, cell in cells.items() if cell}
+
+
+def serializers_of(dialect: str) -> list[Serializer]:
+    """Find the serializers of a dialect: those in its modules, and those that its functions make."""
+    found: dict[Serializer, None] = {}
+    for path in sorted((SOURCE / "dialects" / dialect).glob("*.py")):
+        module = importlib.import_module(f"veche.dialects.{dialect}.{path.stem}")
+        for name, value in vars(module).items():
+            if isinstance(value, Serializer):
+                found[value] = None
+            elif isinstance(value, Serializers):
+                found |= {value.polling: None, value.websocket: None}
+            elif makes_serializer(value):
+                found[value(ARGUMENTS[name])] = None
+    return list(found)
+
+
+def makes_serializer(value: object) -> bool:
+    """Tell whether a value is a function, cached or not, whose return type is Serializer."""
+    function = inspect.unwrap(value) if callable(value) else None
+    return inspect.isfunction(function) and inspect.signature(function, eval_str=True).return_annotation is Serializer
+
+
+def shown(event: LogEvent, dialect: str) -> str:
+    """Encode an event by all serializers of a dialect."""
+    payloads = [serializer.encode(event) for serializer in serializers_of(dialect)]
+    return "nothing" if all(payload is None for payload in payloads) else "frame"
+
+
+def events() -> Iterator[str]:
+    for kind in subclasses(LogEvent):
+        rows = [name for name in SAMPLES if name.partition(",")[0] == kind.__name__]
+        yield from rows or [kind.__name__]
+
+
+def test_every_event_has_a_sample_of_its_type() -> None:
+    kinds = {kind.__name__: kind for kind in subclasses(LogEvent)}
+    missing = set(events()) - set(SAMPLES)
+    assert not missing, f"give a sample of these in SAMPLES: {sorted(missing)}"
+    for name, sample in SAMPLES.items():
+        assert type(sample) is kinds[name.partition(",")[0]]
+
+
+def test_every_event_and_dialect_has_a_cell() -> None:
+    needed = {(event, dialect) for event in events() for dialect in NAMES}
+    missing = needed - set(read_table())
+    assert not missing, f"say in TABLE what these show, 'frame' or 'nothing': {sorted(missing)}"
+    extra = set(read_table()) - needed
+    assert not extra, f"there is no such event or dialect, take it out of TABLE: {sorted(extra)}"
+    assert set(read_table().values()) <= {"frame", "nothing"}
+
+
+@pytest.mark.parametrize("dialect", NAMES)
+def test_a_dialect_shows_what_the_table_says(dialect: str) -> None:
+    said = {event: cell for (event, name), cell in read_table().items() if name == dialect}
+    assert {event: shown(sample, dialect) for event, sample in SAMPLES.items()} == said
+
+
+@pytest.mark.parametrize("dialect", NAMES)
+def test_a_dialect_has_a_serializer(dialect: str) -> None:
+    assert serializers_of(dialect), f"dialects/{dialect}: no serializer was found"
+
+
+def test_the_page_shows_the_table() -> None:
+    page = (ROOT / "docs" / "feature.md").read_text(encoding="utf-8")
+    assert f"\n{TABLE}\n" in page, "docs/feature.md: show TABLE of tests/arch/test_events.py as it is"
