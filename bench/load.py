@@ -80,7 +80,9 @@ def _unwatched(_endpoint: Endpoint, _deaf: list[int]) -> AbstractContextManager[
 
 def measure(site: Site, endpoint: Endpoint, load: Load, during: During = _unwatched) -> Measured:
     """Run the load; `during` gets the local ports of the members that never read, and spans the window."""
-    with running_client(site, "load", [*_endpoint_options(site, endpoint), *_load_options(site, endpoint, load)]) as client:
+    with running_client(
+        site, "load", [*_endpoint_options(site, endpoint), *_load_options(site, endpoint, load)]
+    ) as client:
         deaf = [int(line.split()[1]) for line in client.lines_before("begin")]
         before, busy_before = machine.cpu_seconds(endpoint.server.pid), machine.busy_seconds()
         with during(endpoint, deaf):

@@ -95,7 +95,7 @@ def test_a_feature_is_two_files_and_one_line_below_the_dialects(copy: Path) -> N
     found = {name for name in changed(copy) if not name.startswith(("dialects/native/", "storage/migrations/"))}
     assert found == {"core/pins.py", "storage/pins.py", "storage/subjects.py"}
     before, after = ((each / "storage" / "subjects.py").read_text().splitlines() for each in (SOURCE, copy))
-    assert [line for line in after if line not in before] == ['    "pins",']
+    assert [line for line in after if line not in before] == ["from veche.storage.pins import SUBJECT as pins"]
     assert len(after) == len(before) + 1
 
 
