@@ -1,1 +1,1 @@
-"""What the bytes mean: one thin folder for each wire contract."""
+"""The dialects: one folder for each wire contract. "The original" is the server that a contract comes from."""

@@ -9,7 +9,7 @@ import pytest
 from messenger.harness import Served, closed_with, heard
 from websockets.sync.client import ClientConnection, connect
 
-from veche.dialects.channels.errors import NOT_YOU
+from veche.dialects.channels.errors import INVALID_CREDENTIALS
 
 from .conftest import Meet
 
@@ -92,7 +92,7 @@ def test_who_is_not_let_in_is_told(server: Served, listener: ClientConnection, p
     for name in ("ann", "%00", "%FF", "%2e%2e", "x" * 3_000, "*"):
         address = f"{server.base.replace('http', 'ws')}/{path}/{name}{query}"
         with connect(address, proxy=None) as socket:
-            assert heard(socket) == NOT_YOU
+            assert heard(socket) == INVALID_CREDENTIALS
             assert closed_with(socket) == 1008
 
 

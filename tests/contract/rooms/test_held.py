@@ -15,7 +15,7 @@ from veche.core.values import Account, Head, Kind, Room
 from veche.core.views import RoomView
 from veche.dialects.rooms.encode import serializer_of
 from veche.dialects.rooms.options import Options
-from veche.dialects.rooms.socket import MAX_HELD, RoomsHandler
+from veche.dialects.rooms.socket import MAX_QUEUED, RoomsHandler
 from veche.hub.hub import Hub
 from veche.service.accounts import Login
 
@@ -77,14 +77,14 @@ class Joining:
         assert self.handler._presence.room_id == 1
 
     async def succeed(self, last_seq: int) -> None:
-        assert self.handler._moving is not None
+        assert self.handler._room_change is not None
         self.checked.set_result(RoomView(Room(1, Kind.CHANNEL, "room", 1, 0), Head(last_seq)))
-        await self.handler._moving
+        await self.handler._room_change
 
     async def fail(self, error: Exception) -> None:
-        assert self.handler._moving is not None
+        assert self.handler._room_change is not None
         self.checked.set_exception(error)
-        await self.handler._moving
+        await self.handler._room_change
 
 
 def _nothing(*_: object) -> None: ...
@@ -103,7 +103,7 @@ async def test_the_peer_waits_while_it_joins_and_is_heard_again_when_that_fails(
 
 async def test_whoever_sends_without_end_is_closed() -> None:
     joining = Joining()
-    for _ in range(MAX_HELD):
+    for _ in range(MAX_QUEUED):
         joining.handler.text("{}")
     assert joining.socket.closed is None
     joining.handler.text("{}")

@@ -14,9 +14,9 @@ from veche.dialects.rooms.rules import (
     check_name,
     check_registration,
     decode,
-    known_person,
-    known_room,
     room_number,
+    valid_person_id,
+    valid_room_id,
 )
 
 AT = 1_795_206_918_379_458
@@ -133,5 +133,5 @@ def test_numbers_of_rooms(content: str | int, number: int | None) -> None:
 
 def test_what_can_be_an_id() -> None:
     ids = (-1, 0, 1, 2**31 - 1025, 2**31 - 2, 2**62)
-    assert [known_person(id) for id in ids] == [known_room(id) for id in ids] == [0, 0, 1, 2**31 - 1025, 0, 0]
-    assert (known_person(LOBBY_ID), known_room(LOBBY_ID)) == (0, LOBBY_ID)
+    assert [valid_person_id(id) for id in ids] == [valid_room_id(id) for id in ids] == [0, 0, 1, 2**31 - 1025, 0, 0]
+    assert (valid_person_id(LOBBY_ID), valid_room_id(LOBBY_ID)) == (0, LOBBY_ID)

@@ -8,7 +8,7 @@ import pytest
 from messenger.harness import PATIENCE, Served
 from websockets.sync.client import connect
 
-from veche.dialects.socketio.rest import READ
+from veche.dialects.socketio.rest import READ_AT_ONCE
 
 from .conftest import Meet
 
@@ -73,10 +73,10 @@ def test_who_comes_and_goes_has_said_nothing(server: Served, meet: Meet) -> None
     client.emit("before they came")
     client.hears_next("before they came")
     with connect(f"{server.base.replace('http', 'ws')}/ws?token={ann.token}", proxy=None, max_queue=None) as room:
-        for _ in range(READ):
+        for _ in range(READ_AT_ONCE):
             room.send('{"type":"join","content":"2147483647"}')
             room.send('{"type":"leave","content":""}')
-        for _ in range(2 * READ):
+        for _ in range(2 * READ_AT_ONCE):
             room.recv(PATIENCE)
     with ann.http() as http:
         assert http.get("/api/messages").json()[-1] == "before they came"

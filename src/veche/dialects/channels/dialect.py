@@ -1,10 +1,10 @@
-"""The channels dialect: what it declares, and what it serves."""
+"""Declares the channels dialect, and mounts its routes and sockets."""
 
 from functools import partial
 
 from veche.dialects.channels.echo import Echo
 from veche.dialects.channels.legacy import LEGACY
-from veche.dialects.channels.links import ECHO, PUBLIC, Links
+from veche.dialects.channels.links import ECHO_PATH, PUBLIC_PATH, Links
 from veche.dialects.channels.options import Options
 from veche.dialects.channels.public import Public
 from veche.dialects.channels.rest import routers_of
@@ -14,7 +14,7 @@ from veche.gateway.examples import examples_beside
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
-    """Make what it serves, at both spellings. A body with a username and no e-mail is for it."""
+    """Build the routes and sockets. It claims a body with a username and no e-mail."""
     links = Links(parts.accounts, options)
     echo = partial(Echo.open, parts.chat, options.upstream)
     public = partial(Public.open, parts.lobby_seq)
@@ -22,14 +22,14 @@ def mount(parts: Parts, options: Options) -> Mounted:
         "channels",
         routers=routers_of(links),
         sockets={
-            f"{ECHO}/*": Accept(parts.chat, links, ECHO, echo),
-            f"{PUBLIC}/*": Accept(parts.chat, links, PUBLIC, public),
+            f"{ECHO_PATH}/*": Accept(parts.chat, links, ECHO_PATH, echo),
+            f"{PUBLIC_PATH}/*": Accept(parts.chat, links, PUBLIC_PATH, public),
         },
         claims={
             "/register": lambda keys: "username" in keys and "email" not in keys,
             "/login": lambda keys: "username" in keys and "email" not in keys,
         },
-        about="An echo that remembers and a public channel, on WebSockets whose links are asked for here.",
+        about="An echo with a history and a public channel, on WebSockets whose links these calls give.",
         examples=examples_beside(__file__),
     )
 

@@ -1,6 +1,6 @@
-"""The echo: each text comes back as it is, or as the upstream answers it. Nothing is sent before it is written down.
+"""The echo: sends each text back, or the upstream's answer to it. Every text is stored before it is sent.
 
-The conversation shows in its account's history once the socket is closed, whatever closed it.
+A conversation appears in the account's history after its connection has closed.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from veche.service.chat import Chat
 
 log = logging.getLogger("veche.channels")
 
-MAX_WAITING = 16  # lines that wait for the upstream before the client is not read any more
+MAX_QUEUED = 16  # texts that wait for the upstream; with more, reading is paused
 
 
 class Echo:
-    """One conversation with ourselves."""
+    """One conversation in which the server sends each text back."""
 
     __slots__ = ("_actor", "_chat", "_echo_id", "_handler")
 
@@ -35,7 +35,7 @@ class Echo:
 
     @classmethod
     async def open(cls, chat: Chat, target: Target | None, actor: Actor) -> "Echo | ProxiedEcho":
-        """Begin a conversation of an actor, with the upstream where there is one."""
+        """Open a conversation, with the upstream at `target` or without one."""
         echo_id = await echoes.begin(chat, actor)
         return cls(chat, actor, echo_id) if target is None else ProxiedEcho(chat, actor, echo_id, target)
 
@@ -44,9 +44,9 @@ class Echo:
 
     def received(self, text: str) -> None:
         lines = echoes.lines(self._echo_id, ("client", text), ("server", text))
-        self._handler.client.submit(lines, partial(self._stored, text))
+        self._handler.client.submit(lines, partial(self._send_stored, text))
 
-    def _stored(self, text: str, outcome: ChatError | None) -> None:
+    def _send_stored(self, text: str, outcome: ChatError | None) -> None:
         if isinstance(outcome, ChatError):
             self._handler.end(Ending.UNAVAILABLE)
         else:
@@ -57,10 +57,9 @@ class Echo:
 
 
 class ProxiedEcho:
-    """One conversation with the upstream: one line at a time, and the next ones wait for its answer.
+    """One conversation with the upstream. The next text waits until the upstream has answered the last one.
 
-    This is the one place where a connection has a task of its own, from its first line on: the upstream's client is
-    written for tasks.
+    The first text starts a task, because the upstream's WebSocket client needs one. No other connection has a task.
     """
 
     __slots__ = ("_actor", "_chat", "_echo_id", "_handler", "_lines", "_target", "_task")
@@ -79,12 +78,12 @@ class ProxiedEcho:
 
     def received(self, text: str) -> None:
         self._lines.put_nowait(text)
-        if self._lines.qsize() > MAX_WAITING:
+        if self._lines.qsize() > MAX_QUEUED:
             self._handler.socket.pause_reading()
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._converse())
+            self._task = asyncio.get_running_loop().create_task(self._run())
 
-    async def _converse(self) -> None:
+    async def _run(self) -> None:
         upstream = Upstream(self._target)
         try:
             while True:
@@ -94,13 +93,13 @@ class ProxiedEcho:
         except ChatError:
             self._handler.end(Ending.UNAVAILABLE)
         except Exception:
-            log.exception("a proxied conversation failed")
+            log.exception("a conversation with the upstream failed")
             self._handler.end(Ending.INTERNAL)
         finally:
             await upstream.close()
 
     async def _exchange(self, upstream: Upstream, line: str) -> None:
-        """Write a line down, have it answered, write the answer down, and send it."""
+        """Store a text, send it to the upstream, store the answer, and send the answer to the client."""
         await self._chat.do(self._actor, echoes.lines(self._echo_id, ("client", line)))
         answer = await upstream.ask(line)
         await self._chat.do(self._actor, echoes.lines(self._echo_id, ("server", answer)))

@@ -1,4 +1,4 @@
-"""Values and messages to the wire of the channels contract."""
+"""Encodes values and messages for the channels dialect."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ from veche.wire.frames import text_frame
 
 
 def local_time(at: int) -> str:
-    """Write microseconds since 1970 as the server's local time that does not say so, `2026-11-20T20:23:06.508986`."""
+    """Format microseconds since 1970 as local time of the server without an offset, `2026-11-20T20:23:06.508986`."""
     moment = datetime.fromtimestamp(at // 1_000_000, UTC).astimezone()
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1_000_000:06d}"
 
@@ -26,12 +26,12 @@ class Record(msgspec.Struct, gc=False):
 
 
 def record(line: EchoLine) -> Record:
-    """Make the JSON value of a line of the history."""
+    """Convert a line of the history to its JSON value."""
     return Record(local_time(line.at), line.source, line.text)
 
 
 def greeting(username: str) -> bytes:
-    """Make the first frame of the public channel."""
+    """Encode the first frame of the public channel."""
     return f"Приветствую в чате, {username}!".encode()
 
 
@@ -41,5 +41,5 @@ def _line(event: LogEvent) -> bytes | None:
     return f"{event.sender.username}: {event.text}".encode()
 
 
-LINES = Serializer("channels", _line, text_frame)
-"""What people say in the lobby: the contract shows no notices, and not who comes and goes."""
+SERIALIZER = Serializer("channels", _line, text_frame)
+"""Shows the messages of accounts only. The contract has no frame for notices, joins and leaves."""

@@ -1,4 +1,4 @@
-"""How refusals read in the channels contract: a status and `{"detail": ...}`; `{"message": ...}` for a taken name."""
+"""Maps refusals to the channels dialect: a status and `{"detail": ...}`, or `{"message": ...}` for a taken name."""
 
 from fastapi.exceptions import RequestValidationError
 
@@ -7,14 +7,14 @@ from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode, Ending
 from veche.gateway.http import RawResponse, raw_json
 from veche.gateway.refusals import Answer, answer_to, detail_of, details_of, retry_headers
 
-NOT_YOU = "Не удалось проверить учетные данные"
-"""Said on REST, and on a socket before it is closed with 1008."""
-LATER = "Сервер сейчас не может этого сделать. Попробуйте позже."
+INVALID_CREDENTIALS = "Не удалось проверить учетные данные"
+"""Sent on REST, and on a socket before it is closed with 1008."""
+TRY_LATER = "Сервер сейчас не может этого сделать. Попробуйте позже."
 NO_ACCESS = (403, "Нет доступа")
 
 ANSWERS: dict[Code, Answer] = {
     Code.BAD_REQUEST: (400, "Запрос не удалось прочитать"),
-    Code.UNAUTHENTICATED: (401, NOT_YOU),
+    Code.UNAUTHENTICATED: (401, INVALID_CREDENTIALS),
     Code.WRONG_CREDENTIALS: (401, "Неверное имя пользователя или пароль"),
     Code.FORBIDDEN: NO_ACCESS,
     Code.NOT_MEMBER: NO_ACCESS,
@@ -25,36 +25,36 @@ ANSWERS: dict[Code, Answer] = {
     Code.IDEMPOTENCY_MISMATCH: (422, ""),
     Code.RATE_LIMITED: (429, "Слишком много попыток. Попробуйте позже."),
     Code.INTERNAL: (500, "Внутренняя ошибка сервера"),
-    Code.UNAVAILABLE: (503, LATER),
-    Code.OVERLOADED: (503, LATER),
+    Code.UNAVAILABLE: (503, TRY_LATER),
+    Code.OVERLOADED: (503, TRY_LATER),
 }
 PARTICULAR: dict[tuple[Code, object], Answer] = {
     (Code.FORBIDDEN, "missing"): (403, "Not authenticated"),
     (Code.FORBIDDEN, "scheme"): (403, "Invalid authentication credentials"),
 }
-MISFITS: dict[object, str] = {
+INVALID_FIELDS: dict[object, str] = {
     "username": "Имя пользователя слишком длинное или содержит недопустимые символы",
     "password": "Пароль слишком длинный",
 }
-"""What the core refuses in a field, in words of this contract."""
+"""Texts for fields that the core refuses, by field."""
 
 UPSTREAM_FAILED: CloseCode = (1011, "upstream failed")
 CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: (1008, "")}
 
 
 def problem(refusal: ChatError) -> RawResponse:
-    """Make status, body and headers of a refusal."""
-    status, words = answer_to(refusal, ANSWERS, PARTICULAR)
+    """Make the response for a refusal."""
+    status, text = answer_to(refusal, ANSWERS, PARTICULAR)
     key = "message" if refusal.code is Code.TAKEN else "detail"
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else retry_headers(refusal)
-    return raw_json({key: words or [_misfit(refusal)]}, status, headers)
+    return raw_json({key: text or [_invalid_field(refusal)]}, status, headers)
 
 
 def invalid(error: RequestValidationError) -> RawResponse:
-    """Make the refusal of a body that does not fit."""
+    """Make the response for an invalid body."""
     return raw_json({"detail": details_of(error)}, 422)
 
 
-def _misfit(refusal: ChatError) -> dict[str, object]:
+def _invalid_field(refusal: ChatError) -> dict[str, object]:
     field = refusal.data.get("field")
-    return detail_of(field, f"Value error, {MISFITS.get(field, refusal.message)}")
+    return detail_of(field, f"Value error, {INVALID_FIELDS.get(field, refusal.message)}")

@@ -1,7 +1,6 @@
-"""Links to the two sockets: how they are made, and who comes by one.
+"""Makes the links to the two sockets, and authenticates the clients that connect by one.
 
-A link connects as it is, without a header: it carries a ticket that is bound to the account and the channel. The name
-in its path is for people to read; who somebody is, the ticket says.
+A link needs no header: it has a ticket for one account and one endpoint. The name in its path is only informative.
 """
 
 from urllib.parse import quote, unquote
@@ -12,31 +11,31 @@ from veche.gateway.actors import guest_of_upgrade
 from veche.service.accounts import Accounts, Login
 from veche.wire.handshake import Upgrade
 
-ECHO, PUBLIC = "/echo_ws", "/pub_ws"
-TICKETS = {ECHO: "channels:echo", PUBLIC: "channels:pub"}
+ECHO_PATH, PUBLIC_PATH = "/echo_ws", "/pub_ws"
+TICKETS = {ECHO_PATH: "channels:echo", PUBLIC_PATH: "channels:pub"}
 TICKET_SECONDS = 300
 
 
 class Links:
-    """Makes links and judges them."""
+    """Makes and checks links. `endpoint` is ECHO_PATH or PUBLIC_PATH."""
 
     def __init__(self, accounts: Accounts, options: Options) -> None:
         self._accounts = accounts
         self._options = options
 
-    def link(self, login: Login, channel: str, host: str, secure: bool) -> str:
-        """Make the link to somebody's `channel`, by the host that was asked; a bare one where those are open."""
+    def link(self, login: Login, endpoint: str, host: str, secure: bool) -> str:
+        """Make the link to an endpoint, with a ticket unless `open_links` is set. `host` is the default host."""
         scheme = "wss" if secure else "ws"
-        bare = f"{scheme}://{self._options.host or host}{channel}/{_segment(login.account.username)}"
+        bare = f"{scheme}://{self._options.host or host}{endpoint}/{_path_segment(login.account.username)}"
         if self._options.open_links:
             return bare
-        return f"{bare}?ticket={self._accounts.ticket(login, TICKETS[channel], TICKET_SECONDS)}"
+        return f"{bare}?ticket={self._accounts.ticket(login, TICKETS[endpoint], TICKET_SECONDS)}"
 
-    async def login(self, upgrade: Upgrade, channel: str) -> Login:
-        """Find who comes by a link to `channel`, or refuse as unauthenticated."""
+    async def login(self, upgrade: Upgrade, endpoint: str) -> Login:
+        """Authenticate an upgrade by its ticket or token, or by the name in its path if `open_links` is set."""
         guest = guest_of_upgrade("channels", upgrade)
         if ticket := upgrade.query.get("ticket"):
-            return await self._accounts.authenticate_ticket(guest, ticket, TICKETS[channel])
+            return await self._accounts.authenticate_ticket(guest, ticket, TICKETS[endpoint])
         if token := upgrade.query.get("token"):
             return await self._accounts.authenticate(guest, token)
         if self._options.open_links:
@@ -44,6 +43,6 @@ class Links:
         raise ChatError(Code.UNAUTHENTICATED, "The link has no ticket.")
 
 
-def _segment(username: str) -> str:
-    """Encode a name for a path. `%` and `/` twice: the path is decoded before it is cut into segments."""
+def _path_segment(username: str) -> str:
+    """Quote a name for a path. `%` and `/` are quoted twice, because the path is unquoted before it is split."""
     return quote(username.replace("%", "%25").replace("/", "%2F"), safe="")

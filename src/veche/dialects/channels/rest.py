@@ -1,4 +1,4 @@
-"""The calls of the channels contract, at the root and below /api/v1."""
+"""The REST routes of the channels dialect, at the root and under /api/v1."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -10,7 +10,7 @@ from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.dialects.channels import encode
 from veche.dialects.channels.errors import invalid, problem
-from veche.dialects.channels.links import ECHO, PUBLIC, Links
+from veche.dialects.channels.links import ECHO_PATH, PUBLIC_PATH, Links
 from veche.dialects.channels.rules import Credentials, Registration
 from veche.gateway.http import AccountsOf, BearerOf, ChatOf, authenticate, guest_of, reply, reply_by_pages, route_class
 from veche.service import echoes
@@ -32,7 +32,7 @@ LoginOf = Annotated[Login, Depends(_login)]
 
 
 async def register(body: Registration, accounts: AccountsOf, guest: GuestOf) -> Response:
-    """Make an account."""
+    """Create an account."""
     await accounts.register(guest, body.password, username=body.username)
     return Response(status_code=201)
 
@@ -45,30 +45,30 @@ async def login(body: Credentials, accounts: AccountsOf, guest: GuestOf) -> Resp
 
 
 async def history(login: LoginOf, chat: ChatOf) -> Response:
-    """Read one's conversations with the echo that are over, one after another."""
+    """Get your closed conversations with the echo, oldest first."""
     pages = echoes.history(chat, login.actor)
     return await reply_by_pages([encode.record(line) for line in page] async for page in pages)
 
 
-def link(links: Links, channel: str) -> Callable[..., Awaitable[Response]]:
-    """Make the call that answers with the link to a channel."""
+def link(links: Links, endpoint: str) -> Callable[..., Awaitable[Response]]:
+    """Make the route of an endpoint: it gives the link to its socket."""
 
     async def get(request: Request, login: LoginOf) -> Response:
-        """Get the link to one's channel; it connects as it is."""
-        return reply({"link": links.link(login, channel, _host(request), _is_secure(request))})
+        """Get a link to the socket. It needs no header."""
+        return reply({"link": links.link(login, endpoint, _host(request), _is_secure(request))})
 
     return get
 
 
 def routers_of(links: Links) -> tuple[APIRouter, ...]:
-    """Make the calls at both spellings."""
-    # Clients that say no Content-Type were understood by the original's FastAPI, so they are here.
+    """Build the routes, at the root and under /api/v1."""
+    # The original's version of FastAPI accepts requests without a Content-Type.
     root = APIRouter(tags=["channels"], route_class=route_class(problem, invalid), strict_content_type=False)
     root.add_api_route("/register", register, methods=["POST"], status_code=201)
     root.add_api_route("/login", login, methods=["POST"])
     root.add_api_route("/history", history, methods=["GET"])
-    for channel in (ECHO, PUBLIC):
-        root.add_api_route(channel, link(links, channel), methods=["GET"], name=channel.strip("/"))
+    for endpoint in (ECHO_PATH, PUBLIC_PATH):
+        root.add_api_route(endpoint, link(links, endpoint), methods=["GET"], name=endpoint.strip("/"))
     versioned = APIRouter(prefix="/api/v1")
     versioned.include_router(root)
     return root, versioned
@@ -82,7 +82,7 @@ def _host(request: Request) -> str:
 
 
 def _is_secure(request: Request) -> bool:
-    """Tell whether the client came by TLS, to us or to a proxy whose word counts."""
+    """Tell whether the client uses TLS, to this server or to a trusted proxy."""
     peer = request.client.host if request.client else ""
     trusted: Trusted = request.app.state.trusted
     scheme: str = request.scope["scheme"]

@@ -1,12 +1,12 @@
-"""What a request of the channels contract may hold."""
+"""Checks request bodies of the channels dialect."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 
 
-def strong(password: str) -> str:
-    """Refuse a weak password by the first rule that it breaks; letters and digits of any alphabet count."""
+def validate_password(password: str) -> str:
+    """Refuse a weak password with the text of the first broken rule. Letters and digits of all scripts count."""
     if len(password) < 8:
         raise ValueError("Пароль должен содержать не менее 8 символов")
     if not any(map(str.isupper, password)):
@@ -18,21 +18,21 @@ def strong(password: str) -> str:
     return password
 
 
-def visible(username: str) -> str:
-    """Refuse a name of which nothing is seen."""
+def validate_username(username: str) -> str:
+    """Refuse an empty or blank username."""
     if not username.strip():
         raise ValueError("Имя пользователя не может быть пустым")
     return username
 
 
 class Credentials(BaseModel):
-    """Who signs in: the password's rules hold here too."""
+    """A login. The original checks the password rules here too."""
 
     username: str
-    password: Annotated[str, AfterValidator(strong), Field(repr=False)]
+    password: Annotated[str, AfterValidator(validate_password), Field(repr=False)]
 
 
 class Registration(Credentials):
     """A new account."""
 
-    username: Annotated[str, AfterValidator(visible)]
+    username: Annotated[str, AfterValidator(validate_username)]

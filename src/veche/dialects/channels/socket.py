@@ -1,6 +1,6 @@
-"""A socket of either channel: who may connect, and the end of it. `echo` and `public` say what it is for.
+"""The WebSocket of both endpoints of the channels dialect: authentication and closing.
 
-Gets: text frames. Gives: what its conversation sends.
+It gets text frames and passes them to a `Conversation`, in `echo.py` or `public.py`, which sends the answers.
 """
 
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
-from veche.dialects.channels.errors import CLOSE_CODES, NOT_YOU
+from veche.dialects.channels.errors import CLOSE_CODES, INVALID_CREDENTIALS
 from veche.dialects.channels.links import Links
 from veche.gateway.endings import Ending
 from veche.gateway.handler import AdmittedHandler, DialectHandler
@@ -19,20 +19,20 @@ from veche.wire.handshake import Upgrade, UpgradeRefused
 
 
 class Conversation(Protocol):
-    """What one socket is for: the echo, or the public channel."""
+    """What one connection does: the echo, or the public channel."""
 
     def start(self, handler: "ChannelsHandler") -> None:
-        """The socket is open."""
+        """Called once, when the connection is open."""
 
     def received(self, text: str) -> None:
-        """The client sent a text."""
+        """Handle a text from the client."""
 
     def stop(self) -> None:
-        """The socket is closed, or is about to be; called once, and nothing else after it."""
+        """Called once, when the connection closes or is about to. No other call follows."""
 
 
-Open = Callable[[Actor], Awaitable[Conversation]]
-"""Makes the conversation of an actor."""
+OpenConversation = Callable[[Actor], Awaitable[Conversation]]
+"""Makes the conversation of an actor. Raises ChatError."""
 
 
 class ChannelsHandler(AdmittedHandler):
@@ -41,7 +41,7 @@ class ChannelsHandler(AdmittedHandler):
     __slots__ = ("_conversation", "_open")
     close_codes = CLOSE_CODES
 
-    def __init__(self, chat: Chat, login: Login, open: Open) -> None:
+    def __init__(self, chat: Chat, login: Login, open: OpenConversation) -> None:
         super().__init__(chat, login)
         self._open = open
         self._conversation: Conversation | None = None
@@ -64,11 +64,11 @@ class ChannelsHandler(AdmittedHandler):
 
     def end(self, ending: Ending) -> None:
         if ending is Ending.NOT_ADMITTED:
-            self.socket.send(NOT_YOU.encode())
+            self.socket.send(INVALID_CREDENTIALS.encode())
         super().end(ending)
 
     def close(self, code: int | None, reason: str = "") -> None:
-        """Close; the conversation stops before the client is told."""
+        """Close the connection. The conversation stops before the close frame is sent."""
         self._stop()
         super().close(code, reason)
 
@@ -78,8 +78,8 @@ class ChannelsHandler(AdmittedHandler):
             conversation.stop()
 
 
-class Refusal(DialectHandler):
-    """A client without a good link: told so in the contract's words, and closed."""
+class RejectingHandler(DialectHandler):
+    """A connection with an invalid link. It gets the text of the refusal, and is closed."""
 
     __slots__ = ()
     heartbeat: bytes | None = None
@@ -87,26 +87,26 @@ class Refusal(DialectHandler):
 
     def opened(self, socket: Socket) -> None:
         super().opened(socket)
-        socket.send(NOT_YOU.encode())
+        socket.send(INVALID_CREDENTIALS.encode())
         self.end(Ending.NOT_ADMITTED)
 
 
 class Accept:
-    """Lets in who comes by a good link: `/{channel}/{username}?ticket=`. The others are told on a socket too."""
+    """Accepts `/{endpoint}/{username}?ticket=`. With an invalid link the upgrade succeeds too, to send the refusal."""
 
-    def __init__(self, chat: Chat, links: Links, channel: str, open: Open) -> None:
+    def __init__(self, chat: Chat, links: Links, endpoint: str, open: OpenConversation) -> None:
         self._chat = chat
         self._links = links
-        self._channel = channel
+        self._endpoint = endpoint
         self._open = open
 
     async def __call__(self, upgrade: Upgrade) -> Accepted:
         try:
-            login = await self._links.login(upgrade, self._channel)
+            login = await self._links.login(upgrade, self._endpoint)
             handler = ChannelsHandler(self._chat, login, self._open)
             await handler.admit()
         except ChatError as refusal:
             if refusal.code is not Code.UNAUTHENTICATED:
                 raise UpgradeRefused(503) from None
-            return Accepted(Refusal())
+            return Accepted(RejectingHandler())
         return Accepted(handler)

@@ -1,4 +1,4 @@
-"""The WebSocket that answers in the echo's place: one connection for each client, a line and its answer at a time."""
+"""Asks the upstream WebSocket of the echo: one connection for each client, one text and its answer at a time."""
 
 import asyncio
 from typing import Final
@@ -10,29 +10,29 @@ from websockets.protocol import State
 from veche.dialects.channels.options import Target
 from veche.wire.frames import MAX_MESSAGE
 
-CONNECT_WITHIN: Final = 5.0  # seconds
-ANSWER_WITHIN: Final = 10.0
-CLOSE_WITHIN: Final = 1.0
+CONNECT_TIMEOUT: Final = 5.0  # seconds
+ANSWER_TIMEOUT: Final = 10.0
+CLOSE_TIMEOUT: Final = 1.0
 
 
 class UpstreamFailed(Exception):
-    """It cannot be reached, is gone, keeps silent, or does not answer with text."""
+    """The upstream is unreachable, closed, too slow, or sent a binary message."""
 
 
 class Upstream:
-    """Connected at the first line, and anew when the upstream has hung up between two lines."""
+    """A client of the upstream. It connects at the first text, and again if the upstream has closed the connection."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._connection: ClientConnection | None = None
 
     async def ask(self, line: str) -> str:
-        """Send a line and wait for its answer."""
+        """Send a text and return the answer. Raises UpstreamFailed."""
         try:
             connection = self._connection
             if connection is None or connection.state is not State.OPEN:
                 connection = self._connection = await self._connect()
-            async with asyncio.timeout(ANSWER_WITHIN):
+            async with asyncio.timeout(ANSWER_TIMEOUT):
                 await connection.send(line)
                 answer = await connection.recv()
         except (OSError, WebSocketException) as error:  # TimeoutError is an OSError
@@ -44,17 +44,16 @@ class Upstream:
     async def _connect(self) -> ClientConnection:
         connection = await connect(
             self._target.url,
-            open_timeout=CONNECT_WITHIN,
-            close_timeout=CLOSE_WITHIN,
+            open_timeout=CONNECT_TIMEOUT,
+            close_timeout=CLOSE_TIMEOUT,
             max_size=MAX_MESSAGE,
         )
         if self._target.greets:
             self._connection = connection
-            async with asyncio.timeout(ANSWER_WITHIN):
+            async with asyncio.timeout(ANSWER_TIMEOUT):
                 await connection.recv()
         return connection
 
     async def close(self) -> None:
-        """Hang up."""
         if self._connection is not None:
             await self._connection.close()

@@ -1,4 +1,4 @@
-"""The dispatch dialect: what it declares, and what it serves."""
+"""Declares the dispatch dialect, and mounts its routes and sockets."""
 
 from veche.dialects.dispatch import rest
 from veche.dialects.dispatch.errors import plain
@@ -9,14 +9,14 @@ from veche.gateway.examples import examples_beside
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
-    """Make what it serves; it shares no path."""
+    """Build the routes and sockets. No other dialect has these paths."""
     return Mounted(
         "dispatch",
         routers=(rest.router,),
         sockets={"/connect": Accept(parts.chat, parts.accounts)},
         plain=plain,
         owns=("/signup", "/signin", "/connect"),
-        about="One room for everybody, from a terminal: bare words, and raw text on the WebSocket `/connect`.",
+        about="One room for everybody, for terminals: plain text on REST, raw text on the WebSocket `/connect`.",
         examples=examples_beside(__file__),
     )
 

@@ -1,4 +1,4 @@
-"""Messages to the JSON of the dispatch contract: `{"from":"alice","body":"hi","timestamp":1735000000000}`."""
+"""Encodes messages as the JSON of the dispatch dialect: `{"from":"alice","body":"hi","timestamp":1735000000000}`."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ to_json = msgspec.json.Encoder().encode
 
 
 class Line(msgspec.Struct, gc=False):
-    """What somebody said; `timestamp` is in milliseconds since 1970."""
+    """A message. `timestamp` is in milliseconds since 1970."""
 
     author: str = msgspec.field(name="from")
     body: str
@@ -24,5 +24,5 @@ def _line(event: LogEvent) -> bytes | None:
     return to_json(Line(event.sender.username, event.text, event.at // 1000))
 
 
-LINES = Serializer("dispatch", _line, text_frame)
-"""What people say in the lobby: the contract shows no notices, and not who comes and goes."""
+SERIALIZER = Serializer("dispatch", _line, text_frame)
+"""Shows the messages of accounts only. The contract has no frame for notices, joins and leaves."""

@@ -1,4 +1,4 @@
-"""How refusals read in the dispatch contract: a status and bare words, to the letter."""
+"""Maps refusals to the dispatch dialect: a status and a plain text. Clients compare the texts exactly."""
 
 from veche.core.errors import ChatError, Code
 from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode, Ending
@@ -31,17 +31,17 @@ CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: NO_TOKEN}
 
 
 def problem(refusal: ChatError) -> RawResponse:
-    """Make status, body and headers of a refusal."""
-    status, words = answer_to(refusal, ANSWERS, PARTICULAR)
-    return bare(words, status, retry_headers(refusal))
+    """Make the response for a refusal."""
+    status, text = answer_to(refusal, ANSWERS, PARTICULAR)
+    return raw_text(text, status, retry_headers(refusal))
 
 
 def plain(status: int, sentence: str) -> RawResponse:
-    """Make the answer of a bare HTTP status: an unknown path, a wrong method; a body too large fits no format."""
-    status, words = WRONG_FORMAT if status == 413 else (status, sentence)
-    return bare(words, status)
+    """Make the response for an error outside a route: unknown path, wrong method. A large body is a wrong format."""
+    status, text = WRONG_FORMAT if status == 413 else (status, sentence)
+    return raw_text(text, status)
 
 
-def bare(words: str, status: int = 200, headers: dict[str, str] | None = None) -> RawResponse:
-    """Make an answer of bare words: no newline, no quotes, no charset."""
-    return status, words.encode(), {"Content-Type": "text/plain", "Cache-Control": "no-store", **(headers or {})}
+def raw_text(text: str, status: int = 200, headers: dict[str, str] | None = None) -> RawResponse:
+    """Make a response of text without newline, quotes or charset."""
+    return status, text.encode(), {"Content-Type": "text/plain", "Cache-Control": "no-store", **(headers or {})}

@@ -1,9 +1,9 @@
-"""What an operator may choose about the dispatch dialect."""
+"""The settings of the dispatch dialect."""
 
 from veche.gateway.options import DialectOptions, TokenSeconds
 
 
 class Options(DialectOptions):
-    """Its settings."""
+    """Read from `VECHE_DISPATCH_*`."""
 
     token_seconds: TokenSeconds = 60

@@ -1,4 +1,4 @@
-"""The calls of the dispatch contract: JSON in, bare words out."""
+"""The REST routes of the dispatch dialect: JSON in, plain text out."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.core.values import Account
-from veche.dialects.dispatch.errors import bare, problem
+from veche.dialects.dispatch.errors import problem, raw_text
 from veche.dialects.dispatch.rules import BODY, Credentials, CredentialsOf, wrong_format
 from veche.gateway.http import AccountsOf, ChatOf, RawResponse, guest_of, response, route_class
 from veche.service.accounts import Accounts
@@ -28,36 +28,36 @@ router = APIRouter(
 
 @router.post("/signup", openapi_extra=BODY)
 async def signup(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Response:
-    """Make an account; answers `Success`."""
-    if not body.proper:
+    """Create an account. The response is `Success`."""
+    if not body.is_valid:
         raise wrong_format()
     await accounts.register(guest, body.password, username=body.username)
-    return response(bare("Success"))
+    return response(raw_text("Success"))
 
 
 @router.post("/signin", openapi_extra=BODY)
 async def signin(body: CredentialsOf, accounts: AccountsOf, chat: ChatOf, guest: GuestOf) -> Response:
-    """Sign in; answers the bare token, which is to be the first frame on `/connect` within a minute."""
-    if not body.filled:
+    """Sign in. The response is the token alone; send it as the first frame on `/connect` within a minute."""
+    if not body.is_complete:
         raise wrong_format()
-    account = await _check(body, accounts, guest)
+    account = await _check_password(body, accounts, guest)
     if chat.is_connected(account.id, "dispatch"):
-        raise ChatError(Code.TAKEN, "They have an open socket.", reason="connected")
+        raise ChatError(Code.TAKEN, "The account has an open connection.", reason="connected")
     signed = await accounts.open_session(guest, account)
-    return response(bare(signed.token))
+    return response(raw_text(signed.token))
 
 
-async def _check(body: Credentials, accounts: Accounts, guest: Actor) -> Account:
-    """The password alone decides: what another dialect let through and is right gets in here."""
+async def _check_password(body: Credentials, accounts: Accounts, guest: Actor) -> Account:
+    """Check the password first: accounts of other dialects may break the 8-character rule, but must still sign in."""
     try:
         return await accounts.check_password(guest, body.password, username=body.username)
     except ChatError as refusal:
-        if refusal.code is Code.WRONG_CREDENTIALS and not body.proper:
+        if refusal.code is Code.WRONG_CREDENTIALS and not body.is_valid:
             raise wrong_format() from None
         raise
 
 
 @router.get("/connect", status_code=426)
 async def connect() -> Response:
-    """Say that this is a WebSocket."""
-    return response(bare("Upgrade Required", 426, {"Upgrade": "websocket", "Connection": "Upgrade"}))
+    """Answer a request without an upgrade: 426."""
+    return response(raw_text("Upgrade Required", 426, {"Upgrade": "websocket", "Connection": "Upgrade"}))

@@ -1,4 +1,4 @@
-"""What a request of the dispatch contract may hold: a name and a password of 1 to 8 ASCII characters."""
+"""Decodes and checks requests of the dispatch dialect: a username and a password of 1 to 8 ASCII characters."""
 
 from typing import Annotated
 
@@ -7,28 +7,30 @@ from fastapi import Depends, Request
 
 from veche.core.errors import ChatError, Code
 
-LONGEST = 8
+MAX_LENGTH = 8
 
 
 class Credentials(msgspec.Struct, frozen=True, gc=False):
-    """The body of both calls; other keys are ignored."""
+    """The body of both POST requests. Other keys are ignored."""
 
     username: str
     password: str
 
     @property
-    def filled(self) -> bool:
-        """Whether nothing is empty."""
+    def is_complete(self) -> bool:
+        """Whether both fields are non-empty."""
         return bool(self.username and self.password)
 
     @property
-    def proper(self) -> bool:
-        """Whether the contract's rule is kept."""
-        return self.filled and all(len(word) <= LONGEST and word.isascii() for word in (self.username, self.password))
+    def is_valid(self) -> bool:
+        """Whether both fields are 1 to 8 ASCII characters."""
+        return self.is_complete and all(
+            len(field) <= MAX_LENGTH and field.isascii() for field in (self.username, self.password)
+        )
 
 
 def wrong_format() -> ChatError:
-    """Make the refusal of what does not fit."""
+    """Make the refusal of an invalid body: `Wrong format`."""
     return ChatError(Code.BAD_REQUEST, "This is not a name and a password of 1 to 8 ASCII characters.")
 
 
@@ -36,10 +38,10 @@ _decode = msgspec.json.Decoder(Credentials).decode
 
 
 async def _credentials(request: Request) -> Credentials:
-    """Decode the body, whatever its Content-Type says: the original does not look at it."""
+    """Decode the body as JSON. The original server ignores the Content-Type, so this does too."""
     try:
         return _decode(await request.body())
-    except (ValueError, RecursionError):  # not JSON, not of this form, not UTF-8; too deep
+    except (ValueError, RecursionError):  # not JSON, wrong keys or types, not UTF-8; nested too deeply
         raise wrong_format() from None
 
 
@@ -51,4 +53,4 @@ BODY = {
         "content": {"application/json": {"schema": msgspec.json.schema(Credentials)["$defs"]["Credentials"]}},
     }
 }
-"""The body as OpenAPI describes it."""
+"""Describes the body for the OpenAPI document."""

@@ -1,4 +1,4 @@
-"""The messenger contract (seed 004): private and group chats, a JSON REST at the root, one WebSocket for each chat.
+"""The messenger dialect (seed 004): private and group chats, JSON REST at the root, one WebSocket for each chat.
 
     POST /register                      rest.register   {email, password, name} -> 201 {email, name, id}
     POST /login                         rest.login      {email, password} -> {access_token, token_type}
@@ -11,6 +11,6 @@
     GET  /health                        rest.health     -> {status}
     WS   /ws/{chat_id}?token=           socket.Accept   {type: message, text} and {type: read, message_id}, both ways
 
-`rules.py` says what a request may hold, `encode.py` how values leave, `errors.py` how refusals read,
-`options.py` what an operator may choose, `legacy.py` what the original server called it.
+`rules.py` checks requests, `encode.py` writes values, `errors.py` has the texts of refusals, `options.py` has the
+settings, and `legacy.py` reads those of the original server.
 """

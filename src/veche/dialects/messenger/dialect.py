@@ -1,4 +1,4 @@
-"""The messenger dialect: what it declares, and what it serves."""
+"""Declares the messenger dialect, and mounts its routes and sockets."""
 
 from veche.dialects.messenger import rest
 from veche.dialects.messenger.legacy import LEGACY
@@ -9,7 +9,7 @@ from veche.gateway.examples import examples_beside
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
-    """Make what it serves. A body with an e-mail and no username is for it."""
+    """Build the routes and sockets. It claims a body with an e-mail; on /register, only without a username."""
     return Mounted(
         "messenger",
         routers=(rest.router,),

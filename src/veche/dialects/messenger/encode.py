@@ -1,4 +1,4 @@
-"""Values and events to the JSON of the messenger contract, key by key in its order."""
+"""Encodes values and events as the JSON of the messenger dialect, with the original's key order."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -18,17 +18,17 @@ to_json = msgspec.json.Encoder().encode
 
 
 def naive_time(at: int) -> str:
-    """Write microseconds since 1970 as UTC that does not say so, `2026-11-20T20:21:51.745308`."""
+    """Format microseconds since 1970 as UTC without an offset, `2026-11-20T20:21:51.745308`."""
     return f"{datetime.fromtimestamp(at // 1_000_000, UTC):%Y-%m-%dT%H:%M:%S}.{at % 1_000_000:06d}"
 
 
 def aware_time(at: int) -> str:
-    """Write microseconds since 1970 as `2026-11-20T20:21:51.745308+00:00`."""
+    """Format microseconds since 1970 as UTC with an offset, `2026-11-20T20:21:51.745308+00:00`."""
     return f"{naive_time(at)}+00:00"
 
 
 class Profile(msgspec.Struct):
-    """One's own account. Who came through another dialect may have no e-mail."""
+    """The signed-in account. `email` is None if the account was made through another dialect without one."""
 
     email: str | None
     name: str
@@ -44,7 +44,7 @@ class Chat(msgspec.Struct):
 
 
 class StoredMessage(msgspec.Struct, gc=False):
-    """A message on REST. The original had no `timestamp` here, although its page reads it."""
+    """A message on REST. The original's page reads `timestamp`, although its server does not send it."""
 
     text: str
     chat_id: int
@@ -73,17 +73,17 @@ class ReadFrame(msgspec.Struct, gc=False, tag_field="type", tag="read"):
 
 
 def profile(account: Account) -> Profile:
-    """Make the JSON value of one's own account."""
+    """Convert the signed-in account to its JSON value."""
     return Profile(account.email, account.name, account.id)
 
 
 def chat(view: RoomView) -> Chat:
-    """Make the JSON value of a chat."""
+    """Convert a room to its JSON value."""
     return Chat(view.name, ChatType.PRIVATE if view.room.kind is Kind.DIRECT else ChatType.GROUP, view.room.id)
 
 
-def stored(message: Message) -> StoredMessage:
-    """Make the JSON value of a message on REST."""
+def stored_message(message: Message) -> StoredMessage:
+    """Convert a message to its JSON value on REST."""
     return StoredMessage(
         message.text,
         message.log_id,
@@ -101,13 +101,13 @@ def _message(event: LogEvent) -> bytes | None:
     return to_json(MessageFrame(event.id, event.log_id, event.sender.id, event.text, aware_time(event.at)))
 
 
-MESSAGES = Serializer("messenger", _message, text_frame)
-"""What is said in a chat; the contract does not tell who comes and goes."""
+SERIALIZER = Serializer("messenger", _message, text_frame)
+"""Shows messages and notices. The contract has no frame for joins and leaves."""
 
 
 @lru_cache(1024)
-def reads_of(chat_id: int) -> Serializer:
-    """Make the serializer of an author's own log that shows which messages of one chat were read."""
+def read_serializer_of(chat_id: int) -> Serializer:
+    """Make the serializer for an author's own log. It shows which of the author's messages in one chat were read."""
 
     def encode(event: LogEvent) -> bytes | None:
         if not isinstance(event, MessageRead) or event.room_id != chat_id:

@@ -1,4 +1,4 @@
-"""How refusals read in the messenger contract: a status and `{"detail": ...}`, to the letter."""
+"""Maps refusals to the messenger dialect: a status and `{"detail": ...}`. The texts are those of the original."""
 
 from fastapi.exceptions import RequestValidationError
 
@@ -9,7 +9,7 @@ from veche.gateway.refusals import Answer, about, answer_to, detail_of, details_
 
 NO_ACCESS = (403, "У вас нет доступа к этому чату")
 NO_SUCH_USER = (400, "Пользователь не найден.")
-LATER = "Сервер сейчас не может этого сделать. Попробуйте позже."
+TRY_LATER = "Сервер сейчас не может этого сделать. Попробуйте позже."
 
 ANSWERS: dict[Code, Answer] = {
     Code.BAD_REQUEST: (400, "Запрос не удалось прочитать."),
@@ -24,8 +24,8 @@ ANSWERS: dict[Code, Answer] = {
     Code.IDEMPOTENCY_MISMATCH: (422, ""),
     Code.RATE_LIMITED: (429, "Слишком много попыток. Попробуйте позже."),
     Code.INTERNAL: (500, "Внутренняя ошибка сервера."),
-    Code.UNAVAILABLE: (503, LATER),
-    Code.OVERLOADED: (503, LATER),
+    Code.UNAVAILABLE: (503, TRY_LATER),
+    Code.OVERLOADED: (503, TRY_LATER),
 }
 PARTICULAR: dict[tuple[Code, object], Answer] = {
     (Code.UNAUTHENTICATED, "missing"): (401, "Not authenticated"),
@@ -37,22 +37,22 @@ PARTICULAR: dict[tuple[Code, object], Answer] = {
     (Code.TAKEN, "private_chat"): (400, "Приватный чат между этими пользователями уже существует"),
 }
 
-NO_OBJECT: CloseCode = (1003, "a JSON object, please")
+NOT_AN_OBJECT: CloseCode = (1003, "a JSON object, please")
 CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: (1008, "removed")}
 
 
 def problem(refusal: ChatError) -> RawResponse:
-    """Make status, body and headers of a refusal."""
-    status, words = answer_to(refusal, ANSWERS, PARTICULAR)
+    """Make the response for a refusal."""
+    status, text = answer_to(refusal, ANSWERS, PARTICULAR)
     headers = {"WWW-Authenticate": "Bearer"} if about(refusal) in ("missing", "me") else retry_headers(refusal)
-    return raw_json({"detail": words or [_misfit(refusal)]}, status, headers)
+    return raw_json({"detail": text or [_invalid_field(refusal)]}, status, headers)
 
 
 def invalid(error: RequestValidationError) -> RawResponse:
-    """Make the refusal of a request that does not fit."""
+    """Make the response for an invalid request."""
     return raw_json({"detail": details_of(error)}, 422)
 
 
-def _misfit(refusal: ChatError) -> dict[str, object]:
+def _invalid_field(refusal: ChatError) -> dict[str, object]:
     field = "client_message_id" if refusal.code is Code.IDEMPOTENCY_MISMATCH else refusal.data.get("field")
     return detail_of(field, refusal.message)

@@ -1,4 +1,4 @@
-"""The legacy name of the messenger dialect, from the environment of its original server."""
+"""Reads the legacy setting of the messenger dialect from the environment of its original server."""
 
 from veche.gateway.legacy import Legacy, seconds_of_minutes
 

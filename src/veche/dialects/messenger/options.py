@@ -1,9 +1,9 @@
-"""What an operator may choose about the messenger dialect."""
+"""The settings of the messenger dialect."""
 
 from veche.gateway.options import DialectOptions, TokenSeconds
 
 
 class Options(DialectOptions):
-    """Its settings."""
+    """Read from `VECHE_MESSENGER_*`."""
 
     token_seconds: TokenSeconds = 60 * 3600

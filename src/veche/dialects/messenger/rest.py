@@ -1,4 +1,4 @@
-"""The calls of the messenger contract."""
+"""The REST routes of the messenger dialect."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -27,9 +27,9 @@ from veche.gateway.http import AccountsOf, BearerOf, ChatOf, authenticate, guest
 from veche.service.accounts import Login
 from veche.service.chat import Chat
 
-PAGE = 100  # of up to 64 KiB each
+PAGE_SIZE = 100  # messages, of up to 64 KiB each
 
-# Clients that say no Content-Type were understood by the original's FastAPI, so they are here.
+# The original's version of FastAPI accepts requests without a Content-Type.
 router = APIRouter(tags=["messenger"], route_class=route_class(problem, invalid), strict_content_type=False)
 
 
@@ -56,7 +56,7 @@ LoginOf = Annotated[Login, Depends(_login)]
 
 @router.post("/register", status_code=201)
 async def register(body: Registration, accounts: AccountsOf, guest: GuestOf) -> Response:
-    """Make an account."""
+    """Create an account."""
     account = await accounts.register(guest, body.password, email=body.email, name=body.display_name)
     return reply(encode.profile(account), 201)
 
@@ -71,19 +71,19 @@ async def login(body: Credentials, accounts: AccountsOf, guest: GuestOf) -> Resp
 
 @router.get("/me")
 async def me(login: Annotated[Login, Depends(_login_of_me)]) -> Response:
-    """Look at one's own account."""
+    """Get your own account."""
     return reply(encode.profile(login.account))
 
 
 @router.get("/chats")
 async def chats(login: LoginOf, chat: ChatOf) -> Response:
-    """Look at one's chats, by id."""
+    """List your chats in order of id."""
     return reply([encode.chat(view) for view in await chat.rooms(login.account.id)])
 
 
 @router.post("/chats")
 async def make_chat(body: NewChat, login: LoginOf, chat: ChatOf) -> Response:
-    """Make a chat of oneself and others; a private one is made once."""
+    """Create a chat with other accounts. A private chat that exists already is refused."""
     by, private = login.account.id, body.chat_type is ChatType.PRIVATE
     if private:
         _check_other(by, body.member_ids)
@@ -92,7 +92,7 @@ async def make_chat(body: NewChat, login: LoginOf, chat: ChatOf) -> Response:
     kind = Kind.DIRECT if private else Kind.GROUP
     entered = await chat.do(login.actor, CreateRoom(kind, body.name, tuple(body.member_ids)))
     if not entered.new:
-        raise ChatError(Code.TAKEN, "They have a private chat.", reason="private_chat")
+        raise ChatError(Code.TAKEN, "These accounts have a private chat already.", reason="private_chat")
     return reply(encode.Chat(entered.room.name, body.chat_type, entered.room.id))
 
 
@@ -105,36 +105,36 @@ def _check_other(by: int, member_ids: list[int]) -> None:
 
 @router.get("/chats/{chat_id}/messages")
 async def messages(chat_id: Id, login: LoginOf, chat: ChatOf) -> Response:
-    """Read all messages of a chat, oldest first."""
+    """Get all messages of a chat, oldest first."""
     return await reply_by_pages(_pages(chat, login.account.id, chat_id))
 
 
 async def _pages(chat: Chat, by: int, chat_id: int) -> AsyncIterator[list[encode.StoredMessage]]:
     after: int | None = 0
     while after is not None:
-        page = await chat.history(by, chat_id, PAGE, after=after)
+        page = await chat.history(by, chat_id, PAGE_SIZE, after=after)
         after = page.items[-1].seq if page.more_after else None
         if page.items:
-            yield [encode.stored(message) for message in page.items]
+            yield [encode.stored_message(message) for message in page.items]
 
 
 @router.post("/chats/{chat_id}/messages")
 async def send(chat_id: Id, body: NewMessage, login: LoginOf, chat: ChatOf) -> Response:
-    """Say something; the chat's sockets hear it too."""
+    """Send a message. The chat's WebSockets get it too."""
     client_id = body.client_message_id if body.client_message_id is not None else str(uuid4())
     sent = await chat.do(login.actor, SendMessage(chat_id, body.text, client_id))
-    return reply(encode.stored(sent.message))
+    return reply(encode.stored_message(sent.message))
 
 
 @router.get("/history/{chat_id}")
 async def history(chat_id: Id, login: LoginOf, chat: ChatOf, limit: Limit = 50, offset: Offset = 0) -> Response:
-    """Read a page of a chat, oldest first."""
+    """Get a page of messages, oldest first."""
     found, total = await chat.history_by_offset(login.account.id, chat_id, offset, limit)
-    items = [encode.stored(message) for message in found]
+    items = [encode.stored_message(message) for message in found]
     return reply({"items": items, "total": total, "offset": offset, "limit": limit})
 
 
 @router.get("/health")
 async def health() -> Response:
-    """Say that all is well."""
+    """Check the health of the server."""
     return reply({"status": "все ок👌"})

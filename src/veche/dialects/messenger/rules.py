@@ -1,4 +1,4 @@
-"""What a request of the messenger contract may hold."""
+"""Checks request bodies and ids of the messenger dialect."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,38 +13,38 @@ MAX_CLIENT_MESSAGE_ID = 64
 MAX_MEMBERS = 1000
 
 
-def known(id: int) -> int:
-    """Make 0, which is never an id, of a number that no id can be."""
+def valid_id(id: int) -> int:
+    """Return the id, or 0, which is never an id, if it is out of range."""
     return id if 0 < id < 2**63 else 0
 
 
-def known_person(id: int) -> int:
-    """Make 0 of a number that no person's id can be: nobody chats with what is built in."""
+def valid_person_id(id: int) -> int:
+    """Return the id, or 0 if no account can have it. Built-in accounts count as none."""
     return id if 0 < id < RESERVED_IDS else 0
 
 
 def usable_id(value: object) -> str | None:
-    """Make None of a `client_message_id` that cannot be one: a socket has no words to refuse it."""
+    """Return the `client_message_id`, or None if it is invalid. The socket has no frame to refuse it."""
     usable = isinstance(value, str) and 1 <= len(value) <= MAX_CLIENT_MESSAGE_ID and value.isprintable()
     return str(value) if usable else None
 
 
 Password = Annotated[str, Field(min_length=8, max_length=64, repr=False)]
-Id = Annotated[int, AfterValidator(known)]
-PersonId = Annotated[int, AfterValidator(known_person)]
+Id = Annotated[int, AfterValidator(valid_id)]
+PersonId = Annotated[int, AfterValidator(valid_person_id)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, lt=2**63)]
 
 
 class ChatType(StrEnum):
-    """A chat of two, or of as many as one likes."""
+    """`private` is a direct room of two accounts."""
 
     PRIVATE = "private"
     GROUP = "group"
 
 
 class Registration(BaseModel):
-    """A new account. The contract's own page sends no name: then it is the e-mail's local part."""
+    """A new account. The original's page sends no name, so the default is the local part of the e-mail."""
 
     email: EmailStr
     password: Password
@@ -52,19 +52,18 @@ class Registration(BaseModel):
 
     @property
     def display_name(self) -> str:
-        """The name that the others see."""
         return self.name or self.email.rpartition("@")[0][:MAX_PERSON_NAME]
 
 
 class Credentials(BaseModel):
-    """Who signs in."""
+    """A login."""
 
     email: EmailStr
     password: Password
 
 
 class NewChat(BaseModel):
-    """A new chat; who asks is in it without being named."""
+    """A new chat. `member_ids` are the members besides the creator."""
 
     name: str = Field(min_length=1, max_length=50)
     chat_type: ChatType = ChatType.PRIVATE
@@ -72,7 +71,7 @@ class NewChat(BaseModel):
 
 
 class NewMessage(BaseModel):
-    """A message; the same `client_message_id` again is harmless."""
+    """A message. A retry with the same `client_message_id` does not store it again."""
 
     text: str
     client_message_id: Annotated[str, Field(min_length=1, max_length=MAX_CLIENT_MESSAGE_ID)] | None = None

@@ -1,6 +1,6 @@
-"""A socket of one chat: who may listen, what they may send, and the end of it.
+"""The WebSocket of the messenger dialect: messages and read marks of one chat.
 
-Gets: text frames. Gives: nothing of its own; messages and read marks come from the hub, to their sender too.
+It gets text frames. It sends nothing itself; messages and read marks come from the hub, the client's own messages too.
 """
 
 import json
@@ -11,9 +11,9 @@ from veche.core.errors import ChatError
 from veche.core.messages import SendMessage
 from veche.core.reading import MarkRead
 from veche.core.values import account_log
-from veche.dialects.messenger.encode import MESSAGES, reads_of
-from veche.dialects.messenger.errors import CLOSE_CODES, NO_OBJECT
-from veche.dialects.messenger.rules import known, usable_id
+from veche.dialects.messenger.encode import SERIALIZER, read_serializer_of
+from veche.dialects.messenger.errors import CLOSE_CODES, NOT_AN_OBJECT
+from veche.dialects.messenger.rules import usable_id, valid_id
 from veche.gateway.actors import guest_of_upgrade
 from veche.gateway.endings import Ending
 from veche.gateway.handler import AdmittedHandler
@@ -26,7 +26,7 @@ _CHAT_ID = re.compile(r"[0-9]{1,19}")
 
 
 class MessengerHandler(AdmittedHandler):
-    """One connection, which hears what comes after the heads of the chat and of its own log, noted at the check."""
+    """One connection to a chat. It subscribes to the chat and the account's own log from their heads at the check."""
 
     __slots__ = ("_chat", "_head", "_own_head", "_room_id")
     close_codes = CLOSE_CODES
@@ -45,8 +45,8 @@ class MessengerHandler(AdmittedHandler):
             raise UpgradeRefused(403)
 
     def started(self) -> None:
-        self.client.subscribe(self._room_id, MESSAGES, self._head)
-        self.client.subscribe(account_log(self.client.account_id), reads_of(self._room_id), self._own_head)
+        self.client.subscribe(self._room_id, SERIALIZER, self._head)
+        self.client.subscribe(account_log(self.client.account_id), read_serializer_of(self._room_id), self._own_head)
 
     def text(self, text: str) -> None:
         try:
@@ -54,28 +54,28 @@ class MessengerHandler(AdmittedHandler):
         except (ValueError, RecursionError):
             frame = None
         if not isinstance(frame, dict):
-            self.close(*NO_OBJECT)
+            self.close(*NOT_AN_OBJECT)
         elif command := self._decode(frame):
             self.client.submit(command)
 
     def _decode(self, frame: dict[str, object]) -> Command[object] | None:
-        """Make the command of a frame; whatever else it says is ignored, as by the original."""
+        """Decode a frame to a command. None for an unknown frame, which is ignored as by the original."""
         match frame:
             case {"type": "message", "text": str(text)}:
                 client_id = usable_id(frame.get("client_message_id"))
                 return SendMessage(self._room_id, text, client_id)
-            case {"type": "read", "message_id": int(message_id)} if message_id is not True and known(message_id):
+            case {"type": "read", "message_id": int(message_id)} if message_id is not True and valid_id(message_id):
                 return MarkRead(self._room_id, message_id)
         return None
 
     def removed(self, room_id: int, seq: int) -> None:
-        """A late notice of a leave before the check puts nobody out who came back; 0: not known which leave."""
+        """Close the connection. Ignore a late call: the account has joined again since (`seq` 0: entry unknown)."""
         if room_id == self._room_id and not 0 < seq <= self._head:
             self.end(Ending.REMOVED)
 
 
 class Accept:
-    """Lets members of a chat in: `/ws/{chat_id}?token=`; everybody else gets 403 instead of a socket."""
+    """Accepts `/ws/{chat_id}?token=` from members of the chat. All others get 403."""
 
     def __init__(self, chat: Chat, accounts: Accounts) -> None:
         self._chat = chat
@@ -89,7 +89,7 @@ class Accept:
             login = await self._accounts.authenticate(
                 guest_of_upgrade("messenger", upgrade), upgrade.query.get("token", "")
             )
-            handler = MessengerHandler(self._chat, login, known(int(chat_id)))
+            handler = MessengerHandler(self._chat, login, valid_id(int(chat_id)))
             await handler.admit()
         except ChatError:
             raise UpgradeRefused(403) from None

@@ -1,5 +1,5 @@
-"""The native contract (docs/native.md): everything Veche can do, over REST under /v1 and one WebSocket.
+"""The native dialect (docs/native.md): every feature of Veche, over REST under /v1 and one WebSocket.
 
-`socket.py` is a connection's life, `frames.py` and `encode.py` its words, `rest.py` the calls,
-`errors.py` the refusals.
+`rest.py` has the routes, `socket.py` the connection, `frames.py` the frames from clients, `out.py` and `answers.py` the
+values and frames to clients, `encode.py` the serializer, `errors.py` the responses to refusals.
 """

@@ -1,4 +1,4 @@
-"""What the server sends to one socket alone: an answer to each command, and pushes that are no events."""
+"""Frames that the server sends to one connection: the answers to its commands, and pushes that are not events."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from veche.core.errors import Code
 from veche.core.values import Person
 from veche.dialects.native.out import Account, Empty, Outgoing, Room, RoomRef, RoomSeq
 
-# Answers have the id of their command.
+# Answers. `id` is the id of the command.
 
 
 class Me(Account):
@@ -18,7 +18,7 @@ class Me(Account):
 
 
 class HelloResult(Outgoing):
-    """Where the logs stand. The rooms that `hello` did not list begin at their `head_seq`."""
+    """The heads of your logs. Rooms that `hello` did not list start at their `head_seq`."""
 
     epoch: str
     me: Me
@@ -26,14 +26,14 @@ class HelloResult(Outgoing):
 
 
 class HelloAnswer(Outgoing):
-    """The token was good, and the socket hears your rooms now."""
+    """The token is valid. The connection is now subscribed to your rooms."""
 
     id: int
     hello: HelloResult
 
 
 class SendResult(Outgoing):
-    """The message as it is stored. `duplicate`: it was stored before, by an earlier try."""
+    """The stored message. `duplicate` is true if an earlier attempt stored it."""
 
     room_id: int
     seq: int
@@ -51,63 +51,63 @@ class SendAnswer(Outgoing):
 
 
 class JoinResult(Outgoing):
-    """The room's head, which counts your own `joined` event."""
+    """The room's head. Your own `joined` event is included."""
 
     room_id: int
     head_seq: int
 
 
 class JoinAnswer(Outgoing):
-    """You are in the room."""
+    """You are a member of the room."""
 
     id: int
     join: JoinResult
 
 
 class LeaveAnswer(Outgoing):
-    """You are not in the room any more."""
+    """You are no longer a member of the room."""
 
     id: int
     leave: RoomRef
 
 
 class ReadAnswer(Outgoing):
-    """Your read pointer is at `seq` or above."""
+    """Your read pointer is at `seq` or higher."""
 
     id: int
     read: RoomSeq
 
 
 class SyncResult(Outgoing):
-    """The heads of the rooms that are replayed, by room id, and of your own log."""
+    """The heads of the replayed rooms by room id, and the head of your own log."""
 
     rooms: dict[int, int]
     me: int
 
 
 class SyncAnswer(Outgoing):
-    """What was asked for is replayed now."""
+    """The replay starts."""
 
     id: int
     sync: SyncResult
 
 
 class WhoResult(Outgoing):
-    """Who has a socket open here."""
+    """The accounts with a connection to this server."""
 
     room_id: int
     online: list[Person]
 
 
 class WhoAnswer(Outgoing):
-    """Who is online in a room."""
+    """The accounts that are online in a room."""
 
     id: int
     who: WhoResult
 
 
 class Error(Outgoing):
-    """Why a command was refused. `temporary`: the same command may pass later."""
+    """Why a command was refused. If `temporary` is true, the same command may succeed later."""
 
     code: Code
     message: str
@@ -117,7 +117,7 @@ class Error(Outgoing):
 
 
 class ErrorAnswer(Outgoing, kw_only=True):
-    """A command was refused; without an `id`, a frame could not be read."""
+    """A command was refused. There is no `id` if the frame could not be read."""
 
     id: int | UnsetType = UNSET
     error: Error
@@ -135,11 +135,11 @@ ANSWERS: tuple[type[Outgoing], ...] = (
 )
 
 
-# Pushes.
+# Pushes. They have no `id`.
 
 
 class CaughtUpPush(Outgoing):
-    """All that a `hello` or `sync` asked for was sent."""
+    """Everything that a `hello` or `sync` asked for has been sent."""
 
     caught_up: Empty
 
@@ -148,10 +148,10 @@ Reason = Literal["epoch", "ahead", "too_far"]
 
 
 class Reset(Outgoing, kw_only=True):
-    """A log cannot be continued where you asked: fetch it anew, events follow after `seq`.
+    """A log cannot continue from your position: fetch it again. Events after `seq` will follow.
 
-    It is the log of `room_id`, or your own where `me` is true. `reason`: another epoch, a seq ahead of the head, or
-    too many events are missing.
+    It is the log of `room_id`, or your own log if `me` is true. `reason` is "epoch" (another epoch), "ahead" (your seq
+    is higher than the head) or "too_far" (too many events are missing).
     """
 
     room_id: int | UnsetType = UNSET
@@ -161,19 +161,19 @@ class Reset(Outgoing, kw_only=True):
 
 
 class ResetPush(Outgoing):
-    """What you hold of a log is not to be continued."""
+    """Your copy of a log cannot be continued."""
 
     reset: Reset
 
 
 class GonePush(Outgoing):
-    """A room that you listed is not there for you any more."""
+    """A room that you listed does not exist, or you are not a member of it."""
 
     gone: RoomRef
 
 
 class Bye(Outgoing):
-    """The code and the reason of the close frame that follows. `retry_after_ms`: when to come back."""
+    """The code and the reason of the close frame that follows. `retry_after_ms` says when to reconnect."""
 
     code: int
     reason: str
@@ -181,13 +181,13 @@ class Bye(Outgoing):
 
 
 class ByePush(Outgoing):
-    """The server is about to close the socket."""
+    """The server is about to close the connection."""
 
     bye: Bye
 
 
 class Heartbeat(Outgoing):
-    """Answer it with any frame within 10 s."""
+    """An empty frame. Answer it with any frame within 10 s."""
 
 
 PUSHES: tuple[type[Outgoing], ...] = (CaughtUpPush, ResetPush, GonePush, ByePush, Heartbeat)

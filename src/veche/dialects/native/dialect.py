@@ -1,4 +1,4 @@
-"""The native dialect: what it declares, and what it serves."""
+"""Declares the native dialect, and mounts its routes and sockets."""
 
 from veche.dialects.native import page, rest
 from veche.dialects.native.errors import plain
@@ -9,14 +9,14 @@ from veche.gateway.examples import examples_beside
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
-    """Make what it serves: /v1, and the page at the root."""
+    """Build the routes and sockets: /v1, and the web page at the root."""
     return Mounted(
         "native",
         routers=(page.router, rest.router),
         sockets={"/v1/socket": Accept(parts.chat, parts.accounts)},
         plain=plain,
         owns=("/v1",),
-        about="Veche's own contract: all there is, and a WebSocket at `/v1/socket` that never leaves a hole.",
+        about="Veche's own dialect: every feature, and a WebSocket at `/v1/socket` that resumes without gaps.",
         examples=examples_beside(__file__),
     )
 

@@ -1,4 +1,4 @@
-"""Events to the frames of the native contract."""
+"""Encodes events as frames of the native dialect."""
 
 import msgspec
 
@@ -16,7 +16,7 @@ to_json = msgspec.json.Encoder().encode
 
 
 def event_out(event: LogEvent) -> out.Outgoing | None:
-    """Make the frame of an entry of a log; None for an event that the contract does not show."""
+    """Convert an event to its frame. None for an event that native clients do not get."""
     match event:
         case Message():
             return out.MessageEvent(message_out(event))
@@ -46,7 +46,7 @@ def _joined_room(event: RoomEntered) -> out.Room:
 
 
 def encode(event: LogEvent) -> bytes | None:
-    """Write an entry of a log as a frame's payload."""
+    """Encode an event as the JSON payload of its frame, or None."""
     frame = event_out(event)
     return None if frame is None else to_json(frame)
 

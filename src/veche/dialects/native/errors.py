@@ -1,4 +1,4 @@
-"""How refusals look in the native contract: a status and problem+json (RFC 9457), or an `error` on the socket."""
+"""Maps refusals to the native dialect: a status and problem+json (RFC 9457) on REST, an `error` on the socket."""
 
 import random
 from http import HTTPStatus
@@ -51,15 +51,15 @@ CLOSE_CODES: dict[Ending, CloseCode] = {
 HELLO_TIMEOUT: CloseCode = (4002, "hello_timeout")
 TOKEN_EXPIRED: CloseCode = (4201, "token_expired")
 RETRY_AFTER_MS = {4100: 1000, 4101: 1000, 4103: 1000, 4201: 0}
-"""When to come back after a close code. After those that are neither here nor in SPREAD: with other credentials."""
-SPREAD = frozenset({4200, 4202})
-"""Close codes that many clients get at once: they come back at different times, within a second."""
+"""Milliseconds until a client may reconnect, by close code. JITTERED has more; other codes need new credentials."""
+JITTERED = frozenset({4200, 4202})
+"""Close codes that many clients get at once. They reconnect at a random time within a second, to spread the load."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 def problem(refusal: ChatError) -> tuple[int, bytes, dict[str, str]]:
-    """Make status, body and headers of a refusal on REST."""
+    """Make the REST response for a refusal."""
     status = STATUS[refusal.code]
     body = _problem(status, refusal.code, refusal.message, refusal.temporary)
     if field := refusal.data.get("field"):
@@ -68,20 +68,20 @@ def problem(refusal: ChatError) -> tuple[int, bytes, dict[str, str]]:
 
 
 def invalid(errors: list[FieldError]) -> tuple[int, bytes, dict[str, str]]:
-    """Make the refusal of a body or query that does not fit; it never repeats what was sent."""
+    """Make the response for an invalid body or query. It never repeats the values of the request."""
     body = _problem(422, Code.INVALID, "The request does not fit; see errors.", temporary=False)
     body.errors = errors
     return 422, _encode(body), _headers(None, 422)
 
 
 def plain(status: int, detail: str) -> tuple[int, bytes, dict[str, str]]:
-    """Make the problem of a bare HTTP status: an unknown path, a wrong method."""
+    """Make the response for an error outside a route: unknown path, wrong method."""
     code = "method_not_allowed" if status == 405 else CODES.get(status, Code.BAD_REQUEST)
     return status, _encode(_problem(status, code, detail, temporary=False)), _headers(None, status)
 
 
 def socket_error(refusal: ChatError) -> Error:
-    """Make the `error` of a frame."""
+    """Make the `error` value of a frame. `retry_after_ms` is in milliseconds."""
     field, seconds = refusal.data.get("field"), refusal.data.get("retry_after")
     return Error(
         refusal.code,
@@ -93,8 +93,8 @@ def socket_error(refusal: ChatError) -> Error:
 
 
 def retry_after_ms(code: int | None) -> int | UnsetType:
-    """Choose when a client is to come back after a close code."""
-    if code in SPREAD:
+    """Return after how many milliseconds a client may reconnect. UNSET if it should not by itself."""
+    if code in JITTERED:
         return random.randrange(1000)
     return RETRY_AFTER_MS.get(code, UNSET) if code is not None else UNSET
 

@@ -1,4 +1,4 @@
-"""What a native client may say: one JSON object with an `id` and one command, decoded strictly and bounded."""
+"""Decodes the frames of native clients: one JSON object with an `id` and one command. Unknown fields are refused."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ Positions = dict[Id, Seq]
 
 
 class Hello(Struct, forbid_unknown_fields=True):
-    """Who I am, and how far I got."""
+    """Authenticates the client. `rooms` and `me` are its positions in the logs of epoch `epoch`."""
 
     token: Annotated[str, Meta(max_length=4096)] | None = None
     epoch: Annotated[str, Meta(max_length=64)] | None = None
@@ -23,7 +23,7 @@ class Hello(Struct, forbid_unknown_fields=True):
 
 
 class Send(Struct, forbid_unknown_fields=True, gc=False):
-    """A message for a room."""
+    """Sends a message to a room."""
 
     room_id: Id
     text: str
@@ -31,27 +31,27 @@ class Send(Struct, forbid_unknown_fields=True, gc=False):
 
 
 class InRoom(Struct, forbid_unknown_fields=True, gc=False):
-    """A command about a room: join, leave, who."""
+    """The fields of join, leave and who."""
 
     room_id: Id
 
 
 class Read(Struct, forbid_unknown_fields=True, gc=False):
-    """I have read a room up to here."""
+    """Moves the read pointer in a room to `seq`."""
 
     room_id: Id
     seq: Seq
 
 
 class Sync(Struct, forbid_unknown_fields=True):
-    """Replay what follows these positions."""
+    """Asks for a replay of the entries after these positions."""
 
     rooms: Positions = {}
     me: Seq | None = None
 
 
 class Frame(Struct, forbid_unknown_fields=True):
-    """One frame of a client. Without any key it answers a heartbeat."""
+    """One frame of a client. An empty object answers a heartbeat."""
 
     id: CommandId | None = None
     send: Send | None = None
@@ -72,7 +72,7 @@ class _OnlyId(Struct):
 
 
 class BadFrame(ChatError):
-    """A frame that cannot be read; `id` is that of the command where it could be made out."""
+    """A frame is invalid. `id` is the id of its command, or None if that cannot be read either."""
 
     def __init__(self, message: str, id: int | None = None) -> None:
         super().__init__(Code.BAD_REQUEST, message)
@@ -84,7 +84,7 @@ _decode_id = msgspec.json.Decoder(_OnlyId).decode
 
 
 def decode(text: str) -> tuple[int, str, Command] | None:
-    """Read a frame: the command's id, its name and its fields; None for `{}`. Raises BadFrame."""
+    """Decode a frame to (command id, command name, fields). None for `{}`. Raises BadFrame."""
     try:
         frame = _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError) as error:

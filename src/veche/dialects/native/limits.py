@@ -1,4 +1,4 @@
-"""What the native contract bounds (docs/native.md, Limits), told by GET /v1/limits."""
+"""The limits of the native dialect and their checks (docs/native.md, Limits). GET /v1/limits shows them."""
 
 from veche.core.errors import ChatError, Code
 from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text, mixes_scripts
@@ -9,9 +9,9 @@ MAX_TEXT_BYTES = 16_384
 MAX_FRAME_BYTES = 65_536
 MAX_ROOM_NAME = 100
 MAX_PERSON_NAME = 50
-MAX_REPLAY = 500  # missing events of a room that are replayed; above that the client fetches anew
+MAX_REPLAY = 500  # events of one log; a client that misses more must fetch the log again
 MAX_PAGE = 200
-HELLO_WITHIN = 5.0  # seconds
+HELLO_WITHIN = 5.0  # seconds after the 101
 MIN_PASSWORD, MAX_PASSWORD_BYTES = 8, 1024
 
 LIMITS = {
@@ -28,7 +28,7 @@ LIMITS = {
     "hello_within_ms": 5000,
 }
 
-_COMMON = frozenset(
+_COMMON_PASSWORDS = frozenset(
     "password password1 password123 12345678 123456789 1234567890 qwertyui qwerty123 qwertyuiop 11111111 iloveyou "
     "sunshine princess football baseball welcome1 trustno1 superman letmein1 passw0rd p@ssw0rd 1q2w3e4r 1qaz2wsx "
     "abcd1234 abc12345 asdfghjk zaq12wsx qazwsxedc computer starwars whatever 00000000 12341234 87654321 88888888 "
@@ -37,7 +37,7 @@ _COMMON = frozenset(
 
 
 def limits_of(heartbeats: Heartbeats) -> dict[str, object]:
-    """Tell the limits of a server: those of the contract, and its own heartbeat."""
+    """Return the body of GET /v1/limits: the fixed limits, and the heartbeat times of this server."""
     return {
         **LIMITS,
         "ping_interval_ms": _milliseconds(heartbeats.interval),
@@ -46,12 +46,12 @@ def limits_of(heartbeats: Heartbeats) -> dict[str, object]:
 
 
 def _milliseconds(seconds: float) -> int:
-    """Make an integer that every JSON client can read, of `inf` too: that is how an operator switches pings off."""
+    """Convert to milliseconds, at most 2**53 - 1. An operator sets `inf` to switch pings off, and JSON has no `inf`."""
     return round(min(seconds * 1000, 2**53 - 1))
 
 
 def check_text_size(text: str) -> None:
-    """Refuse empty texts and those over 16,384 bytes."""
+    """Check the text of a message: 1 to 16,384 bytes of UTF-8. Raises ChatError."""
     if not text:
         raise ChatError(Code.INVALID, "A message needs a text.", field="text")
     check_text(text)
@@ -60,7 +60,7 @@ def check_text_size(text: str) -> None:
 
 
 def check_username(username: str) -> None:
-    """Allow 2 to 32 letters, digits, `_`, `.` and `-`, of one alphabet."""
+    """Allow 2 to 32 letters, digits, `_`, `.` and `-`, all letters of one script."""
     check_name(username, "username")
     if not 2 <= len(username) <= 32 or not all(char.isalnum() or char in "_.-" for char in username):
         raise ChatError(Code.INVALID, "A username has 2 to 32 letters, digits, '_', '.' or '-'.", field="username")
@@ -81,9 +81,9 @@ def check_room_name(name: str) -> None:
 
 
 def check_password(password: str, field: str = "password") -> None:
-    """Allow 8 to 1,024 bytes, but none of the most common ones; no rules of composition (ASVS 6.2)."""
+    """Allow 8 to 1,024 bytes, except common passwords. There are no composition rules (OWASP ASVS 6.2)."""
     size = len(password.encode("utf-8", "surrogatepass"))
     if not MIN_PASSWORD <= size <= MAX_PASSWORD_BYTES:
         raise ChatError(Code.INVALID, f"A password has {MIN_PASSWORD} to {MAX_PASSWORD_BYTES} bytes.", field=field)
-    if password.casefold() in _COMMON:
+    if password.casefold() in _COMMON_PASSWORDS:
         raise ChatError(Code.INVALID, "This password is among the first that anybody would try.", field=field)

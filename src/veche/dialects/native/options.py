@@ -1,9 +1,9 @@
-"""What an operator may choose about the native dialect."""
+"""The settings of the native dialect."""
 
 from veche.gateway.options import DialectOptions, TokenSeconds
 
 
 class Options(DialectOptions):
-    """Its settings."""
+    """Read from `VECHE_NATIVE_*`."""
 
     token_seconds: TokenSeconds = 24 * 3600

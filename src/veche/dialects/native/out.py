@@ -1,7 +1,7 @@
-"""What the server sends: values, bodies of REST, and a frame for each event; `answers` has the rest of the socket.
+"""What the server sends: values, REST bodies, and a frame for each event. `answers.py` has the other frames.
 
-Documents and types of other languages are made of these Structs, so their docstrings are written for a client's author.
-A field that is UNSET is left out; one that is None is sent as null. The order of the fields is that on the wire.
+Documents and types for other languages are generated from these Structs, so their docstrings address client authors.
+A field that is UNSET is left out; a field that is None is sent as null. Fields are sent in the order given here.
 """
 
 from msgspec import UNSET, Struct, UnsetType
@@ -26,7 +26,7 @@ class Account(Outgoing):
 
 
 class Message(Outgoing):
-    """A message as everybody sees it. `kind` is "text" or "notice"; `origin` is the contract it came through."""
+    """A message. `kind` is "text" or "notice"; `origin` is the name of the dialect that it was sent through."""
 
     id: int
     room_id: int
@@ -40,9 +40,10 @@ class Message(Outgoing):
 
 
 class Room(Outgoing, kw_only=True):
-    """A room as you see it. `unread`, `read_seq` and `role` are null when you are not in it.
+    """A room as your account sees it. `unread`, `read_seq` and `role` are null when you are not a member.
 
-    REST sends all fields, `hello` leaves out `created_at` and `last_message`, `me.joined` all that depends on you.
+    REST sends all fields. `hello` leaves out `created_at` and `last_message`. `me.joined` sends only `id`, `kind`,
+    `name` and `head_seq`.
     """
 
     id: int
@@ -57,7 +58,7 @@ class Room(Outgoing, kw_only=True):
 
 
 class Member(Outgoing):
-    """Somebody who is in a room."""
+    """A member of a room."""
 
     id: int
     username: str
@@ -67,7 +68,7 @@ class Member(Outgoing):
 
 
 class RoomRef(Outgoing):
-    """Names a room."""
+    """The id of a room."""
 
     room_id: int
 
@@ -80,14 +81,14 @@ class RoomSeq(Outgoing):
 
 
 class Empty(Outgoing):
-    """Nothing more to say."""
+    """An empty object: the event has no fields."""
 
 
-# The bodies of REST.
+# REST bodies.
 
 
 class SignedIn(Outgoing):
-    """The token is good for `expires_in` seconds."""
+    """A new token. It is valid for `expires_in` seconds."""
 
     token: str
     expires_in: int
@@ -95,14 +96,14 @@ class SignedIn(Outgoing):
 
 
 class RoomPage(Outgoing):
-    """Rooms by id. A `cursor` that is not null fetches the next page."""
+    """Rooms in order of id. `cursor` fetches the next page; null means that this is the last one."""
 
     items: list[Room]
     cursor: str | None
 
 
 class MemberPage(Outgoing):
-    """Members by account id. A `cursor` that is not null fetches the next page."""
+    """Members in order of account id. `cursor` fetches the next page; null means that this is the last one."""
 
     items: list[Member]
     cursor: str | None
@@ -118,14 +119,14 @@ class MessagePage(Outgoing):
 
 
 class FieldError(Outgoing):
-    """A field that is wrong, and why."""
+    """An invalid field, and the reason."""
 
     field: str
     message: str
 
 
 class Problem(Outgoing):
-    """Why a call was refused (RFC 9457). `temporary`: the same request may pass later."""
+    """Why a request was refused (RFC 9457). If `temporary` is true, the same request may succeed later."""
 
     type: str
     title: str
@@ -153,13 +154,13 @@ BODIES: tuple[type[Outgoing], ...] = (
 
 
 class MessageEvent(Outgoing):
-    """There is a new message."""
+    """A message was stored."""
 
     message: Message
 
 
 class Joined(Outgoing):
-    """An account joined a room, by itself or by another."""
+    """An account joined a room. `by_id` is the account that did it: itself, or one that added it."""
 
     room_id: int
     seq: int
@@ -170,13 +171,13 @@ class Joined(Outgoing):
 
 
 class JoinedEvent(Outgoing):
-    """Somebody is in the room now."""
+    """An account joined the room."""
 
     joined: Joined
 
 
 class Left(Outgoing):
-    """An account left a room, by itself or by another."""
+    """An account left a room. `by_id` is the account that did it: itself, or one that removed it."""
 
     room_id: int
     seq: int
@@ -186,7 +187,7 @@ class Left(Outgoing):
 
 
 class LeftEvent(Outgoing):
-    """Somebody is no longer in the room."""
+    """An account left the room."""
 
     left: Left
 
@@ -208,7 +209,7 @@ class MeJoined(Outgoing):
 
 
 class MeJoinedEvent(Outgoing):
-    """You are in a room now: its events follow from its next seq on."""
+    """You joined a room. Its events follow from `head_seq` + 1 on."""
 
     me: MeJoined
 
@@ -221,7 +222,7 @@ class MeLeft(Outgoing):
 
 
 class MeLeftEvent(Outgoing):
-    """You are no longer in a room: nothing more of it follows."""
+    """You left a room. No more of its events follow."""
 
     me: MeLeft
 
@@ -240,7 +241,7 @@ class MeReadEvent(Outgoing):
 
 
 class ReadMessage(Outgoing):
-    """A message of yours, and who read it."""
+    """A message of yours, and the account that read it."""
 
     room_id: int
     message_id: int
@@ -255,7 +256,7 @@ class MeMessageRead(Outgoing):
 
 
 class MeMessageReadEvent(Outgoing):
-    """Somebody read your message."""
+    """An account read your message."""
 
     me: MeMessageRead
 
@@ -268,7 +269,7 @@ class MeSessionsEnded(Outgoing):
 
 
 class MeSessionsEndedEvent(Outgoing):
-    """Some of your sessions were ended."""
+    """One or more of your sessions ended."""
 
     me: MeSessionsEnded
 

@@ -1,4 +1,4 @@
-"""Serves the small page that speaks the native contract, under a strict Content-Security-Policy."""
+"""Serves the web page, a small native client, under a strict Content-Security-Policy."""
 
 from importlib.resources import files
 
@@ -24,7 +24,7 @@ def _file(name: str, media_type: str) -> Response:
 
 @router.get("/")
 async def index() -> Response:
-    """Serve the page."""
+    """Serve the HTML."""
     return _file("index.html", "text/html; charset=utf-8")
 
 

@@ -1,4 +1,4 @@
-"""The calls of the native contract (docs/native.md, REST)."""
+"""The REST routes of the native dialect (docs/native.md, REST)."""
 
 from typing import Annotated, Literal
 
@@ -66,7 +66,7 @@ LoginOf = Annotated[Login, Depends(_login)]
 
 
 class Body(BaseModel):
-    """A request's body: unknown keys and numbers in disguise are refused."""
+    """The base of request bodies. Unknown keys are refused, and a string is not accepted as a number."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -81,7 +81,7 @@ class RegisterBody(Body):
 
 
 class LoginBody(Body):
-    """Who signs in: by username or by e-mail."""
+    """A login. Exactly one of `username` and `email` is given."""
 
     username: str | None = None
     email: str | None = None
@@ -96,7 +96,7 @@ class PasswordBody(Body):
 
 
 class RoomBody(Body):
-    """A new room. A direct one has exactly one other member, and no name."""
+    """A new room. A direct room has exactly one other member and no name."""
 
     kind: Literal["group", "channel", "direct"] = "group"
     name: str | None = None
@@ -104,27 +104,27 @@ class RoomBody(Body):
 
 
 class MemberBody(Body):
-    """Whom to bring in."""
+    """The account to add."""
 
     account_id: int = Field(ge=1, lt=2**63)
 
 
 class MessageBody(Body):
-    """A message; with a `client_message_id` a retry is harmless."""
+    """A message. A retry with the same `client_message_id` does not store it again."""
 
     text: str
     client_message_id: str | None = None
 
 
 class ReadBody(Body):
-    """How far I have read."""
+    """The new read pointer."""
 
     seq: int = Field(ge=0, lt=2**63)
 
 
 @router.post("/register", status_code=201)
 async def register(body: RegisterBody, accounts: AccountsOf, guest: GuestOf) -> Response:
-    """Make an account and sign it in."""
+    """Create an account and sign in."""
     check_username(body.username)
     check_password(body.password)
     if body.name is not None:
@@ -149,20 +149,20 @@ async def _signed_in(accounts: Accounts, guest: Actor, account: Account, status:
 
 @router.post("/logout", status_code=204)
 async def logout(login: LoginOf, accounts: AccountsOf) -> Response:
-    """End this session and its sockets."""
+    """End the session of the token, and close its connections."""
     await accounts.sign_out(login)
     return Response(status_code=204)
 
 
 @router.get("/me")
 async def me(login: LoginOf) -> Response:
-    """Look at one's own account."""
+    """Get your own account."""
     return reply(account_out(login.account))
 
 
 @router.put("/me/password", status_code=204)
 async def change_password(body: PasswordBody, login: LoginOf, accounts: AccountsOf) -> Response:
-    """Change the password; all other sessions end."""
+    """Change the password and end all other sessions."""
     check_password(body.new_password, "new_password")
     await accounts.change_password(login, body.old_password, body.new_password)
     return Response(status_code=204)
@@ -170,7 +170,7 @@ async def change_password(body: PasswordBody, login: LoginOf, accounts: Accounts
 
 @router.post("/rooms", status_code=201)
 async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
-    """Make a room; a direct one is made once."""
+    """Create a room, or get the direct room that exists already."""
     kind, by = Kind(body.kind), login.account.id
     name = "" if kind is Kind.DIRECT else body.name or ""
     if kind is not Kind.DIRECT:
@@ -181,25 +181,25 @@ async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
 
 @router.get("/rooms")
 async def my_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
-    """Look at the rooms one is in, with the last message and what is unread."""
+    """List your rooms, with the last message and the number of unread messages."""
     return _rooms(await chat.rooms(login.account.id, _after(cursor), limit + 1), limit)
 
 
 @router.get("/rooms/public")
 async def public_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
-    """Look at the rooms that anybody may enter."""
+    """List the rooms that every account may join."""
     return _rooms(await chat.public_rooms(login.account.id, _after(cursor), limit + 1), limit)
 
 
 @router.get("/rooms/{room_id}")
 async def room(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
-    """Look at a room."""
+    """Get a room."""
     return reply(room_out(await chat.room(login.account.id, room_id)))
 
 
 @router.get("/rooms/{room_id}/members")
 async def members(room_id: Id, login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
-    """Look at who is in a room."""
+    """List the members of a room."""
     found = await chat.members(login.account.id, room_id, _after(cursor), limit + 1)
     items = [member_out(view) for view in found[:limit]]
     return reply(out.MemberPage(items, str(items[-1].id) if len(found) > limit else None))
@@ -207,7 +207,7 @@ async def members(room_id: Id, login: LoginOf, chat: ChatOf, cursor: Cursor = No
 
 @router.post("/rooms/{room_id}/join")
 async def join(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
-    """Enter a public room."""
+    """Join a public room."""
     await chat.do(login.actor, JoinRoom(room_id))
     return reply(room_out(await chat.room(login.account.id, room_id)))
 
@@ -221,7 +221,7 @@ async def leave(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
 
 @router.post("/rooms/{room_id}/members", status_code=201)
 async def add_member(room_id: Id, body: MemberBody, login: LoginOf, chat: ChatOf) -> Response:
-    """Bring somebody into one's room."""
+    """Add an account to a room that you own."""
     entered = await chat.do(login.actor, AddMember(room_id, body.account_id))
     found = await chat.members(login.account.id, room_id, body.account_id - 1, 1)
     return reply(member_out(found[0]), 201 if entered.new else 200)
@@ -229,7 +229,7 @@ async def add_member(room_id: Id, body: MemberBody, login: LoginOf, chat: ChatOf
 
 @router.delete("/rooms/{room_id}/members/{account_id}", status_code=204)
 async def remove_member(room_id: Id, account_id: Id, login: LoginOf, chat: ChatOf) -> Response:
-    """Put somebody out of one's room."""
+    """Remove a member from a room that you own."""
     await chat.do(login.actor, RemoveMember(room_id, account_id))
     return Response(status_code=204)
 
@@ -242,7 +242,7 @@ async def send(
     chat: ChatOf,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Say something: 201 the first time, 200 for a repeat with the same `client_message_id` or Idempotency-Key."""
+    """Send a message: 201 if it is new, 200 for a repeat with the same `client_message_id` or Idempotency-Key."""
     check_text_size(body.text)
     client_id = body.client_message_id if body.client_message_id is not None else idempotency_key
     sent = await chat.do(login.actor, SendMessage(room_id, body.text, client_id))
@@ -259,7 +259,7 @@ async def history(
     around_seq: Seq = None,
     limit: Limit = 50,
 ) -> Response:
-    """Read a page of messages, oldest first."""
+    """Get a page of messages, oldest first."""
     if sum(seq is not None for seq in (before_seq, after_seq, around_seq)) > 1:
         raise ChatError(Code.INVALID, "Give one of before_seq, after_seq, around_seq.", field="before_seq")
     page = await chat.history(login.account.id, room_id, limit, before=before_seq, after=after_seq, around=around_seq)
@@ -269,14 +269,14 @@ async def history(
 
 @router.post("/rooms/{room_id}/read", status_code=204)
 async def read(room_id: Id, body: ReadBody, login: LoginOf, chat: ChatOf) -> Response:
-    """Move one's read pointer forward."""
+    """Move your read pointer forward."""
     await chat.do(login.actor, ReadUpTo(room_id, body.seq))
     return Response(status_code=204)
 
 
 @router.get("/limits")
 async def limits(heartbeats: HeartbeatsOf) -> Response:
-    """Look at what is bounded, and how."""
+    """Get the limits of this server."""
     return reply(limits_of(heartbeats))
 
 

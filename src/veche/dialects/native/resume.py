@@ -1,4 +1,4 @@
-"""Where a client goes on: from the positions it says, and the heads of the logs it may hear (docs/native.md, hello)."""
+"""Decides from which position each log resumes after `hello` or `sync` (docs/native.md, hello)."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -15,7 +15,10 @@ Push = a.ResetPush | a.GonePush
 
 
 class Resumption(NamedTuple):
-    """After which seq each log goes on, the heads that the client knows, and what to say where it is not as asked."""
+    """`positions` has the seq after which each log resumes, `heads` the heads in the answer.
+
+    `pushes` are for logs that cannot resume as asked.
+    """
 
     positions: dict[LogId, int]
     heads: Mapping[LogId, int]
@@ -23,12 +26,16 @@ class Resumption(NamedTuple):
 
 
 def resume(asked: Mapping[LogId, int], heads: Mapping[LogId, int], *, stale: bool = False) -> Resumption:
-    """Place what was asked for. Never a silent hole: `reset` where a log does not go on, `gone` where it may not."""
+    """Resume the logs in `asked` (positions by log id). `heads` has the logs that the client may subscribe to.
+
+    A log that is not in `heads` gets a `gone` push. A log that cannot continue gets a `reset` push and resumes at its
+    head, so there is never a silent gap. `stale`: the positions belong to another epoch.
+    """
     resumption = Resumption({}, heads, [])
     for log_id, seq in asked.items():
         if log_id not in heads:
             resumption.pushes.append(a.GonePush(RoomRef(log_id)))
-        elif (reason := _break(seq, heads[log_id], stale=stale)) is None:
+        elif (reason := _reset_reason(seq, heads[log_id], stale=stale)) is None:
             resumption.positions[log_id] = seq
         else:
             resumption.pushes.append(a.ResetPush(_reset(log_id, heads[log_id], reason)))
@@ -36,7 +43,7 @@ def resume(asked: Mapping[LogId, int], heads: Mapping[LogId, int], *, stale: boo
     return resumption
 
 
-def _break(seq: int, head: int, *, stale: bool) -> a.Reason | None:
+def _reset_reason(seq: int, head: int, *, stale: bool) -> a.Reason | None:
     if stale:
         return "epoch"
     if seq > head:
@@ -51,7 +58,7 @@ def _reset(log_id: LogId, head: int, reason: a.Reason) -> a.Reset:
 
 
 def resume_hello(hello: Hello, login: Login, welcome: Welcome) -> Resumption:
-    """Go on in one's own log, in all rooms one is in, and in the lobby when it was listed."""
+    """Resume the account's own log, all of its rooms, and the lobby if `hello` lists it."""
     own = account_log(login.account.id)
     heads = {own: welcome.heads[own]} | {view.room.id: view.head.last_seq for view in welcome.rooms}
     if LOBBY_ID in hello.rooms:
@@ -59,12 +66,12 @@ def resume_hello(hello: Hello, login: Login, welcome: Welcome) -> Resumption:
     asked: dict[LogId, int] = dict(hello.rooms)
     if hello.me is not None:
         asked[own] = hello.me
-    placed = resume(asked, heads, stale=hello.epoch not in (None, welcome.epoch))
-    return Resumption(heads | placed.positions, heads, placed.pushes)
+    resumed = resume(asked, heads, stale=hello.epoch not in (None, welcome.epoch))
+    return Resumption(heads | resumed.positions, heads, resumed.pushes)
 
 
 def hello_result(login: Login, welcome: Welcome) -> a.HelloResult:
-    """Make the answer to hello."""
+    """Make the result of `hello`: the epoch, the account and its rooms."""
     account = login.account
     me = a.Me(account.id, account.username, account.name, account.email, welcome.heads[account_log(account.id)])
     return a.HelloResult(welcome.epoch, me, [_room(view) for view in welcome.rooms])

@@ -1,6 +1,6 @@
-"""The native socket: hello, then commands and events until it closes (docs/native.md, The socket).
+"""The WebSocket of the native dialect: hello first, then commands and events (docs/native.md, The socket).
 
-Gets text frames. Gives one answer to each command; the events of every log that it hears come from the hub.
+It gets text frames. It sends one answer to each command. The events of all subscribed logs come from the hub.
 """
 
 import asyncio
@@ -49,13 +49,13 @@ log = logging.getLogger("veche.native")
 SUBPROTOCOL = "veche.v1"
 HEARTBEAT = text_frame(to_json(a.Heartbeat()))
 CAUGHT_UP = a.CaughtUpPush(Empty())
-EXPIRY_GRACE = 10.0  # seconds that an open socket outlives its token
+EXPIRY_GRACE = 10.0  # seconds that a connection may outlive its token
 
 
 class NativeHandler(DialectHandler):
-    """One connection. It has no client before the token of its hello was found valid."""
+    """One connection. `client` is None until the token of its hello has been checked."""
 
-    __slots__ = ("_accounts", "_catching_up", "_chat", "_early", "_guest", "_hello", "_timer", "_token")
+    __slots__ = ("_accounts", "_catching_up", "_chat", "_early_texts", "_guest", "_hello_task", "_timer", "_token")
     heartbeat: bytes | None = HEARTBEAT
     close_codes = CLOSE_CODES
 
@@ -65,47 +65,47 @@ class NativeHandler(DialectHandler):
         self._accounts = accounts
         self._guest = guest
         self._token = token
-        self._hello: asyncio.Task[None] | None = None
+        self._hello_task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._catching_up: list[set[LogId]] = []  # the logs that each hello or sync still waits for
-        self._early: list[str] = []  # bounded by one read: while hello is answered, nothing more is read
+        self._catching_up: list[set[LogId]] = []  # for each hello or sync: the logs that are not live yet
+        self._early_texts: list[str] = []  # small: reading is paused while hello is answered
 
     # From the wire.
 
     def opened(self, socket: Socket) -> None:
         super().opened(socket)
-        self._timer = asyncio.get_running_loop().call_later(HELLO_WITHIN, self._no_hello)
+        self._timer = asyncio.get_running_loop().call_later(HELLO_WITHIN, self._hello_timed_out)
 
     def text(self, text: str) -> None:
-        if self._hello is not None:
-            self._early.append(text)  # a client need not wait for the answer to its hello
+        if self._hello_task is not None:
+            self._early_texts.append(text)  # a client may send commands before its hello is answered
             return
         try:
             command = f.decode(text)
         except f.BadFrame as refusal:
-            self._refuse(refusal.id, refusal)
+            self._send_error(refusal.id, refusal)
             return
         if command is not None:
             id, name, fields = command
             try:
                 _COMMANDS[name](self, id, fields)
             except ChatError as refusal:
-                self._refuse(id, refusal)
+                self._send_error(id, refusal)
 
     def closed(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._hello is not None:
-            self._hello.cancel()
+        if self._hello_task is not None:
+            self._hello_task.cancel()
         super().closed()
 
     # From the hub.
 
     def caught_up(self, log_id: LogId) -> None:
-        for waited in tuple(self._catching_up):
-            waited.discard(log_id)
-            if not waited:
-                self._catching_up.remove(waited)
+        for pending in tuple(self._catching_up):
+            pending.discard(log_id)
+            if not pending:
+                self._catching_up.remove(pending)
                 self._write(CAUGHT_UP)
 
     def joined(self, room_id: int, after: int) -> None:
@@ -117,31 +117,31 @@ class NativeHandler(DialectHandler):
 
     # Hello and sync.
 
-    def _say_hello(self, id: int, hello: f.Hello) -> None:
-        if self._hello is not None or self.client is not None:
+    def _start_hello(self, id: int, hello: f.Hello) -> None:
+        if self._hello_task is not None or self.client is not None:
             raise ChatError(Code.BAD_REQUEST, "There is one hello.")
         token = hello.token or self._token
         self._token = None
         self.socket.pause_reading()
-        self._hello = asyncio.get_running_loop().create_task(self._welcome(id, hello, token or ""))
+        self._hello_task = asyncio.get_running_loop().create_task(self._answer_hello(id, hello, token or ""))
 
-    async def _welcome(self, id: int, hello: f.Hello, token: str) -> None:
+    async def _answer_hello(self, id: int, hello: f.Hello, token: str) -> None:
         try:
             login = await self._accounts.authenticate(self._guest, token)
             client = self._attach(login)
             welcome = await self._chat.welcome(client.account_id, login.session_id)
         except ChatError as refusal:
-            self._refuse(id, refusal)
+            self._send_error(id, refusal)
             self.end(Ending.UNAVAILABLE if refusal.temporary else Ending.NOT_ADMITTED)
         except Exception:
             log.exception("hello failed")
             self.end(Ending.INTERNAL)
         else:
-            self._begin(id, hello, login, welcome, client)
-            self._read_early(client)
+            self._start(id, hello, login, welcome, client)
+            self._handle_early_texts(client)
 
     def _attach(self, login: Login) -> Client:
-        """Register with the hub before the snapshot is read: what is committed after it is announced to us."""
+        """Attach to the hub before the snapshot is read, so that no commit after the snapshot is missed."""
         if self._timer is not None:
             self._timer.cancel()
         left = max(0.0, login.expires_at - time.time()) + EXPIRY_GRACE
@@ -150,15 +150,15 @@ class NativeHandler(DialectHandler):
         client.open(self.socket)
         return client
 
-    def _begin(self, id: int, hello: f.Hello, login: Login, welcome: Welcome, client: Client) -> None:
-        """Answer, subscribe, and follow the account's own log from its head in the same snapshot."""
+    def _start(self, id: int, hello: f.Hello, login: Login, welcome: Welcome, client: Client) -> None:
+        """Answer hello, subscribe, and follow the account's own log from its head in the snapshot."""
         self._write(a.HelloAnswer(id, hello_result(login, welcome)))
         self._subscribe(client, resume_hello(hello, login, welcome))
         client.begin(welcome.heads[account_log(client.account_id)])
 
-    def _read_early(self, client: Client) -> None:
-        self._hello = None
-        early, self._early = self._early, []
+    def _handle_early_texts(self, client: Client) -> None:
+        self._hello_task = None
+        early, self._early_texts = self._early_texts, []
         for text in early:
             if not client.ended:
                 self.text(text)
@@ -175,7 +175,7 @@ class NativeHandler(DialectHandler):
             client.subscribe(log_id, SERIALIZER, seq, resumption.heads.get(log_id, 0))
 
     def _sync(self, id: int, sync: f.Sync) -> None:
-        own = account_log(self._signed_in().account_id)
+        own = account_log(self._require_client().account_id)
         asked: dict[LogId, int] = dict(sync.rooms)
         if sync.me is not None:
             asked[own] = sync.me
@@ -187,10 +187,10 @@ class NativeHandler(DialectHandler):
             self.lost()
         if heads is None or client is None or client.ended:
             return
-        heard = {id: head for id, head in heads.items() if client.is_subscribed(id) or id == LOBBY_ID}
-        rooms = {log_id: head for log_id, head in heard.items() if log_id != own}
+        allowed = {id: head for id, head in heads.items() if client.is_subscribed(id) or id == LOBBY_ID}
+        rooms = {log_id: head for log_id, head in allowed.items() if log_id != own}
         self._write(a.SyncAnswer(id, a.SyncResult(rooms, heads[own])))
-        self._subscribe(client, resume(asked, heard))
+        self._subscribe(client, resume(asked, allowed))
 
     # Other commands.
 
@@ -210,13 +210,13 @@ class NativeHandler(DialectHandler):
         self._submit(id, JoinRoom(join.room_id), partial(self._entered, id))
 
     def _entered(self, id: int, entered: Entered) -> None:
-        room_id, client = entered.room.id, self._signed_in()
+        room_id, client = entered.room.id, self._require_client()
         self._write(a.JoinAnswer(id, a.JoinResult(room_id, entered.head_seq)))
         if room_id == LOBBY_ID and not client.is_subscribed(room_id):
             client.subscribe(room_id, SERIALIZER, entered.head_seq)
 
     def _leave(self, id: int, leave: f.InRoom) -> None:
-        client, room_id = self._signed_in(), leave.room_id
+        client, room_id = self._require_client(), leave.room_id
         if room_id == LOBBY_ID:
             client.unsubscribe(room_id)
         self._submit(id, LeaveRoom(room_id), lambda _: self._write(a.LeaveAnswer(id, RoomRef(room_id))))
@@ -226,12 +226,12 @@ class NativeHandler(DialectHandler):
         self._submit(id, ReadUpTo(read.room_id, read.seq), lambda _: self._write(answer))
 
     def _who(self, id: int, who: f.InRoom) -> None:
-        client = self._signed_in()
+        client = self._require_client()
         if not client.is_subscribed(who.room_id):
             raise ChatError(Code.NOT_FOUND, "You do not hear this room.", what="room")
         self._write(a.WhoAnswer(id, a.WhoResult(who.room_id, client.online(who.room_id))))
 
-    def _signed_in(self) -> Client:
+    def _require_client(self) -> Client:
         if self.client is None or self.client.ended:
             raise ChatError(Code.UNAUTHENTICATED, "Say hello first.")
         return self.client
@@ -239,28 +239,28 @@ class NativeHandler(DialectHandler):
     def _submit(self, id: int, command: Command[T], done: Callable[[T], None]) -> None:
         def reply(outcome: T | ChatError) -> None:
             if isinstance(outcome, ChatError):
-                self._refuse(id, outcome)
+                self._send_error(id, outcome)
             else:
                 done(outcome)
 
-        self._signed_in().submit(command, reply)
+        self._require_client().submit(command, reply)
 
     # Frames to the client.
 
     def _write(self, frame: Outgoing) -> None:
         self.socket.send(to_json(frame))
 
-    def _refuse(self, id: int | None, refusal: ChatError) -> None:
+    def _send_error(self, id: int | None, refusal: ChatError) -> None:
         self._write(a.ErrorAnswer(id=UNSET if id is None else id, error=socket_error(refusal)))
 
     # The end.
 
-    def _no_hello(self) -> None:
-        if self._hello is None:
+    def _hello_timed_out(self) -> None:
+        if self._hello_task is None:
             self.close(*HELLO_TIMEOUT)
 
     def close(self, code: int | None, reason: str = "") -> None:
-        """Say why and when to come back, then close. The client is detached first: nothing may follow a close frame."""
+        """Send `bye`, then close. The client is detached first, because no frame may follow the close frame."""
         if self.client is not None:
             self.client.detach()
         self._write(a.ByePush(a.Bye(code or 1000, reason, retry_after_ms(code))))
@@ -269,7 +269,7 @@ class NativeHandler(DialectHandler):
 
 _COMMANDS: dict[str, Callable[[NativeHandler, int, Any], None]] = {
     "send": NativeHandler._send,
-    "hello": NativeHandler._say_hello,
+    "hello": NativeHandler._start_hello,
     "join": NativeHandler._join,
     "leave": NativeHandler._leave,
     "read": NativeHandler._read,
@@ -279,7 +279,7 @@ _COMMANDS: dict[str, Callable[[NativeHandler, int, Any], None]] = {
 
 
 class Accept:
-    """Accepts native connections. The token may come as a subprotocol: `veche.v1, bearer.TOKEN`."""
+    """Accepts every upgrade. The token may be offered as a subprotocol: `veche.v1, bearer.TOKEN`."""
 
     def __init__(self, chat: Chat, accounts: Accounts) -> None:
         self._chat = chat
@@ -287,7 +287,7 @@ class Accept:
 
     async def __call__(self, upgrade: Upgrade) -> Accepted:
         offered = upgrade.subprotocols
-        bearers = [name.removeprefix("bearer.") for name in offered if name.startswith("bearer.")]
+        tokens = [name.removeprefix("bearer.") for name in offered if name.startswith("bearer.")]
         guest = guest_of_upgrade("native", upgrade)
-        handler = NativeHandler(self._chat, self._accounts, guest, bearers[0] if bearers else None)
+        handler = NativeHandler(self._chat, self._accounts, guest, tokens[0] if tokens else None)
         return Accepted(handler, SUBPROTOCOL if SUBPROTOCOL in offered else None)

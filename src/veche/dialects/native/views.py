@@ -1,4 +1,4 @@
-"""Values of the core as the native contract shows them."""
+"""Converts values of the core to the values that native clients get."""
 
 from datetime import datetime, timedelta
 
@@ -7,21 +7,21 @@ from veche.core.values import Account
 from veche.core.views import MemberView, RoomView
 from veche.dialects.native import out
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # all is UTC here: without a zone it is faster
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # UTC; faster without a time zone
 
 
 def time_of(at: int) -> str:
-    """Write microseconds since 1970 as RFC 3339, `2026-11-20T20:21:51.745308Z`."""
+    """Format microseconds since 1970 as RFC 3339, `2026-11-20T20:21:51.745308Z`."""
     return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds") + "Z"
 
 
 def account_out(account: Account) -> out.Account:
-    """Show an account to the person whose it is."""
+    """Convert the signed-in account, with its e-mail."""
     return out.Account(account.id, account.username, account.name, account.email)
 
 
 def message_out(message: Message) -> out.Message:
-    """Show a message."""
+    """Convert a message."""
     return out.Message(
         message.id,
         message.log_id,
@@ -36,7 +36,7 @@ def message_out(message: Message) -> out.Message:
 
 
 def room_out(view: RoomView) -> out.Room:
-    """Show a room with all there is, for REST."""
+    """Convert a room with all fields, as REST sends it."""
     member = view.member
     return out.Room(
         id=view.room.id,
@@ -52,6 +52,6 @@ def room_out(view: RoomView) -> out.Room:
 
 
 def member_out(view: MemberView) -> out.Member:
-    """Show a member."""
+    """Convert a member."""
     person = view.person
     return out.Member(person.id, person.username, person.name, view.role, time_of(view.joined_at))

@@ -1,4 +1,4 @@
-"""The rooms dialect: what it declares, and what it serves."""
+"""Declares the rooms dialect, and mounts its routes and sockets."""
 
 from veche.dialects.rooms import rest
 from veche.dialects.rooms.errors import plain
@@ -10,7 +10,7 @@ from veche.gateway.examples import examples_beside
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
-    """Make what it serves. A body with a username and an e-mail is for it, in whatever case its keys are."""
+    """Build the routes and sockets. It claims a body with a username and an e-mail; the case of the keys is ignored."""
     return Mounted(
         "rooms",
         routers=(rest.router,),
@@ -18,7 +18,7 @@ def mount(parts: Parts, options: Options) -> Mounted:
         claims={"/register": lambda keys: {"username", "email"} <= {key.casefold() for key in keys}},
         plain=plain,
         owns=("/profile", "/change-name", "/create-room", "/join", "/invite"),
-        about="Rooms by number, a bare token in `Authorization`, a WebSocket at `/ws?token=` in one room at a time.",
+        about="Numbered rooms, a bare token in `Authorization`, and a WebSocket at `/ws?token=` in one room at a time.",
         examples=examples_beside(__file__),
     )
 

@@ -1,4 +1,4 @@
-"""Values and events to the JSON of the rooms contract, key by key in its order, as Go's encoder writes it."""
+"""Encodes values and events as the JSON of the rooms dialect, with the key order and escapes of Go's encoder."""
 
 import time
 from datetime import UTC, datetime
@@ -12,25 +12,25 @@ from veche.hub.serializer import Serializer
 from veche.wire.frames import text_frame
 
 _encode = msgspec.json.Encoder().encode
-_ESCAPED = [(sign.encode(), f"\\u{ord(sign):04x}".encode()) for sign in "&<>\u2028\u2029"]
+_ESCAPED = [(char.encode(), f"\\u{ord(char):04x}".encode()) for char in "&<>\u2028\u2029"]
 
 
 def to_json(value: object) -> bytes:
-    r"""Write a value, `<`, `>` and `&` as \u003c, \u003e and \u0026, and a line feed behind."""
+    r"""Encode a value as JSON with a line feed after it. `<`, `>` and `&` become \u003c, \u003e and \u0026."""
     written = _encode(value)
-    for sign, escape in _ESCAPED:
-        written = written.replace(sign, escape)
+    for char, escape in _ESCAPED:
+        written = written.replace(char, escape)
     return written + b"\n"
 
 
 def time_of(at: int) -> str:
-    """Write microseconds since 1970 as RFC 3339 without trailing zeros, `2026-11-20T20:35:04.6161Z`."""
+    """Format microseconds since 1970 as RFC 3339 without trailing zeros, `2026-11-20T20:35:04.6161Z`."""
     fraction = f".{at % 1_000_000:06d}".rstrip("0").rstrip(".")
     return f"{datetime.fromtimestamp(at // 1_000_000, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
 class Profile(msgspec.Struct):
-    """One's own account. Who came through another dialect may have no e-mail: then it is empty."""
+    """The signed-in account. `email` is empty if the account was made through another dialect without one."""
 
     id: int
     username: str
@@ -38,8 +38,8 @@ class Profile(msgspec.Struct):
     created_at: str = msgspec.field(name="created-at")
 
 
-class Made(msgspec.Struct):
-    """A room as it was made."""
+class CreatedRoom(msgspec.Struct):
+    """The response body of /create-room."""
 
     id: int
     name: str
@@ -48,7 +48,7 @@ class Made(msgspec.Struct):
 
 
 class Line(msgspec.Struct, gc=False):
-    """What is said on the socket, by whomever."""
+    """A frame to the client: a message, a notice or an error."""
 
     username: str
     text: str
@@ -56,22 +56,22 @@ class Line(msgspec.Struct, gc=False):
 
 
 def profile(account: Account) -> Profile:
-    """Make the JSON value of one's own account."""
+    """Convert an account to the JSON value of /profile."""
     return Profile(account.id, account.username, account.email or "", time_of(account.created_at))
 
 
-def made(room: Room) -> Made:
-    """Make the JSON value of a room."""
-    return Made(room.id, room.name, room.kind is not Kind.CHANNEL, room.creator_id)
+def created_room(room: Room) -> CreatedRoom:
+    """Convert a room to the JSON value of /create-room."""
+    return CreatedRoom(room.id, room.name, room.kind is not Kind.CHANNEL, room.creator_id)
 
 
 def line(username: str, text: str) -> bytes:
-    """Write what the server says now, to one socket alone."""
+    """Encode a frame for one client, with the current time."""
     return to_json(Line(username, text, time_of(time.time_ns() // 1000)))
 
 
 def serializer_of(system_name: str) -> Serializer:
-    """Make the serializer of a room: what is said there, notices in the name of the system."""
+    """Make the serializer of a room. Notices have `system_name` as their username."""
 
     def encode(event: LogEvent) -> bytes | None:
         if not isinstance(event, Message):

@@ -1,4 +1,4 @@
-"""How refusals read in the rooms contract: a status and a line of text; on the socket the text of an `error` frame."""
+"""Maps refusals to the rooms dialect: a status and a line of text on REST, the text of an error frame on the socket."""
 
 from veche.core.errors import ChatError, Code
 from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode
@@ -11,7 +11,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'self'",
     "Cache-Control": "no-store",
 }
-"""Every answer on REST carries them."""
+"""Headers of every REST response."""
 
 INVALID_DATA = "invalid data"
 SERVER_ERROR = "server error"
@@ -57,33 +57,33 @@ ON_SOCKET: dict[Code, str] = {
     Code.NOT_FOUND: NOT_A_MEMBER,
     Code.FORBIDDEN: "room is private",
 }
-"""What an `error` frame says; `server error` for all other codes."""
+"""Texts of error frames. All other codes give `server error`."""
 
 TOO_MUCH: CloseCode = (1008, "too much at once")
 CLOSE_CODES = COMMON_CLOSE_CODES
 
 
 def problem(refusal: ChatError) -> RawResponse:
-    """Make status, body and headers of a refusal."""
-    status, words = answer_to(refusal, ANSWERS, PARTICULAR)
-    return _line(status, words, retry_headers(refusal))
+    """Make the REST response for a refusal."""
+    status, text = answer_to(refusal, ANSWERS, PARTICULAR)
+    return _text_response(status, text, retry_headers(refusal))
 
 
 def invalid(error: Exception) -> RawResponse:
-    """Make the refusal of a query that does not fit."""
-    return _line(400, INVALID_DATA, {})
+    """Make the response for a request that FastAPI cannot validate."""
+    return _text_response(400, INVALID_DATA, {})
 
 
 def plain(status: int, sentence: str) -> RawResponse:
-    """Make the answer where no route answers: an unknown path, a wrong method, a body that is too large, a bug."""
-    words = {404: "404 page not found", 413: ANSWERS[Code.TOO_LARGE][1], 500: SERVER_ERROR}.get(status, sentence)
-    return (status, b"", HEADERS) if status == 405 else _line(status, words, {})
+    """Make the response for an error outside a route: unknown path, wrong method, body too large, or a bug."""
+    text = {404: "404 page not found", 413: ANSWERS[Code.TOO_LARGE][1], 500: SERVER_ERROR}.get(status, sentence)
+    return (status, b"", HEADERS) if status == 405 else _text_response(status, text, {})
 
 
 def on_socket(refusal: ChatError) -> str:
-    """Find the words of a refusal on the socket."""
+    """Look up the text of the error frame for a refusal."""
     return ON_SOCKET.get(refusal.code, SERVER_ERROR)
 
 
-def _line(status: int, words: str, headers: dict[str, str]) -> RawResponse:
-    return status, f"{words}\n".encode(), {"Content-Type": "text/plain; charset=utf-8", **HEADERS, **headers}
+def _text_response(status: int, text: str, headers: dict[str, str]) -> RawResponse:
+    return status, f"{text}\n".encode(), {"Content-Type": "text/plain; charset=utf-8", **HEADERS, **headers}

@@ -1,4 +1,4 @@
-"""The legacy name of the rooms dialect: CONFIG_PATH names the YAML file of its original server."""
+"""Reads the legacy setting of the rooms dialect: CONFIG_PATH, the path of the original server's YAML file."""
 
 import re
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def _section(file: object, name: str) -> dict[str, Any]:
 
 
 def _seconds(duration: object) -> int | None:
-    """Read a duration as Go writes it (`24h`, `1h30m`, `90s`)."""
+    """Parse a Go duration (`24h`, `1h30m`, `90s`) into seconds."""
     if duration is None:
         return None
     parts = re.findall(r"([0-9]+)([hms])", str(duration))

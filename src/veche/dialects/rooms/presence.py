@@ -1,6 +1,7 @@
-"""Where one socket is: in one room at a time, or in none. That it joins and leaves are notices of the room.
+"""Tracks the room that one connection is in, and stores a notice in the room for each join and leave.
 
-Gets: what the socket asks for, one after another. Gives: commands, and the room's log from its own joining on.
+It gets the client's requests, one at a time. It submits commands, and subscribes the client to the room's log from its
+own join notice on.
 """
 
 import asyncio
@@ -19,17 +20,20 @@ from veche.service.chat import Chat
 
 
 class Presence:
-    """`room_id`: the room that it is in or about to be in. `unstored`: how many of its messages are not stored yet."""
+    """The room of one connection.
+
+    `room_id` is the room that it is in or is joining, or None. `unstored` counts its messages that are not stored yet.
+    """
 
     __slots__ = (
         "_announced",
-        "_change",
         "_chat",
         "_client",
         "_left_seq",
         "_member_seq",
         "_options",
         "_serializer",
+        "_wakeup",
         "room_id",
         "unstored",
     )
@@ -39,63 +43,62 @@ class Presence:
         self._client = client
         self._serializer = serializer
         self._options = options
-        self._announced = False  # the others have been told that it joined
-        self._change: asyncio.Future[None] | None = None
-        self._member_seq: int | None = None  # the room's head at which it was a member; None: not known yet
-        self._left_seq = 0  # the last leave that was heard of before that was known
+        self._announced = False  # the join notice is stored, so a leave needs a notice too
+        self._wakeup: asyncio.Future[None] | None = None
+        self._member_seq: int | None = None  # the room's head when the membership was checked; None before that
+        self._left_seq = 0  # the latest removal that arrived before the check was answered
         self.room_id: int | None = None
         self.unstored = 0
 
-    # What it asks for.
+    # Requests of the client.
 
     async def join(self, room_id: int) -> None:
-        """Leave the room that it is in, and join another; refuses whoever is no member of that."""
+        """Leave the current room and join another. Raises ChatError if the account is not a member of it."""
         await self.leave()
         if self._client.ended:
             return
-        self.room_id = room_id  # from here on a removal is noticed, so that none is missed after the check
+        self.room_id = room_id  # set before the check, so that `removed` sees a removal during it
         try:
             await self._check_member(room_id)
             if self.room_id != room_id:
                 return
             notice = (await self._chat.do(self._client.actor, self._notice(room_id, "joined"))).message
         except Exception as error:
-            told, self.room_id = self.room_id != room_id, None
-            if told and isinstance(error, ChatError):
+            already_left, self.room_id = self.room_id != room_id, None
+            if already_left and isinstance(error, ChatError):
                 return
             raise
         self._announced = True
-        if self.room_id != room_id:  # removed or closed while it was stored
+        if self.room_id != room_id:  # removed or closed while the notice was stored
             self._post_leave(room_id)
             return
         self._client.subscribe(room_id, self._serializer, notice.seq - 1, notice.seq, self._member_seq)
 
     async def leave(self) -> None:
-        """Leave the room, if it is in one, once all was written that was sent before."""
-        await self._settled()
+        """Leave the current room, if any, after everything sent before is stored and written."""
+        await self._wait_until_idle()
         if self.room_id is not None and not self._client.ended:
             room_id, self.room_id, self._announced = self.room_id, None, False
             self._client.unsubscribe(room_id)
-            with contextlib.suppress(ChatError):  # it has left, whether or not that can be stored
+            with contextlib.suppress(ChatError):  # it has left, even if the notice cannot be stored
                 await self._chat.do(self._client.actor, self._notice(room_id, "leaved"))
             self._client.send(line(self._options.system_name, "you leaved the room"))
 
     def send(self, room_id: int, text: str) -> None:
-        """Send a message to the room."""
         self.unstored += 1
         self._client.submit(SendMessage(room_id, text), self._sent)
 
-    def refuse(self, words: str) -> None:
-        """Tell this socket alone what went wrong."""
-        self._client.send(line(self._options.error_name, words))
+    def send_error(self, text: str) -> None:
+        """Send an error frame to this client only."""
+        self._client.send(line(self._options.error_name, text))
 
-    # What happens to it.
+    # From the hub and the connection.
 
     def removed(self, room_id: int, seq: int) -> None:
-        """Its account left a room with an entry of the room's log (0: not known which).
+        """Leave the room, because entry `seq` of its log removed the account. With 0 the entry is unknown.
 
-        The notice may come late, when the account has long been a member again: an entry that the membership check
-        has seen puts nobody out. Until the check is answered, the notice waits for it.
+        The call may come late, after the account has joined again. So an entry that the membership check has seen is
+        ignored. Until that check is answered, the removal waits for it.
         """
         seq = seq or sys.maxsize
         if room_id != self.room_id:
@@ -104,36 +107,35 @@ class Presence:
             self._left_seq = max(self._left_seq, seq)
         elif seq > self._member_seq:
             self.room_id = None
-            self.refuse(NOT_A_MEMBER)
+            self.send_error(NOT_A_MEMBER)
             self._post_leave(room_id)
-            self.changed()
+            self.wake()
 
     def closed(self) -> None:
-        """Its connection is closed."""
         room_id, self.room_id = self.room_id, None
         if room_id is not None:
             self._post_leave(room_id)
-        self.changed()
+        self.wake()
 
     def forget(self) -> None:
-        """The server stops: then nobody leaves."""
+        """Drop the room without a leave notice, because the server stops."""
         self._announced, self.room_id = False, None
 
-    def changed(self) -> None:
-        """Look again whether all is settled."""
-        if self._change is not None and not self._change.done():
-            self._change.set_result(None)
+    def wake(self) -> None:
+        """Let a pending `leave` check again whether it can go on."""
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(None)
 
-    async def _settled(self) -> None:
-        """Wait until all is stored that was sent here, and all is written that the room has stored.
+    async def _wait_until_idle(self) -> None:
+        """Wait until the client's messages are stored, and every stored entry of the room is written to it.
 
-        Whoever waits goes on in a turn of the loop after the answer, in which it was announced to the hub too.
+        The future resumes in a later turn of the loop. By then the hub knows of the commit too.
         """
         while self.room_id is not None and not self._client.ended:
             if not self.unstored and self._client.is_caught_up(self.room_id):
                 return
-            self._change = asyncio.get_running_loop().create_future()
-            await self._change
+            self._wakeup = asyncio.get_running_loop().create_future()
+            await self._wakeup
 
     async def _check_member(self, room_id: int) -> None:
         self._member_seq, self._left_seq = None, 0
@@ -144,20 +146,20 @@ class Presence:
         if self._left_seq:
             self.removed(room_id, self._left_seq)
 
-    def _notice(self, room_id: int, did: str) -> PostNotice:
-        return PostNotice(room_id, f"{self._client.account.username} {did} the room")
+    def _notice(self, room_id: int, verb: str) -> PostNotice:
+        return PostNotice(room_id, f"{self._client.account.username} {verb} the room")
 
     def _post_leave(self, room_id: int) -> None:
         if self._announced:
             self._announced = False
-            self._chat.submit(self._client.actor, self._notice(room_id, "leaved"), _ignore)
+            self._chat.submit(self._client.actor, self._notice(room_id, "leaved"), _ignore_outcome)
 
     def _sent(self, outcome: Sent | ChatError) -> None:
         self.unstored -= 1
         if isinstance(outcome, ChatError):
-            self.refuse(on_socket(outcome))
-        self.changed()
+            self.send_error(on_socket(outcome))
+        self.wake()
 
 
-def _ignore(outcome: Sent | ChatError) -> None:
-    """A leave that cannot be stored is not told."""
+def _ignore_outcome(outcome: Sent | ChatError) -> None:
+    """Nobody waits for a leave notice, so its failure is ignored."""

@@ -1,4 +1,4 @@
-"""The calls of the rooms contract. Who asks is settled before the body is looked at."""
+"""The REST routes of the rooms dialect. Each route checks the token before it reads the body."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -17,8 +17,8 @@ from veche.dialects.rooms import encode
 from veche.dialects.rooms.errors import HEADERS, invalid, plain, problem
 from veche.dialects.rooms.rules import (
     Credentials,
-    Entry,
     Invitation,
+    JoinRequest,
     NewName,
     NewRoom,
     Registration,
@@ -27,8 +27,8 @@ from veche.dialects.rooms.rules import (
     check_present,
     check_registration,
     decode,
-    known_person,
-    known_room,
+    valid_person_id,
+    valid_room_id,
 )
 from veche.gateway.http import AccountsOf, ChatOf, authenticate, guest_of, response, route_class
 from veche.service.accounts import Login
@@ -46,17 +46,17 @@ async def _login(request: Request, token: Annotated[str | None, Depends(_header)
     return await authenticate(request, "rooms", token or "")
 
 
-def _body(kind: type[T]) -> Callable[[Request], Awaitable[T]]:
+def _body(model: type[T]) -> Callable[[Request], Awaitable[T]]:
     async def read(request: Request) -> T:
-        return decode(kind, await request.body())
+        return decode(model, await request.body())
 
     return read
 
 
-def _takes(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """Say in the OpenAPI document what the body is, which FastAPI does not see."""
-    _, parts = msgspec.json.schema_components((kind,))
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": parts[kind.__name__]}}}}
+def _body_schema(model: type[msgspec.Struct]) -> dict[str, Any]:
+    """Describe the body for the OpenAPI document. FastAPI cannot, because the routes decode it themselves."""
+    _, schemas = msgspec.json.schema_components((model,))
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schemas[model.__name__]}}}}
 
 
 LoginOf = Annotated[Login, Depends(_login)]
@@ -64,7 +64,7 @@ RegistrationOf = Annotated[Registration, Depends(_body(Registration))]
 CredentialsOf = Annotated[Credentials, Depends(_body(Credentials))]
 NewNameOf = Annotated[NewName, Depends(_body(NewName))]
 NewRoomOf = Annotated[NewRoom, Depends(_body(NewRoom))]
-EntryOf = Annotated[Entry, Depends(_body(Entry))]
+JoinRequestOf = Annotated[JoinRequest, Depends(_body(JoinRequest))]
 InvitationOf = Annotated[Invitation, Depends(_body(Invitation))]
 
 
@@ -72,37 +72,37 @@ def _reply(value: object, status: int = 200) -> Response:
     return Response(encode.to_json(value), status, HEADERS, "application/json; charset=utf-8")
 
 
-@router.post("/register", status_code=201, openapi_extra=_takes(Registration))
+@router.post("/register", status_code=201, openapi_extra=_body_schema(Registration))
 async def register(body: RegistrationOf, accounts: AccountsOf, guest: GuestOf) -> Response:
-    """Make an account."""
+    """Create an account."""
     check_registration(body)
     account = await accounts.register(guest, body.password, username=body.username, email=body.email)
     return _reply(encode.profile(account), 201)
 
 
-@router.put("/login", openapi_extra=_takes(Credentials))
+@router.put("/login", openapi_extra=_body_schema(Credentials))
 async def login(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Response:
-    """Sign in; what has no @ is a handle."""
+    """Sign in by e-mail, or by username if there is no @ in it."""
     check_present(body.email, body.password)
-    who = {"email" if "@" in body.email else "username": body.email}
-    account = await accounts.check_password(guest, body.password, **who)
+    identifier = {"email" if "@" in body.email else "username": body.email}
+    account = await accounts.check_password(guest, body.password, **identifier)
     signed = await accounts.open_session(guest, account)
     return _reply({"token": signed.token})
 
 
 @router.get("/profile")
 async def profile(login: LoginOf) -> Response:
-    """Look at one's own account."""
+    """Get your own account."""
     return _reply(encode.profile(login.account))
 
 
-@router.put("/change-name", openapi_extra=_takes(NewName))
+@router.put("/change-name", openapi_extra=_body_schema(NewName))
 async def change_name(login: LoginOf, body: NewNameOf, chat: ChatOf) -> Response:
-    """Take another name."""
+    """Change your username."""
     check_present(body.username)
     check_name(body.username)
     if body.username == login.account.username:
-        raise ChatError(Code.INVALID, "That is the name already.", reason="same")
+        raise ChatError(Code.INVALID, "The new name is the current one.", reason="same")
     try:
         await chat.do(login.actor, RenameAccount(body.username))
     except ChatError as refusal:
@@ -112,54 +112,54 @@ async def change_name(login: LoginOf, body: NewNameOf, chat: ChatOf) -> Response
     return _reply({"message": "name change succeed"})
 
 
-@router.post("/create-room", status_code=201, openapi_extra=_takes(NewRoom))
+@router.post("/create-room", status_code=201, openapi_extra=_body_schema(NewRoom))
 async def create_room(login: LoginOf, body: NewRoomOf, chat: ChatOf) -> Response:
-    """Make a room, of which one is the first member."""
+    """Create a room, with yourself as its owner."""
     check_name(body.name)
     kind = Kind.GROUP if body.is_private else Kind.CHANNEL
     entered = await chat.do(login.actor, CreateRoom(kind, body.name, unique=True))
-    return _reply(encode.made(entered.room), 201)
+    return _reply(encode.created_room(entered.room), 201)
 
 
-@router.put("/join", openapi_extra=_takes(Entry))
-async def join(login: LoginOf, body: EntryOf, chat: ChatOf) -> Response:
-    """Become a member of a room that is not private."""
-    entered = await chat.do(login.actor, JoinRoom(known_room(body.room_id)))
+@router.put("/join", openapi_extra=_body_schema(JoinRequest))
+async def join(login: LoginOf, body: JoinRequestOf, chat: ChatOf) -> Response:
+    """Join a room that is not private."""
+    entered = await chat.do(login.actor, JoinRoom(valid_room_id(body.room_id)))
     if entered.room.kind not in PUBLIC:
-        raise _private()
-    return _succeed("join", entered)
+        raise _private_room()
+    return _success("join", entered)
 
 
-@router.put("/invite", openapi_extra=_takes(Invitation))
+@router.put("/invite", openapi_extra=_body_schema(Invitation))
 async def invite(login: LoginOf, body: InvitationOf, chat: ChatOf) -> Response:
-    """Make somebody a member of one's room."""
+    """Add an account to a room that you own."""
     try:
-        entered = await chat.do(login.actor, AddMember(known_room(body.room_id), known_person(body.user_id)))
+        entered = await chat.do(login.actor, AddMember(valid_room_id(body.room_id), valid_person_id(body.user_id)))
     except ChatError as refusal:
         raise _invite_refusal(refusal) from None
-    return _succeed("invite", entered)
+    return _success("invite", entered)
 
 
 def _invite_refusal(refusal: ChatError) -> ChatError:
-    """To strangers the contract says that only the creator may invite; a room of two is private to everybody."""
+    """Translate a refusal: non-members get `only creator can invite`, a direct room is private even to its members."""
     if refusal.code is Code.NOT_MEMBER or refusal.data.get("private"):
-        return ChatError(Code.FORBIDDEN, "Only its creator may invite.")
-    return _private() if refusal.data.get("kind") == "direct" else refusal
+        return ChatError(Code.FORBIDDEN, "Only the creator may invite.")
+    return _private_room() if refusal.data.get("kind") == "direct" else refusal
 
 
-def _private() -> ChatError:
-    return ChatError(Code.NOT_FOUND, "Nobody can enter this room.", what="room", private=True)
+def _private_room() -> ChatError:
+    return ChatError(Code.NOT_FOUND, "The room is private.", what="room", private=True)
 
 
-def _succeed(what: str, entered: Entered) -> Response:
+def _success(action: str, entered: Entered) -> Response:
     if not entered.new:
-        raise ChatError(Code.TAKEN, "That is a member already.", reason="member")
-    return _reply({"message": f"{what} succeed"})
+        raise ChatError(Code.TAKEN, "The account is a member already.", reason="member")
+    return _reply({"message": f"{action} succeed"})
 
 
 @router.api_route("/ws", methods=_METHODS, include_in_schema=False)
 async def no_upgrade(request: Request) -> Response:
-    """Say what is wrong with a socket that nobody asks to upgrade."""
+    """Answer a request for the socket that is not an upgrade: 401 for a bad token, otherwise 400."""
     try:
         await authenticate(request, "rooms", request.query_params.get("token", ""))
     except ChatError as refusal:

@@ -1,4 +1,4 @@
-"""What a request and a frame of the rooms contract may hold, and in which order its rules are asked."""
+"""Decodes and checks the requests and frames of the rooms dialect. The order of the checks is part of its contract."""
 
 import re
 from typing import Annotated, Any, TypeVar
@@ -17,7 +17,7 @@ _object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Registration(msgspec.Struct):
-    """A new account."""
+    """The body of /register."""
 
     username: str = ""
     email: str = ""
@@ -25,89 +25,89 @@ class Registration(msgspec.Struct):
 
 
 class Credentials(msgspec.Struct):
-    """Who signs in: by e-mail, or by handle."""
+    """The body of /login. `email` holds an e-mail or a username."""
 
     email: str = ""
     password: str = ""
 
 
 class NewName(msgspec.Struct):
-    """Another name."""
+    """The body of /change-name."""
 
     username: str = ""
 
 
 class NewRoom(msgspec.Struct):
-    """A new room; into a private one people are invited."""
+    """The body of /create-room. A private room can be joined by invitation only."""
 
     name: str = ""
     is_private: bool = False
 
 
-class Entry(msgspec.Struct):
-    """Which room to enter."""
+class JoinRequest(msgspec.Struct):
+    """The body of /join."""
 
     room_id: Number = 0
 
 
 class Invitation(msgspec.Struct):
-    """Whom to bring into which room."""
+    """The body of /invite."""
 
     room_id: Number = 0
     user_id: Number = 0
 
 
 class Frame(msgspec.Struct):
-    """What comes by the socket. A number is taken for the room's id too."""
+    """A frame from the client. A room id in `content` may be a string or a number."""
 
     type: str = ""
     content: str | Number = ""
 
 
-def decode(kind: type[T], data: bytes | str) -> T:
-    """Read a JSON object as Go does: keys without regard to case, the last one counts, null is absent."""
+def decode(model: type[T], data: bytes | str) -> T:
+    """Decode a JSON object as Go does: keys ignore case, the last of equal keys wins, null counts as absent."""
     try:
         found = {key.casefold(): value for key, value in _object(data).items() if value is not None}
-        return msgspec.convert(found, kind)
+        return msgspec.convert(found, model)
     except (ValueError, RecursionError):
-        raise ChatError(Code.BAD_REQUEST, "This cannot be read.") from None
+        raise ChatError(Code.BAD_REQUEST, "The JSON does not have the expected form.") from None
 
 
-def known_person(id: int) -> int:
-    """Make 0, which is never an id, of a number that no person's id can be."""
+def valid_person_id(id: int) -> int:
+    """Return the id, or 0, which is never an id, if no account can have it."""
     return id if 0 < id < RESERVED_IDS else 0
 
 
-def known_room(id: int) -> int:
-    """Make 0, which is never an id, of a number that no room's id can be."""
+def valid_room_id(id: int) -> int:
+    """Return the id, or 0, which is never an id, if no room can have it."""
     return id if 0 < id < RESERVED_IDS or id == LOBBY_ID else 0
 
 
 def room_number(content: str | int) -> int | None:
-    """Read the number of a room, or None."""
+    """Parse a room id. None if it is not a 64-bit integer."""
     if isinstance(content, str):
         content = int(content) if _ROOM_ID.fullmatch(content) else 2**63
     return content if -(2**63) <= content < 2**63 else None
 
 
 def check_registration(body: Registration) -> None:
-    """Refuse what breaks a rule, by the first that it breaks."""
+    """Check a new account. Raises ChatError for the first broken rule."""
     check_present(body.username, body.email, body.password)
     if not _EMAIL.fullmatch(body.email):
-        raise ChatError(Code.INVALID, "This is no e-mail address.", field="email")
+        raise ChatError(Code.INVALID, "This is not an e-mail address.", field="email")
     check_name(body.username)
     if not 8 <= len(body.password.encode()) <= 128:
         raise ChatError(Code.INVALID, "A password has 8 to 128 bytes.", field="password")
 
 
 def check_present(*fields: str) -> None:
-    """Refuse a body in which something is missing."""
+    """Raise ChatError if a field is empty."""
     if "" in fields:
-        raise ChatError(Code.INVALID, "Something is missing.", reason="missing")
+        raise ChatError(Code.INVALID, "A field is missing.", reason="missing")
 
 
 def check_name(name: str) -> None:
-    """Refuse what is no name, of a person or a room: 3 to 20 bytes of letters, digits and underscores."""
-    plain = all(char.isalpha() or char.isdecimal() or char == "_" for char in name)
-    if not plain or not 3 <= len(name.encode()) <= 20:
+    """Check the name of an account or a room: 3 to 20 bytes of letters, digits and underscores."""
+    allowed = all(char.isalpha() or char.isdecimal() or char == "_" for char in name)
+    if not allowed or not 3 <= len(name.encode()) <= 20:
         raise ChatError(Code.INVALID, "A name has 3 to 20 bytes of letters, digits and underscores.", field="name")

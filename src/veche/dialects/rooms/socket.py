@@ -1,6 +1,7 @@
-"""The socket of the rooms contract: what its frames ask for, in their order, and the end of it.
+"""The WebSocket of the rooms dialect: handles the client's frames in order.
 
-Gets: `{"type","content"}`. Gives: errors to itself; what is said in its room comes from the hub, to who said it too.
+It gets `{"type","content"}` frames. It sends errors to its own client. Messages of the room come from the hub, the
+client's own messages too.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from veche.dialects.rooms.encode import serializer_of
 from veche.dialects.rooms.errors import CLOSE_CODES, INVALID_DATA, SERVER_ERROR, TOO_MUCH, on_socket, problem
 from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.presence import Presence
-from veche.dialects.rooms.rules import Frame, decode, known_room, room_number
+from veche.dialects.rooms.rules import Frame, decode, room_number, valid_room_id
 from veche.gateway.actors import guest_of_upgrade
 from veche.gateway.handler import AdmittedHandler
 from veche.hub.serializer import Serializer
@@ -23,37 +24,37 @@ from veche.service.chat import Chat
 from veche.wire.handler import Accepted
 from veche.wire.handshake import Upgrade, UpgradeRefused
 
-MAX_HELD = 10_000  # frames that wait for a join or a leave: all that was received when it began, and some more
+MAX_QUEUED = 10_000  # frames received before reading was paused, while a join or a leave runs
 
 log = logging.getLogger("veche.dialects.rooms")
 
 
 class RoomsHandler(AdmittedHandler):
-    """One connection. While it joins or leaves, what it sends next waits: `_held` is there then, and only then."""
+    """One connection. While a join or a leave runs, `_queued` holds the frames after it; otherwise it is None."""
 
-    __slots__ = ("_held", "_moving", "_options", "_presence")
+    __slots__ = ("_options", "_presence", "_queued", "_room_change")
     close_codes = CLOSE_CODES
 
     def __init__(self, chat: Chat, login: Login, serializer: Serializer, options: Options) -> None:
         super().__init__(chat, login)
         self._options = options
-        self._held: deque[str | bytes] | None = None
-        self._moving: asyncio.Task[None] | None = None
+        self._queued: deque[str | bytes] | None = None
+        self._room_change: asyncio.Task[None] | None = None
         self._presence = Presence(chat, self.client, serializer, options)
 
     # From the wire.
 
     def text(self, text: str | bytes) -> None:
-        if self._held is None:
+        if self._queued is None:
             self._handle(text)
-        elif len(self._held) < MAX_HELD:
-            self._held.append(text)
+        elif len(self._queued) < MAX_QUEUED:
+            self._queued.append(text)
             self.socket.pause_reading()
         else:
             self.close(*TOO_MUCH)
 
     def binary(self, data: bytes) -> None:
-        """The original did not look which of the two it is."""
+        """Treat it as text, as the original server does."""
         self.text(data)
 
     def draining(self) -> None:
@@ -67,7 +68,7 @@ class RoomsHandler(AdmittedHandler):
     # From the hub.
 
     def caught_up(self, log_id: LogId) -> None:
-        self._presence.changed()
+        self._presence.wake()
 
     def removed(self, room_id: int, seq: int) -> None:
         self._presence.removed(room_id, seq)
@@ -78,7 +79,7 @@ class RoomsHandler(AdmittedHandler):
         try:
             frame = decode(Frame, text)
         except ChatError as refusal:
-            self._presence.refuse(on_socket(refusal))
+            self._presence.send_error(on_socket(refusal))
             return
         match frame.type:
             case "join":
@@ -88,63 +89,63 @@ class RoomsHandler(AdmittedHandler):
             case "message":
                 self._send(frame.content)
             case _:
-                self._presence.refuse("invalid operation")
+                self._presence.send_error("invalid operation")
 
     def _join(self, content: str | int) -> None:
         room_id = room_number(content)
         if room_id is None:
-            self._presence.refuse("room id must be number")
+            self._presence.send_error("room id must be number")
         elif room_id == (self._presence.room_id or 0):
-            self._presence.refuse("already in room")
+            self._presence.send_error("already in room")
         else:
-            self._move(self._presence.join(known_room(room_id)))
+            self._start_room_change(self._presence.join(valid_room_id(room_id)))
 
     def _leave(self) -> None:
         if self._presence.room_id is None:
-            self._presence.refuse("not connected to any room")
+            self._presence.send_error("not connected to any room")
         else:
-            self._move(self._presence.leave())
+            self._start_room_change(self._presence.leave())
 
     def _send(self, content: str | int) -> None:
         limit = self._options.text_bytes
         if not isinstance(content, str):
-            self._presence.refuse(INVALID_DATA)
+            self._presence.send_error(INVALID_DATA)
         elif (room_id := self._presence.room_id) is None:
-            self._presence.refuse("not connected to any room")
+            self._presence.send_error("not connected to any room")
         elif not content:
-            self._presence.refuse("can not send empty message")
+            self._presence.send_error("can not send empty message")
         elif len(content.encode()) > limit:
-            self._presence.refuse(f"message should be less {limit} symbols long")
+            self._presence.send_error(f"message should be less {limit} symbols long")
         else:
             self._presence.send(room_id, content)
 
-    def _move(self, moving: Coroutine[object, object, None]) -> None:
-        if self._held is None:
-            self._held = deque()
-        self._moving = asyncio.get_running_loop().create_task(self._finish(moving))
+    def _start_room_change(self, change: Coroutine[object, object, None]) -> None:
+        if self._queued is None:
+            self._queued = deque()
+        self._room_change = asyncio.get_running_loop().create_task(self._finish_room_change(change))
 
-    async def _finish(self, moving: Coroutine[object, object, None]) -> None:
+    async def _finish_room_change(self, change: Coroutine[object, object, None]) -> None:
         try:
-            await moving
+            await change
         except ChatError as refusal:
-            self._presence.refuse(on_socket(refusal))
+            self._presence.send_error(on_socket(refusal))
         except Exception:
-            log.exception("a socket could not join or leave")
-            self._presence.refuse(SERVER_ERROR)
-        self._moving = None
-        self._handle_held()
+            log.exception("a connection could not join or leave a room")
+            self._presence.send_error(SERVER_ERROR)
+        self._room_change = None
+        self._handle_queued()
 
-    def _handle_held(self) -> None:
-        """Handle what waited, up to the next join or leave; read on when nothing waits."""
-        while self._held and self._moving is None and not self.client.ended:
-            self._handle(self._held.popleft())
-        if self._moving is None:
-            self._held = None
+    def _handle_queued(self) -> None:
+        """Handle the queued frames up to the next join or leave. Resume reading once the queue is empty."""
+        while self._queued and self._room_change is None and not self.client.ended:
+            self._handle(self._queued.popleft())
+        if self._room_change is None:
+            self._queued = None
             self.client.read_on()
 
 
 class Accept:
-    """Lets in whoever has a good token: `/ws?token=`; it is in no room yet."""
+    """Accepts `/ws?token=` if the token is valid. The connection starts in no room."""
 
     def __init__(self, chat: Chat, accounts: Accounts, options: Options) -> None:
         self._chat = chat

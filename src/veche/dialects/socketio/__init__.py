@@ -1,4 +1,4 @@
-"""The socketio contract (seed 002): one room for everybody over Socket.IO, a JSON REST below /api.
+"""The socketio dialect (seed 002): one room for everybody over Socket.IO, and JSON REST under /api.
 
     POST /api/auth/login        rest.login      {username, password}, JSON or a form -> {token, user: {id, username}},
                                                 400 {error: Missing username or password},
@@ -12,7 +12,6 @@
                                                 `message` {userId, content} | {id, author, text} | "text" in,
                                                 `message` {id, author, text, userId, content, timestamp} | "text" out
 
-`rules.py` says what a body may hold, `lines.py` what an event may, `encode.py` how values leave, `errors.py` how
-refusals read, `options.py` what an operator may choose. Polling, upgrade, heartbeats and CORS of /socket.io/ are
-`wire.engineio`'s.
+`rules.py` checks bodies, `lines.py` checks events, `encode.py` writes values, `errors.py` has the texts of refusals,
+`options.py` has the settings. `wire.engineio` does polling, upgrades, heartbeats and CORS of /socket.io/.
 """

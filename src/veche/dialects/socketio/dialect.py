@@ -1,4 +1,4 @@
-"""The socketio dialect: what it declares, and what it serves."""
+"""Declares the socketio dialect, and mounts its routes, sockets and applications."""
 
 from veche.dialects.socketio import rest
 from veche.dialects.socketio.errors import plain
@@ -8,17 +8,17 @@ from veche.gateway.dialect import Dialect, Mounted, Parts
 from veche.gateway.examples import examples_beside
 from veche.wire.socketio import Namespaces, Polling, Server, WebSocketAccept
 
-PING_INTERVAL, PING_TIMEOUT = 25.0, 20.0  # seconds; the handshake tells them to the client
+PING_INTERVAL, PING_TIMEOUT = 25.0, 20.0  # seconds; the client gets them in the handshake
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
-    """Make what it serves; it shares no path."""
+    """Build the routes, sockets and applications. No other dialect has these paths."""
 
     def handler() -> SocketioHandler:
         return SocketioHandler(parts.chat, parts.accounts, options.anonymous)
 
     engine = Server(
-        lambda session: Namespaces(session, {"/": handler}),
+        lambda connection: Namespaces(connection, {"/": handler}),
         ping_interval=PING_INTERVAL,
         ping_timeout=PING_TIMEOUT,
         origins=parts.origins,

@@ -1,4 +1,4 @@
-"""How refusals read in the socketio contract: a status and `{"error": ...}`, to the letter."""
+"""Maps refusals to the socketio dialect: a status and `{"error": ...}`. The texts are those of the original."""
 
 from veche.core.errors import ChatError, Code
 from veche.gateway.http import RawResponse, raw_json
@@ -6,7 +6,7 @@ from veche.gateway.refusals import Answer, answer_to, retry_headers
 
 MISSING = (400, "Missing username or password")
 INVALID_JSON = "json"
-"""The `reason` of a body that is no JSON, which the contract answers in plain text."""
+"""The `reason` of a refused body that is not JSON. Its response is plain text."""
 
 ANSWERS: dict[Code, Answer] = {
     Code.BAD_REQUEST: MISSING,
@@ -28,15 +28,15 @@ PARTICULAR: dict[tuple[Code, object], Answer] = {}
 
 
 def problem(refusal: ChatError) -> RawResponse:
-    """Make status, body and headers of a refusal."""
+    """Make the response for a refusal."""
     if refusal.data.get("reason") == INVALID_JSON:
         return 400, b"Invalid JSON", {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
-    status, words = answer_to(refusal, ANSWERS, PARTICULAR)
-    return raw_json({"error": words}, status, retry_headers(refusal))
+    status, text = answer_to(refusal, ANSWERS, PARTICULAR)
+    return raw_json({"error": text}, status, retry_headers(refusal))
 
 
 def plain(status: int, sentence: str) -> RawResponse:
-    """Make the answer of a bare HTTP status: an unknown path, a body too large, a bug; a wrong method has none."""
+    """Make the response for an error outside a route: unknown path, wrong method, body too large, or a bug."""
     if status == 405:
         return status, b"", {}
     return raw_json({"error": ANSWERS[Code.INTERNAL][1] if status == 500 else sentence}, status)

@@ -1,8 +1,8 @@
-"""What an event of the socketio contract may hold, and what of it is stored beside the text.
+"""Decodes `message` events of the socketio dialect, and makes the client message ids that are stored with them.
 
-The same client id with the same body is one message, with another body a new one that bears the id too. So what is
-stored as a message's client id is a hash of the body, and behind it the id as JSON: `JSqZ0rWYoBXn7Rkq:"a-1"`. A line
-that came as a plain string, and leaves as one, bears `string:` and a number of its own.
+Two messages with the same id and body are one message. The same id with another body is a new message with that id.
+So the stored client message id is a hash of the body, a colon, and the client's id as JSON: `JSqZ0rWYoBXn7Rkq:"a-1"`.
+A plain string must leave as a plain string, so its stored id is `string:` and a random number.
 """
 
 import json
@@ -15,11 +15,11 @@ from veche.core.messages import Message
 from veche.core.text import MAX_CLIENT_MESSAGE_ID
 
 DIALECT = "socketio"
-_STRING = "string:"
+_PLAIN_STRING = "string:"
 
 
 class Line(NamedTuple):
-    """What somebody says: the text, who they say to be, and what is stored as the client id."""
+    """A message to store. `author` is the name that the client gave, `stored_id` the client message id to store."""
 
     text: str
     author: str | None
@@ -27,25 +27,28 @@ class Line(NamedTuple):
 
 
 def line_of(payload: object, scope: str) -> Line | None:
-    """Read what came with a `message`; None where there is no text in it. `scope`: within which ids mean the same."""
+    """Decode the argument of a `message` event; None if it has no text.
+
+    Equal ids mean the same message only within one `scope`; an empty scope means the account.
+    """
     if isinstance(payload, str):
-        return Line(payload, None, f"{_STRING}{secrets.token_hex(12)}")
+        return Line(payload, None, f"{_PLAIN_STRING}{secrets.token_hex(12)}")
     if not isinstance(payload, dict):
         return None
     text, author = payload["text"] if "text" in payload else payload.get("content"), payload.get("author")
     if not isinstance(text, str):
         return None
     author = author if isinstance(author, str) and author else None
-    return Line(text, author, _stored(payload.get("id"), (scope, author or "", text) if scope else ("", text)))
+    return Line(text, author, _stored_id(payload.get("id"), (scope, author or "", text) if scope else ("", text)))
 
 
-def _stored(id: Any, body: tuple[str, ...]) -> str | None:
-    """None where there is no id, or one that is too long to be kept (45 characters fit)."""
+def _stored_id(id: Any, body: tuple[str, ...]) -> str | None:
+    """Make the id to store. None if the client gave none, or one that is too long (45 characters fit)."""
     if id is None:
         return None
     try:
         written = json.dumps(id, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError):  # an attachment
+    except (TypeError, ValueError):  # bytes from an attachment
         return None
     hashed = blake2b("\0".join(body).encode("utf-8", "surrogatepass"), digest_size=12).digest()
     stored = f"{urlsafe_b64encode(hashed).decode()}:{written}"
@@ -53,12 +56,12 @@ def _stored(id: Any, body: tuple[str, ...]) -> str | None:
 
 
 def client_id(message: Message) -> bytes | None:
-    """Find the id that the client gave a message, as JSON."""
-    if message.dialect != DIALECT or message.client_message_id is None or was_string(message):
+    """Return the id that the client gave the message, as JSON, or None."""
+    if message.dialect != DIALECT or message.client_message_id is None or was_plain_string(message):
         return None
     return message.client_message_id.partition(":")[2].encode()
 
 
-def was_string(message: Message) -> bool:
-    """Tell whether a message came as a plain string."""
-    return message.dialect == DIALECT and (message.client_message_id or "").startswith(_STRING)
+def was_plain_string(message: Message) -> bool:
+    """Tell whether the client sent the message as a plain string."""
+    return message.dialect == DIALECT and (message.client_message_id or "").startswith(_PLAIN_STRING)

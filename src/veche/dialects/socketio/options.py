@@ -1,4 +1,4 @@
-"""What an operator may choose about the socketio dialect."""
+"""The settings of the socketio dialect."""
 
 from pydantic import Field
 
@@ -6,9 +6,9 @@ from veche.gateway.options import DialectOptions, TokenSeconds
 
 
 class Options(DialectOptions):
-    """Its settings."""
+    """Read from `VECHE_SOCKETIO_*`."""
 
     token_seconds: TokenSeconds = 7 * 24 * 3600
     anonymous: bool = Field(
-        False, description="Let people without a token into socketio, under whatever name they say, as its page needs."
+        False, description="Accept clients without a token, with the name that they send. The original's page needs it."
     )

@@ -1,4 +1,4 @@
-"""The calls of the socketio contract."""
+"""The REST routes of the socketio dialect."""
 
 from typing import Annotated
 
@@ -14,19 +14,19 @@ from veche.dialects.socketio.rules import BODY, CredentialsOf
 from veche.gateway.http import AccountsOf, BearerOf, ChatOf, RawResponse, authenticate, guest_of, reply, route_class
 from veche.service.accounts import Accounts
 
-SHOWN = 50
-READ = 200  # notices among them are not shown
-PAGE = 1000
+MAX_SHOWN = 50
+READ_AT_ONCE = 200  # more than MAX_SHOWN, because notices among them are not shown
+PAGE_SIZE = 1000
 
 
 def router_of(anonymous: bool) -> APIRouter:
-    """Make the calls; with `anonymous`, reading needs no token."""
+    """Build the routes. If `anonymous` is true, the GET routes need no token."""
     router = APIRouter(prefix="/api", tags=["socketio"], route_class=route_class(problem, _invalid))
-    guarded = [] if anonymous else [Depends(_check_token)]
+    token_check = [] if anonymous else [Depends(_check_token)]
     router.add_api_route("/auth/login", login, methods=["POST"], openapi_extra=BODY)
     router.add_api_route("/auth/register", register, methods=["POST"], status_code=201, openapi_extra=BODY)
-    router.add_api_route("/users", users, methods=["GET"], dependencies=guarded)
-    router.add_api_route("/messages", messages, methods=["GET"], dependencies=guarded)
+    router.add_api_route("/users", users, methods=["GET"], dependencies=token_check)
+    router.add_api_route("/messages", messages, methods=["GET"], dependencies=token_check)
     return router
 
 
@@ -44,36 +44,36 @@ async def _check_token(request: Request, bearer: BearerOf) -> None:
 async def login(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Sign in."""
     account = await accounts.check_password(guest, body.password, username=body.username)
-    return await _signed(accounts, guest, account)
+    return await _sign_in(accounts, guest, account)
 
 
 async def register(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Response:
-    """Make an account, and sign in."""
+    """Create an account and sign in."""
     account = await accounts.register(guest, body.password, username=body.username)
-    return await _signed(accounts, guest, account, 201)
+    return await _sign_in(accounts, guest, account, 201)
 
 
-async def _signed(accounts: Accounts, guest: Actor, account: Account, status: int = 200) -> Response:
+async def _sign_in(accounts: Accounts, guest: Actor, account: Account, status: int = 200) -> Response:
     signed = await accounts.open_session(guest, account)
-    return reply(encode.Signed(signed.token, encode.user(account)), status)
+    return reply(encode.SignedIn(signed.token, encode.user(account)), status)
 
 
 async def users(accounts: AccountsOf) -> Response:
-    """Look at who there is, by id."""
-    found = await accounts.everybody(0, PAGE)
-    while len(found) % PAGE == 0 and (page := await accounts.everybody(found[-1].id if found else 0, PAGE)):
+    """List all accounts in order of id."""
+    found = await accounts.everybody(0, PAGE_SIZE)
+    while len(found) % PAGE_SIZE == 0 and (page := await accounts.everybody(found[-1].id if found else 0, PAGE_SIZE)):
         found += page
     return reply([encode.user(account) for account in found])
 
 
 async def messages(chat: ChatOf) -> Response:
-    """Read what was said last in the lobby, oldest first."""
+    """Get the texts of the last 50 messages in the lobby, oldest first."""
     texts: list[str] = []
     before = None
-    while len(texts) < SHOWN:
-        page = await chat.history(ANONYMOUS_ID, LOBBY_ID, READ, before=before)  # the lobby is everybody's
+    while len(texts) < MAX_SHOWN:
+        page = await chat.history(ANONYMOUS_ID, LOBBY_ID, READ_AT_ONCE, before=before)  # everybody may read the lobby
         texts[:0] = [message.text for message in page.items if message.type == "text"]
         if not page.more_before:
             break
         before = page.items[0].seq
-    return reply(texts[-SHOWN:])
+    return reply(texts[-MAX_SHOWN:])

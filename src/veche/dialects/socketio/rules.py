@@ -1,4 +1,4 @@
-"""What the body of both POSTs may hold: a JSON object or a form with two strings that are not empty."""
+"""Decodes the body of both POST requests: a JSON object or a form, with two non-empty strings."""
 
 from typing import Annotated, Any
 from urllib.parse import parse_qs
@@ -15,7 +15,7 @@ MAX_FIELDS = 64
 
 
 class Credentials(msgspec.Struct, frozen=True, gc=False):
-    """A name and a password; other keys are ignored."""
+    """The body. Other keys are ignored."""
 
     username: str
     password: str
@@ -25,7 +25,7 @@ _json = msgspec.json.Decoder().decode
 
 
 async def _credentials(request: Request) -> Credentials:
-    """Decode the body by its Content-Type, as the original's framework does; of another one nothing is taken."""
+    """Decode the body by its Content-Type, as the original's framework does. Other types count as an empty body."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
     found = _of_json(body) if kind in JSON else _of_form(body) if kind == FORM else {}
@@ -39,12 +39,12 @@ def _of_json(body: bytes) -> dict[str, Any]:
     try:
         found = _json(body) if body else {}
     except (ValueError, RecursionError):
-        raise ChatError(Code.BAD_REQUEST, "This is no JSON.", reason=INVALID_JSON) from None
+        raise ChatError(Code.BAD_REQUEST, "The body is not JSON.", reason=INVALID_JSON) from None
     return found if isinstance(found, dict) else {}
 
 
 def _of_form(body: bytes) -> dict[str, Any]:
-    """A field that is there twice is a list, and so no string."""
+    """Decode a form. A repeated field becomes a list, which is refused because it is not a string."""
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
@@ -56,4 +56,4 @@ CredentialsOf = Annotated[Credentials, Depends(_credentials)]
 
 _SCHEMA = msgspec.json.schema(Credentials)["$defs"]["Credentials"]
 BODY = {"requestBody": {"required": True, "content": {kind: {"schema": _SCHEMA} for kind in (JSON[0], FORM)}}}
-"""The body as OpenAPI describes it."""
+"""Describes the body for the OpenAPI document."""

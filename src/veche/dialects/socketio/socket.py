@@ -1,7 +1,7 @@
-"""A Socket.IO client in the lobby: what is said there from now on, to its sender too, and nothing else.
+"""The Socket.IO connection of the socketio dialect: new messages of the lobby, and nothing else.
 
-Gets: `message` events. Gives: an empty acknowledgement where one is asked for, after the commit; messages come from the
-hub. A line that cannot be stored is dropped: the contract has no event for a refusal.
+It gets `message` events. It sends an empty acknowledgement after the commit, if the client asks for one. Messages come
+from the hub, the client's own messages too. A refused message is dropped, because the contract has no event for that.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from veche.core.errors import ChatError, Code
 from veche.core.messages import SendMessage, Sent
 from veche.core.values import ANONYMOUS_ID, LOBBY_ID, LogId, Person
-from veche.dialects.socketio.encode import LINES, line
+from veche.dialects.socketio.encode import SERIALIZERS, line
 from veche.dialects.socketio.errors import ANSWERS
 from veche.dialects.socketio.lines import DIALECT, line_of
 from veche.gateway.actors import guest
@@ -24,9 +24,9 @@ ANONYMOUS = Person(ANONYMOUS_ID, "anonymous", "anonymous")
 
 
 class SocketioHandler(DialectHandler):
-    """One client that asks to enter, or has entered. What is not in Socket.IO's `NamespaceHandler` is never called."""
+    """One connection, as a `NamespaceHandler` of Socket.IO and a `Listener` of the hub."""
 
-    __slots__ = ("_accounts", "_anonymous", "_chat", "_head", "_scope")
+    __slots__ = ("_accounts", "_anonymous", "_chat", "_head", "_id_scope")
 
     client: SocketioClient | None
     socket: Socket
@@ -35,8 +35,8 @@ class SocketioHandler(DialectHandler):
         super().__init__()
         self._chat = chat
         self._accounts = accounts
-        self._anonymous = anonymous  # whether who has no token is let in
-        self._scope = ""  # within which the ids of an anonymous client mean the same; else within the account
+        self._anonymous = anonymous  # whether a client without a token is accepted
+        self._id_scope = ""  # of an anonymous client: its connection, because all of them share one account
         self._head = 0
 
     # From Socket.IO.
@@ -44,7 +44,7 @@ class SocketioHandler(DialectHandler):
     async def connect(self, socket: Socket, auth: dict[str, Any]) -> None:
         self.socket = socket
         try:
-            self.client = client = await self._identify(auth.get("token"))
+            self.client = client = await self._authenticate(auth.get("token"))
             await client.admit()
             self._head = (await self._chat.heads_of([LOBBY_ID]))[LOBBY_ID]
         except ChatError as refusal:
@@ -52,10 +52,10 @@ class SocketioHandler(DialectHandler):
         if client.ended:
             raise ConnectRefused(ANSWERS[Code.UNAUTHENTICATED][1])
 
-    async def _identify(self, token: object) -> SocketioClient:
+    async def _authenticate(self, token: object) -> SocketioClient:
         actor = guest(DIALECT, self.socket.address)
         if self._anonymous and not token:
-            self._scope = self.socket.id
+            self._id_scope = self.socket.id
             return SocketioClient(self._chat, ANONYMOUS, actor._replace(account_id=ANONYMOUS_ID), self)
         login = await self._accounts.authenticate(actor, token if isinstance(token, str) else "")
         return SocketioClient(self._chat, login.account.person, login.actor, self)
@@ -63,22 +63,22 @@ class SocketioHandler(DialectHandler):
     def connected(self) -> None:
         if self.client is not None:
             self.client.open(self.socket)
-            self.client.subscribe(LOBBY_ID, LINES.now(self.socket), self._head)
+            self.client.subscribe(LOBBY_ID, SERIALIZERS.now(self.socket), self._head)
 
     def event(self, name: str, data: list[Any], ack: Ack | None) -> None:
-        sent = line_of(data[0], self._scope) if name == "message" and data else None
+        sent = line_of(data[0], self._id_scope) if name == "message" and data else None
         if self.client is None or sent is None:
             return
-        author = sent.author if self._scope else None
+        author = sent.author if self._id_scope else None
 
         def done(outcome: Sent | ChatError) -> None:
             if isinstance(outcome, Sent):
-                self._stored(outcome, ack)
+                self._answer_stored(outcome, ack)
 
         self.client.submit(SendMessage(LOBBY_ID, sent.text, sent.stored_id, author), done)
 
-    def _stored(self, sent: Sent, ack: Ack | None) -> None:
-        """What was stored before is sent again to this client alone."""
+    def _answer_stored(self, sent: Sent, ack: Ack | None) -> None:
+        """Acknowledge the message. If it was stored before, send it again to this client only."""
         if sent.duplicate and (again := line(sent.message)) is not None:
             self.socket.send(again)
         if ack is not None:
@@ -86,7 +86,7 @@ class SocketioHandler(DialectHandler):
 
     def upgraded(self) -> None:
         if self.client is not None:
-            self.client.move(self.socket, LINES)
+            self.client.move(self.socket, SERIALIZERS)
 
     def disconnected(self, reason: str) -> None:
         self.closed()
@@ -97,7 +97,7 @@ class SocketioHandler(DialectHandler):
         self.upgraded()
 
     def end(self, ending: Ending) -> None:
-        """Put out a client whose session ended: it stays away, as its token would be refused. Others come back."""
+        """Close the connection so that the client reconnects, or disconnect it for good if its session ended."""
         if self.client is not None:
             self.client.detach()
         if ending is Ending.SESSION_ENDED:
