@@ -1,14 +1,14 @@
 """Who may do what in a room: one table, for commands and for queries."""
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 from typing import TypeAlias
 
 from veche.core.errors import ChatError, Code
 from veche.core.values import Kind, Member, Role, Room
 
 
-class Right(Enum):
+class Right(StrEnum):
     """What somebody may do in a room, or see of it."""
 
     SEE = "see"  # that it exists, its name, who is in it
@@ -19,7 +19,7 @@ class Right(Enum):
     MANAGE = "manage"  # add and remove members
 
 
-class Verdict(Enum):
+class Verdict(StrEnum):
     """Yes, or why not."""
 
     YES = "yes"

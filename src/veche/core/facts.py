@@ -4,6 +4,7 @@ A decision that reads a row it did not ask for raises NotAsked. Otherwise a miss
 does not exist, and a forgotten check would pass silently.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -31,68 +32,69 @@ class Fact(Generic[K, V]):
         return f"Fact({self.name})"
 
 
-Pair: TypeAlias = tuple[Fact[Any, Any], Hashable]
-"""A fact and a key: the name of one row."""
+AnyFact: TypeAlias = Fact[Any, Any]
 
 
-class Needs(set[Pair]):
-    """The rows that one command asks for."""
+class Needs(dict[AnyFact, set[Any]]):
+    """The rows that one command asks for: keys by fact."""
 
     __slots__ = ()
 
     def ask(self, fact: Fact[K, V], key: K) -> None:
         """Ask for the row of a key."""
-        self.add((fact, key))
+        keys = self.get(fact)
+        if keys is None:
+            self[fact] = {key}
+        else:
+            keys.add(key)
 
 
 class Rows:
     """The rows that one transaction knows, kept current while commands are decided one by one."""
 
     def __init__(self) -> None:
-        self._rows: dict[Pair, Any] = {}
-        self._before: dict[Pair, Any] = {}  # each row that changed, as it was stored; None: it was made here
+        self._rows: defaultdict[AnyFact, dict[Any, Any]] = defaultdict(dict)
+        # Each row that changed, as it was stored; None for a row that was made here.
+        self._before: defaultdict[AnyFact, dict[Any, Any]] = defaultdict(dict)
         self._asked = Needs()
 
     def load(self, fact: Fact[K, V], key: K, row: V) -> None:
         """Take a row as it is stored."""
-        self._rows[fact, key] = row
+        self._rows[fact][key] = row
 
     def get(self, fact: Fact[K, V], key: K) -> V | None:
         """Return the row of a key, or None where there is none; raises NotAsked.
 
         Rows that this transaction made count as asked: nobody could ask for them before.
         """
-        pair = (fact, key)
-        if pair not in self._asked and self._before.get(pair, pair) is not None:
+        asked = self._asked.get(fact)
+        if (asked is None or key not in asked) and self._before[fact].get(key, self) is not None:
             raise NotAsked(f"{fact.name} {key!r}")
-        row: V | None = self._rows.get(pair)
+        row: V | None = self._rows[fact].get(key)
         return row
 
     def peek(self, fact: Fact[K, V], key: K) -> V | None:
         """Return what is known of a key. For events that change rows; decisions use `get`."""
-        row: V | None = self._rows.get((fact, key))
+        row: V | None = self._rows[fact].get(key)
         return row
 
     def items(self, fact: Fact[K, V]) -> list[tuple[K, V]]:
         """Return all rows of a fact that are known. For events that change rows."""
-        return [(key, row) for (of, key), row in self._rows.items() if of is fact]  # type: ignore[misc]
+        return list(self._rows[fact].items())
 
     def put(self, fact: Fact[K, V], key: K, row: V) -> None:
         """Store a row, new or changed."""
-        pair = (fact, key)
-        if pair not in self._before:
-            self._before[pair] = self._rows.get(pair)
-        self._rows[pair] = row
+        rows, before = self._rows[fact], self._before[fact]
+        if key not in before:
+            before[key] = rows.get(key)
+        rows[key] = row
 
     def remove(self, fact: Fact[K, V], key: K) -> None:
         """Remove a row."""
-        pair = (fact, key)
-        before = self._rows.pop(pair, None)
-        self._before.setdefault(pair, before)
+        self._before[fact].setdefault(key, self._rows[fact].pop(key, None))
 
     def changes(self, fact: Fact[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
         """Give each key that changed, with the row as it was stored and as it is now; None where there is no row."""
-        rows = self._rows
-        for pair, before in self._before.items():
-            if pair[0] is fact:
-                yield pair[1], before, rows.get(pair)  # type: ignore[misc]
+        rows = self._rows[fact]
+        for key, before in self._before[fact].items():
+            yield key, before, rows.get(key)

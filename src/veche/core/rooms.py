@@ -39,7 +39,8 @@ class RoomCreated(Event, frozen=True, gc=False):
 
 def ask_room(needs: Needs, room_id: int, *account_ids: int) -> None:
     """Ask for a room with its head, and for the memberships of accounts in it."""
-    needs.update(((ROOMS, room_id), (HEADS, room_id)))
+    needs.ask(ROOMS, room_id)
+    needs.ask(HEADS, room_id)
     for account_id in account_ids:
         needs.ask(MEMBERS, (room_id, account_id))
 
@@ -47,7 +48,8 @@ def ask_room(needs: Needs, room_id: int, *account_ids: int) -> None:
 def ask_people(needs: Needs, *account_ids: int) -> None:
     """Ask for accounts with the heads of their own logs."""
     for account_id in account_ids:
-        needs.update(((ACCOUNTS, account_id), (HEADS, account_log(account_id))))
+        needs.ask(ACCOUNTS, account_id)
+        needs.ask(HEADS, account_log(account_id))
 
 
 def allowed_room(state: State, right: Right, room_id: int, account_id: int) -> tuple[Room, Member | None]:

@@ -82,15 +82,15 @@ def _follow(tx: Transaction, fact: Fact[Any, Any], keys: set[Any], all_needs: Se
     assert fact.then is not None
     for key, row in _LOADS[fact](tx, keys):
         for needs in all_needs:
-            if (fact, key) in needs:
+            if key in needs.get(fact, ()):
                 fact.then(needs, key, row)
 
 
 def _by_fact(all_needs: Sequence[Needs]) -> dict[Fact[Any, Any], set[Any]]:
     wanted: defaultdict[Fact[Any, Any], set[Any]] = defaultdict(set)
     for needs in all_needs:
-        for fact, key in needs:
-            wanted[fact].add(key)
+        for fact, keys in needs.items():
+            wanted[fact] |= keys
     return wanted
 
 

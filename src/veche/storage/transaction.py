@@ -22,10 +22,7 @@ class Transaction:
 
     def by_keys(self, query: Keyed, keys: Collection[object]) -> Sequence[Row[Any]]:
         """Run a query for the rows of these keys. Without keys nothing is asked."""
-        if not keys:
-            return ()
-        statement = self.engine.statement(query)
-        return self.connection.execute(statement, {"keys": self.engine.pack(keys)}).all()
+        return self.engine.read_keys(self.connection, query, keys) if keys else ()
 
     def execute(self, statement: Executable, parameters: Any = None) -> Result[Any]:
         """Run a statement, once for each of a list of parameters."""

@@ -50,17 +50,17 @@ class Everything:
     def state(self, needs: Needs) -> State:
         """Load what is asked for, and what the rows found lead to."""
         state = State(self.new_id)
-        for fact, key in tuple(needs):
+        for fact, key in pairs(needs):
             if fact.then is not None and (row := self.get(fact, key)) is not None:
                 fact.then(needs, key, row)
-        for fact, key in needs:
+        for fact, key in pairs(needs):
             if (row := self.get(fact, key)) is not None:
                 state.load(fact, key, row)
         return state
 
     def keep(self, state: State) -> None:
         """Take over what changed."""
-        for fact in {fact for fact, _ in state._before}:
+        for fact in tuple(state._before):
             rows = self.rows.setdefault(fact, {})
             for key, _, row in state.changes(fact):
                 if row is None:
@@ -77,6 +77,10 @@ class Everything:
         self.rows[SESSIONS] = {
             key: session for key, session in kept if session.account_id != end.account_id or not end.ends(key)
         }
+
+
+def pairs(needs: Needs) -> list[tuple[Fact[Any, Any], Any]]:
+    return [(fact, key) for fact, keys in needs.items() for key in keys]
 
 
 def run(everything: Everything, request: c.Request, now: int) -> tuple[Any, list[Event]]:

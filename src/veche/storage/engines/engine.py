@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Executable, Select
+from sqlalchemy import ColumnElement, Connection, Executable, Row, Select
 
 T = TypeVar("T")
 
@@ -25,6 +25,11 @@ class Engine(Protocol):
 
     def pack(self, keys: Iterable[object]) -> object:
         """Make the value of the parameter `keys`."""
+
+    def read_keys(
+        self, connection: Connection, make: "Callable[[Engine], Select[Any]]", keys: Iterable[object]
+    ) -> Sequence[Row[Any]]:
+        """Run the query that `make` makes, for these keys."""
 
     def write_each(self, connection: Connection, write: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a write once for each row. All rows have the same keys."""
