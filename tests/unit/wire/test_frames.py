@@ -16,7 +16,7 @@ from veche.wire.frames import (
     PONG,
     TEXT,
     Close,
-    Event,
+    Incoming,
     Fault,
     Ping,
     Pong,
@@ -64,7 +64,7 @@ def test_a_long_reason_is_cut_between_characters() -> None:
     assert written == b"\x88\x7c\x03\xe8" + b"x" * 122
 
 
-READ: dict[str, tuple[bytes, list[Event]]] = {
+READ: dict[str, tuple[bytes, list[Incoming]]] = {
     "empty text": (text(""), [""]),
     "text": (text("hello"), ["hello"]),
     "text of 125": (text("x" * 125), ["x" * 125]),
@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[bytes, int]] = {
 }
 
 
-def read(data: bytes, step: int, limit: int = 65_536) -> list[Event]:
+def read(data: bytes, step: int, limit: int = 65_536) -> list[Incoming]:
     reader = FrameReader(limit)
     return [event for at in range(0, len(data), step) for event in reader.feed(data[at : at + step])]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from veche.wire.handshake import UpgradeRefused, accept_answer, check_origin, read_upgrade, refuse_answer
+from veche.wire.handshake import UpgradeRefused, accept_response, check_origin, read_upgrade, refusal_response
 from veche.wire.proxy import Trusted
 
 from .client import ACCEPTED, request
@@ -61,7 +61,7 @@ def test_what_is_refused(head: bytes, status: int) -> None:
 
 def test_the_answer() -> None:
     upgrade = read_upgrade(request(sec_websocket_protocol="a, b"), "", NOBODY)
-    lines = accept_answer(upgrade, "b").decode().split("\r\n")
+    lines = accept_response(upgrade, "b").decode().split("\r\n")
     assert lines[0] == "HTTP/1.1 101 Switching Protocols"
     assert set(lines[1:]) == {
         "Upgrade: websocket",
@@ -70,19 +70,19 @@ def test_the_answer() -> None:
         "Sec-WebSocket-Protocol: b",
         "",
     }
-    assert b"Protocol" not in accept_answer(upgrade).split(b"\r\n", 1)[1]
+    assert b"Protocol" not in accept_response(upgrade).split(b"\r\n", 1)[1]
 
 
 def test_only_an_offered_subprotocol_is_answered() -> None:
     with pytest.raises(ValueError, match="not offered"):
-        accept_answer(read_upgrade(request(), "", NOBODY), "b")
+        accept_response(read_upgrade(request(), "", NOBODY), "b")
 
 
 def test_refusals() -> None:
-    plain = refuse_answer(UpgradeRefused(403))
+    plain = refusal_response(UpgradeRefused(403))
     assert plain == b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    assert b"Content-Type: application/json\r\n" in refuse_answer(UpgradeRefused(401, b"{}"))
-    html = refuse_answer(UpgradeRefused(499, b"<p>", (("Content-Type", "text/html"), ("X-Why", "so"))))
+    assert b"Content-Type: application/json\r\n" in refusal_response(UpgradeRefused(401, b"{}"))
+    html = refusal_response(UpgradeRefused(499, b"<p>", (("Content-Type", "text/html"), ("X-Why", "so"))))
     assert html.startswith(b"HTTP/1.1 499 \r\n")
     assert html.count(b"Content-Type") == 1
     assert html.endswith(b"X-Why: so\r\nContent-Length: 3\r\nConnection: close\r\n\r\n<p>")

@@ -39,15 +39,15 @@ class Socket:
         self.loop = loop
         self.answers = answers
         self.pinged = pinged
-        self.heard = True
-        self.deaf = False
+        self.received_since_ping = True
+        self.reading_paused = False
         self.closing = False
         self.slot = 0
         self.beats: list[float] = []
         self.lost: list[float] = []
         self.stuck: list[float] = []
 
-    def beat(self) -> bool:
+    def send_heartbeat(self) -> bool:
         if not self.pinged:
             return False
         self.beats.append(self.loop.time())
@@ -56,7 +56,7 @@ class Socket:
         return True
 
     def answer(self) -> None:
-        self.heard = True
+        self.received_since_ping = True
 
     def unanswered(self) -> None:
         self.lost.append(self.loop.time())
@@ -120,7 +120,7 @@ def test_one_that_does_not_answer_is_told_so_ten_seconds_after_its_ping(loop: Lo
 def test_silence_proves_nothing_of_one_that_we_do_not_read(loop: Loop) -> None:
     heartbeats = Heartbeats()
     socket = Socket(loop, answers=False)
-    socket.deaf = True
+    socket.reading_paused = True
     heartbeats.add(socket)
     run(loop, heartbeats, 60)
     assert not socket.lost

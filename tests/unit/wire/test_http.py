@@ -44,7 +44,7 @@ def said_to(server: Server, *pieces: bytes) -> bytes:
     ids=["silence", "a letter", "half a head", "half a header", "half a body", "half the chunks", "half the second"],
 )
 def test_a_request_that_does_not_come_is_not_waited_for(pieces: tuple[bytes, ...]) -> None:
-    with Server(request_within=0.3) as server:
+    with Server(request_timeout=0.3) as server:
         began = time.monotonic()
         answer = said_to(server, *pieces)
         assert 0.2 < time.monotonic() - began < PATIENCE
@@ -77,7 +77,7 @@ def test_a_long_head_and_a_long_body_come_in() -> None:
 
 
 def test_an_upgraded_connection_is_no_request_any_more() -> None:
-    with Server(request_within=0.3) as server, server.client() as client:
+    with Server(request_timeout=0.3) as server, server.client() as client:
         began = time.monotonic()
         while time.monotonic() - began < 0.6:
             client.send(text("still here"))

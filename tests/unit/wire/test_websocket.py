@@ -23,7 +23,7 @@ from .server import FLOOD, Server
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Server]:
-    with Server(accept_within=0.2, trusted=Trusted.parse("127.0.0.1")) as server:
+    with Server(accept_timeout=0.2, trusted=Trusted.parse("127.0.0.1")) as server:
         yield server
 
 

@@ -54,7 +54,7 @@ def shown(text: str) -> str:
 
 
 class Talk:
-    """Host, application and transports of one connection; every method returns what was said since the last one."""
+    """Owner, application and transports of one connection; every method returns what was said since the last one."""
 
     def __init__(self, *, websocket: bool = False, pausing_at: int | None = None) -> None:
         self.said: list[str] = []
@@ -93,7 +93,7 @@ class Talk:
 
     # The host and the application.
 
-    def answered(self, connection: EngineConnection) -> None:
+    def pong_received(self, connection: EngineConnection) -> None:
         self.said.append("answered")
 
     def forget(self, connection: EngineConnection) -> None:

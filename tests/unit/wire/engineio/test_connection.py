@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from veche.wire.engineio.connection import OUTBOX
+from veche.wire.engineio.connection import MAX_OUTBOX
 
 from .talk import Talk
 
@@ -22,7 +22,7 @@ def test_polling():
     assert talk.does(connection.send(b"4three"), connection.send(b"4four")) == ["wake", "wake"]
     assert talk.takes() == ["poll<< 4three\x1e4four"]
     assert talk.polls() == []
-    assert talk.does(connection.beat()) == ["wake"]
+    assert talk.does(connection.send_ping()) == ["wake"]
     assert talk.takes() == ["poll<< 2"]
 
 
@@ -31,7 +31,7 @@ def test_websocket():
     connection = talk.connection
     assert connection.on_websocket
     assert talk.receives("4hello", b"\x01", "3") == ["text hello", "binary b'\\x01'", "answered"]
-    assert talk.does(connection.send(b"4one"), connection.send_binary(b"two"), connection.beat()) == [
+    assert talk.does(connection.send(b"4one"), connection.send_binary(b"two"), connection.send_ping()) == [
         "ws<< 4one",
         "ws<< b'two'",
         "ws<< 2",
@@ -41,7 +41,7 @@ def test_websocket():
 @pytest.mark.parametrize("packet", ["", "abc", "0", "2", "2probe", "5", "6", "7"])
 def test_what_no_client_sends_ends_it(packet):
     talk = Talk(websocket=True)
-    refusal = "closed: a packet that no client sends"
+    refusal = "closed: a packet that a client must not send"
     assert talk.receives(packet, "4more") == [refusal, "ws<< close", "forgotten", "refused"]
 
 
@@ -90,7 +90,7 @@ def test_we_close_and_what_was_written_is_read():
 def test_last_words_that_nobody_fetches():
     talk = Talk()
     assert talk.does(talk.connection.close()) == ["closed: server closed"]
-    assert talk.does(talk.connection.beat()) == ["forgotten"]
+    assert talk.does(talk.connection.send_ping()) == ["forgotten"]
 
 
 def test_no_pong():
@@ -118,7 +118,7 @@ def test_upgrade():
     talk.polls()
     assert talk.does(connection.probe()) == ["wake"]
     assert talk.takes() == ["poll<< 6"]
-    assert connection.probed
+    assert connection.probing
     assert talk.polls() == [], "its transport answers a poll during the probe, before long"
     assert talk.takes() == ["poll<< 6"]
     assert talk.does(connection.send(b"4one"), connection.send_binary(b"two"), connection.send(b"4three")) == []
@@ -153,7 +153,7 @@ def test_one_probe_at_a_time():
     connection = Talk().connection
     assert connection.probe()
     assert not connection.probe()
-    connection.give_up_probe()
+    connection.cancel_probe()
     assert connection.probe()
     connection.close()
     assert not connection.probe()
@@ -166,20 +166,20 @@ def test_one_probe_at_a_time():
 def test_an_outbox_is_bounded():
     talk = Talk()
     connection = talk.connection
-    big = b"4" + b"x" * (OUTBOX // 2)
+    big = b"4" + b"x" * (MAX_OUTBOX // 2)
     assert talk.does(connection.send(big)) == []
     assert talk.does(connection.send(big), connection.send(b"4more")) == ["paused"]
-    assert not connection.deaf
-    assert talk.does(connection.wait_for_room(lambda: talk.said.append("room"))) == []
+    assert not connection.reading_paused
+    assert talk.does(connection.call_when_reading(lambda: talk.said.append("room"))) == []
     assert talk.polls() == ["wake"]
     assert talk.takes()[:3] == ["answered", "room", "resumed"]
-    assert talk.does(connection.wait_for_room(lambda: talk.said.append("room"))) == ["room"]
+    assert talk.does(connection.call_when_reading(lambda: talk.said.append("room"))) == ["room"]
 
 
 def test_an_upgrade_empties_a_full_outbox():
     talk = Talk()
     connection = talk.connection
-    assert talk.does(connection.send(b"4" + b"x" * OUTBOX)) == ["paused"]
+    assert talk.does(connection.send(b"4" + b"x" * MAX_OUTBOX)) == ["paused"]
     assert talk.does(connection.upgrade(talk.wires)) == [
         "answered",
         "ws<< 4xxx... 1048577",
@@ -191,24 +191,24 @@ def test_an_upgrade_empties_a_full_outbox():
 def test_a_full_outbox_may_fill_the_websocket():
     talk = Talk(pausing_at=1000)
     connection = talk.connection
-    assert talk.does(connection.send(b"4" + b"x" * OUTBOX)) == ["paused"]
+    assert talk.does(connection.send(b"4" + b"x" * MAX_OUTBOX)) == ["paused"]
     assert talk.does(connection.upgrade(talk.wires)) == ["answered", "paused", "ws<< 4xxx... 1048577", "upgraded"]
-    assert connection.deaf
+    assert connection.reading_paused
     assert not talk.wires.reading
     assert talk.does(connection.resume(), connection.resume()) == ["answered", "resumed"]
-    assert not connection.deaf
+    assert not connection.reading_paused
 
 
 def test_a_client_is_told_to_wait():
     talk = Talk()
     connection = talk.connection
     connection.pause_reading()
-    assert not connection.deaf, "a poll would still come, so silence tells"
-    assert talk.does(connection.wait_for_room(lambda: talk.said.append("room"))) == []
+    assert not connection.reading_paused, "a poll would still come, so silence tells"
+    assert talk.does(connection.call_when_reading(lambda: talk.said.append("room"))) == []
     assert talk.does(connection.resume_reading()) == ["answered", "room"]
     connection.pause_reading()
     connection.upgrade(talk.wires)
-    assert connection.deaf
+    assert connection.reading_paused
     assert not talk.wires.reading
     talk.does(connection.pause(), connection.resume())
     assert not talk.wires.reading, "it reads again, but still has to wait"
@@ -223,6 +223,6 @@ def test_a_client_is_told_to_wait():
 
 def test_who_waits_for_room_is_told_of_the_end():
     talk = Talk()
-    talk.connection.send(b"4" + b"x" * OUTBOX)
-    talk.connection.wait_for_room(lambda: talk.said.append("room"))
+    talk.connection.send(b"4" + b"x" * MAX_OUTBOX)
+    talk.connection.call_when_reading(lambda: talk.said.append("room"))
     assert talk.does(talk.connection.fail("x")) == ["paused", "room", "closed: x", "forgotten"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from veche.wire.engineio.connection import OUTBOX, EngineConnection
+from veche.wire.engineio.connection import MAX_OUTBOX, EngineConnection
 from veche.wire.socketio import Ack, ConnectRefused, Namespaces, Socket
 
 
@@ -65,13 +65,13 @@ class Dialect:
 class Line:
     """A client that polls."""
 
-    def __init__(self, connect_within: float = 45.0) -> None:
+    def __init__(self, connect_timeout: float = 45.0) -> None:
         self.told: list[Any] = []
         self.connection = EngineConnection(self, "SID", "127.0.0.1")
         makers = {"/": lambda: Dialect(self.told), "/admin": lambda: Dialect(self.told)}
-        self.connection.application = Namespaces(self.connection, makers, connect_within)
+        self.connection.application = Namespaces(self.connection, makers, connect_timeout)
 
-    def answered(self, connection: EngineConnection) -> None: ...
+    def pong_received(self, connection: EngineConnection) -> None: ...
     def forget(self, connection: EngineConnection) -> None: ...
 
     async def says(self, *packets: str | bytes) -> str:
@@ -100,7 +100,7 @@ async def test_it_enters_speaks_and_leaves(line):
     assert await line.says('42["a",1]', '427["b",{"c":2}]') == '437[{"c":2}]'
     assert await line.says("41", '42["ignored"]', "431[]") == "6", "nothing is said to that"
     assert not line.connection.ended
-    assert line.heard() == ["connected", ("a", [1]), ("b", [{"c": 2}]), "client left"]
+    assert line.heard() == ["connected", ("a", [1]), ("b", [{"c": 2}]), "client disconnected"]
 
 
 async def test_it_may_enter_again(line):
@@ -122,7 +122,7 @@ async def test_it_is_refused_and_stays(line, packet, answer):
     assert await line.says(packet) == answer
     assert await line.says(packet) == answer
     assert await line.says('42["a"]') == "6"
-    assert line.heard() == ([] if "unknown" in packet else ["not let in", "not let in"])
+    assert line.heard() == ([] if "unknown" in packet else ["refused", "refused"])
     assert not line.connection.ended
 
 
@@ -152,7 +152,7 @@ async def test_who_leaves_while_it_has_to_wait_is_read_on(line, leaving):
 async def test_we_put_it_out(line):
     await line.says('40{"word":"please"}')
     assert await line.says('42["out"]', '42["ignored"]') == "41"
-    assert line.heard() == ["connected", ("out", []), "server put it out"]
+    assert line.heard() == ["connected", ("out", []), "disconnected by server"]
     assert await line.says('40{"word":"please"}') == '40 42["hello"]', "the connection is still there"
 
 
@@ -191,12 +191,12 @@ async def test_it_goes_away_while_we_decide(line):
     await line.says('40{"word":"wait"}')
     line.connection.fail("transport closed")
     await asyncio.sleep(0)
-    assert line.heard() == ["not let in"]
+    assert line.heard() == ["refused"]
     assert len(asyncio.all_tasks()) == 1
 
 
 async def test_who_enters_with_a_full_outbox_is_told(line):
-    line.connection.send(b"4" + b"x" * OUTBOX)
+    line.connection.send(b"4" + b"x" * MAX_OUTBOX)
     line.connection.received('40{"word":"please"}')
     await asyncio.sleep(0)
     assert line.heard() == ["connected", "paused"]

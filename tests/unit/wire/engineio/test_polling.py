@@ -9,7 +9,7 @@ import time
 import httpx
 import pytest
 
-from veche.wire.engineio.connection import OUTBOX
+from veche.wire.engineio.connection import MAX_OUTBOX
 from veche.wire.proxy import Trusted
 
 PATH = "/engine.io/"
@@ -173,7 +173,7 @@ async def test_a_client_that_goes_away_while_it_polls(server, http):
 async def test_who_does_not_poll_cannot_ask_for_more(server, http):
     url, sid = server.url + PATH, await opened(http, server)
     payload = b"4" + b"x" * 600_000
-    assert 2 * len(payload) > OUTBOX
+    assert 2 * len(payload) > MAX_OUTBOX
     await http.post(url, params={"sid": sid}, content=payload)
     second = asyncio.create_task(http.post(url, params={"sid": sid}, content=payload))
     await asyncio.sleep(0.1)
@@ -217,7 +217,7 @@ async def test_addresses(server, http):
     server.app.engine.trusted = Trusted.parse("127.0.0.1")
     await http.get(server.url + PATH, headers=[("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "9.9.9.9")])
     await http.get(server.url + PATH)
-    assert [connection.client for connection in server.app.engine._connections.values()] == ["9.9.9.9", "127.0.0.1"]
+    assert [connection.address for connection in server.app.engine._connections.values()] == ["9.9.9.9", "127.0.0.1"]
 
 
 async def test_draining_releases_polls(server, http):

@@ -10,19 +10,19 @@ INTERVAL, TIMEOUT = 0.1, 0.06
 
 
 class Heart:
-    def __init__(self, pulse: Pulse, *, answering: bool = False, deaf: bool = False) -> None:
+    def __init__(self, pulse: Pulse, *, answering: bool = False, reading_paused: bool = False) -> None:
         self.pulse = pulse
         self.answering = answering
-        self.deaf = deaf
+        self.reading_paused = reading_paused
         self.beats: list[float] = []
         self.died: float | None = None
         self.born = asyncio.get_running_loop().time()
         pulse.add(self)
 
-    def beat(self) -> None:
+    def send_ping(self) -> None:
         self.beats.append(asyncio.get_running_loop().time() - self.born)
         if self.answering:
-            asyncio.get_running_loop().call_soon(self.pulse.answered, self)
+            asyncio.get_running_loop().call_soon(self.pulse.pong_received, self)
 
     def unanswered(self) -> None:
         self.died = asyncio.get_running_loop().time() - self.born
@@ -31,7 +31,7 @@ class Heart:
 
 async def test_silence_ends_in_time_and_answers_do_not():
     pulse = Pulse(INTERVAL, TIMEOUT)
-    silent, living, deaf = Heart(pulse), Heart(pulse, answering=True), Heart(pulse, deaf=True)
+    silent, living, reading_paused = Heart(pulse), Heart(pulse, answering=True), Heart(pulse, reading_paused=True)
     await asyncio.sleep(0.35)
     assert len(silent.beats) == 1
     assert INTERVAL * 0.98 <= silent.beats[0] < INTERVAL + 0.05
@@ -39,16 +39,16 @@ async def test_silence_ends_in_time_and_answers_do_not():
     assert silent.died >= INTERVAL + TIMEOUT * 0.97
     assert len(living.beats) == 3
     assert living.died is None
-    assert deaf.died is None
+    assert reading_paused.died is None
     pulse.discard(living)
-    pulse.discard(deaf)
+    pulse.discard(reading_paused)
 
 
 async def test_a_flood_of_pongs_changes_nothing():
     pulse = Pulse(INTERVAL, TIMEOUT)
     heart = Heart(pulse)
     for _ in range(1000):
-        pulse.answered(heart)
+        pulse.pong_received(heart)
     await asyncio.sleep(INTERVAL + TIMEOUT + 0.04)
     assert len(heart.beats) == 1
     assert heart.died is not None
@@ -59,7 +59,7 @@ async def test_pongs_that_nobody_asked_for_put_nothing_off():
     heart = Heart(pulse)
     for _ in range(4):
         await asyncio.sleep(INTERVAL / 5)
-        pulse.answered(heart)
+        pulse.pong_received(heart)
     await asyncio.sleep(INTERVAL / 2)
     assert [round(beat, 1) for beat in heart.beats] == [INTERVAL]
     pulse.discard(heart)
@@ -68,7 +68,7 @@ async def test_pongs_that_nobody_asked_for_put_nothing_off():
 async def test_what_fails_in_one_session_is_not_the_others(caplog):
     pulse = Pulse(INTERVAL, TIMEOUT)
     broken, whole = Heart(pulse), Heart(pulse, answering=True)
-    broken.beat = lambda: 1 / 0  # type: ignore[assignment]
+    broken.send_ping = lambda: 1 / 0  # type: ignore[assignment]
     await asyncio.sleep(INTERVAL + TIMEOUT + INTERVAL)
     assert len(whole.beats) == 2
     assert broken.died is not None

@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from veche.wire.engineio.polling import NOOP_AFTER
+from veche.wire.engineio.polling import PROBE_POLL_TIMEOUT
 from veche.wire.frames import PING
 
 from ..client import Client, frame, request
@@ -138,7 +138,7 @@ async def test_a_probe_that_fails_leaves_the_session_polling(server, http):
 
 
 async def test_a_probe_that_is_never_finished(server, http):
-    server.app.engine.upgrade_within = 0.1
+    server.app.engine.upgrade_timeout = 0.1
     sid = await opened(http, server)
     async with dial(server, sid) as socket:
         await socket.send("2probe")
@@ -159,7 +159,7 @@ async def test_polls_of_a_probe_that_hangs_are_slow(server, http):
         begin = time.perf_counter()
         for _ in range(3):
             assert (await http.get(url, params={"sid": sid})).text == "6"
-        assert time.perf_counter() - begin > 2 * NOOP_AFTER
+        assert time.perf_counter() - begin > 2 * PROBE_POLL_TIMEOUT
         poll = asyncio.create_task(http.get(url, params={"sid": sid}))
         await http.post(url, params={"sid": sid}, content="4hello")
         assert (await poll).text == "4hello", "and miss nothing"
