@@ -54,7 +54,7 @@ class Handler(Protocol):
     def binary(self, data: bytes) -> None: ...
 
     def paused(self) -> None:
-        """The client reads too slowly. Called during a write: do not write, and do not change a container here."""
+        """The client reads too slowly. Called from inside a `write`, so do not write or subscribe here."""
 
     def resumed(self) -> None:
         """The client has read enough: writing may continue."""

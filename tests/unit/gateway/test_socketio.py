@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire.engineio.talk import Wires
+from wire.engineio.talk import FakeWebSocket
 
 from veche.core.event import LogEvent
 from veche.core.messages import Message
@@ -36,7 +36,7 @@ class World:
         self.hub = Hub(self.pull, self.heads)
         self.engine = EngineConnection(self, "SID", "127.0.0.1")
         self.got: list[str] = []
-        self.wires = Wires(self.got)
+        self.wires = FakeWebSocket(self.got)
         self.moves: list[bool] = []
         self.engine.application = Namespaces(self.engine, {"/": lambda: self})
         self.after: int | None = 0

@@ -73,7 +73,7 @@ class NamespaceHandler(Protocol):
         """The client has read enough: writing may continue."""
 
     def disconnected(self, reason: str) -> None:
-        """The client disconnected, was disconnected or was refused. Called once for each `connect`. Nothing may be written."""
+        """The client left, was disconnected, or was refused. Called once for each `connect`. Do not write afterwards."""
 
 
 class Socket:
