@@ -73,7 +73,7 @@ class NamespaceHandler(Protocol):
         """The client has read enough: writing may continue."""
 
     def disconnected(self, reason: str) -> None:
-        """The client left, was disconnected, or was refused. Called once for each `connect`. Do not write afterwards."""
+        """The client left, was disconnected, or was refused. Called once per `connect`. Do not write afterwards."""
 
 
 class Socket:
