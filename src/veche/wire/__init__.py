@@ -1,1 +1,1 @@
-"""How bytes move: the WebSocket fast lane inside uvicorn, its framing, handshake and heartbeat."""
+"""Transports: a WebSocket protocol class for uvicorn, with its framing, handshake and heartbeat."""

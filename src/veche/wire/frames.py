@@ -1,4 +1,4 @@
-"""RFC 6455 frames without I/O: what arrives, as values, and payloads to frames. `wire.reader` reads."""
+"""RFC 6455 frames without I/O: constants, the values that `wire.reader` returns, and functions that build frames."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ FINAL_TEXT: Final = FINAL | TEXT
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Asks for a pong with the same payload, up to 125 bytes."""
+    """A ping frame. The answer is a pong with the same payload of up to 125 bytes."""
 
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """Answers a ping, or nobody."""
+    """A pong frame. A client may also send one without a ping (section 5.5.3)."""
 
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """The peer's close frame; `code` is None when it carried none."""
+    """The client's close frame. `code` is None if the frame has no payload."""
 
     code: int | None
     reason: str
@@ -45,16 +45,16 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The peer broke the protocol: the connection is to be failed with this code (section 7.1.7)."""
+    """The client broke the protocol. The server must fail the connection with this close code (section 7.1.7)."""
 
     code: int
     reason: str
 
 
-Event = str | bytes | Ping | Pong | Close | Fault
+Incoming = str | bytes | Ping | Pong | Close | Fault
 
 
-# Writing: server frames are never masked (section 5.1).
+# Frames to send. A server never masks frames (section 5.1).
 
 _SHORT_TEXT: Final = tuple(bytes((FINAL_TEXT, size)) for size in range(126))
 _medium: Final[Callable[[int, int, int], bytes]] = Struct("!BBH").pack
@@ -62,7 +62,7 @@ _long: Final[Callable[[int, int, int], bytes]] = Struct("!BBQ").pack
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A whole text message; the payload is UTF-8."""
+    """Build one unfragmented text message. `payload` must be UTF-8."""
     size = len(payload)
     if size < 126:
         return _SHORT_TEXT[size] + payload
@@ -72,7 +72,7 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def binary_frame(payload: bytes) -> bytes:
-    """A whole binary message."""
+    """Build one unfragmented binary message."""
     size = len(payload)
     first = FINAL | BINARY
     if size < 126:
@@ -83,26 +83,26 @@ def binary_frame(payload: bytes) -> bytes:
 
 
 def ping_frame(payload: bytes = b"") -> bytes:
-    """A ping; raises ValueError above 125 bytes."""
+    """Build a ping frame. Raises ValueError if the payload is over 125 bytes."""
     return _control_frame(PING, payload)
 
 
 def pong_frame(payload: bytes = b"") -> bytes:
-    """A pong; raises ValueError above 125 bytes."""
+    """Build a pong frame. Raises ValueError if the payload is over 125 bytes."""
     return _control_frame(PONG, payload)
 
 
 def close_frame(code: int | None = None, reason: str = "") -> bytes:
-    """A close frame; a reason too long for a control frame is cut at a character."""
+    """Build a close frame. A reason over 123 bytes is cut at a character boundary."""
     if code is None:
         return _control_frame(CLOSE, b"")
-    words = reason.encode()
-    if len(words) > MAX_CONTROL - 2:
-        words = words[: MAX_CONTROL - 2].decode(errors="ignore").encode()
-    return _control_frame(CLOSE, code.to_bytes(2, "big") + words)
+    text = reason.encode()
+    if len(text) > MAX_CONTROL - 2:
+        text = text[: MAX_CONTROL - 2].decode(errors="ignore").encode()
+    return _control_frame(CLOSE, code.to_bytes(2, "big") + text)
 
 
 def _control_frame(opcode: int, payload: bytes) -> bytes:
     if len(payload) > MAX_CONTROL:
-        raise ValueError(f"A control frame holds {MAX_CONTROL} bytes at most, not {len(payload)} (section 5.5).")
+        raise ValueError(f"A control frame holds at most {MAX_CONTROL} bytes, not {len(payload)} (section 5.5).")
     return bytes((FINAL | opcode, len(payload))) + payload

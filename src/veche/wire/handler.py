@@ -1,4 +1,4 @@
-"""Between the wire and a dialect: what a handler is told, what it may do to its socket, and how it is let in."""
+"""The interface between a transport and a dialect: sockets, handlers, and how an upgrade is accepted."""
 
 from __future__ import annotations
 
@@ -12,70 +12,69 @@ from veche.wire.heartbeat import Heartbeats
 from veche.wire.proxy import Trusted
 
 WIRE: Final = "veche.wire"
-"""The key under which the lifespan state holds a `Wire`."""
+"""The key of the `Wire` in the lifespan state."""
 
 
 class Socket(Protocol):
     """One open WebSocket, as a handler sees it."""
 
     write: Callable[[bytes], None]
-    """Takes framed bytes; meant to be kept by whoever writes often. Nothing may be written once it is closed."""
+    """Writes frames. A caller that writes often may keep a reference to it, but must not write after the close."""
     upgrade: Upgrade | None
-    """What was asked for; None once `opened` has returned."""
+    """The upgrade request. None after `Handler.opened` returns."""
 
     def send(self, payload: bytes) -> None:
-        """Send a text message, given as UTF-8."""
+        """Send a text message. `payload` must be UTF-8."""
 
     def close(self, code: int | None = None, reason: str = "") -> None:
-        """Send a close frame and see the closing handshake through; harmless twice."""
+        """Start the closing handshake. A second call does nothing."""
 
     def abort(self) -> None:
-        """Drop the connection and all that is still to be written."""
+        """Drop the connection, with all data that is not yet sent."""
 
     def pause_reading(self) -> None:
-        """Let the peer wait."""
+        """Stop reading from the client."""
 
-    def resume_reading(self) -> None:
-        """Listen to the peer again."""
+    def resume_reading(self) -> None: ...
 
 
 class Handler(Protocol):
-    """What a dialect does with one connection: plain callbacks on the loop, of which none may block.
+    """Receives what happens on one connection. The callbacks run on the event loop and must not block.
 
-    One that raises is logged, and its connection closed with 1011.
+    If a callback raises, the exception is logged and the connection is closed with 1011.
     """
 
     heartbeat: bytes | None
-    """Framed bytes written at every heartbeat; None: never. `frames.ping_frame()` is one."""
+    """The frames to send at every heartbeat, such as `frames.ping_frame()`. None: send nothing."""
 
     def opened(self, socket: Socket) -> None:
-        """The 101 has been written. `socket.upgrade` is there until this returns."""
+        """The 101 response was written. `socket.upgrade` is available until this returns."""
 
     def text(self, text: str) -> None: ...
     def binary(self, data: bytes) -> None: ...
 
     def paused(self) -> None:
-        """The peer reads slower than we write. Called in the middle of a write: only take note, change no container."""
+        """The client reads too slowly. Called from inside a `write`, so do not write or subscribe here."""
 
     def resumed(self) -> None:
-        """The peer has caught up."""
+        """The client has read enough: writing may continue."""
 
     def draining(self) -> None:
-        """The server stops: say goodbye and close."""
+        """The server is shutting down: close the connection."""
 
     def closed(self) -> None:
-        """The connection is over: once for each that was opened, and nothing may be written after it."""
+        """The connection has ended. Called once for each `opened`. Nothing may be written afterwards."""
 
     def unanswered(self) -> None:
-        """The heartbeat was not answered: say so and close."""
+        """The client did not answer the heartbeat in time: close the connection."""
 
     def stalled(self) -> None:
-        """Writing has been paused for too long: close."""
+        """Writing has been paused for too long: close the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer 101: who gets the messages, under which of the offered subprotocols, of how many bytes at most."""
+    """An accepted upgrade: the handler, the chosen subprotocol, and the largest message in bytes."""
 
     handler: Handler
     subprotocol: str | None = None
@@ -83,28 +82,32 @@ class Accepted:
 
 
 Accept = Callable[[Upgrade], Awaitable[Accepted]]
-"""Raises UpgradeRefused to answer something else than 101."""
+"""Decides about an upgrade. Raises UpgradeRefused to refuse it."""
 Routes = Callable[[Upgrade], Accept]
-"""Raises UpgradeRefused for an unknown path; a new one each time: a shared one would gather tracebacks for ever."""
+"""Finds the `Accept` for an upgrade's path. Raises UpgradeRefused if the path is unknown.
+
+Raise a new exception each time: a shared one collects tracebacks without limit.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What all connections of a server share; times in seconds, sizes in bytes."""
+    """The settings that all connections of a server share. Times are in seconds, sizes in bytes."""
 
     routes: Routes
     heartbeats: Heartbeats
     trusted: Trusted = field(default_factory=Trusted)
     origins: frozenset[str] | None = None
-    """Pages that may connect; None: all."""
-    request_within: float = 30.0
-    """How long a request may take to arrive, its body too, and how long a new connection may keep silent."""
+    """The origins whose pages may connect. None: all."""
+    request_timeout: float = 30.0
+    """Time to receive a whole request with its body, also the first one of a new connection."""
     max_head: int = 65_536
-    """How much of a request may be no body."""
-    accept_within: float = 10.0
-    linger: float = 1.0
-    """How long the peer may take to answer our close."""
+    """Size of a request without its body."""
+    accept_timeout: float = 10.0
+    """Time to decide about an upgrade."""
+    close_timeout: float = 1.0
+    """Time for the client to answer our close frame."""
     send_buffer: int = 65_536
-    """SO_SNDBUF: what the kernel holds for a peer that does not read."""
+    """SO_SNDBUF: what the kernel buffers for a client that does not read."""
     high_water: int = 262_144
-    """What we hold for it before the handler is told `paused`."""
+    """What the server buffers for such a client before it calls `Handler.paused`."""

@@ -1,4 +1,4 @@
-"""The opening handshake of RFC 6455, section 4.2: a request head in, an Upgrade or a refusal out."""
+"""The opening handshake without I/O: parse a request head, build the response (RFC 6455, section 4.2)."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _MAX_QUERY_FIELDS = 64
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """A client's wish to open a WebSocket."""
+    """A valid request to open a WebSocket."""
 
     path: str
     """Percent-decoded."""
     query: dict[str, str] = field(repr=False)
-    """The first value of each name. May hold credentials: never logged."""
+    """The first value of each name. It may hold credentials, so never log it."""
     headers: dict[str, str] = field(repr=False)
-    """Names in lower case, repeated ones joined by ", "."""
+    """Names are in lower case. The values of a repeated header are joined by ", "."""
     client: str
-    """The client's address behind trusted proxies; empty on a Unix socket."""
+    """The client's address, as trusted proxies report it. Empty on a Unix socket."""
     subprotocols: tuple[str, ...] = field(default=(), repr=False)
-    """As offered, in the client's order of preference."""
+    """The offered subprotocols, in the client's order of preference."""
 
 
 class UpgradeRefused(Exception):
-    """The upgrade is answered by a plain HTTP response."""
+    """Raised to refuse an upgrade with this HTTP response."""
 
     def __init__(self, status: int, body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(status)
@@ -43,7 +43,7 @@ class UpgradeRefused(Exception):
 
 
 def read_upgrade(head: bytes, peer: str, trusted: Trusted) -> Upgrade:
-    """Parse and check a request head; raises UpgradeRefused when it does not ask for a WebSocket properly."""
+    """Parse a request head. Raises UpgradeRefused if it is not a valid upgrade."""
     request, *lines = head.decode("latin-1").split("\r\n")
     method, _, rest = request.partition(" ")
     target, _, _ = rest.rpartition(" ")
@@ -59,8 +59,8 @@ def read_upgrade(head: bytes, peer: str, trusted: Trusted) -> Upgrade:
     )
 
 
-def accept_answer(upgrade: Upgrade, subprotocol: str | None = None) -> bytes:
-    """The 101 (section 4.2.2). A subprotocol that was not offered is a bug of ours: ValueError."""
+def accept_response(upgrade: Upgrade, subprotocol: str | None = None) -> bytes:
+    """Build the 101 response (section 4.2.2). Raises ValueError if the client did not offer `subprotocol`."""
     if subprotocol is not None and subprotocol not in upgrade.subprotocols:
         raise ValueError(f"The subprotocol {subprotocol!r} was not offered.")
     digest = hashlib.sha1(upgrade.headers["sec-websocket-key"].encode() + _GUID, usedforsecurity=False).digest()
@@ -71,20 +71,23 @@ def accept_answer(upgrade: Upgrade, subprotocol: str | None = None) -> bytes:
     ]
     if subprotocol is not None:
         headers.append(("Sec-WebSocket-Protocol", subprotocol))
-    return _answer(101, headers)
+    return _response(101, headers)
 
 
-def refuse_answer(refused: UpgradeRefused) -> bytes:
-    """The whole response; a body without Content-Type is JSON."""
+def refusal_response(refused: UpgradeRefused) -> bytes:
+    """Build the response that refuses an upgrade. A body without a Content-Type header is sent as JSON."""
     headers = list(refused.headers)
     if refused.body and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
     headers += [("Content-Length", str(len(refused.body))), ("Connection", "close")]
-    return _answer(refused.status, headers) + refused.body
+    return _response(refused.status, headers) + refused.body
 
 
 def check_origin(upgrade: Upgrade, origins: frozenset[str] | None) -> None:
-    """Cross-site pages may not use a visitor's cookies (section 10.2); programs send no Origin. None: any origin."""
+    """Raise UpgradeRefused if a page of another origin asks; `origins` None allows all (section 10.2).
+
+    A foreign page could use the visitor's cookies. Programs other than browsers send no Origin header and are allowed.
+    """
     origin = upgrade.headers.get("origin")
     if origins is not None and origin is not None and (origin == "null" or origin not in origins):
         raise UpgradeRefused(403)
@@ -129,7 +132,7 @@ def _tokens(listed: str) -> list[str]:
     return [token.strip() for token in listed.split(",") if token.strip()]
 
 
-def _answer(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
+def _response(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:

@@ -1,4 +1,4 @@
-"""One timer that pings every connection, and finds those that no longer answer or no longer read."""
+"""Heartbeats of all WebSocket connections on one timer: find clients that do not answer or do not read."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Final, Protocol
 
 SLOTS: Final = 25
 SLICE: Final = 200
+"""Connections that are handled before the loop runs other callbacks."""
 
 
-class Beating(Protocol):
-    """What the wheel needs of a connection."""
+class Pingable(Protocol):
+    """A connection, as `Heartbeats` needs it."""
 
-    heard: bool
-    """Set by the connection whenever anything arrives, cleared here with each ping."""
-    deaf: bool
-    """The connection does not read just now, so silence proves nothing."""
+    received_since_ping: bool
+    """The connection sets it when data arrives. `Heartbeats` clears it with each ping."""
+    reading_paused: bool
+    """The connection does not read at the moment, so a missing pong means nothing."""
     slot: int
-    """Where the wheel keeps it; written here only."""
+    """The slot of the connection. Only `Heartbeats` writes it."""
 
     @property
     def closing(self) -> bool: ...
-    def beat(self) -> bool: ...  # write the heartbeat; False: this one is never pinged
+    def send_heartbeat(self) -> bool: ...  # False: this connection has no heartbeat
     def unanswered(self) -> None: ...
     def stalled(self) -> None: ...
 
@@ -30,83 +31,83 @@ class Beating(Protocol):
 class Heartbeats:
     """A timing wheel: connections are spread over 25 slots, and each tick pings one slot.
 
-    `interval`, `timeout` and `stall` are in seconds. A connection hears a ping every `interval`; when nothing came from
-    it in the `timeout` after one, it is told `unanswered()`. One that writing has been paused for longer than `stall`
-    is told `stalled()`, at every tick until it is gone.
+    All times are in seconds. Each connection gets a ping every `interval`. If no data arrives within `timeout` after a
+    ping, `unanswered()` is called on it. If writing to it is paused for longer than `stall`, `stalled()` is called on
+    it at every tick until it closes. Raises ValueError if `timeout` is not below `interval`.
     """
 
     def __init__(self, interval: float = 25.0, timeout: float = 10.0, stall: float = 30.0) -> None:
         self.interval, self.timeout = interval, timeout
         self._tick = interval / SLOTS
-        self._wait = max(1, math.ceil(timeout / self._tick))
-        if self._wait >= SLOTS:
+        self._timeout_slots = max(1, math.ceil(timeout / self._tick))
+        if self._timeout_slots >= SLOTS:
             raise ValueError("A heartbeat must be answered before the next one is due: timeout must be below interval.")
         self._stall = stall
-        self._slots: list[set[Beating]] = [set() for _ in range(SLOTS)]
-        self._now = 0
-        self._next = 0
-        self._paused: dict[Beating, float] = {}
+        self._slots: list[set[Pingable]] = [set() for _ in range(SLOTS)]
+        self._current_slot = 0
+        self._next_slot = 0
+        self._paused: dict[Pingable, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def connections(self) -> int:
-        """How many there are."""
+        """The number of connections."""
         return sum(map(len, self._slots))
 
     def start(self) -> None:
-        """Begin to tick on the running loop; harmless twice."""
+        """Start the timer on the running loop. A second call does nothing."""
         if self._timer is None:
             self._loop = asyncio.get_running_loop()
-            self._timer = self._loop.call_later(self._tick, self._turn, self._loop)
+            self._timer = self._loop.call_later(self._tick, self._on_tick, self._loop)
 
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def add(self, socket: Beating) -> None:
-        socket.slot = self._next
-        self._slots[self._next].add(socket)
-        self._next = (self._next + 1) % SLOTS
+    def add(self, socket: Pingable) -> None:
+        socket.slot = self._next_slot
+        self._slots[self._next_slot].add(socket)
+        self._next_slot = (self._next_slot + 1) % SLOTS
 
-    def discard(self, socket: Beating) -> None:
+    def discard(self, socket: Pingable) -> None:
         self._slots[socket.slot].discard(socket)
         self._paused.pop(socket, None)
 
-    def paused(self, socket: Beating, since: float) -> None:
-        """Writing to it is paused since this loop time. Only notes it: this is called in the middle of writes."""
+    def paused(self, socket: Pingable, since: float) -> None:
+        """Note that writing is paused since this loop time. Called during a write, so it must not write."""
         self._paused[socket] = since
 
-    def resumed(self, socket: Beating) -> None:
+    def resumed(self, socket: Pingable) -> None:
         self._paused.pop(socket, None)
 
-    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Counted from now, not from when it was due: after a halt, ticks in a bunch would leave no time to answer.
-        self._timer = loop.call_later(self._tick, self._turn, loop)
-        self._now = (self._now + 1) % SLOTS
-        self._judge(loop, list(self._slots[self._now - self._wait]), 0)
-        self._ping(loop, list(self._slots[self._now]), 0)
+    def _on_tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Schedule from now, not from the due time: after a suspension, a burst of ticks would leave no time to answer.
+        self._timer = loop.call_later(self._tick, self._on_tick, loop)
+        self._current_slot = (self._current_slot + 1) % SLOTS
+        self._check(loop, list(self._slots[self._current_slot - self._timeout_slots]), 0)
+        self._ping(loop, list(self._slots[self._current_slot]), 0)
         self._find_stalled(loop.time() - self._stall)
 
-    def _ping(self, loop: asyncio.AbstractEventLoop, sockets: list[Beating], start: int) -> None:
+    def _ping(self, loop: asyncio.AbstractEventLoop, sockets: list[Pingable], start: int) -> None:
         for socket in sockets[start : start + SLICE]:
-            # More for one that does not read would only grow its buffer, and how long it stalls is measured apart.
-            if not socket.closing and socket not in self._paused and socket.beat():
-                socket.heard = False
+            # Do not ping a client that does not read: that only fills its buffer, and `_find_stalled` handles it.
+            if not socket.closing and socket not in self._paused and socket.send_heartbeat():
+                socket.received_since_ping = False
         if start + SLICE < len(sockets):
             loop.call_soon(self._ping, loop, sockets, start + SLICE)
 
-    def _judge(self, loop: asyncio.AbstractEventLoop, sockets: list[Beating], start: int) -> None:
+    def _check(self, loop: asyncio.AbstractEventLoop, sockets: list[Pingable], start: int) -> None:
         for socket in sockets[start : start + SLICE]:
-            if not (socket.heard or socket.closing or socket.deaf or socket in self._paused):
+            if not (socket.received_since_ping or socket.closing or socket.reading_paused or socket in self._paused):
                 socket.unanswered()
         if start + SLICE < len(sockets):
-            loop.call_soon(self._judge, loop, sockets, start + SLICE)
+            loop.call_soon(self._check, loop, sockets, start + SLICE)
 
     def _find_stalled(self, before: float) -> None:
         for socket, since in list(self._paused.items()):
             if since > before:
-                break  # in the order of their pausing: the rest are younger
+                break  # the dict is in order of `since`: the rest are newer
             if not socket.closing:
                 socket.stalled()

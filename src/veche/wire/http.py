@@ -1,6 +1,6 @@
-"""uvicorn's HTTP with what it leaves open: how large a request's head may be, and how long a request may take to come.
+"""uvicorn's HTTP protocol class with two more limits: the size of a request's head, and the time to receive a request.
 
-Gets and gives what `HttpToolsProtocol` does; the bounds are those of the `Wire` in the lifespan state.
+The limits are `max_head` and `request_timeout` of the `Wire` in the lifespan state.
 """
 
 from __future__ import annotations
@@ -16,51 +16,51 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One connection. All that comes of a request but its body is counted: head, edges of chunks, trailers."""
+    """One HTTP connection. Everything in a request except its body counts as head: also chunk headers and trailers."""
 
-    _size = 0
+    _head_size = 0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wire: Wire = self.app_state[WIRE]
         tcp.tune(transport, self._wire.send_buffer)
-        self._await_request()
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        self._size += len(data)
+        self._head_size += len(data)
         super().data_received(data)
-        if self._size > self._wire.max_head:
+        if self._head_size > self._wire.max_head:
             self._refuse()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._await_request()
+        self._start_timer()
 
     def on_body(self, body: bytes) -> None:
-        self._size -= len(body)
+        self._head_size -= len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._size = 0
-        self._await_nothing()
+        self._head_size = 0
+        self._stop_timer()
 
     def handle_websocket_upgrade(self) -> None:
-        self._size = 0
-        self._await_nothing()
+        self._head_size = 0
+        self._stop_timer()
         super().handle_websocket_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._await_nothing()
+        self._stop_timer()
         super().connection_lost(exc)
 
-    def _await_request(self) -> None:
-        """From the connection on, or the first byte of a later request; between two, uvicorn's keep-alive counts."""
+    def _start_timer(self) -> None:
+        """Called for a new connection and for each later request. uvicorn limits the idle time between requests."""
         if self._timer is None:
-            self._timer = self.loop.call_later(self._wire.request_within, self.transport.abort)
+            self._timer = self.loop.call_later(self._wire.request_timeout, self.transport.abort)
 
-    def _await_nothing(self) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -70,4 +70,4 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.write(_TOO_LARGE)
             self.transport.close()
         else:
-            self.transport.abort()  # an answer may be under way already
+            self.transport.abort()  # a part of the response may have been sent already

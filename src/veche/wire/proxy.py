@@ -1,4 +1,4 @@
-"""Who is at the other end when proxies stand between: X-Forwarded-For, read from trusted peers only."""
+"""The client's address behind reverse proxies, from the X-Forwarded-For header of trusted peers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ UNIX: Final = "unix"
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """The proxies whose word counts.
+    """The proxies whose X-Forwarded-For header is trusted.
 
-    Parsed from "10.0.0.0/8, 192.0.2.7, unix": addresses, networks, "unix" for the peers of a Unix socket, "*" for
-    everybody.
+    `parse` takes a comma-separated list such as "10.0.0.0/8, 192.0.2.7, unix": addresses, networks, "unix" for peers
+    on a Unix socket, "*" for all peers.
     """
 
     networks: tuple[_Network, ...] = ()
@@ -35,7 +35,7 @@ class Trusted:
         )
 
     def __contains__(self, host: str) -> bool:
-        """Is this a trusted peer? The peer of a Unix socket has the empty host."""
+        """Tell whether a peer is trusted. A peer on a Unix socket has the host ""."""
         if self.everybody:
             return True
         if not host:
@@ -45,25 +45,26 @@ class Trusted:
 
 
 def client_address(peer: str, forwarded_for: str | None, trusted: Trusted) -> str:
-    """The client's address: from the right, the first hop that is not a trusted proxy.
+    """Return the client's address: the rightmost hop that is not a trusted proxy.
 
-    A client can write whatever it likes on the left of X-Forwarded-For; only what trusted proxies appended is believed.
+    A client can send any X-Forwarded-For header itself, and each proxy appends to it. So only the entries on the right,
+    which trusted proxies added, are reliable.
     """
     if not forwarded_for or peer not in trusted:
         return peer
-    believed = peer
+    client = peer
     for hop in reversed(forwarded_for.split(",")):
-        host = _host(hop.strip())
+        host = _hop_address(hop.strip())
         if host is None:
-            return believed
-        believed = host
+            return client
+        client = host
         if host not in trusted:
             return host
-    return believed
+    return client
 
 
-def _host(hop: str) -> str | None:
-    """The address of a hop, which some proxies write with a port; None when it is not an address."""
+def _hop_address(hop: str) -> str | None:
+    """Parse one hop, with or without a port. Returns None if it is not an address."""
     if hop.startswith("["):
         hop = hop[1:].partition("]")[0]
     elif hop.count(":") == 1:
@@ -73,7 +74,7 @@ def _host(hop: str) -> str | None:
 
 
 def _address(host: str) -> _Address | None:
-    """An IPv4 address that came through a socket of both families is taken as what it is."""
+    """Parse an address. A dual-stack socket reports IPv4 peers as IPv4-mapped IPv6: return those as IPv4."""
     try:
         address = ip_address(host)
     except ValueError:

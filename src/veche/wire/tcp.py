@@ -1,4 +1,4 @@
-"""What is asked of the kernel for a connection that stays open."""
+"""Socket options of long-lived connections."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import asyncio
 import socket
 from typing import Final
 
-DEAD_AFTER_MS: Final = 60_000
-PROBE_AFTER: Final = 30  # seconds of silence
-PROBE_EVERY: Final = 10
+USER_TIMEOUT_MS: Final = 60_000
+KEEPALIVE_IDLE: Final = 30  # seconds of silence
+KEEPALIVE_INTERVAL: Final = 10  # seconds
 
 
 def tune(transport: asyncio.BaseTransport, send_buffer: int) -> None:
-    """Bound what the kernel holds for a peer that does not read, and drop one that has vanished after a minute."""
-    peer: socket.socket | None = transport.get_extra_info("socket")
-    if peer is None:
+    """Limit the kernel's send buffer to `send_buffer` bytes, and drop a peer that is unreachable for a minute."""
+    sock: socket.socket | None = transport.get_extra_info("socket")
+    if sock is None:
         return
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-    if peer.family in (socket.AF_INET, socket.AF_INET6):
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_AFTER)
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_EVERY)
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_MS)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
 
 
 def peer_host(transport: asyncio.BaseTransport) -> str:
-    """The peer's address, or "" on a Unix socket."""
+    """Return the peer's IP address, or "" on a Unix socket."""
     name = transport.get_extra_info("peername")
     return str(name[0]) if isinstance(name, tuple) and name else ""

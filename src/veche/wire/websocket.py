@@ -1,7 +1,8 @@
-"""One WebSocket's life inside uvicorn: upgrade, messages in, bytes out, close; callbacks only, no task per connection.
+"""The WebSocket protocol class for uvicorn: upgrade, messages, closing handshake. An open connection has no task.
 
-Gets a transport and bytes from uvicorn (`Config(ws=WebSocket)`), and a `Wire` from the lifespan state ("veche.wire").
-Gives decoded messages to the `Handler` that the wire's routes chose, and framed bytes to the transport.
+uvicorn creates one instance per upgrade request (`Config(ws=WebSocket)`) and passes it the transport and the received
+bytes. The lifespan state holds the `Wire`, under the key "veche.wire". Its routes choose the `Handler`, which receives
+the decoded messages.
 """
 
 from __future__ import annotations
@@ -12,36 +13,39 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from veche.wire import tcp
-from veche.wire.frames import Close, Event, Fault, Ping, close_frame, pong_frame, text_frame
+from veche.wire.frames import Close, Fault, Incoming, Ping, close_frame, pong_frame, text_frame
 from veche.wire.handler import WIRE, Accept, Accepted, Handler, Wire
-from veche.wire.handshake import Upgrade, UpgradeRefused, accept_answer, check_origin, read_upgrade, refuse_answer
+from veche.wire.handshake import Upgrade, UpgradeRefused, accept_response, check_origin, read_upgrade, refusal_response
 from veche.wire.reader import FrameReader
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-_FLUSH: Final = 5.0
+_FLUSH_TIMEOUT: Final = 5.0  # seconds to write what is buffered, after the closing handshake
 
 _logger = logging.getLogger("veche.wire")
 
 
 class WebSocket(asyncio.Protocol):
-    """One connection. `write` takes framed bytes and is meant to be kept by whoever writes often."""
+    """One WebSocket connection; it implements `wire.handler.Socket`.
+
+    `write` takes frames. A caller that writes often may keep a reference to it.
+    """
 
     __slots__ = (
+        "_accept_task",
+        "_connections",
         "_handler",
         "_loop",
         "_opened",
-        "_peers",
         "_reader",
-        "_task",
         "_timer",
         "_transport",
         "_wire",
         "closing",
-        "deaf",
-        "heard",
+        "reading_paused",
+        "received_since_ping",
         "slot",
         "upgrade",
         "write",
@@ -49,31 +53,32 @@ class WebSocket(asyncio.Protocol):
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
         self._wire: Wire = app_state[WIRE]
-        self._peers = cast("set[object]", server_state.connections)
+        self._connections = cast("set[object]", server_state.connections)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._handler: Handler
         self._opened = False
         self._reader: FrameReader | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._accept_task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.upgrade: Upgrade | None = None
-        self.write: Callable[[bytes], None] = _nowhere
+        self.write: Callable[[bytes], None] = _discard
         self.closing = False
-        self.heard = True
-        self.deaf = False
+        self.received_since_ping = True
+        self.reading_paused = False
         self.slot = 0
 
-    # For handlers.
+    # Called by handlers.
 
     def send(self, payload: bytes) -> None:
-        """Send a text message, given as UTF-8."""
+        """Send a text message. `payload` must be UTF-8."""
         self.write(text_frame(payload))
 
     def close(self, code: int | None = None, reason: str = "") -> None:
-        """Send a close frame (without a code: an empty one) and see the closing handshake through; harmless twice.
+        """Start the closing handshake: send a close frame, which is empty without a code. A second call does nothing.
 
-        No message is delivered after it. `closed()` follows when the peer has answered, gone, or not done so in time.
+        The handler receives no further message. Its `closed()` is called when the connection ends: when the client
+        answers, disconnects, or exceeds `Wire.close_timeout`.
         """
         if self.closing:
             return
@@ -82,39 +87,39 @@ class WebSocket(asyncio.Protocol):
         self._transport.resume_reading()
 
     def abort(self) -> None:
-        """Drop the connection and all that is still to be written."""
+        """Drop the connection, with all data that is not yet sent."""
         self._transport.abort()
 
     def pause_reading(self) -> None:
-        """Let the peer wait. What was already received is still delivered."""
+        """Stop reading from the socket. Messages already received are still delivered."""
         if not self.closing:
-            self.deaf = True
+            self.reading_paused = True
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         if not self.closing:
-            self.deaf = False
-            self.heard = True
+            self.reading_paused = False
+            self.received_since_ping = True
             self._transport.resume_reading()
 
-    # For uvicorn.
+    # Called by uvicorn.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._peers.add(self)
+        self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        self.heard = True
+        self.received_since_ping = True
         if self._reader is None:
-            self._head_received(data)
+            self._request_received(data)
             return
         try:
-            for event in self._reader.feed(data):
-                if type(event) is str:
+            for incoming in self._reader.feed(data):
+                if type(incoming) is str:
                     if not self.closing:
-                        self._handler.text(event)
+                        self._handler.text(incoming)
                 else:
-                    self._received(event)
+                    self._handle(incoming)
         except Exception:
             _logger.exception("A WebSocket handler failed")
             self.close(1011, "internal error")
@@ -122,37 +127,37 @@ class WebSocket(asyncio.Protocol):
     def pause_writing(self) -> None:
         if self._opened and not self.closing:
             self._wire.heartbeats.paused(self, self._loop.time())
-            self._tell(self._handler.paused)
+            self._call_handler(self._handler.paused)
 
     def resume_writing(self) -> None:
         if self._opened and not self.closing:
             self._wire.heartbeats.resumed(self)
-            self._tell(self._handler.resumed)
+            self._call_handler(self._handler.resumed)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._peers.discard(self)
+        self._connections.discard(self)
         if not self.closing:
             self._begin_closing()
         if self._timer is not None:
             self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-        self._part()
+        if self._accept_task is not None:
+            self._accept_task.cancel()
+        self._detach_handler()
 
     def shutdown(self) -> None:
-        """Called when uvicorn stops, which waits until all connections are gone."""
+        """Called by uvicorn when it stops. uvicorn then waits until all connections are closed."""
         if self.closing:
             return
         if self._opened:
-            self._tell(self._handler.draining)
+            self._call_handler(self._handler.draining)
             return
-        if self._task is not None:
-            self._task.cancel()
+        if self._accept_task is not None:
+            self._accept_task.cancel()
         self._refuse(UpgradeRefused(503))
 
-    # For the heartbeat.
+    # Called by the heartbeat.
 
-    def beat(self) -> bool:
+    def send_heartbeat(self) -> bool:
         frames = self._handler.heartbeat
         if frames is None:
             return False
@@ -160,14 +165,14 @@ class WebSocket(asyncio.Protocol):
         return True
 
     def unanswered(self) -> None:
-        self._tell(self._handler.unanswered)
+        self._call_handler(self._handler.unanswered)
 
     def stalled(self) -> None:
-        self._tell(self._handler.stalled)
+        self._call_handler(self._handler.stalled)
 
     # The upgrade.
 
-    def _head_received(self, head: bytes) -> None:
+    def _request_received(self, head: bytes) -> None:
         wire = self._wire
         try:
             upgrade = read_upgrade(head, tcp.peer_host(self._transport), wire.trusted)
@@ -176,19 +181,19 @@ class WebSocket(asyncio.Protocol):
         except UpgradeRefused as refused:
             self._refuse(refused)
         except Exception:
-            _logger.exception("A WebSocket upgrade could not be read")
+            _logger.exception("Reading a WebSocket upgrade failed")
             self._refuse(UpgradeRefused(500))
         else:
-            # What the client sends before it is decided waits in the kernel, bounded and free of charge.
+            # Until the upgrade is accepted, the kernel buffers what the client sends, and limits it.
             self._transport.pause_reading()
             self.upgrade = upgrade
-            self._task = self._loop.create_task(self._decide(accept, upgrade))
+            self._accept_task = self._loop.create_task(self._run_accept(accept, upgrade))
 
-    async def _decide(self, accept: Accept, upgrade: Upgrade) -> None:
+    async def _run_accept(self, accept: Accept, upgrade: Upgrade) -> None:
         try:
-            async with asyncio.timeout(self._wire.accept_within):
+            async with asyncio.timeout(self._wire.accept_timeout):
                 accepted = await accept(upgrade)
-            self._open(accepted, accept_answer(upgrade, accepted.subprotocol))
+            self._open(accepted, accept_response(upgrade, accepted.subprotocol))
         except UpgradeRefused as refused:
             self._refuse(refused)
         except TimeoutError:
@@ -197,11 +202,11 @@ class WebSocket(asyncio.Protocol):
             _logger.exception("A WebSocket upgrade of %r failed", upgrade.path)
             self._refuse(UpgradeRefused(500))
         finally:
-            self._task = None
+            self._accept_task = None
             if not self._opened:
-                self._refuse(UpgradeRefused(503))  # something cancelled it
+                self._refuse(UpgradeRefused(503))  # the task was cancelled
 
-    def _open(self, accepted: Accepted, answer: bytes) -> None:
+    def _open(self, accepted: Accepted, response: bytes) -> None:
         if self.closing:
             return
         tcp.tune(self._transport, self._wire.send_buffer)
@@ -210,10 +215,10 @@ class WebSocket(asyncio.Protocol):
         self._handler = accepted.handler
         self._opened = True
         self.write = self._transport.write
-        self.write(answer)
+        self.write(response)
         self._wire.heartbeats.add(self)
         self._transport.resume_reading()
-        self._tell(lambda: accepted.handler.opened(self))
+        self._call_handler(lambda: accepted.handler.opened(self))
         self.upgrade = None
 
     def _refuse(self, refused: UpgradeRefused) -> None:
@@ -221,70 +226,71 @@ class WebSocket(asyncio.Protocol):
             return
         self.closing = True
         self.upgrade = None
-        self._transport.write(refuse_answer(refused))
+        self._transport.write(refusal_response(refused))
         self._transport.close()
 
-    # Events that are not text.
+    # Control frames, binary messages and protocol errors.
 
-    def _received(self, event: Event) -> None:
-        if isinstance(event, Close):
-            self._peer_closed(event)
-        elif isinstance(event, Fault):
-            self._fail(event)
+    def _handle(self, incoming: Incoming) -> None:
+        if isinstance(incoming, Close):
+            self._close_received(incoming)
+        elif isinstance(incoming, Fault):
+            self._fail(incoming)
         elif self.closing:
             return
-        elif isinstance(event, bytes):
-            self._handler.binary(event)
-        elif isinstance(event, Ping):
-            self.write(pong_frame(event.payload))
+        elif isinstance(incoming, bytes):
+            self._handler.binary(incoming)
+        elif isinstance(incoming, Ping):
+            self.write(pong_frame(incoming.payload))
 
-    def _peer_closed(self, close: Close) -> None:
-        """Echo the code, unless it answers our own close (section 5.5.1)."""
+    def _close_received(self, close: Close) -> None:
+        """Echo the close code, unless the client answers our close frame (section 5.5.1)."""
         if not self.closing:
             write = self._begin_closing()
-            self._part()
+            self._detach_handler()
             write(close_frame(close.code))
-        self._hang_up()
+        self._close_transport()
 
     def _fail(self, fault: Fault) -> None:
-        """Section 7.1.7. Closing with input unread makes the kernel send a reset, which overtakes the close frame.
+        """Fail the connection (section 7.1.7).
 
-        So only our half is closed now, the rest when the peer has closed its own, or the linger is over.
+        Closing a socket with unread input makes the kernel send a reset, and the client may lose the close frame. So
+        close only our half now, and the rest when the client closes its half or `Wire.close_timeout` is over.
         """
         if not self.closing:
             write = self._begin_closing()
-            self._part()
+            self._detach_handler()
             write(close_frame(fault.code, fault.reason))
             self._transport.resume_reading()
-        self._part()
+        self._detach_handler()
         if self._transport.can_write_eof():
             self._transport.write_eof()
 
-    # The end.
+    # Closing.
 
     def _begin_closing(self) -> Callable[[bytes], None]:
-        """From here on nothing is delivered and `write` leads nowhere. Returns the true one, for the last frame."""
+        """Stop delivering messages and discard later writes. Returns the transport's `write`, for the close frame."""
         self.closing = True
         self._wire.heartbeats.discard(self)
-        self._timer = self._loop.call_later(self._wire.linger, self._hang_up)
-        self.write = _nowhere
+        self._timer = self._loop.call_later(self._wire.close_timeout, self._close_transport)
+        self.write = _discard
         return self._transport.write
 
-    def _hang_up(self) -> None:
-        """Close when all is written; a peer that does not even read gets a few seconds."""
+    def _close_transport(self) -> None:
+        """Close the transport once all is written, or abort it after `_FLUSH_TIMEOUT`."""
         if self._timer is not None:
             self._timer.cancel()
         self._transport.close()
-        self._timer = self._loop.call_later(_FLUSH, self._transport.abort)
+        self._timer = self._loop.call_later(_FLUSH_TIMEOUT, self._transport.abort)
 
-    def _part(self) -> None:
+    def _detach_handler(self) -> None:
         if self._opened:
             self._opened = False
             handler = self._handler
             del self._handler
-            self._tell(handler.closed)
+            self._call_handler(handler.closed)
 
-    def _tell(self, callback: Callable[[], None]) -> None:
+    def _call_handler(self, callback: Callable[[], None]) -> None:
         try:
             callback()
         except Exception:
@@ -292,5 +298,5 @@ class WebSocket(asyncio.Protocol):
             self.close(1011, "internal error")
 
 
-def _nowhere(frames: bytes) -> None:
-    """The connection is over."""
+def _discard(frames: bytes) -> None:
+    """Replaces `write` once the connection is closing."""

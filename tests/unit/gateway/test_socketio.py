@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire.engineio.talk import Wires
+from wire.engineio.talk import FakeWebSocket
 
 from veche.core.event import LogEvent
 from veche.core.messages import Message
@@ -36,7 +36,7 @@ class World:
         self.hub = Hub(self.pull, self.heads)
         self.engine = EngineConnection(self, "SID", "127.0.0.1")
         self.got: list[str] = []
-        self.wires = Wires(self.got)
+        self.wires = FakeWebSocket(self.got)
         self.moves: list[bool] = []
         self.engine.application = Namespaces(self.engine, {"/": lambda: self})
         self.after: int | None = 0
@@ -99,7 +99,7 @@ class World:
 
     # The host.
 
-    def answered(self, session: EngineConnection) -> None: ...
+    def pong_received(self, session: EngineConnection) -> None: ...
     def forget(self, session: EngineConnection) -> None: ...
 
     # The client.
@@ -230,7 +230,7 @@ async def test_a_slow_poller_is_set_aside_and_an_upgrade_brings_it_up(world):
     for _ in range(50):
         world.message()
     await world.settle()
-    assert len(world.engine._waiting) == 2, "the answer to its entry, and what filled the outbox"
+    assert len(world.engine._outbox) == 2, "the answer to its entry, and what filled the outbox"
     world.engine.upgrade(world.wires)
     await world.settle()
     assert world.numbers() == list(range(1, 51))

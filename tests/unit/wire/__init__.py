@@ -1,1 +1,1 @@
-"""The wire: frames as bytes, and whole connections over real sockets of a real uvicorn."""
+"""Tests of `veche.wire`: functions without I/O, and whole connections to a uvicorn server over real sockets."""

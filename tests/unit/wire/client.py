@@ -1,4 +1,4 @@
-"""The client's side of RFC 6455, bare enough to break any rule of it."""
+"""A minimal WebSocket client. Unlike a normal client, it can break any rule of RFC 6455."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def frame(opcode: int, payload: bytes = b"", *, final: bool = True, mask: bytes 
     return head + mask + (int.from_bytes(payload) ^ int.from_bytes(key)).to_bytes(size)
 
 
-def text(words: str) -> bytes:
-    return frame(TEXT, words.encode())
+def text(message: str) -> bytes:
+    return frame(TEXT, message.encode())
 
 
 def close(code: int | None = None, reason: bytes = b"") -> bytes:
@@ -42,27 +42,32 @@ def close(code: int | None = None, reason: bytes = b"") -> bytes:
 
 
 def request(path: str = "/echo", method: str = "GET", **headers: str | None) -> bytes:
-    """The head of an upgrade; a keyword replaces or (None) removes a header, `x_real` is X-Real."""
-    usual: dict[str, str | None] = {
+    """Build an upgrade request. A keyword sets a header, or removes it with None: `x_real` is X-Real."""
+    defaults: dict[str, str | None] = {
         "host": "test",
         "upgrade": "websocket",
         "connection": "Upgrade",
         "sec-websocket-key": KEY,
         "sec-websocket-version": "13",
     }
-    usual.update({name.replace("_", "-"): value for name, value in headers.items()})
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in usual.items() if value is not None)]
+    defaults.update({name.replace("_", "-"): value for name, value in headers.items()})
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in defaults.items() if value is not None),
+    ]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 class Client:
-    """A socket whose every wait ends after five seconds."""
+    """A blocking socket with a timeout of five seconds."""
 
     def __init__(self, address: Address) -> None:
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family)
         self.socket.settimeout(5)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)  # fixed, so that slowness shows soon
+        self.socket.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536
+        )  # small and fixed, so that a slow reader soon blocks the server
         self.socket.connect(address)
         if family == socket.AF_INET:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -80,7 +85,7 @@ class Client:
             self.socket.sendall(piece)
 
     def head(self) -> tuple[int, dict[str, str]]:
-        """The status and the headers of a response."""
+        """Read the status and the headers of a response."""
         status = int(self._file.readline().split()[1])
         headers: dict[str, str] = {}
         while line := self._file.readline().strip():
@@ -93,19 +98,19 @@ class Client:
 
     def frame(self) -> tuple[int, bytes]:
         first, second = self._file.read(2)
-        assert first & FIN, "our messages are never fragmented"
-        assert second < 128, "frames of a server are not masked"
-        wide = {126: 2, 127: 8}.get(second)
-        size: int = second if wide is None else int.from_bytes(self._file.read(wide), "big")
+        assert first & FIN, "the server does not fragment messages"
+        assert second < 128, "a server does not mask frames"
+        extended = {126: 2, 127: 8}.get(second)
+        size: int = second if extended is None else int.from_bytes(self._file.read(extended), "big")
         return first & 0x0F, self._file.read(size)
 
     def closed_with(self, *, answering: bool = True) -> int | None:
-        """Read on to the close frame, answer it, and read to the end of the stream; returns its code."""
+        """Read up to the close frame, answer it, and read to the end of the stream. Returns its code."""
         opcode, payload = self.frame()
         while opcode != CLOSE:
             opcode, payload = self.frame()
         if answering:
-            with contextlib.suppress(OSError):  # it may have gone, having seen ours
+            with contextlib.suppress(OSError):  # the server may have closed the connection already
                 self.send(frame(CLOSE, payload[:2]))
         assert self._file.read() == b"", "nothing comes after a close frame"
         return int.from_bytes(payload[:2], "big") if payload else None

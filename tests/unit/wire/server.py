@@ -1,4 +1,4 @@
-"""A real uvicorn in a thread, with an echo whose every callback can be waited for."""
+"""A uvicorn server in a thread. Its handler echoes messages and records its callbacks."""
 
 from __future__ import annotations
 
@@ -28,72 +28,72 @@ _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 
-_Answer = TypeVar("_Answer")
-Happened = SimpleQueue[tuple[str, Any]]
+_Result = TypeVar("_Result")
+Calls = SimpleQueue[tuple[str, Any]]
 
 
 class Echo:
-    """Echoes; obeys a few words; puts all that happens to it into a queue."""
+    """Echoes messages, runs a few commands (the `do_` methods), and puts each callback into a queue."""
 
-    def __init__(self, happened: Happened, heartbeat: bytes | None) -> None:
-        self.happened = happened
+    def __init__(self, calls: Calls, heartbeat: bytes | None) -> None:
+        self.calls = calls
         self.heartbeat = heartbeat
 
     def opened(self, socket: WebSocket) -> None:
         self.socket = socket
         assert socket.upgrade is not None
-        self.happened.put(("opened", socket.upgrade))
+        self.calls.put(("opened", socket.upgrade))
 
     def text(self, text: str) -> None:
-        self.happened.put(("text", text))
-        word, _, rest = text.partition(" ")
-        obey = getattr(self, f"do_{word}", None)
-        if obey is None:
+        self.calls.put(("text", text))
+        word, _, argument = text.partition(" ")
+        command = getattr(self, f"do_{word}", None)
+        if command is None:
             self.socket.send(text.encode())
         else:
-            obey(rest)
+            command(argument)
 
     def do_close(self, code: str) -> None:
-        self.socket.close(int(code) if code else None, "as you wish" if code else "")
-        self.socket.close(4999, "once more")
+        self.socket.close(int(code) if code else None, "as requested" if code else "")
+        self.socket.close(4999, "a second close")
         self.socket.send(b"after the close")
 
     def do_abort(self, _: str) -> None:
         write = self.socket.write
         self.socket.abort()
-        write(text_frame(b"into the void"))
-        self.happened.put(("aborted", None))
+        write(text_frame(b"after the abort"))
+        self.calls.put(("aborted", None))
 
     def do_fail(self, _: str) -> None:
         raise RuntimeError("a bug in a dialect")
 
     def do_flood(self, _: str) -> None:
-        for _nth in range(FLOOD):
+        for _ in range(FLOOD):
             self.socket.write(binary_frame(b"x" * 65_536))
 
-    def do_deaf(self, _: str) -> None:
+    def do_pause(self, _: str) -> None:
         self.socket.pause_reading()
 
     def binary(self, data: bytes) -> None:
         self.socket.write(binary_frame(data))
 
     def paused(self) -> None:
-        self.happened.put(("paused", None))
+        self.calls.put(("paused", None))
 
     def resumed(self) -> None:
-        self.happened.put(("resumed", None))
+        self.calls.put(("resumed", None))
 
     def draining(self) -> None:
         self.socket.close(1012, "restart")
 
     def closed(self) -> None:
-        self.happened.put(("closed", None))
+        self.calls.put(("closed", None))
 
     def unanswered(self) -> None:
         self.socket.close(4103, "no_pong")
 
     def stalled(self) -> None:
-        self.happened.put(("stalled", None))
+        self.calls.put(("stalled", None))
         self.socket.close(4101, "slow")
 
 
@@ -105,10 +105,10 @@ def unix_listener(path: str) -> socket.socket:
 
 
 class Server:
-    """`with Server(...) as server:`; settings are those of `Wire`, and `heartbeats`."""
+    """Use it as `with Server(...) as server:`. The keywords are `heartbeats` and the settings of `Wire`."""
 
     def __init__(self, *, heartbeats: Heartbeats | None = None, uds: str | None = None, **settings: Any) -> None:
-        self.happened: Happened = SimpleQueue()
+        self.calls: Calls = SimpleQueue()
         self.heartbeats = heartbeats or Heartbeats()
         self.heartbeat = None if heartbeats is None else ping_frame(b"beat")
         self.wire = Wire(self.routes, self.heartbeats, **settings)
@@ -131,21 +131,21 @@ class Server:
         self.thread.join(10)
         assert not self.thread.is_alive(), "the server did not stop"
 
-    def ask(self, question: Coroutine[Any, Any, _Answer]) -> _Answer:
-        """Run it on the server's loop."""
-        return asyncio.run_coroutine_threadsafe(question, self.loop).result(5)
+    def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        """Run a coroutine on the server's loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(5)
 
     def client(self, path: str = "/echo", **headers: str | None) -> Client:
-        """A client that has been accepted."""
+        """Connect a client whose upgrade is accepted."""
         client = Client(self.address)
         client.send(request(path, "GET", **headers))
         assert client.head()[0] == 101
-        assert self.next() == "opened"
+        assert self.next_call() == "opened"
         return client
 
-    def next(self) -> str:
-        """The name of what happens next to a session."""
-        return self.happened.get(timeout=5)[0]
+    def next_call(self) -> str:
+        """Wait for the next callback of any handler. Returns its name."""
+        return self.calls.get(timeout=5)[0]
 
     def routes(self, upgrade: Upgrade) -> Accept:
         known = {
@@ -162,19 +162,19 @@ class Server:
         return known[upgrade.path]
 
     async def accept(self, upgrade: Upgrade) -> Accepted:
-        return Accepted(Echo(self.happened, self.heartbeat))
+        return Accepted(Echo(self.calls, self.heartbeat))
 
     async def accept_small(self, upgrade: Upgrade) -> Accepted:
-        return Accepted(Echo(self.happened, None), max_message=16)
+        return Accepted(Echo(self.calls, None), max_message=16)
 
     async def accept_chosen(self, upgrade: Upgrade) -> Accepted:
-        return Accepted(Echo(self.happened, None), subprotocol=upgrade.subprotocols[0])
+        return Accepted(Echo(self.calls, None), subprotocol=upgrade.subprotocols[0])
 
     async def accept_unoffered(self, upgrade: Upgrade) -> Accepted:
-        return Accepted(Echo(self.happened, None), subprotocol="unoffered")
+        return Accepted(Echo(self.calls, None), subprotocol="unoffered")
 
     async def accept_later(self, upgrade: Upgrade) -> Accepted:
-        self.happened.put(("deciding", None))
+        self.calls.put(("deciding", None))
         await self.gate.wait()
         return await self.accept(upgrade)
 

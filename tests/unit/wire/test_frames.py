@@ -1,4 +1,4 @@
-"""Frames as bytes: what is written, what is read however it is cut, and what is refused (RFC 6455, sections 5 to 8)."""
+"""Building and parsing frames: valid input split at any point, and invalid input (RFC 6455, sections 5 to 8)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from veche.wire.frames import (
     PONG,
     TEXT,
     Close,
-    Event,
     Fault,
+    Incoming,
     Ping,
     Pong,
     binary_frame,
@@ -59,18 +59,18 @@ def test_control_frames() -> None:
         ping_frame(b"x" * 126)
 
 
-def test_a_long_reason_is_cut_between_characters() -> None:
+def test_a_long_reason_is_cut_at_a_character_boundary() -> None:
     written = close_frame(1000, "x" * 122 + "é")
     assert written == b"\x88\x7c\x03\xe8" + b"x" * 122
 
 
-READ: dict[str, tuple[bytes, list[Event]]] = {
+READ: dict[str, tuple[bytes, list[Incoming]]] = {
     "empty text": (text(""), [""]),
     "text": (text("hello"), ["hello"]),
     "text of 125": (text("x" * 125), ["x" * 125]),
     "text of 126": (text("x" * 126), ["x" * 126]),
     "text of 127": (text("x" * 127), ["x" * 127]),
-    "not only ASCII": (text(KOSME), [KOSME]),
+    "non-ASCII text": (text(KOSME), [KOSME]),
     "NUL, and the last code point": (text("\0\U0010ffff"), ["\0\U0010ffff"]),
     "binary": (frame(BINARY, b"\xff\x00"), [b"\xff\x00"]),
     "empty binary": (frame(BINARY), [b""]),
@@ -81,13 +81,13 @@ READ: dict[str, tuple[bytes, list[Event]]] = {
     "empty fragments": (frame(TEXT, final=False) + frame(CONTINUATION, final=False) + frame(CONTINUATION), [""]),
     "a last fragment that is empty": (frame(TEXT, b"hello", final=False) + frame(CONTINUATION), ["hello"]),
     "binary fragments": (frame(BINARY, b"\xff", final=False) + frame(CONTINUATION, b"\xfe"), [b"\xff\xfe"]),
-    "a character cut by fragments": (
+    "a character split between fragments": (
         frame(TEXT, KOSME.encode()[:3], final=False) + frame(CONTINUATION, KOSME.encode()[3:]),
         [KOSME],
     ),
     "ping": (frame(PING, b"a"), [Ping(b"a")]),
     "ping of 125": (frame(PING, b"x" * 125), [Ping(b"x" * 125)]),
-    "pong nobody asked for": (frame(PONG), [Pong(b"")]),
+    "unsolicited pong": (frame(PONG), [Pong(b"")]),
     "ping between fragments": (
         frame(TEXT, b"he", final=False) + frame(PING, b"!") + frame(CONTINUATION, b"llo"),
         [Ping(b"!"), "hello"],
@@ -114,7 +114,7 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "ping of 126": (frame(PING, b"x" * 126), 1002),
     "close of 126": (close(1000, b"x" * 124), 1002),
     "continuation of nothing": (frame(CONTINUATION, b"hello"), 1002),
-    "unfinished continuation of nothing": (frame(CONTINUATION, b"hello", final=False), 1002),
+    "fragmented continuation of nothing": (frame(CONTINUATION, b"hello", final=False), 1002),
     "continuation after the end": (text("done") + frame(CONTINUATION), 1002),
     "text in a message": (frame(TEXT, b"a", final=False) + text("b"), 1002),
     "binary in a text": (frame(TEXT, b"a", final=False) + frame(BINARY, b"b"), 1002),
@@ -125,14 +125,14 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "surrogate": (frame(TEXT, b"\xed\xbf\xbf"), 1007),
     "overlong": (frame(TEXT, b"\xc0\xaf"), 1007),
     "above the last code point": (frame(TEXT, b"\xf4\x90\x80\x80"), 1007),
-    "a character never finished": (frame(TEXT, b"\xce"), 1007),
-    "a character never finished, in fragments": (frame(TEXT, b"a", final=False) + frame(CONTINUATION, b"\xce"), 1007),
+    "an incomplete character": (frame(TEXT, b"\xce"), 1007),
+    "an incomplete character, in fragments": (frame(TEXT, b"a", final=False) + frame(CONTINUATION, b"\xce"), 1007),
     "a first fragment not UTF-8": (frame(TEXT, b"\xff", final=False), 1007),
-    "too big to be believed": (b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff" + MASK, 1009),
+    "length with the highest bit set": (b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff" + MASK, 1009),
 }
 
 
-def read(data: bytes, step: int, limit: int = 65_536) -> list[Event]:
+def read(data: bytes, step: int, limit: int = 65_536) -> list[Incoming]:
     reader = FrameReader(limit)
     return [event for at in range(0, len(data), step) for event in reader.feed(data[at : at + step])]
 
@@ -146,7 +146,7 @@ def test_read(name: str, step: int) -> None:
 
 @pytest.mark.parametrize("step", [1, 2, 7, 1_000_000])
 @pytest.mark.parametrize("name", REFUSED)
-def test_refuse(name: str, step: int) -> None:
+def test_invalid_input(name: str, step: int) -> None:
     data, code = REFUSED[name]
     last = read(data + text("late"), step)[-1]
     assert isinstance(last, Fault)
@@ -177,7 +177,7 @@ def test_codes_that_may_not_be_sent(code: int) -> None:
         (frame(TEXT, b"x" * 10, final=False) + frame(CONTINUATION, b"x" * 7)[:6], 1009),
     ],
 )
-def test_headers_are_judged_before_their_payload_is_there(data: bytes, code: int) -> None:
+def test_an_invalid_header_is_refused_before_its_payload_arrives(data: bytes, code: int) -> None:
     (fault,) = read(data, 1_000, limit=16)
     assert isinstance(fault, Fault)
     assert fault.code == code
@@ -194,25 +194,25 @@ def test_large_messages(size: int, step: int) -> None:
 
 
 @pytest.mark.parametrize("step", [1_300, 1_000_000])
-def test_larger_messages_are_refused(step: int) -> None:
+def test_messages_over_the_limit_are_refused(step: int) -> None:
     assert read(text("x" * 65_537), step) == [Fault(1009, "message too big")]
     fragments = frame(TEXT, b"x" * 65_530, final=False) + frame(CONTINUATION, b"x" * 7)
     assert read(fragments, step) == [Fault(1009, "message too big")]
 
 
-def test_a_message_of_just_the_limit_is_read() -> None:
+def test_a_message_of_the_limit_is_read() -> None:
     assert read(text("x" * 16), 1_000, limit=16) == ["x" * 16]
     assert isinstance(read(text("x" * 17), 1_000, limit=16)[0], Fault)
 
 
-def test_rubbish_is_refused_before_its_frame_is_whole() -> None:
+def test_invalid_utf8_is_refused_before_its_frame_is_complete() -> None:
     reader = FrameReader()
     whole = frame(TEXT, b"ok\xff" + b"x" * 100)
     assert reader.feed(whole[:8]) == []
     assert reader.feed(whole[8:9]) == [Fault(1007, "not UTF-8")]
 
 
-def test_fragments_are_limited_even_when_they_are_empty() -> None:
+def test_the_number_of_fragments_is_limited() -> None:
     first, middle, last = frame(TEXT, final=False), frame(CONTINUATION, final=False), frame(CONTINUATION)
     assert read(first + middle * 1_022 + last, 1_000_000) == [""]
     (fault,) = read(first + middle * 1_023 + last, 1_000_000)
@@ -232,7 +232,7 @@ MESSAGES = st.lists(st.one_of(st.text(max_size=300), st.binary(max_size=300)), m
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[list[str | bytes], bytes]:
-    """Some messages, and their bytes: cut into fragments anywhere, with pings between, each frame masked anew."""
+    """Some messages, and their bytes: in fragments of any size, with pings in between, each frame with a new mask."""
     messages = draw(MESSAGES)
     data = b""
     for message in messages:
@@ -240,16 +240,16 @@ def streams(draw: st.DrawFn) -> tuple[list[str | bytes], bytes]:
         cuts = sorted(draw(st.lists(st.integers(0, len(payload)), max_size=4)))
         pieces = [payload[start:stop] for start, stop in pairwise([0, *cuts, len(payload)])]
         opcode = TEXT if isinstance(message, str) else BINARY
-        for left, piece in zip(reversed(range(len(pieces))), pieces, strict=True):
+        for following, piece in zip(reversed(range(len(pieces))), pieces, strict=True):
             data += draw(st.sampled_from((b"", b"", frame(PING, b"?"))))
-            data += frame(opcode, piece, final=not left, mask=draw(st.binary(min_size=4, max_size=4)))
+            data += frame(opcode, piece, final=not following, mask=draw(st.binary(min_size=4, max_size=4)))
             opcode = CONTINUATION
     return messages, data
 
 
 @settings(max_examples=150, deadline=None)
 @given(streams(), st.data())
-def test_any_message_in_any_fragments_and_any_pieces_comes_out_equal(
+def test_messages_survive_any_fragmentation_and_any_chunks(
     stream: tuple[list[str | bytes], bytes], draws: st.DataObject
 ) -> None:
     messages, data = stream
@@ -261,5 +261,5 @@ def test_any_message_in_any_fragments_and_any_pieces_comes_out_equal(
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 50))
-def test_any_bytes_are_read_alike_however_they_are_cut(data: bytes, step: int) -> None:
+def test_any_bytes_are_read_alike_in_any_chunks(data: bytes, step: int) -> None:
     assert read(data, step) == read(data, 1_000)

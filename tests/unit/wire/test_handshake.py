@@ -1,24 +1,24 @@
-"""The opening handshake: request heads in, answers out (RFC 6455, section 4.2)."""
+"""The opening handshake: parsing requests, building responses (RFC 6455, section 4.2)."""
 
 from __future__ import annotations
 
 import pytest
 
-from veche.wire.handshake import UpgradeRefused, accept_answer, check_origin, read_upgrade, refuse_answer
+from veche.wire.handshake import UpgradeRefused, accept_response, check_origin, read_upgrade, refusal_response
 from veche.wire.proxy import Trusted
 
 from .client import ACCEPTED, request
 
-NOBODY = Trusted()
+NO_PROXIES = Trusted()
 
 
-def test_what_is_read() -> None:
+def test_a_valid_upgrade() -> None:
     head = request(
         "/v1/%D1%87at?token=a%20b&token=second&empty=&flag",
         sec_websocket_protocol="veche.v1, bearer.TOKEN",
         x_repeated="one\r\nX-Repeated: two",
     )
-    upgrade = read_upgrade(head, "192.0.2.1", NOBODY)
+    upgrade = read_upgrade(head, "192.0.2.1", NO_PROXIES)
     assert upgrade.path == "/v1/чat"
     assert upgrade.query == {"token": "a b", "empty": "", "flag": ""}
     assert upgrade.headers["host"] == "test"
@@ -30,11 +30,11 @@ def test_what_is_read() -> None:
 def test_the_client_behind_a_trusted_proxy() -> None:
     head = request(x_forwarded_for="198.51.100.7")
     assert read_upgrade(head, "10.0.0.1", Trusted.parse("10.0.0.0/8")).client == "198.51.100.7"
-    assert read_upgrade(head, "10.0.0.1", NOBODY).client == "10.0.0.1"
+    assert read_upgrade(head, "10.0.0.1", NO_PROXIES).client == "10.0.0.1"
 
 
-def test_credentials_do_not_show() -> None:
-    upgrade = read_upgrade(request("/echo?token=SECRET", sec_websocket_protocol="bearer.SECRET"), "", NOBODY)
+def test_repr_hides_credentials() -> None:
+    upgrade = read_upgrade(request("/echo?token=SECRET", sec_websocket_protocol="bearer.SECRET"), "", NO_PROXIES)
     assert "SECRET" not in repr(upgrade)
 
 
@@ -51,17 +51,17 @@ def test_credentials_do_not_show() -> None:
         (request("/?" + "&".join(f"a{n}=1" for n in range(65))), 400),
     ],
 )
-def test_what_is_refused(head: bytes, status: int) -> None:
+def test_invalid_upgrades_are_refused(head: bytes, status: int) -> None:
     with pytest.raises(UpgradeRefused) as refused:
-        read_upgrade(head, "", NOBODY)
+        read_upgrade(head, "", NO_PROXIES)
     assert refused.value.status == status
     if status == 426:
         assert ("Sec-WebSocket-Version", "13") in refused.value.headers
 
 
-def test_the_answer() -> None:
-    upgrade = read_upgrade(request(sec_websocket_protocol="a, b"), "", NOBODY)
-    lines = accept_answer(upgrade, "b").decode().split("\r\n")
+def test_the_101_response() -> None:
+    upgrade = read_upgrade(request(sec_websocket_protocol="a, b"), "", NO_PROXIES)
+    lines = accept_response(upgrade, "b").decode().split("\r\n")
     assert lines[0] == "HTTP/1.1 101 Switching Protocols"
     assert set(lines[1:]) == {
         "Upgrade: websocket",
@@ -70,19 +70,19 @@ def test_the_answer() -> None:
         "Sec-WebSocket-Protocol: b",
         "",
     }
-    assert b"Protocol" not in accept_answer(upgrade).split(b"\r\n", 1)[1]
+    assert b"Protocol" not in accept_response(upgrade).split(b"\r\n", 1)[1]
 
 
-def test_only_an_offered_subprotocol_is_answered() -> None:
+def test_a_subprotocol_that_was_not_offered_raises() -> None:
     with pytest.raises(ValueError, match="not offered"):
-        accept_answer(read_upgrade(request(), "", NOBODY), "b")
+        accept_response(read_upgrade(request(), "", NO_PROXIES), "b")
 
 
-def test_refusals() -> None:
-    plain = refuse_answer(UpgradeRefused(403))
+def test_refusal_responses() -> None:
+    plain = refusal_response(UpgradeRefused(403))
     assert plain == b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    assert b"Content-Type: application/json\r\n" in refuse_answer(UpgradeRefused(401, b"{}"))
-    html = refuse_answer(UpgradeRefused(499, b"<p>", (("Content-Type", "text/html"), ("X-Why", "so"))))
+    assert b"Content-Type: application/json\r\n" in refusal_response(UpgradeRefused(401, b"{}"))
+    html = refusal_response(UpgradeRefused(499, b"<p>", (("Content-Type", "text/html"), ("X-Why", "so"))))
     assert html.startswith(b"HTTP/1.1 499 \r\n")
     assert html.count(b"Content-Type") == 1
     assert html.endswith(b"X-Why: so\r\nContent-Length: 3\r\nConnection: close\r\n\r\n<p>")
@@ -101,7 +101,7 @@ def test_refusals() -> None:
     ],
 )
 def test_origins(origin: str | None, allowed: bool) -> None:
-    upgrade = read_upgrade(request(origin=origin), "", NOBODY)
+    upgrade = read_upgrade(request(origin=origin), "", NO_PROXIES)
     check_origin(upgrade, None)
     if allowed:
         check_origin(upgrade, frozenset({"https://chat.example", "null"}))

@@ -1,4 +1,4 @@
-"""The timing wheel, on a loop whose clock leaps instead of waiting."""
+"""The heartbeat's timing wheel, on a loop whose clock jumps ahead instead of waiting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from veche.wire.heartbeat import SLICE, SLOTS, Heartbeats
 
 
-class Leaping(selectors.DefaultSelector):
+class JumpingSelector(selectors.DefaultSelector):
     now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -25,45 +25,45 @@ class Leaping(selectors.DefaultSelector):
 
 class Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self.leaping = Leaping()
-        super().__init__(self.leaping)
+        self.selector = JumpingSelector()
+        super().__init__(self.selector)
 
     def time(self) -> float:
-        return self.leaping.now
+        return self.selector.now
 
 
 class Socket:
-    """Notes what the wheel does to it, and when."""
+    """Records when `Heartbeats` calls it."""
 
     def __init__(self, loop: Loop, *, answers: bool = True, pinged: bool = True) -> None:
         self.loop = loop
         self.answers = answers
         self.pinged = pinged
-        self.heard = True
-        self.deaf = False
+        self.received_since_ping = True
+        self.reading_paused = False
         self.closing = False
         self.slot = 0
-        self.beats: list[float] = []
-        self.lost: list[float] = []
-        self.stuck: list[float] = []
+        self.pings: list[float] = []
+        self.unanswered_at: list[float] = []
+        self.stalled_at: list[float] = []
 
-    def beat(self) -> bool:
+    def send_heartbeat(self) -> bool:
         if not self.pinged:
             return False
-        self.beats.append(self.loop.time())
+        self.pings.append(self.loop.time())
         if self.answers:
             self.loop.call_later(1, self.answer)
         return True
 
     def answer(self) -> None:
-        self.heard = True
+        self.received_since_ping = True
 
     def unanswered(self) -> None:
-        self.lost.append(self.loop.time())
+        self.unanswered_at.append(self.loop.time())
         self.closing = True
 
     def stalled(self) -> None:
-        self.stuck.append(self.loop.time())
+        self.stalled_at.append(self.loop.time())
         self.closing = True
 
 
@@ -91,65 +91,65 @@ def test_every_connection_is_pinged_once_an_interval(loop: Loop) -> None:
     for socket in sockets:
         heartbeats.add(socket)
     run(loop, heartbeats, 100.5)
-    assert {len(socket.beats) for socket in sockets} == {4}
-    assert not any(socket.lost for socket in sockets)
-    assert all(b - a == pytest.approx(25) for socket in sockets for a, b in pairwise(socket.beats))
+    assert {len(socket.pings) for socket in sockets} == {4}
+    assert not any(socket.unanswered_at for socket in sockets)
+    assert all(b - a == pytest.approx(25) for socket in sockets for a, b in pairwise(socket.pings))
 
 
-def test_pings_are_spread(loop: Loop) -> None:
+def test_pings_are_spread_over_the_slots(loop: Loop) -> None:
     heartbeats = Heartbeats()
     sockets = [Socket(loop) for _ in range(SLOTS * 2)]
     for socket in sockets:
         heartbeats.add(socket)
     run(loop, heartbeats, 25.5)
-    moments = [beat for socket in sockets for beat in socket.beats]
-    assert {moments.count(moment) for moment in moments} == {2}
+    times = [ping for socket in sockets for ping in socket.pings]
+    assert {times.count(time) for time in times} == {2}
 
 
-def test_one_that_does_not_answer_is_told_so_ten_seconds_after_its_ping(loop: Loop) -> None:
+def test_unanswered_is_called_ten_seconds_after_the_ping(loop: Loop) -> None:
     heartbeats = Heartbeats()
     silent, answering = Socket(loop, answers=False), Socket(loop)
     heartbeats.add(silent)
     heartbeats.add(answering)
     run(loop, heartbeats, 60)
-    assert len(silent.beats) == 1
-    assert silent.lost == [pytest.approx(silent.beats[0] + 10)]
-    assert not answering.lost
+    assert len(silent.pings) == 1
+    assert silent.unanswered_at == [pytest.approx(silent.pings[0] + 10)]
+    assert not answering.unanswered_at
 
 
-def test_silence_proves_nothing_of_one_that_we_do_not_read(loop: Loop) -> None:
+def test_a_connection_that_is_not_read_is_never_unanswered(loop: Loop) -> None:
     heartbeats = Heartbeats()
     socket = Socket(loop, answers=False)
-    socket.deaf = True
+    socket.reading_paused = True
     heartbeats.add(socket)
     run(loop, heartbeats, 60)
-    assert not socket.lost
+    assert not socket.unanswered_at
 
 
-def test_one_without_a_heartbeat_is_left_alone(loop: Loop) -> None:
+def test_a_connection_without_a_heartbeat_is_never_unanswered(loop: Loop) -> None:
     heartbeats = Heartbeats()
     socket = Socket(loop, answers=False, pinged=False)
     heartbeats.add(socket)
     run(loop, heartbeats, 60)
-    assert not socket.lost
+    assert not socket.unanswered_at
 
 
-def test_one_that_does_not_read_is_not_pinged_but_found_stalled(loop: Loop) -> None:
+def test_a_client_that_does_not_read_is_stalled_and_not_pinged(loop: Loop) -> None:
     heartbeats = Heartbeats()
-    stuck, recovering, later = Socket(loop), Socket(loop), Socket(loop)
-    for socket in (stuck, recovering, later):
+    stalled, recovering, later = Socket(loop), Socket(loop), Socket(loop)
+    for socket in (stalled, recovering, later):
         heartbeats.add(socket)
-    heartbeats.paused(stuck, 0)
+    heartbeats.paused(stalled, 0)
     heartbeats.paused(recovering, 0)
     script = {20.0: lambda: heartbeats.resumed(recovering), 25.0: lambda: heartbeats.paused(later, 25)}
     run(loop, heartbeats, 50.5, script)
-    assert not stuck.beats
-    assert stuck.stuck == [pytest.approx(30, abs=1)]
-    assert not recovering.stuck
-    assert not later.stuck
+    assert not stalled.pings
+    assert stalled.stalled_at == [pytest.approx(30, abs=1)]
+    assert not recovering.stalled_at
+    assert not later.stalled_at
 
 
-def test_one_that_left_is_forgotten(loop: Loop) -> None:
+def test_a_discarded_connection_gets_no_calls(loop: Loop) -> None:
     heartbeats = Heartbeats()
     socket = Socket(loop, answers=False)
     heartbeats.add(socket)
@@ -158,48 +158,48 @@ def test_one_that_left_is_forgotten(loop: Loop) -> None:
     heartbeats.discard(socket)
     assert heartbeats.connections == 0
     run(loop, heartbeats, 60)
-    assert not socket.beats
-    assert not socket.stuck
+    assert not socket.pings
+    assert not socket.stalled_at
 
 
-def test_a_crowd_is_served_in_slices_between_which_others_run(loop: Loop) -> None:
+def test_many_connections_are_pinged_in_slices(loop: Loop) -> None:
     heartbeats = Heartbeats()
     sockets = [Socket(loop) for _ in range(SLOTS * SLICE * 3)]
     for socket in sockets:
         heartbeats.add(socket)
     pinged: list[int] = []
 
-    def look() -> None:
-        pinged.append(sum(len(socket.beats) for socket in sockets))
+    def count_pings() -> None:
+        pinged.append(sum(len(socket.pings) for socket in sockets))
         if pinged[-1] < SLICE * 3:
-            loop.call_soon(look)
+            loop.call_soon(count_pings)
 
-    run(loop, heartbeats, 1.5, {1: look})
+    run(loop, heartbeats, 1.5, {1: count_pings})
     assert {SLICE, SLICE * 2, SLICE * 3} <= set(pinged)
 
 
-def test_after_a_halt_there_is_still_time_to_answer(loop: Loop) -> None:
+def test_after_a_suspension_there_is_still_time_to_answer(loop: Loop) -> None:
     heartbeats = Heartbeats()
     socket = Socket(loop)
     heartbeats.add(socket)
 
-    def halt() -> None:
-        loop.leaping.now += 40
+    def suspend() -> None:
+        loop.selector.now += 40
 
-    run(loop, heartbeats, 120, {25.5: halt})
-    assert not socket.lost
+    run(loop, heartbeats, 120, {25.5: suspend})
+    assert not socket.unanswered_at
 
 
-def test_start_and_stop_are_harmless_twice(loop: Loop) -> None:
+def test_a_second_start_or_stop_does_nothing(loop: Loop) -> None:
     heartbeats = Heartbeats()
     socket = Socket(loop)
     heartbeats.add(socket)
     run(loop, heartbeats, 1, {0.5: heartbeats.start})
     heartbeats.stop()
     run(loop, heartbeats, 25.5)
-    assert len(socket.beats) == 1
+    assert len(socket.pings) == 1
 
 
-def test_a_heartbeat_has_to_be_answered_before_the_next() -> None:
+def test_the_timeout_must_be_below_the_interval() -> None:
     with pytest.raises(ValueError, match="timeout"):
         Heartbeats(interval=10, timeout=10)

@@ -1,4 +1,4 @@
-"""Who sends a request without end, or none, is not waited for for ever; nor is all of it kept."""
+"""Limits of HTTP requests: their time and the size of their head."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 PATIENCE = 5.0
 
 
-def said_to(server: Server, *pieces: bytes) -> bytes:
-    """What is answered until the server hangs up; it may do so before all was sent."""
+def responses_to(server: Server, *pieces: bytes) -> bytes:
+    """Send the pieces and read until the server closes. It may close before all pieces are sent."""
     with socket.create_connection(server.address, PATIENCE) as peer:
         answer = b""
         with contextlib.suppress(ConnectionError):
@@ -43,10 +43,10 @@ def said_to(server: Server, *pieces: bytes) -> bytes:
     ],
     ids=["silence", "a letter", "half a head", "half a header", "half a body", "half the chunks", "half the second"],
 )
-def test_a_request_that_does_not_come_is_not_waited_for(pieces: tuple[bytes, ...]) -> None:
-    with Server(request_within=0.3) as server:
+def test_an_incomplete_request_times_out(pieces: tuple[bytes, ...]) -> None:
+    with Server(request_timeout=0.3) as server:
         began = time.monotonic()
-        answer = said_to(server, *pieces)
+        answer = responses_to(server, *pieces)
         assert 0.2 < time.monotonic() - began < PATIENCE
         assert answer.count(b"HTTP/1.1") <= 1
 
@@ -62,22 +62,22 @@ def test_a_request_that_does_not_come_is_not_waited_for(pieces: tuple[bytes, ...
     ],
     ids=["headers", "a header", "a path", "trailers", "chunks of a byte"],
 )
-def test_a_request_that_is_all_edge_is_not_kept(pieces: tuple[bytes, ...]) -> None:
+def test_a_large_head_is_refused(pieces: tuple[bytes, ...]) -> None:
     with Server() as server:
-        assert said_to(server, *pieces)[:13] in (b"", b"HTTP/1.1 431 ", b"HTTP/1.1 200 ")
-        assert said_to(server, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
+        assert responses_to(server, *pieces)[:13] in (b"", b"HTTP/1.1 431 ", b"HTTP/1.1 200 ")
+        assert responses_to(server, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
 
 
-def test_a_long_head_and_a_long_body_come_in() -> None:
+def test_a_long_head_and_a_long_body_are_accepted() -> None:
     with Server() as server:
         long_head = HEAD + b"X: " + b"x" * 60_000 + b"\r\n\r\n"
         long_body = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
         last = HEAD + b"Connection: close\r\n\r\n"
-        assert said_to(server, long_head, long_body, long_head, last).count(b"HTTP/1.1 200") == 4
+        assert responses_to(server, long_head, long_body, long_head, last).count(b"HTTP/1.1 200") == 4
 
 
-def test_an_upgraded_connection_is_no_request_any_more() -> None:
-    with Server(request_within=0.3) as server, server.client() as client:
+def test_an_upgraded_connection_has_no_request_timeout() -> None:
+    with Server(request_timeout=0.3) as server, server.client() as client:
         began = time.monotonic()
         while time.monotonic() - began < 0.6:
             client.send(text("still here"))

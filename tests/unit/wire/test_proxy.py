@@ -1,4 +1,4 @@
-"""Whose word about the client's address counts."""
+"""The client's address behind trusted and untrusted proxies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_trusted(listed: str, inside: list[str], outside: list[str]) -> None:
 
 
 @pytest.mark.parametrize("listed", ["localhost", "10.0.0.1/8", "10.0.0.0/33"])
-def test_what_is_no_address_is_not_taken_for_one(listed: str) -> None:
+def test_an_invalid_address_raises(listed: str) -> None:
     with pytest.raises(ValueError, match=r"does not appear|host bits"):
         Trusted.parse(listed)
 
@@ -35,11 +35,11 @@ def test_what_is_no_address_is_not_taken_for_one(listed: str) -> None:
     [
         ("10.0.0.1", None, "10.0.0.1"),
         ("10.0.0.1", "", "10.0.0.1"),
-        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # the peer is a stranger: it may say what it likes
+        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # the peer is not trusted, so its header is ignored
         ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
-        ("10.0.0.1", "1.1.1.1, 198.51.100.7", "198.51.100.7"),  # what the client wrote itself is on the left
+        ("10.0.0.1", "1.1.1.1, 198.51.100.7", "198.51.100.7"),  # the left entry comes from the client itself
         ("10.0.0.1", "1.1.1.1, 198.51.100.7, 10.0.0.2", "198.51.100.7"),
-        ("10.0.0.1", "10.0.0.3,10.0.0.2", "10.0.0.3"),  # all are proxies: the farthest
+        ("10.0.0.1", "10.0.0.3,10.0.0.2", "10.0.0.3"),  # all are trusted proxies: take the leftmost
         ("10.0.0.1", "198.51.100.7:4711", "198.51.100.7"),
         ("10.0.0.1", "2001:db8::7", "2001:db8::7"),
         ("10.0.0.1", "[2001:db8::7]:4711", "2001:db8::7"),
@@ -52,5 +52,5 @@ def test_client_address(peer: str, forwarded_for: str | None, client: str) -> No
     assert client_address(peer, forwarded_for, Trusted.parse("10.0.0.0/8, unix")) == client
 
 
-def test_where_everybody_is_trusted_the_leftmost_is_the_client() -> None:
+def test_if_all_peers_are_trusted_the_leftmost_is_the_client() -> None:
     assert client_address("192.0.2.1", "1.1.1.1, 198.51.100.7", Trusted.parse("*")) == "1.1.1.1"

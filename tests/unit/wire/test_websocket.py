@@ -1,4 +1,4 @@
-"""Whole connections: a real uvicorn, real sockets, and a client that breaks every rule."""
+"""Whole WebSocket connections to a uvicorn server, over real sockets, also with invalid frames."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from .server import FLOOD, Server
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Server]:
-    with Server(accept_within=0.2, trusted=Trusted.parse("127.0.0.1")) as server:
+    with Server(accept_timeout=0.2, trusted=Trusted.parse("127.0.0.1")) as server:
         yield server
 
 
 @pytest.fixture
 def server(running: Server) -> Server:
-    """The server that most tests share, with nothing left from the test before."""
-    running.ask(quiet(running))
-    while not running.happened.empty():
-        running.happened.get()
+    """The server that most tests share, without connections or recorded calls of an earlier test."""
+    running.run(no_connections(running))
+    while not running.calls.empty():
+        running.calls.get()
     return running
 
 
-async def quiet(server: Server) -> None:
-    while server.uvicorn.server_state.connections:  # noqa: ASYNC110  # a plain set of uvicorn's: nothing to wait for
+async def no_connections(server: Server) -> None:
+    while server.uvicorn.server_state.connections:  # noqa: ASYNC110  # uvicorn's set has no event to wait for
         await asyncio.sleep(0.001)
 
 
@@ -52,7 +52,7 @@ def test_echo(server: Server) -> None:
         assert client.frame() == (TEXT, b"x" * 65_536)
 
 
-def test_an_ordinary_client(server: Server) -> None:
+def test_the_websockets_library(server: Server) -> None:
     with connect("ws://test/echo", sock=socket.create_connection(server.listener.getsockname())) as client:
         for message in ("hello", "κόσμε" * 5_000, b"\xff" * 60_000):
             client.send(message)
@@ -61,7 +61,7 @@ def test_an_ordinary_client(server: Server) -> None:
         client.send("close 4001")
         with pytest.raises(ConnectionClosed):
             client.recv()
-        assert (client.close_code, client.close_reason) == (4001, "as you wish")
+        assert (client.close_code, client.close_reason) == (4001, "as requested")
 
 
 def test_byte_by_byte(server: Server) -> None:
@@ -79,10 +79,10 @@ def test_fragments_with_a_ping_between(server: Server) -> None:
         assert client.frame() == (TEXT, b"hello")
 
 
-def test_what_comes_before_the_answer_is_read_after_it(server: Server) -> None:
+def test_a_message_before_the_101_is_read_after_it(server: Server) -> None:
     with Client(server.address) as client:
         client.send(request("/gate"))
-        assert server.next() == "deciding"
+        assert server.next_call() == "deciding"
         client.send(text("early"))
         server.loop.call_soon_threadsafe(server.gate.set)
         assert client.head()[0] == 101
@@ -94,58 +94,58 @@ def test_an_idle_connection_has_no_task(server: Server) -> None:
     async def tasks() -> int:
         return len(asyncio.all_tasks())
 
-    before = server.ask(tasks())
+    before = server.run(tasks())
     with server.client(), server.client(), server.client():
-        assert server.ask(tasks()) == before
+        assert server.run(tasks()) == before
 
 
 # The closing handshake.
 
 
 @pytest.mark.parametrize("code", [None, 1000, 1001, 3000, 4999])
-def test_the_peers_close_is_echoed(server: Server, code: int | None) -> None:
+def test_the_clients_close_is_echoed(server: Server, code: int | None) -> None:
     with server.client() as client:
         client.send(close(code))
         assert client.closed_with(answering=False) == code
-        assert server.next() == "closed"
+        assert server.next_call() == "closed"
 
 
 @pytest.mark.parametrize("code", [None, 1000, 4001])
-def test_our_close_waits_for_the_peers(server: Server, code: int | None) -> None:
+def test_our_close_waits_for_the_clients_close(server: Server, code: int | None) -> None:
     with server.client() as client:
         client.send(text(f"close {code or ''}".strip()) + text("too late"))
         opcode, payload = client.frame()
         assert opcode == CLOSE
-        assert payload == (b"" if code is None else code.to_bytes(2, "big") + b"as you wish")
+        assert payload == (b"" if code is None else code.to_bytes(2, "big") + b"as requested")
         client.send(close(code))
         assert client.body(1) == b""
-        assert [server.next(), server.next()] == ["text", "closed"]
+        assert [server.next_call(), server.next_call()] == ["text", "closed"]
 
 
-def test_our_close_does_not_wait_for_ever(server: Server) -> None:
+def test_our_close_times_out(server: Server) -> None:
     with server.client() as client:
         client.send(text("close 4001"))
         assert client.closed_with(answering=False) == 4001
-        assert [server.next(), server.next()] == ["text", "closed"]
+        assert [server.next_call(), server.next_call()] == ["text", "closed"]
 
 
-def test_a_peer_that_just_goes(server: Server) -> None:
+def test_a_client_that_disconnects(server: Server) -> None:
     with server.client():
         pass
-    assert server.next() == "closed"
+    assert server.next_call() == "closed"
 
 
-def test_a_peer_that_resets(server: Server) -> None:
+def test_a_client_that_resets_the_connection(server: Server) -> None:
     with server.client() as client:
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    assert server.next() == "closed"
+    assert server.next_call() == "closed"
 
 
 def test_abort(server: Server) -> None:
     with server.client() as client:
         client.send(text("abort"))
         assert client.body(1) == b""
-        assert [server.next(), server.next(), server.next()] == ["text", "aborted", "closed"]
+        assert [server.next_call(), server.next_call(), server.next_call()] == ["text", "aborted", "closed"]
 
 
 @pytest.mark.parametrize(
@@ -162,29 +162,29 @@ def test_abort(server: Server) -> None:
         (close(1005), 1002),
     ],
 )
-def test_a_broken_rule_is_answered_by_its_code(server: Server, data: bytes, code: int) -> None:
+def test_a_protocol_error_closes_with_its_code(server: Server, data: bytes, code: int) -> None:
     with server.client() as client:
         client.send(data + text("late"))
         assert client.closed_with() == code
-        assert server.next() == "closed"
+        assert server.next_call() == "closed"
 
 
-def test_the_code_arrives_in_spite_of_unread_input(server: Server) -> None:
-    """Without the lingering close, the kernel answers what is still on its way by a reset, and 1009 is lost."""
+def test_the_close_code_arrives_although_input_is_unread(server: Server) -> None:
+    """Without the delayed close, the kernel answers the remaining input with a reset, and 1009 is lost."""
     flood = frame(BINARY, b"x" * 65_537) * 16
     with server.client() as client:
         client.send(flood)
         assert client.closed_with() == 1009
 
 
-def test_the_limit_is_the_sessions(server: Server) -> None:
+def test_the_message_limit_of_the_handler(server: Server) -> None:
     with server.client("/small") as client:
         client.send(text("x" * 16), text("x" * 17))
         assert client.frame() == (TEXT, b"x" * 16)
         assert client.closed_with() == 1009
 
 
-def test_a_bug_in_a_session_is_logged_once_and_ends_its_connection_alone(
+def test_an_exception_in_a_handler_is_logged_once_and_ends_only_its_connection(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG), server.client("/echo?token=SECRET") as other:
@@ -200,8 +200,8 @@ def test_a_bug_in_a_session_is_logged_once_and_ends_its_connection_alone(
 # The upgrade.
 
 
-def answer(server: Server, path: str = "/echo", method: str = "GET", **headers: str | None) -> tuple[int, bytes]:
-    """The status and the body of a refusal, after which the connection ends."""
+def refusal(server: Server, path: str = "/echo", method: str = "GET", **headers: str | None) -> tuple[int, bytes]:
+    """Read the status and the body of a refusal, and check that the connection is closed."""
     with Client(server.address) as client:
         client.send(request(path, method, **headers))
         status, received = client.head()
@@ -211,32 +211,34 @@ def answer(server: Server, path: str = "/echo", method: str = "GET", **headers: 
         return status, body
 
 
-def test_what_is_refused(server: Server) -> None:
-    assert answer(server, "/nowhere") == (404, b"no such path")
-    assert answer(server, "/refused") == (401, b'{"detail":"Who are you?"}')
-    assert answer(server, sec_websocket_version="8") == (426, b"")
-    assert answer(server, sec_websocket_key="short") == (400, b"")
-    assert answer(server, method="POST", content_length="0") == (405, b"")
+def test_refused_upgrades(server: Server) -> None:
+    assert refusal(server, "/nowhere") == (404, b"no such path")
+    assert refusal(server, "/refused") == (401, b'{"detail":"Who are you?"}')
+    assert refusal(server, sec_websocket_version="8") == (426, b"")
+    assert refusal(server, sec_websocket_key="short") == (400, b"")
+    assert refusal(server, method="POST", content_length="0") == (405, b"")
 
 
-def test_one_that_cannot_be_decided_in_time(server: Server) -> None:
-    assert answer(server, "/gate") == (503, b"")
+def test_the_accept_timeout(server: Server) -> None:
+    assert refusal(server, "/gate") == (503, b"")
 
 
 @pytest.mark.parametrize("path", ["/bug?token=SECRET", "/wrong?token=SECRET"])
-def test_a_bug_before_the_upgrade_is_logged_once(server: Server, caplog: pytest.LogCaptureFixture, path: str) -> None:
+def test_an_exception_before_the_upgrade_is_logged_once(
+    server: Server, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
     with caplog.at_level(logging.DEBUG):
-        assert answer(server, path) == (500, b"")
+        assert refusal(server, path) == (500, b"")
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
     assert "SECRET" not in caplog.text
 
 
-def test_one_that_leaves_before_it_is_decided_is_never_opened(server: Server) -> None:
+def test_a_client_that_disconnects_before_the_101_is_never_opened(server: Server) -> None:
     with Client(server.address) as client:
         client.send(request("/gate"))
-        assert server.next() == "deciding"
-    server.ask(quiet(server))
-    assert server.happened.empty()
+        assert server.next_call() == "deciding"
+    server.run(no_connections(server))
+    assert server.calls.empty()
 
 
 def test_subprotocol(server: Server) -> None:
@@ -249,11 +251,11 @@ def test_subprotocol(server: Server) -> None:
         assert "sec-websocket-protocol" not in client.head()[1]
 
 
-def test_what_the_session_is_told_of_the_client(server: Server) -> None:
+def test_the_upgrade_that_a_handler_gets(server: Server) -> None:
     with Client(server.address) as client:
         client.send(request("/echo?a=1", x_forwarded_for="192.0.2.1, 198.51.100.7", user_agent="test"))
         assert client.head()[0] == 101
-        _, upgrade = server.happened.get(timeout=5)
+        _, upgrade = server.calls.get(timeout=5)
         assert (upgrade.path, upgrade.query, upgrade.client) == ("/echo", {"a": "1"}, "198.51.100.7")
         assert upgrade.headers["user-agent"] == "test"
 
@@ -271,8 +273,8 @@ def test_http_and_then_an_upgrade_on_the_same_connection(server: Server) -> None
 
 def test_origins() -> None:
     with Server(origins=frozenset({"https://chat.example"})) as server:
-        assert answer(server, origin="https://evil.example") == (403, b"")
-        assert answer(server, origin="null") == (403, b"")
+        assert refusal(server, origin="https://evil.example") == (403, b"")
+        assert refusal(server, origin="null") == (403, b"")
         with server.client(origin="https://chat.example"), server.client(origin=None):
             pass
 
@@ -283,28 +285,28 @@ def test_a_unix_socket(tmp_path: Path) -> None:
         assert client.frame() == (TEXT, b"hello")
 
 
-# Slow, silent, and the end.
+# Slow readers, heartbeats and shutdown.
 
 
-def test_a_slow_reader_is_told_and_told_again_when_it_has_caught_up(server: Server) -> None:
+def test_a_slow_reader_is_paused_and_resumed(server: Server) -> None:
     with server.client() as client:
         client.send(text("flood"))
-        assert [server.next(), server.next()] == ["text", "paused"]
+        assert [server.next_call(), server.next_call()] == ["text", "paused"]
         assert {client.frame() for _ in range(FLOOD)} == {(BINARY, b"x" * 65_536)}
-        assert server.next() == "resumed"
+        assert server.next_call() == "resumed"
         client.send(text("close 1000"))
         assert client.closed_with() == 1000
 
 
-def test_one_that_never_reads_is_cut() -> None:
+def test_a_client_that_never_reads_is_closed() -> None:
     with Server(heartbeats=Heartbeats(interval=0.5, timeout=0.4, stall=0.1)) as server, server.client() as client:
         client.send(text("flood"))
-        assert [server.next() for _ in range(3)] == ["text", "paused", "stalled"]
+        assert [server.next_call() for _ in range(3)] == ["text", "paused", "stalled"]
         assert client.closed_with() == 4101
-        assert server.next() == "closed"
+        assert server.next_call() == "closed"
 
 
-def test_one_that_answers_the_heartbeat_stays() -> None:
+def test_a_client_that_answers_the_heartbeat_stays_connected() -> None:
     with Server(heartbeats=Heartbeats(interval=0.25, timeout=0.2)) as server, server.client() as client:
         for _ in range(3):
             assert client.frame() == (PING, b"beat")
@@ -313,29 +315,29 @@ def test_one_that_answers_the_heartbeat_stays() -> None:
         assert client.closed_with(answering=False) == 1000
 
 
-def test_one_that_does_not_answer_the_heartbeat_is_told_so() -> None:
+def test_a_client_that_does_not_answer_the_heartbeat_is_closed() -> None:
     with Server(heartbeats=Heartbeats(interval=0.25, timeout=0.1)) as server, server.client() as client:
         assert client.frame() == (PING, b"beat")
         assert client.closed_with() == 4103
-        assert server.next() == "closed"
+        assert server.next_call() == "closed"
 
 
-def test_one_that_is_not_read_is_not_called_silent() -> None:
+def test_a_client_that_is_not_read_need_not_answer_the_heartbeat() -> None:
     with Server(heartbeats=Heartbeats(interval=0.1, timeout=0.05)) as server, server.client() as client:
-        client.send(text("deaf"))
+        client.send(text("pause"))
         for _ in range(5):
             assert client.frame() == (PING, b"beat")
 
 
-def test_a_stop_lets_everybody_go() -> None:
+def test_a_shutdown_closes_all_connections() -> None:
     with Server() as server, server.client() as open_one, Client(server.address) as deciding:
         deciding.send(request("/gate"))
-        assert server.next() == "deciding"
+        assert server.next_call() == "deciding"
         server.uvicorn.should_exit = True
         assert deciding.head()[0] == 503
         opcode, payload = open_one.frame()
         assert (opcode, payload) == (CLOSE, (1012).to_bytes(2, "big") + b"restart")
         open_one.send(close(1012))
-        assert server.next() == "closed"
+        assert server.next_call() == "closed"
         server.thread.join(5)
         assert not server.thread.is_alive()

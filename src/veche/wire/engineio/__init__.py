@@ -1,4 +1,4 @@
-"""Engine.IO 4: a connection over HTTP long polling, a WebSocket, or first one and then the other."""
+"""Engine.IO 4: connections over HTTP long polling, over a WebSocket, and the upgrade from the first to the second."""
 
 from veche.wire.engineio.connection import Application, EngineConnection
 from veche.wire.engineio.packets import BadPacket

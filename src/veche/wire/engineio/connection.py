@@ -1,15 +1,15 @@
-"""One Engine.IO connection without I/O: packets in, bytes out, first by polling, then by a WebSocket, or by that alone.
+"""One Engine.IO connection without I/O. It uses polling, a WebSocket, or polling first and then a WebSocket.
 
-On polling what is written waits in an outbox until a poll takes it; on a WebSocket it goes straight to its `write`. The
-upgrade between them loses, repeats and reorders nothing:
+On polling, written packets wait in an outbox until a poll takes them. On a WebSocket, they go to its `write`. The
+upgrade from polling to a WebSocket does not lose, repeat or reorder packets:
 
-    client: WebSocket with the sid, 2probe    probe()      a poll that waits is answered 6, and each further one
-    server: 3probe                                         before long; then the client polls no more
-    client: 5                                 upgrade()    the outbox is written to the WebSocket, `write` changes,
-                                                           and the application is told `upgraded()`
+    client: WebSocket with the sid, 2probe    probe()      The waiting poll gets 6 (noop), and so does each further
+    server: 3probe                                         poll after a short time. Then the client stops polling.
+    client: 5                                 upgrade()    The outbox is written to the WebSocket, `write` changes,
+                                                           and the application's `upgraded()` is called.
 
-Whoever kept the outbox's `queue` as its write may go on using it: since the upgrade it frames anew, and writes to the
-same WebSocket. So nobody has to change in the same turn, only sooner or later, for the sake of speed.
+A caller that keeps the `write` of polling may use it after the upgrade too: it converts the packets to WebSocket frames
+and writes them to the same WebSocket. Changing to the new `write` is only faster.
 """
 
 from __future__ import annotations
@@ -33,105 +33,109 @@ from veche.wire.engineio.packets import (
 from veche.wire.frames import binary_frame, text_frame
 from veche.wire.handler import Socket
 
-OUTBOX: Final = 1_048_576
-"""Bytes that wait for a poll before the application is told `paused`."""
+MAX_OUTBOX: Final = 1_048_576
+"""Bytes in the outbox above which `Application.paused` is called."""
 
 _logger = logging.getLogger("veche.wire")
 
-Wake = Callable[[], object]
+Callback = Callable[[], object]
 
 
 class Application(Protocol):
-    """What speaks over a connection: plain callbacks on the loop, of which none may block.
+    """Receives what happens on a connection. The callbacks run on the event loop and must not block.
 
-    One that raises BadPacket, or fails, ends the connection.
+    If `text` or `binary` raises an exception, the connection ends. BadPacket means that the client broke the protocol;
+    other exceptions are logged.
     """
 
     def text(self, text: str) -> None: ...
     def binary(self, data: bytes) -> None: ...
 
     def upgraded(self) -> None:
-        """From now on `connection.write` and `connection.frame` are those of the WebSocket."""
+        """The connection uses a WebSocket now: `connection.write` and `connection.frame` have changed."""
 
     def paused(self) -> None:
-        """The client reads slower than we write. Called in the middle of a write: only take note."""
+        """The client reads too slowly. Called during a write: do not write here."""
 
     def resumed(self) -> None:
-        """The client has caught up."""
+        """The client has read enough: writing may continue."""
 
     def closed(self, reason: str) -> None:
-        """The connection is over. Called once. Called from inside `connection.close()`, it may still send."""
+        """The connection has ended. Called once. If the server closed it with `close()`, sending still works here."""
 
 
-class Host(Protocol):
-    """What a connection tells the server that holds it."""
+class Owner(Protocol):
+    """The server that owns a connection, as the connection needs it."""
 
-    def answered(self, connection: EngineConnection) -> None:
-        """A pong came."""
+    def pong_received(self, connection: EngineConnection) -> None:
+        """The client sent a pong, or could not send one because it was not read."""
 
     def forget(self, connection: EngineConnection) -> None:
-        """Nothing is left of it for anybody."""
+        """The connection has ended and nothing waits in its outbox: remove its sid."""
 
 
 class EngineConnection:
-    """One client, whatever carries it. `write` takes framed bytes: `write(frame(payload))`, and may be kept."""
+    """One connection, on polling or on a WebSocket. `address` is the client's address.
+
+    `write` takes framed bytes: `write(frame(payload))`. A caller may keep a reference to it.
+    """
 
     __slots__ = (
-        "_carrier",
-        "_has_room",
-        "_held",
-        "_host",
-        "_mute",
-        "_size",
-        "_waiting",
-        "_wake",
+        "_discarding",
+        "_outbox",
+        "_outbox_bytes",
+        "_owner",
+        "_reading_held",
+        "_resume_post",
+        "_wake_poll",
+        "_websocket",
+        "address",
         "application",
-        "client",
         "ended",
         "frame",
         "paused",
         "posting",
-        "probed",
+        "probing",
         "reading",
         "sid",
         "write",
     )
     application: Application
 
-    def __init__(self, host: Host, sid: str, client: str, carrier: Socket | None = None) -> None:
+    def __init__(self, owner: Owner, sid: str, address: str, websocket: Socket | None = None) -> None:
         self.sid = sid
-        self.client = client  # the address
+        self.address = address
         self.ended = False
         self.paused = False
         self.reading = True
-        self.probed = False  # a WebSocket is about to take over, and polls should not keep it waiting
-        self.posting = False  # kept by the transport, which takes one POST at a time
+        self.probing = False  # a WebSocket prepares the upgrade, so polls should return soon
+        self.posting = False  # set by `Polling`, which allows one POST at a time
         self.frame: Callable[[bytes], bytes] = poll_frame
         self.write: Callable[[bytes], None] = self.queue
-        self._host = host
-        self._carrier: Socket | None = None
-        self._waiting: list[bytes] = []
-        self._size = 0
-        self._wake: Wake | None = None
-        self._has_room: Wake | None = None
-        self._held = False
-        self._mute = False
-        if carrier is not None:
-            self._ride(carrier)
+        self._owner = owner
+        self._websocket: Socket | None = None
+        self._outbox: list[bytes] = []
+        self._outbox_bytes = 0
+        self._wake_poll: Callback | None = None
+        self._resume_post: Callback | None = None
+        self._reading_held = False
+        self._discarding = False
+        if websocket is not None:
+            self._use_websocket(websocket)
 
     @property
     def on_websocket(self) -> bool:
-        return self._carrier is not None
+        return self._websocket is not None
 
     @property
-    def deaf(self) -> bool:
-        """Nothing is read from the client just now, so its silence proves nothing."""
-        return self._carrier is not None and not self.reading
+    def reading_paused(self) -> bool:
+        """The WebSocket is not read now, so a missing pong means nothing. On polling, a POST can still come."""
+        return self._websocket is not None and not self.reading
 
-    # For the application.
+    # Called by the application.
 
     def send(self, payload: bytes) -> None:
-        """Send a text packet, its type included."""
+        """Send a text packet. `payload` includes the packet type."""
         self.write(self.frame(payload))
 
     def send_binary(self, data: bytes) -> None:
@@ -139,50 +143,50 @@ class EngineConnection:
         self.write(binary_frame(data) if self.on_websocket else poll_binary(data))
 
     def queue(self, chunk: bytes) -> None:
-        """Take packets that are framed for polling; right at any time."""
-        if self._mute:
+        """Send packets that are framed for polling. Also works after the upgrade."""
+        if self._discarding:
             return
-        if self._carrier is not None:
-            self._carrier.write(to_websocket(chunk))
+        if self._websocket is not None:
+            self._websocket.write(to_websocket(chunk))
             return
-        self._waiting.append(chunk)
-        self._size += len(chunk)
-        if self._wake is not None:
-            self._wake()
-        elif self._size > OUTBOX:
+        self._outbox.append(chunk)
+        self._outbox_bytes += len(chunk)
+        if self._wake_poll is not None:
+            self._wake_poll()
+        elif self._outbox_bytes > MAX_OUTBOX:
             self.pause()
 
     def pause_reading(self) -> None:
-        """Let the client wait; what was already received is still delivered."""
-        self._held = True
-        self._listen()
+        """Stop reading from the client. Messages already received are still delivered."""
+        self._reading_held = True
+        self._update_reading()
 
     def resume_reading(self) -> None:
-        self._held = False
-        self._listen()
+        self._reading_held = False
+        self._update_reading()
 
     def close(self, reason: str = "server closed") -> None:
-        """End it in good order: what was written before is still read. Harmless twice."""
-        self._end(reason, CLOSE, keep=True, linger=True)
+        """Close after everything written before is sent. A second call does nothing."""
+        self._end(reason, CLOSE, flush=True, keep_sid=True)
 
-    # From the transports.
+    # Called by the transports.
 
     def received(self, packet: Packet) -> bool:
-        """Take one packet; False: it broke the protocol, and the connection is over."""
+        """Handle one packet. Returns False if the packet ended the connection with an error."""
         if self.ended:
             return True
         try:
-            self._receive(packet)
+            self._handle(packet)
         except BadPacket as bad:
             self.fail(str(bad))
             return False
         except Exception:
-            _logger.exception("An Engine.IO connection failed")
+            _logger.exception("An Engine.IO application failed")
             self.fail("internal error")
             return False
         return True
 
-    def _receive(self, packet: Packet) -> None:
+    def _handle(self, packet: Packet) -> None:
         if isinstance(packet, bytes):
             self.application.binary(packet)
             return
@@ -190,156 +194,156 @@ class EngineConnection:
         if kind == MESSAGE:
             self.application.text(packet[1:])
         elif kind == PONG:
-            self._host.answered(self)
+            self._owner.pong_received(self)
         elif kind == CLOSE:
-            self._end("client closed", NOOP, linger=True)
+            self._end("client closed", NOOP, keep_sid=True)
         else:
-            raise BadPacket("a packet that no client sends")
+            raise BadPacket("a packet that a client must not send")
 
     def fail(self, reason: str) -> None:
-        """End it at once: what waits is dropped, and its sid is unknown from now on."""
+        """Close at once: drop the outbox and forget the sid."""
         self._end(reason, CLOSE)
 
     def pause(self) -> None:
         if not self.paused and not self.ended:
             self.paused = True
-            self._listen()
+            self._update_reading()
             self.application.paused()
 
     def resume(self) -> None:
         if self.paused and not self.ended:
             self.paused = False
-            self._listen()
+            self._update_reading()
             self.application.resumed()
 
-    def _listen(self) -> None:
-        """Who does not read answers, or is told to wait, may not ask for more."""
-        reading = not (self.paused or self._held)
+    def _update_reading(self) -> None:
+        """Backpressure: do not read from a client that reads too slowly or that the application has paused."""
+        reading = not (self.paused or self._reading_held)
         if self.ended or reading == self.reading:
             return
         self.reading = reading
         if reading:
-            self._host.answered(self)  # its pong may have waited too
-            self._tell_room()
-        if self._carrier is not None:
-            (self._carrier.resume_reading if reading else self._carrier.pause_reading)()
+            self._owner.pong_received(self)  # it could not send a pong meanwhile
+            self._release_post()
+        if self._websocket is not None:
+            (self._websocket.resume_reading if reading else self._websocket.pause_reading)()
 
-    # From the heartbeat.
+    # Called by the heartbeat.
 
-    def beat(self) -> None:
+    def send_ping(self) -> None:
         if self.ended:
-            self._host.forget(self)  # nobody came for its last words
+            self._owner.forget(self)  # no poll came for the last packets
         else:
             self.send(PING.encode())
 
     def unanswered(self) -> None:
         self.fail("ping timeout")
-        self._host.forget(self)
+        self._owner.forget(self)
 
     # Polling.
 
-    def poll(self, wake: Wake) -> bool:
-        """A poll waits until `wake` is called, then takes. False: another poll waits already, which is an error."""
-        if self._wake is not None:
+    def poll(self, wake: Callback) -> bool:
+        """Start a poll: `wake` is called when it should `take`. If another poll is waiting, fail and return False."""
+        if self._wake_poll is not None:
             self.fail("two polls at once")
             return False
-        self._wake = wake
-        if self._waiting or self.ended:
+        self._wake_poll = wake
+        if self._outbox or self.ended:
             wake()
         return True
 
     def take(self) -> bytes:
-        """Give the poll all that waits, as a payload; a noop when that is nothing."""
-        payload = b"".join(self._waiting)[:-1]
-        self._wake = None
-        self._empty()
+        """Finish a poll: empty the outbox and return its packets as a payload, or a noop if it is empty."""
+        payload = b"".join(self._outbox)[:-1]
+        self._wake_poll = None
+        self._clear_outbox()
         if self.ended:
-            self._host.forget(self)
-        elif self._carrier is None:
+            self._owner.forget(self)
+        elif self._websocket is None:
             self.resume()
         return payload or NOOP.encode()
 
-    def wait_for_room(self, wake: Wake) -> None:
-        """Call back when the client may ask for more; at once when it may."""
-        self._has_room = wake
+    def call_when_reading(self, wake: Callback) -> None:
+        """Call `wake` once the client may send again, or at once if it already may."""
+        self._resume_post = wake
         if self.reading or self.ended:
-            self._tell_room()
+            self._release_post()
 
     # The upgrade.
 
     def probe(self) -> bool:
-        """A WebSocket wants to take over; False: it may not."""
-        if self.probed or self.ended or self._carrier is not None:
+        """Start the upgrade to a WebSocket. Returns False if it is not possible now."""
+        if self.probing or self.ended or self._websocket is not None:
             return False
-        self.probed = True
-        if self._wake is not None:
-            self._wake()
+        self.probing = True
+        if self._wake_poll is not None:
+            self._wake_poll()
         return True
 
-    def give_up_probe(self) -> None:
-        self.probed = False
+    def cancel_probe(self) -> None:
+        self.probing = False
 
-    def upgrade(self, carrier: Socket) -> None:
-        """The WebSocket takes over."""
-        waiting = b"".join(self._waiting)
+    def upgrade(self, websocket: Socket) -> None:
+        """Finish the upgrade: write the outbox to the WebSocket and use it from now on."""
+        outbox = b"".join(self._outbox)
         was_paused, self.paused = self.paused, False
-        self.probed = False
-        self._empty()
-        self._listen()
-        self._ride(carrier)
+        self.probing = False
+        self._clear_outbox()
+        self._update_reading()
+        self._use_websocket(websocket)
         if not self.reading:
-            carrier.pause_reading()
-        carrier.write(to_websocket(waiting))  # which may pause it again
-        if self._wake is not None:
-            self._wake()
+            websocket.pause_reading()
+        websocket.write(to_websocket(outbox))  # may call `pause`
+        if self._wake_poll is not None:
+            self._wake_poll()
         self.application.upgraded()
         if was_paused and not self.paused:
             self.application.resumed()
 
-    def _ride(self, carrier: Socket) -> None:
-        self._carrier = carrier
-        self.write = carrier.write
+    def _use_websocket(self, websocket: Socket) -> None:
+        self._websocket = websocket
+        self.write = websocket.write
         self.frame = text_frame
 
-    # The end.
+    # Closing.
 
-    def _end(self, reason: str, last: str, *, keep: bool = False, linger: bool = False) -> None:
+    def _end(self, reason: str, last_packet: str, *, flush: bool = False, keep_sid: bool = False) -> None:
         if self.ended:
             return
         self.ended = True
-        self._mute = not keep
-        carrier = self._carrier
-        if not keep:
-            self._empty()
-            self.write = _nowhere
-        self._tell_room()
-        self._tell_closed(reason)
-        self._mute = True
-        self.write = _nowhere
-        if carrier is None:
-            self._waiting.append(poll_frame(last.encode()))
-        if self._wake is not None:
-            self._wake()
-        if carrier is not None:
-            carrier.close()
-        if carrier is not None or not linger:
-            self._host.forget(self)
+        self._discarding = not flush
+        websocket = self._websocket
+        if not flush:
+            self._clear_outbox()
+            self.write = _discard
+        self._release_post()
+        self._notify_closed(reason)
+        self._discarding = True
+        self.write = _discard
+        if websocket is None:
+            self._outbox.append(poll_frame(last_packet.encode()))
+        if self._wake_poll is not None:
+            self._wake_poll()
+        if websocket is not None:
+            websocket.close()
+        if websocket is not None or not keep_sid:
+            self._owner.forget(self)
 
-    def _tell_closed(self, reason: str) -> None:
+    def _notify_closed(self, reason: str) -> None:
         try:
             self.application.closed(reason)
         except Exception:
-            _logger.exception("An Engine.IO connection failed at its end")
+            _logger.exception("An Engine.IO application failed in closed()")
 
-    def _empty(self) -> None:
-        self._waiting.clear()
-        self._size = 0
+    def _clear_outbox(self) -> None:
+        self._outbox.clear()
+        self._outbox_bytes = 0
 
-    def _tell_room(self) -> None:
-        wake, self._has_room = self._has_room, None
+    def _release_post(self) -> None:
+        wake, self._resume_post = self._resume_post, None
         if wake is not None:
             wake()
 
 
-def _nowhere(chunk: bytes) -> None:
-    """The connection is over."""
+def _discard(chunk: bytes) -> None:
+    """Replaces `write` once the connection has ended."""

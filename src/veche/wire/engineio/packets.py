@@ -1,7 +1,8 @@
-"""Engine.IO 4 packets without I/O: texts and payloads of polling in, packets out; messages in, framed bytes out.
+"""Engine.IO 4 packets without I/O: decode polling payloads, and frame packets for polling or for a WebSocket.
 
-A packet is a str, whose first character is its type, or the bytes of a binary message. A polling payload is packets
-joined by 0x1e; here each packet is followed by one, so that chunks can be joined as they come, and the last is cut off.
+A packet is a str, whose first character is its type, or bytes for a binary message. In a polling payload, 0x1e
+separates the packets. Here 0x1e follows each packet, so that framed packets can be concatenated.
+`EngineConnection.take` removes the last one.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ NOOP: Final = "6"
 PROBE: Final = "probe"
 
 MAX_PAYLOAD: Final = 1_000_000
-"""Bytes of a POST, or of a WebSocket message."""
+"""Limit of a POST body and of a WebSocket message, in bytes."""
 MAX_PACKETS: Final = 4_096
-"""Packets of a POST."""
+"""Limit of packets in one POST."""
 
 _TYPES: Final = frozenset("0123456")
 _SEPARATOR: Final = b"\x1e"
@@ -32,11 +33,11 @@ Packet = str | bytes
 
 
 class BadPacket(Exception):
-    """What arrived breaks the protocol; the message says how."""
+    """A client broke the protocol. The message is the reason."""
 
 
 def decode_payload(body: bytes) -> list[Packet]:
-    """Take a POST apart; the limits are judged before it is copied. Raises BadPacket."""
+    """Split the body of a POST into packets. Checks the limits before it copies anything. Raises BadPacket."""
     if len(body) > MAX_PAYLOAD:
         raise BadPacket("the payload is too big")
     if body.count(_SEPARATOR) >= MAX_PACKETS:
@@ -51,7 +52,7 @@ def _decode(part: str) -> Packet:
     if part[:1] in _TYPES:
         return part
     if part[:1] != "b":
-        raise BadPacket("an unknown type of packet")
+        raise BadPacket("an unknown packet type")
     try:
         return binascii.a2b_base64(part[1:], strict_mode=True)
     except ValueError:
@@ -59,17 +60,17 @@ def _decode(part: str) -> Packet:
 
 
 def poll_frame(payload: bytes) -> bytes:
-    """Frame a text packet, its type included, for the outbox of polling."""
+    """Frame a text packet, which includes its type, for polling."""
     return payload + _SEPARATOR
 
 
 def poll_binary(data: bytes) -> bytes:
-    """Frame a binary message for the outbox of polling."""
+    """Frame a binary message for polling."""
     return b"b" + binascii.b2a_base64(data, newline=False) + _SEPARATOR
 
 
 def to_websocket(chunk: bytes) -> bytes:
-    """Frame anew for a WebSocket what was framed for polling."""
+    """Convert packets that are framed for polling to WebSocket frames."""
     return b"".join(map(_reframe, chunk[:-1].split(_SEPARATOR))) if chunk else b""
 
 

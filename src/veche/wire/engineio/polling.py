@@ -1,7 +1,7 @@
-"""HTTP long polling as an ASGI application: a GET waits until there are packets, a POST brings some.
+"""The HTTP long polling transport of Engine.IO, as an ASGI application: a GET receives packets, a POST sends them.
 
-No task but that of a request, and while a poll waits one that notices when its client goes away. CORS is answered here,
-on errors too: any page may ask, and an origin that is not allowed hears 403.
+A waiting poll has one extra task, which notices that the client has disconnected. Every response has CORS headers, also
+an error: any page may read it. A request from an origin that is not allowed gets a 403.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from veche.wire.engineio.packets import MAX_PAYLOAD, BadPacket, decode_payload
 from veche.wire.engineio.server import BAD_METHOD, BAD_REQUEST, RequestRefused, Server
 from veche.wire.proxy import client_address
 
-BODY_WITHIN: Final = 15.0
-"""Seconds that a POST may take to arrive."""
-NOOP_AFTER: Final = 0.1
-"""Seconds that a poll waits during a probe: short, since the upgrade waits for it, but a probe may hang."""
+BODY_TIMEOUT: Final = 15.0
+"""Seconds to receive the body of a POST."""
+PROBE_POLL_TIMEOUT: Final = 0.1
+"""Seconds that a poll waits during a probe. The upgrade waits for the poll. It is not zero: a probe may hang."""
 _MAX_QUERY_FIELDS: Final = 64
 
 _COMMON: Final = (
@@ -58,21 +58,21 @@ _PREFLIGHT: Final = _Response(
 
 
 class Polling:
-    """Answers HTTP at whatever path it is mounted. Bodies of up to 1,000,000 bytes have to reach it."""
+    """The ASGI application. Whatever mounts it must allow request bodies of up to 1,000,000 bytes."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            answer = await self._answer(scope, receive)
+            response = await self._respond(scope, receive)
         except RequestRefused as refusal:
-            # A body that nobody reads is cut off with its connection.
-            hang_up = ((b"connection", b"close"),) if scope["method"] != "GET" else ()
-            answer = _Response(refusal.rejection.body, b"application/json", refusal.rejection.status, hang_up)
-        await answer.send(send)
+            # The body may be unread, so the HTTP connection cannot be used again.
+            close = ((b"connection", b"close"),) if scope["method"] != "GET" else ()
+            response = _Response(refusal.response.body, b"application/json", refusal.response.status, close)
+        await response.send(send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> _Response:
+    async def _respond(self, scope: Scope, receive: Receive) -> _Response:
         self._server.check_origin(_header(scope, b"origin"))
         method = scope["method"]
         if method == "OPTIONS":
@@ -88,26 +88,26 @@ class Polling:
 
     def _open(self, scope: Scope) -> _Response:
         peer = scope["client"][0] if scope.get("client") else ""
-        client = client_address(peer, _header(scope, b"x-forwarded-for"), self._server.trusted)
-        connection, handshake = self._server.open(client)
+        address = client_address(peer, _header(scope, b"x-forwarded-for"), self._server.trusted)
+        connection, handshake = self._server.open(address)
         self._server.start(connection)
         return _Response(handshake)
 
 
 async def _poll(connection: EngineConnection, receive: Receive) -> _Response:
-    await receive()  # the request itself; what comes next is that the client is gone
+    await receive()  # the request; the next message will be http.disconnect
     ready = asyncio.Event()
     if not connection.poll(ready.set):
         raise RequestRefused(BAD_REQUEST)
     if not ready.is_set():
-        gone = asyncio.ensure_future(receive())
-        gone.add_done_callback(lambda _: ready.set())
+        disconnected = asyncio.ensure_future(receive())
+        disconnected.add_done_callback(lambda _: ready.set())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(NOOP_AFTER if connection.probed else None):
+            async with asyncio.timeout(PROBE_POLL_TIMEOUT if connection.probing else None):
                 await ready.wait()
-        if gone.done() and not connection.on_websocket:
+        if disconnected.done() and not connection.on_websocket:
             connection.fail("transport closed")
-        gone.cancel()
+        disconnected.cancel()
     return _Response(connection.take())
 
 
@@ -118,12 +118,12 @@ async def _post(connection: EngineConnection, receive: Receive) -> _Response:
         raise RequestRefused(BAD_REQUEST)
     connection.posting = True
     try:
-        async with asyncio.timeout(BODY_WITHIN):
+        async with asyncio.timeout(BODY_TIMEOUT):
             packets = decode_payload(await _body(receive))
         for packet in packets:
             if not connection.received(packet):
                 raise RequestRefused(BAD_REQUEST)
-        await _room(connection)
+        await _wait_until_reading(connection)
     except (BadPacket, TimeoutError) as bad:
         connection.fail(str(bad) or "a slow post")
         raise RequestRefused(BAD_REQUEST) from None
@@ -132,11 +132,11 @@ async def _post(connection: EngineConnection, receive: Receive) -> _Response:
     return _OK
 
 
-async def _room(connection: EngineConnection) -> None:
+async def _wait_until_reading(connection: EngineConnection) -> None:
     if not (connection.reading or connection.on_websocket):
-        room = asyncio.Event()
-        connection.wait_for_room(room.set)
-        await room.wait()
+        reading = asyncio.Event()
+        connection.call_when_reading(reading.set)
+        await reading.wait()
 
 
 async def _body(receive: Receive) -> bytes:
@@ -163,6 +163,6 @@ def _query(scope: Scope) -> dict[str, str]:
 
 
 def _header(scope: Scope, wanted: bytes) -> str | None:
-    """A header; one that is repeated counts as one list."""
+    """Return a header, or None. The values of a repeated header are joined by ", "."""
     found = [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
     return ", ".join(found) if found else None

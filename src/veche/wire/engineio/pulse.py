@@ -1,4 +1,4 @@
-"""One timer that pings every connection an interval after its last pong, and ends those that miss a pong."""
+"""Heartbeats of all Engine.IO connections on one timer: each ping follows the last pong after an interval."""
 
 from __future__ import annotations
 
@@ -8,81 +8,83 @@ from itertools import islice
 from typing import Final, Protocol
 
 SLICE: Final = 200
-_GRAIN: Final = 0.01  # of the timeout: what is due within it is done together
+"""Connections that are handled before the loop runs other callbacks."""
+_TOLERANCE: Final = 0.01  # share of the timeout: connections that are due this early are handled together
 
 
-class Beating(Protocol):
-    """What the pulse needs of a connection."""
+class Pingable(Protocol):
+    """A connection, as `Pulse` needs it."""
 
     @property
-    def deaf(self) -> bool: ...
-    def beat(self) -> None: ...
+    def reading_paused(self) -> bool: ...
+    def send_ping(self) -> None: ...
     def unanswered(self) -> None: ...
 
 
 class Pulse:
-    """All wait equally long, so the order in which connections come to wait is the order in which they are due.
+    """Pings connections and closes those that do not answer. `interval` and `timeout` are in seconds.
 
-    A connection is resting until its ping, then asked until its pong. A pong that nobody asked for changes nothing.
-    `interval` and `timeout` are in seconds. Neither is ever overrun; both may end a hundredth of the timeout early.
+    A connection is in one of two dicts: it waits for its next ping, or for a pong. All waits in a dict have the same
+    length, so its insertion order is the order in which they are due. A pong without a ping is ignored. A ping or a
+    timeout may come early by a hundredth of `timeout`, but never late.
     """
 
     def __init__(self, interval: float, timeout: float) -> None:
         self.interval = interval
         self.timeout = timeout
-        self._resting: dict[Beating, float] = {}  # to when its ping is due
-        self._asked: dict[Beating, float] = {}  # to when its pong is due
+        self._ping_due: dict[Pingable, float] = {}  # loop time at which the ping is due
+        self._pong_due: dict[Pingable, float] = {}  # loop time at which the pong is due
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, connection: Beating) -> None:
+    def add(self, connection: Pingable) -> None:
         loop = asyncio.get_running_loop()
-        self._resting[connection] = loop.time() + self.interval
-        self._arm(loop)
+        self._ping_due[connection] = loop.time() + self.interval
+        self._schedule(loop)
 
-    def discard(self, connection: Beating) -> None:
-        self._resting.pop(connection, None)
-        self._asked.pop(connection, None)
-        if not self._resting and not self._asked and self._timer is not None:
+    def discard(self, connection: Pingable) -> None:
+        self._ping_due.pop(connection, None)
+        self._pong_due.pop(connection, None)
+        if not self._ping_due and not self._pong_due and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def answered(self, connection: Beating) -> None:
-        if self._asked.pop(connection, None) is not None:
+    def pong_received(self, connection: Pingable) -> None:
+        if self._pong_due.pop(connection, None) is not None:
             self.add(connection)
 
-    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        due = min((next(iter(waiting.values())) for waiting in (self._resting, self._asked) if waiting), default=None)
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        due = min((next(iter(dues.values())) for dues in (self._ping_due, self._pong_due) if dues), default=None)
         if due is not None and (self._timer is None or due < self._timer.when()):
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = loop.call_at(due, self._turn, loop)
+            self._timer = loop.call_at(due, self._on_timer, loop)
 
-    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = loop.time()
-        edge = now + self.timeout * _GRAIN
+        deadline = now + self.timeout * _TOLERANCE
         try:
-            for connection in list(islice(_due(self._asked, edge), SLICE)):
-                self._judge(connection)
-            for connection in list(islice(_due(self._resting, edge), SLICE)):
-                self._ask(connection, now)
+            for connection in list(islice(_due(self._pong_due, deadline), SLICE)):
+                self._check(connection)
+            for connection in list(islice(_due(self._ping_due, deadline), SLICE)):
+                self._ping(connection, now)
         finally:
-            self._arm(loop)  # whatever fails in one connection, the others go on
+            self._schedule(loop)  # an exception in one connection must not stop the others
 
-    def _ask(self, connection: Beating, now: float) -> None:
-        if self._resting.pop(connection, None) is not None:
-            self._asked[connection] = now + self.timeout
-            connection.beat()
+    def _ping(self, connection: Pingable, now: float) -> None:
+        if self._ping_due.pop(connection, None) is not None:
+            self._pong_due[connection] = now + self.timeout
+            connection.send_ping()
 
-    def _judge(self, connection: Beating) -> None:
-        if connection.deaf:
-            self.answered(connection)
-        elif self._asked.pop(connection, None) is not None:
+    def _check(self, connection: Pingable) -> None:
+        if connection.reading_paused:
+            self.pong_received(connection)
+        elif self._pong_due.pop(connection, None) is not None:
             connection.unanswered()
 
 
-def _due(waiting: dict[Beating, float], edge: float) -> Iterator[Beating]:
-    for connection, due in waiting.items():
-        if due > edge:
+def _due(dues: dict[Pingable, float], deadline: float) -> Iterator[Pingable]:
+    for connection, due in dues.items():
+        if due > deadline:
             return
         yield connection

@@ -1,4 +1,4 @@
-"""The Engine.IO connections of a server by their sid: opening one, finding one, and refusing a request."""
+"""The Engine.IO server: opens connections, finds them by sid, and refuses invalid requests."""
 
 from __future__ import annotations
 
@@ -20,34 +20,35 @@ WEBSOCKET: Final = "websocket"
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
-    """How a request is refused."""
+class ErrorResponse:
+    """A JSON response that refuses a request."""
 
     body: bytes
     status: int = 400
 
 
-UNKNOWN_TRANSPORT: Final = Rejection(b'{"code":0,"message":"Transport unknown"}')
-UNKNOWN_SID: Final = Rejection(b'{"code":1,"message":"Session ID unknown"}')
-BAD_METHOD: Final = Rejection(b'{"code":2,"message":"Bad handshake method"}')
-BAD_REQUEST: Final = Rejection(b'{"code":3,"message":"Bad request"}')
-FORBIDDEN: Final = Rejection(b'{"code":4,"message":"Forbidden"}', 403)
-BAD_VERSION: Final = Rejection(b'{"code":5,"message":"Unsupported protocol version"}')
-FULL: Final = Rejection(b'{"code":4,"message":"Too many sessions"}', 503)
+UNKNOWN_TRANSPORT: Final = ErrorResponse(b'{"code":0,"message":"Transport unknown"}')
+UNKNOWN_SID: Final = ErrorResponse(b'{"code":1,"message":"Session ID unknown"}')
+BAD_METHOD: Final = ErrorResponse(b'{"code":2,"message":"Bad handshake method"}')
+BAD_REQUEST: Final = ErrorResponse(b'{"code":3,"message":"Bad request"}')
+FORBIDDEN: Final = ErrorResponse(b'{"code":4,"message":"Forbidden"}', 403)
+BAD_VERSION: Final = ErrorResponse(b'{"code":5,"message":"Unsupported protocol version"}')
+TOO_MANY_CONNECTIONS: Final = ErrorResponse(b'{"code":4,"message":"Too many sessions"}', 503)
 
 
 class RequestRefused(Exception):
-    """A request is refused."""
+    """Raised to refuse a request with this response."""
 
-    def __init__(self, rejection: Rejection) -> None:
-        super().__init__(rejection.body)
-        self.rejection = rejection
+    def __init__(self, response: ErrorResponse) -> None:
+        super().__init__(response.body)
+        self.response = response
 
 
 class Server:
-    """What all connections share; times in seconds. `application` makes what speaks over a connection.
+    """Owns all Engine.IO connections. `application` creates the `Application` of a new connection.
 
-    With `origins`, pages of other origins are refused on every transport, and at the upgrade.
+    `ping_interval`, `ping_timeout` and `upgrade_timeout` are in seconds. If `origins` is given, requests from pages of
+    other origins are refused on every transport, also at the upgrade.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Server:
         *,
         ping_interval: float = 25.0,
         ping_timeout: float = 20.0,
-        upgrade_within: float = 10.0,
+        upgrade_timeout: float = 10.0,
         max_connections: int = 100_000,
         origins: frozenset[str] | None = None,
         trusted: Trusted | None = None,
@@ -68,35 +69,35 @@ class Server:
         self._draining = False
         self.origins = origins
         self.trusted = trusted or Trusted()
-        self.upgrade_within = upgrade_within
+        self.upgrade_timeout = upgrade_timeout
 
     def __len__(self) -> int:
-        """How many connections there are."""
+        """The number of connections."""
         return len(self._connections)
 
     def check_origin(self, origin: str | None) -> None:
-        """Programs send none; `null` is no page of ours."""
+        """Raise RequestRefused if the origin is not allowed. Programs other than browsers send none and are allowed."""
         if self.origins is not None and origin is not None and (origin == "null" or origin not in self.origins):
             raise RequestRefused(FORBIDDEN)
 
     def find(self, query: Mapping[str, str], *, method: str = "GET", upgrade: bool = False) -> EngineConnection | None:
-        """Find the connection that a request is for; None: it may open one. Raises RequestRefused."""
+        """Find the connection of a request. Returns None if the request opens a new one. Raises RequestRefused."""
         transport = query.get("transport")
         if transport not in (POLLING, WEBSOCKET):
             raise RequestRefused(UNKNOWN_TRANSPORT)
         if upgrade != (transport == WEBSOCKET):
             raise RequestRefused(BAD_REQUEST)
         if sid := query.get("sid"):
-            return self._known(sid, upgrade)
+            return self._find_by_sid(sid, upgrade)
         if method != "GET":
             raise RequestRefused(BAD_METHOD)
         if query.get("EIO") != "4":
             raise RequestRefused(BAD_VERSION)
         if self._draining or len(self._connections) >= self._max_connections:
-            raise RequestRefused(FULL)
+            raise RequestRefused(TOO_MANY_CONNECTIONS)
         return None
 
-    def _known(self, sid: str, upgrade: bool) -> EngineConnection:
+    def _find_by_sid(self, sid: str, upgrade: bool) -> EngineConnection:
         connection = self._connections.get(sid)
         if connection is None:
             raise RequestRefused(UNKNOWN_SID)
@@ -104,9 +105,9 @@ class Server:
             raise RequestRefused(BAD_REQUEST)
         return connection
 
-    def open(self, client: str, socket: Socket | None = None) -> tuple[EngineConnection, bytes]:
-        """Begin a connection; returns it and its open packet, after which it is to be started."""
-        connection = EngineConnection(self, secrets.token_urlsafe(16), client, socket)
+    def open(self, address: str, socket: Socket | None = None) -> tuple[EngineConnection, bytes]:
+        """Create a connection. Returns it and its open packet. Send the packet, then call `start`."""
+        connection = EngineConnection(self, secrets.token_urlsafe(16), address, socket)
         self._connections[connection.sid] = connection
         self._pulse.add(connection)
         handshake = {
@@ -119,19 +120,19 @@ class Server:
         return connection, OPEN.encode() + msgspec.json.encode(handshake)
 
     def start(self, connection: EngineConnection) -> None:
-        """Let the application speak."""
+        """Create the application of the connection, which may send from now on."""
         connection.application = self._application(connection)
 
     def drain(self) -> None:
-        """End all connections, so that no poll waits, and open no more."""
+        """Close all connections, which also answers waiting polls, and refuse new ones."""
         self._draining = True
         for connection in list(self._connections.values()):
             connection.close("server shutting down")
 
-    # From connections.
+    # Called by connections.
 
-    def answered(self, connection: EngineConnection) -> None:
-        self._pulse.answered(connection)
+    def pong_received(self, connection: EngineConnection) -> None:
+        self._pulse.pong_received(connection)
 
     def forget(self, connection: EngineConnection) -> None:
         self._pulse.discard(connection)

@@ -1,6 +1,7 @@
-"""Engine.IO over the WebSocket class: a connection of its own, or the upgrade of one that polls.
+"""The WebSocket transport of Engine.IO: it opens a new connection, or upgrades a connection from polling.
 
-Gets an Upgrade from the Wire's routes, then the messages. Gives packets to the connection, which writes to the socket.
+The wire's routes return a `WebSocketAccept`. Its `Transport` passes the received packets to the connection, which
+writes to the socket itself.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from veche.wire.handshake import Upgrade, UpgradeRefused
 
 
 class WebSocketAccept:
-    """For the Wire's routes, at the path of the polling."""
+    """Accepts WebSockets of Engine.IO: a `wire.handler.Accept` for the same path as `Polling`."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -27,78 +28,78 @@ class WebSocketAccept:
             connection = self._server.find(upgrade.query, upgrade=True)
         except RequestRefused as refusal:
             headers = (("Access-Control-Allow-Origin", "*"),)
-            raise UpgradeRefused(refusal.rejection.status, refusal.rejection.body, headers) from None
+            raise UpgradeRefused(refusal.response.status, refusal.response.body, headers) from None
         return Accepted(Transport(self._server, connection, upgrade.client), max_message=MAX_PAYLOAD)
 
 
 class Transport:
-    """One WebSocket, as a `wire.handler.Handler`."""
+    """One WebSocket of Engine.IO: a `wire.handler.Handler`."""
 
-    __slots__ = ("_client", "_connection", "_received", "_server", "_socket", "_timer", "_wanted")
-    heartbeat: bytes | None = None  # Engine.IO has pings of its own
+    __slots__ = ("_address", "_connection", "_receive", "_requested", "_server", "_socket", "_timer")
+    heartbeat: bytes | None = None  # Engine.IO sends pings as packets
 
-    def __init__(self, server: Server, wanted: EngineConnection | None, client: str) -> None:
+    def __init__(self, server: Server, requested: EngineConnection | None, address: str) -> None:
         self._server = server
-        self._client = client
-        self._wanted = wanted  # the connection that it asks to carry
-        self._connection: EngineConnection | None = None  # the one that it carries
+        self._address = address
+        self._requested = requested  # the polling connection that the client wants to upgrade
+        self._connection: EngineConnection | None = None  # the connection that uses this socket
         self._socket: Socket
-        self._received: Callable[[Packet], object] = self._early
+        self._receive: Callable[[Packet], object] = self._before_probe
         self._timer: asyncio.TimerHandle | None = None
 
     def opened(self, socket: Socket) -> None:
         self._socket = socket
-        wanted = self._wanted
-        if wanted is None:
-            connection, handshake = self._server.open(self._client, socket)
+        requested = self._requested
+        if requested is None:
+            connection, handshake = self._server.open(self._address, socket)
             socket.send(handshake)
-            self._carry(connection)
+            self._attach(connection)
             self._server.start(connection)
-        elif wanted.on_websocket or wanted.ended:
+        elif requested.on_websocket or requested.ended:
             socket.close()
         else:
-            self._timer = asyncio.get_running_loop().call_later(self._server.upgrade_within, socket.close)
+            self._timer = asyncio.get_running_loop().call_later(self._server.upgrade_timeout, socket.close)
 
     def text(self, text: str) -> None:
-        self._received(text)
+        self._receive(text)
 
     def binary(self, data: bytes) -> None:
-        self._received(data)
+        self._receive(data)
 
     # The upgrade.
 
-    def _early(self, packet: Packet) -> None:
-        if packet == PING + PROBE and self._wanted is not None and self._wanted.probe():
-            self._received = self._probed
+    def _before_probe(self, packet: Packet) -> None:
+        if packet == PING + PROBE and self._requested is not None and self._requested.probe():
+            self._receive = self._during_probe
             self._socket.send((PONG + PROBE).encode())
         else:
             self._socket.close()
 
-    def _probed(self, packet: Packet) -> None:
-        connection = self._wanted
+    def _during_probe(self, packet: Packet) -> None:
+        connection = self._requested
         if packet == UPGRADE and connection is not None and not connection.ended:
-            self._carry(connection)
+            self._attach(connection)
             connection.upgrade(self._socket)
         else:
             self._socket.close()
 
-    def _carry(self, connection: EngineConnection) -> None:
+    def _attach(self, connection: EngineConnection) -> None:
         self._stop_timer()
         self._connection = connection
-        self._received = connection.received
+        self._receive = connection.received
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    # The socket's life.
+    # Called by the socket.
 
     def paused(self) -> None:
         if self._connection is not None:
             self._connection.pause()
         else:
-            self._socket.close()  # nothing was written but pongs: it floods us, and does not read
+            self._socket.close()  # only pongs were written: the client sends a flood of pings and does not read
 
     def resumed(self) -> None:
         if self._connection is not None:
@@ -113,12 +114,12 @@ class Transport:
         self._stop_timer()
         if self._connection is not None:
             self._connection.fail("transport closed")
-        elif self._wanted is not None and self._received == self._probed:
-            self._wanted.give_up_probe()
-        self._connection = self._wanted = None
+        elif self._requested is not None and self._receive == self._during_probe:
+            self._requested.cancel_probe()
+        self._connection = self._requested = None
 
     def unanswered(self) -> None:
-        """Never asked: there is no heartbeat here."""
+        """Never called, because `heartbeat` is None."""
 
     def stalled(self) -> None:
         if self._connection is not None:

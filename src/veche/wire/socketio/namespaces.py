@@ -1,6 +1,6 @@
-"""One Socket.IO client over an Engine.IO connection: its namespaces, who may enter them, events in and out.
+"""One Socket.IO client on an Engine.IO connection: it connects to namespaces, and sends and receives events.
 
-Gets the messages of a connection. Gives events to the `NamespaceHandler` of each namespace.
+`Namespaces` decodes the messages of the connection and calls the `NamespaceHandler` of each namespace.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from veche.wire.socketio.packets import (
     payload,
 )
 
-CONNECT_WITHIN: Final = 45.0
-"""Seconds that a client has to enter its first namespace, and a handler to decide."""
+CONNECT_TIMEOUT: Final = 45.0
+"""Seconds for a client to connect to its first namespace, and for `NamespaceHandler.connect` to return."""
 
 _logger = logging.getLogger("veche.wire")
 
 Ack = Callable[..., None]
-"""Answers an event, with any number of values; harmless twice."""
+"""Acknowledges an event with any number of values. A second call does nothing."""
 
 
 class ConnectRefused(Exception):
-    """The client may not enter: it hears `connect_error` with this message, and with `data` if there are some."""
+    """Raised to refuse a client. Its `connect_error` event gets this message, and `data` unless it is None."""
 
     def __init__(self, message: str, data: Any = None) -> None:
         super().__init__(message)
@@ -46,76 +46,79 @@ class ConnectRefused(Exception):
 
 
 class NamespaceHandler(Protocol):
-    """What a dialect does with one client in one namespace: callbacks on the loop, of which only `connect` may wait.
+    """Receives what happens to one client in one namespace. The callbacks run on the event loop and must not block.
 
-    One that raises is logged, and its client is cut off.
+    If a callback other than `connect` or `disconnected` raises, the exception is logged and the connection ends.
     """
 
     async def connect(self, socket: Socket, auth: dict[str, Any]) -> None:
-        """May it enter? Raises ConnectRefused. Nothing is emitted yet; cancelled when the client goes away."""
+        """Decide whether the client may connect. Raises ConnectRefused. Cancelled if the connection ends.
+
+        Nothing may be emitted yet.
+        """
 
     def connected(self) -> None:
-        """It has entered, and was told so."""
+        """The client is connected to the namespace, and its CONNECT packet was sent."""
 
     def event(self, name: str, data: list[Any], ack: Ack | None) -> None:
-        """An event; attachments are bytes in `data`. `ack` is there when the client waits for an answer."""
+        """The client sent an event. Attachments are bytes in `data`. `ack` is None if the client expects none."""
 
     def upgraded(self) -> None:
-        """`socket.write` and `socket.on_websocket` have changed: time to `place.move`."""
+        """The connection uses a WebSocket now: `socket.write` and `socket.on_websocket` have changed."""
 
     def paused(self) -> None:
-        """The client reads slower than we write. Called in the middle of a write: only take note."""
+        """The client reads too slowly. Called during a write: do not write here."""
 
     def resumed(self) -> None:
-        """The client has caught up."""
+        """The client has read enough: writing may continue."""
 
     def disconnected(self, reason: str) -> None:
-        """It has left, is about to be told so, or did not enter: once for each `connect`. Let no hub write any more."""
+        """The client left, was disconnected, or was refused. Called once per `connect`. Do not write afterwards."""
 
 
 class Socket:
-    """A client in a namespace, which also is a `wire.handler.Socket` for payloads that `packets.event` made."""
+    """One client in one namespace. It implements `wire.handler.Socket` for payloads from `packets.event`."""
 
-    __slots__ = ("_client", "entered", "handler", "id", "joined", "namespace", "upgrade", "write")
+    __slots__ = ("_client", "handler", "id", "is_connected", "namespace", "upgrade", "was_connected", "write")
 
     def __init__(self, client: Namespaces, namespace: str, handler: NamespaceHandler) -> None:
         self._client = client
         self.namespace = namespace
         self.handler = handler
         self.id = secrets.token_urlsafe(15)
-        self.entered = False  # once and for all
-        self.joined = False  # now
+        self.was_connected = False
+        self.is_connected = False
         self.upgrade: Upgrade | None = None
-        self.write: Callable[[bytes], None] = client.connection.write  # takes frames of the current transport
+        self.write: Callable[[bytes], None] = client.connection.write  # takes bytes framed for the transport
 
     @property
     def address(self) -> str:
-        """Where the client is, behind trusted proxies."""
-        return self._client.connection.client
+        """The client's address, as trusted proxies report it."""
+        return self._client.connection.address
 
     @property
     def on_websocket(self) -> bool:
         return self._client.connection.on_websocket
 
     def emit(self, name: str, *data: Any) -> None:
-        """Send an event; bytes in it become attachments."""
+        """Send an event. Bytes in `data` are sent as attachments."""
         self._client.send(self, Packet(EVENT, self.namespace, [name, *data]))
 
     def ack(self, id: int, *data: Any) -> None:
-        """Answer the event that the client numbered so."""
+        """Acknowledge the client's event with this id."""
         self._client.send(self, Packet(ACK, self.namespace, list(data), id))
 
     def send(self, payload: bytes) -> None:
-        """Send what `packets.event` made, to this client alone."""
-        if self.joined:
+        """Send a payload from `packets.event` to this client."""
+        if self.is_connected:
             self._client.connection.send(payload)
 
     def disconnect(self) -> None:
-        """Put the client out of the namespace: the real one stays away until its user says otherwise."""
-        self._client.put_out(self)
+        """Disconnect the client from the namespace. The official client does not reconnect by itself after this."""
+        self._client.disconnect_socket(self)
 
     def close(self, code: int | None = None, reason: str = "server closed") -> None:
-        """End the connection, with all its namespaces: the real client comes back by itself."""
+        """Close the connection and so all its namespaces. The official client reconnects by itself after this."""
         self._client.connection.close(reason)
 
     def abort(self) -> None:
@@ -129,38 +132,41 @@ class Socket:
 
 
 class Namespaces:
-    """An `engineio.Application`. A namespace without a maker of handlers is unknown."""
+    """The namespaces of one connection: an `engineio.Application`.
 
-    __slots__ = ("_connect_within", "_connecting", "_decoder", "_makers", "_sockets", "_timer", "connection")
+    `namespaces` maps each namespace to a factory of its handler. A client cannot connect to another namespace.
+    """
+
+    __slots__ = ("_connect_timeout", "_connecting", "_decoder", "_factories", "_sockets", "_timer", "connection")
 
     def __init__(
         self,
         connection: EngineConnection,
         namespaces: Mapping[str, Callable[[], NamespaceHandler]],
-        connect_within: float = CONNECT_WITHIN,
+        connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
         self.connection = connection
-        self._makers = namespaces
-        self._connect_within = connect_within
+        self._factories = namespaces
+        self._connect_timeout = connect_timeout
         self._decoder = Decoder()
         self._sockets: dict[str, Socket] = {}
         self._connecting: dict[str, asyncio.Task[None]] = {}
         loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = loop.call_later(
-            connect_within, connection.close, "no namespace in time"
+            connect_timeout, connection.close, "no namespace in time"
         )
 
-    # From the connection.
+    # Called by the connection.
 
     def text(self, text: str) -> None:
         packet = self._decoder.text(text)
         if packet is not None:
-            self._received(packet)
+            self._handle(packet)
 
     def binary(self, data: bytes) -> None:
         packet = self._decoder.binary(data)
         if packet is not None:
-            self._received(packet)
+            self._handle(packet)
 
     def upgraded(self) -> None:
         for socket in tuple(self._sockets.values()):
@@ -180,60 +186,60 @@ class Namespaces:
         for task in self._connecting.values():
             task.cancel()
         for socket in tuple(self._sockets.values()):
-            self._leave(socket, reason)
+            self._remove(socket, reason)
 
     # Packets.
 
-    def _received(self, packet: Packet) -> None:
+    def _handle(self, packet: Packet) -> None:
         socket = self._sockets.get(packet.namespace)
         if packet.type == CONNECT:
             if socket is not None or packet.namespace in self._connecting:
-                raise BadPacket("it is in that namespace already")
+                raise BadPacket("already connected to that namespace")
             self._connect(packet.namespace, packet.data or {})
         elif socket is None:
-            return  # it was put out, and has not heard of it yet
+            return  # the client sent it before it received our DISCONNECT
         elif packet.type == EVENT:
             name, *data = packet.data
             socket.handler.event(name, data, None if packet.id is None else _once(partial(socket.ack, packet.id)))
         elif packet.type == DISCONNECT:
-            self._leave(socket, "client left")
+            self._remove(socket, "client disconnected")
 
     def _connect(self, namespace: str, auth: dict[str, Any]) -> None:
-        make = self._makers.get(namespace)
-        if make is None:
+        factory = self._factories.get(namespace)
+        if factory is None:
             self._refuse(namespace, ConnectRefused("Invalid namespace"))
             return
-        socket = Socket(self, namespace, make())
-        task = asyncio.get_running_loop().create_task(self._decide(socket, auth))
+        socket = Socket(self, namespace, factory())
+        task = asyncio.get_running_loop().create_task(self._run_connect(socket, auth))
         self._connecting[namespace] = task
 
-    async def _decide(self, socket: Socket, auth: dict[str, Any]) -> None:
+    async def _run_connect(self, socket: Socket, auth: dict[str, Any]) -> None:
         namespace = socket.namespace
         try:
-            async with asyncio.timeout(self._connect_within):
+            async with asyncio.timeout(self._connect_timeout):
                 await socket.handler.connect(socket, auth)
-            self._enter(socket)
+            self._accept(socket)
         except ConnectRefused as refused:
             self._refuse(namespace, refused)
         except Exception:
-            _logger.exception("A Socket.IO client could not be let into %s", namespace)
+            _logger.exception("Connecting a Socket.IO client to %s failed", namespace)
             self._refuse(namespace, ConnectRefused("Internal error"))
         finally:
             self._connecting.pop(namespace, None)
-            if not socket.entered:
-                _tell_gone(socket, "not let in")
+            if not socket.was_connected:
+                _notify_disconnected(socket, "refused")
 
-    def _enter(self, socket: Socket) -> None:
+    def _accept(self, socket: Socket) -> None:
         if self.connection.ended:
             return
         self._stop_timer()
         self._sockets[socket.namespace] = socket
-        socket.entered = socket.joined = True
+        socket.was_connected = socket.is_connected = True
         socket.write = self.connection.write
         self.connection.send(payload(str(CONNECT), socket.namespace, {"sid": socket.id}))
         try:
             socket.handler.connected()
-            if self.connection.paused and socket.joined:
+            if self.connection.paused and socket.is_connected:
                 socket.handler.paused()
         except Exception:
             _logger.exception("A Socket.IO handler failed")
@@ -245,24 +251,23 @@ class Namespaces:
             error["data"] = refused.data
         self.connection.send(payload(str(CONNECT_ERROR), namespace, error))
 
-    def _leave(self, socket: Socket, reason: str) -> None:
-        socket.joined = False
+    def _remove(self, socket: Socket, reason: str) -> None:
+        socket.is_connected = False
         del self._sockets[socket.namespace]
-        _tell_gone(socket, reason)
-        socket.write = _nowhere
-        self.connection.resume_reading()  # if it made the client wait, nobody else would end that
+        _notify_disconnected(socket, reason)
+        socket.write = _discard
+        self.connection.resume_reading()  # its handler may have paused reading, and can no longer resume it
 
-    # From sockets.
+    # Called by sockets.
 
-    def put_out(self, socket: Socket) -> None:
-        """Disconnect a socket by our own wish; harmless twice."""
-        if socket.joined:
-            self._leave(socket, "server put it out")
+    def disconnect_socket(self, socket: Socket) -> None:
+        """Disconnect the client from a namespace. A second call does nothing."""
+        if socket.is_connected:
+            self._remove(socket, "disconnected by server")
             self.connection.send(payload(str(DISCONNECT), socket.namespace, None))
 
     def send(self, socket: Socket, packet: Packet) -> None:
-        """Send a packet of a socket that is still there."""
-        if not socket.joined:
+        if not socket.is_connected:
             return
         text, attachments = encode(packet)
         self.connection.send(text)
@@ -275,22 +280,22 @@ class Namespaces:
             self._timer = None
 
 
-def _tell_gone(socket: Socket, reason: str) -> None:
+def _notify_disconnected(socket: Socket, reason: str) -> None:
     try:
         socket.handler.disconnected(reason)
     except Exception:
-        _logger.exception("A Socket.IO handler failed at its end")
+        _logger.exception("A Socket.IO handler failed in disconnected()")
 
 
-def _nowhere(frames: bytes) -> None:
-    """The client has left."""
+def _discard(frames: bytes) -> None:
+    """Replaces `write` once the client is disconnected."""
 
 
 def _once(ack: Ack) -> Ack:
-    answers = [ack]
+    unused = [ack]
 
-    def answer(*data: Any) -> None:
-        if answers:
-            answers.pop()(*data)
+    def ack_once(*data: Any) -> None:
+        if unused:
+            unused.pop()(*data)
 
-    return answer
+    return ack_once

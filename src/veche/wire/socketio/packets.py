@@ -1,8 +1,8 @@
-"""Socket.IO 5 packets without I/O: texts and attachments in, packets out; packets in, payloads and attachments out.
+"""Socket.IO 5 packets without I/O: decode texts and attachments to packets, and encode packets.
 
     type[attachments-][namespace,][id]JSON      2["message",{"text":"hi"}]      51-/admin,7["file",{placeholder}]
 
-Payloads begin with the Engine.IO type of a message, `4`, so that they can be framed as they are.
+The encoded payloads start with `4`, the Engine.IO packet type of a message, so that `frame` takes them as they are.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _write = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A packet with its attachments in place: bytes in `data`; so its type is never one of the binary ones."""
+    """A decoded packet. Its attachments are bytes in `data`, so `type` is never BINARY_EVENT or BINARY_ACK."""
 
     type: int
     namespace: str = "/"
@@ -46,61 +46,61 @@ class Packet:
 
 
 class Decoder:
-    """Reads one client's packets; raises BadPacket, and is of no use after that."""
+    """Decodes the packets of one client. After it raises BadPacket, it must not be used again."""
 
-    __slots__ = ("_awaited", "_found", "_packet", "_size")
+    __slots__ = ("_attachment_bytes", "_attachment_count", "_attachments", "_incomplete")
 
     def __init__(self) -> None:
-        self._packet: Packet | None = None  # whose attachments are on their way
-        self._awaited = 0
-        self._found: list[bytes] = []
-        self._size = 0
+        self._incomplete: Packet | None = None  # waits for its attachments
+        self._attachment_count = 0
+        self._attachments: list[bytes] = []
+        self._attachment_bytes = 0
 
     def text(self, text: str) -> Packet | None:
-        """Take the text of a message; None: attachments follow."""
-        if self._packet is not None:
-            raise BadPacket("a text where an attachment is due")
-        packet, self._awaited = _decode(text)
-        if not self._awaited:
+        """Decode a text message. Returns None if attachments must follow."""
+        if self._incomplete is not None:
+            raise BadPacket("a text instead of an attachment")
+        packet, self._attachment_count = _decode(text)
+        if not self._attachment_count:
             return packet
-        self._packet = packet
+        self._incomplete = packet
         return None
 
     def binary(self, data: bytes) -> Packet | None:
-        """Take an attachment; None: more follow."""
-        packet = self._packet
-        self._size += len(data)
-        if packet is None or self._size > MAX_PAYLOAD:
-            raise BadPacket("an attachment that nobody awaits" if packet is None else "the attachments are too big")
-        self._found.append(data)
-        if len(self._found) < self._awaited:
+        """Add an attachment. Returns the packet after the last one, else None."""
+        packet = self._incomplete
+        self._attachment_bytes += len(data)
+        if packet is None or self._attachment_bytes > MAX_PAYLOAD:
+            raise BadPacket("an unexpected attachment" if packet is None else "the attachments are too big")
+        self._attachments.append(data)
+        if len(self._attachments) < self._attachment_count:
             return None
-        found, self._found = self._found, []
-        self._packet, self._size = None, 0
-        return Packet(packet.type, packet.namespace, _attach(packet.data, dict(enumerate(found))), packet.id)
+        attachments, self._attachments = self._attachments, []
+        self._incomplete, self._attachment_bytes = None, 0
+        return Packet(packet.type, packet.namespace, _attach(packet.data, dict(enumerate(attachments))), packet.id)
 
 
 def _decode(text: str) -> tuple[Packet, int]:
-    """The packet, and how many attachments follow."""
+    """Return the packet and the number of its attachments."""
     head = _HEAD.match(text)
     if head is None:
-        raise BadPacket("an unknown type of packet")
+        raise BadPacket("an unknown packet type")
     kind, count, namespace, id = head.groups()
     rest = text[head.end() :]
-    packet = Packet(int(kind), namespace or "/", _value(rest) if rest else None, None if id is None else int(id))
+    packet = Packet(int(kind), namespace or "/", _read_json(rest) if rest else None, None if id is None else int(id))
     attachments = int(count or 0)
     if packet.type in _BINARY:
         if count is None or attachments > MAX_ATTACHMENTS:
             raise BadPacket("no number of attachments, or too many")
         packet = Packet(_BINARY[packet.type], packet.namespace, packet.data, packet.id)
     elif count is not None:
-        raise BadPacket("attachments where there are none")
-    if not _sound(packet):
-        raise BadPacket("data that do not fit the type of packet")
+        raise BadPacket("attachments in a packet that has none")
+    if not _is_valid(packet):
+        raise BadPacket("data that does not fit the packet type")
     return packet, attachments
 
 
-def _sound(packet: Packet) -> bool:
+def _is_valid(packet: Packet) -> bool:
     data = packet.data
     if packet.type == EVENT:
         return isinstance(data, list) and bool(data) and isinstance(data[0], str)
@@ -113,12 +113,12 @@ def _sound(packet: Packet) -> bool:
     return packet.type == DISCONNECT and data is None
 
 
-def _value(text: str) -> Any:
+def _read_json(text: str) -> Any:
     try:
         value = _read(text)
     except msgspec.DecodeError:
-        # A lone surrogate is no fault of the packet: who gets the text refuses it, and the client stays.
-        value = _lenient(text)
+        # msgspec refuses a lone surrogate. It does not break the protocol: the handler refuses the text instead.
+        value = _read_with_surrogates(text)
     except RecursionError:
         raise BadPacket("JSON too deep") from None
     if text.count("[") + text.count("{") > MAX_DEPTH:
@@ -126,14 +126,14 @@ def _value(text: str) -> Any:
     return value
 
 
-def _lenient(text: str) -> Any:
+def _read_with_surrogates(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+        return json.loads(text, parse_constant=_read_finite, parse_float=_read_finite)
     except (ValueError, RecursionError):
         raise BadPacket("not JSON") from None
 
 
-def _finite(text: str) -> float:
+def _read_finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(text)
@@ -143,42 +143,42 @@ def _finite(text: str) -> float:
 def _check_depth(value: Any) -> None:
     level = [value]
     for _ in range(MAX_DEPTH):
-        level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, list | dict)]
+        level = [inner for outer in level for inner in _children(outer) if isinstance(inner, list | dict)]
         if not level:
             return
     raise BadPacket("JSON too deep")
 
 
-def _inside(value: Any) -> Any:
+def _children(value: Any) -> Any:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
-def _attach(value: Any, left: dict[int, bytes]) -> Any:
-    """Put each attachment in place of its placeholder: each once, and none may be left."""
-    filled = _fill(value, left)
-    if left:
-        raise BadPacket("an attachment without a place")
+def _attach(value: Any, unused: dict[int, bytes]) -> Any:
+    """Replace each placeholder by its attachment. Each attachment must be used exactly once."""
+    filled = _fill(value, unused)
+    if unused:
+        raise BadPacket("an attachment without a placeholder")
     return filled
 
 
-def _fill(value: Any, left: dict[int, bytes]) -> Any:
+def _fill(value: Any, unused: dict[int, bytes]) -> Any:
     if isinstance(value, list):
-        return [_fill(inner, left) for inner in value]
+        return [_fill(inner, unused) for inner in value]
     if not isinstance(value, dict):
         return value
     if value.get("_placeholder") is not True:
-        return {key: _fill(inner, left) for key, inner in value.items()}
+        return {key: _fill(inner, unused) for key, inner in value.items()}
     number = value.get("num")
-    if type(number) is not int or number not in left:
-        raise BadPacket("a place without an attachment")
-    return left.pop(number)
+    if type(number) is not int or number not in unused:
+        raise BadPacket("a placeholder without an attachment")
+    return unused.pop(number)
 
 
-# Writing.
+# Encoding.
 
 
 def encode(packet: Packet) -> tuple[bytes, list[bytes]]:
-    """Make the payload of a packet, and its attachments, which are to follow it at once."""
+    """Encode a packet: its payload, and the attachments to send directly after it."""
     attachments: list[bytes] = []
     data = _detach(packet.data, attachments)
     kind = str(packet.type)
@@ -188,21 +188,21 @@ def encode(packet: Packet) -> tuple[bytes, list[bytes]]:
 
 
 def payload(kind: str, namespace: str, data: Any, id: int | None = None) -> bytes:
-    """Make the payload of a packet without attachments."""
-    place = "" if namespace == "/" else f"{namespace},"
-    head = f"4{kind}{place}{'' if id is None else id}".encode()
+    """Encode a packet without attachments. `kind` is its type, as text."""
+    prefix = "" if namespace == "/" else f"{namespace},"
+    head = f"4{kind}{prefix}{'' if id is None else id}".encode()
     return head if data is None else head + _to_json(data)
 
 
 def _to_json(value: Any) -> bytes:
     try:
         return _write(value)
-    except UnicodeEncodeError:  # a lone surrogate goes back as it came, escaped
+    except UnicodeEncodeError:  # a lone surrogate: escape it
         return json.dumps(value, separators=(",", ":")).encode()
 
 
 def event(name: str, *data: Any, namespace: str = "/") -> bytes:
-    """Make the payload of an event without attachments: this is what a hub's Serializer encodes to."""
+    """Encode an event without attachments, for a serializer of the hub."""
     return payload("2", namespace, [name, *data])
 
 

@@ -1,1 +1,1 @@
-"""Engine.IO and Socket.IO."""
+"""Tests of `veche.wire.engineio` and `veche.wire.socketio`."""

@@ -16,8 +16,8 @@ def server() -> Iterator[Running]:
 
 
 @pytest.fixture
-def hasty() -> Iterator[Running]:
-    """Pings after 200 ms, and waits 100 ms."""
+def quick_ping_server() -> Iterator[Running]:
+    """A server that pings after 200 ms and waits 100 ms for the pong."""
     with running(App(0.2, 0.1)) as server:
         yield server
 

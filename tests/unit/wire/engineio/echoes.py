@@ -1,4 +1,4 @@
-"""An echo of Engine.IO at /engine.io/, and one of Socket.IO at /socket.io/, as the public suites want them."""
+"""Echo servers for the public conformance suites: Engine.IO at /engine.io/, Socket.IO at /socket.io/."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from veche.wire.handshake import Upgrade
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.socketio import Ack, Namespaces, Socket
 
-PING_INTERVAL, PING_TIMEOUT = 0.3, 0.2  # what the suites expect
-AUTH_LATER = 0.02
+PING_INTERVAL, PING_TIMEOUT = 0.3, 0.2  # seconds; the suites expect these
+AUTH_DELAY = 0.02
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -22,7 +22,7 @@ _Send = Callable[[_Message], Awaitable[None]]
 
 
 class EngineEcho:
-    """Messages come back as they are."""
+    """Sends each message back."""
 
     def __init__(self, connection: EngineConnection) -> None:
         self.connection = connection
@@ -40,15 +40,15 @@ class EngineEcho:
 
 
 class SocketEcho:
-    """As the suite's README demands."""
+    """The handler that the Socket.IO suite requires in its README."""
 
     async def connect(self, socket: Socket, auth: dict[str, Any]) -> None:
         self.socket = socket
         self.auth = auth
 
     def connected(self) -> None:
-        # Not in one segment with the answer: the suite begins to listen for this event only once it has seen that.
-        asyncio.get_running_loop().call_later(AUTH_LATER, self.socket.emit, "auth", self.auth)
+        # Not in one segment with the CONNECT packet: the suite listens for this event only after that packet.
+        asyncio.get_running_loop().call_later(AUTH_DELAY, self.socket.emit, "auth", self.auth)
 
     def event(self, name: str, data: list[Any], ack: Ack | None) -> None:
         if name == "message":
@@ -63,7 +63,7 @@ class SocketEcho:
 
 
 class App:
-    """Puts the wire into the lifespan state, as Veche's own app does."""
+    """The ASGI app. Like Veche's own app, it puts the `Wire` into the lifespan state."""
 
     def __init__(self, ping_interval: float = PING_INTERVAL, ping_timeout: float = PING_TIMEOUT) -> None:
         namespaces = {"/": SocketEcho, "/custom": SocketEcho}
@@ -71,14 +71,14 @@ class App:
         self.engine = Server(EngineEcho, **times)
         self.sockets = Server(lambda connection: Namespaces(connection, namespaces), **times)
         mounts = {"/engine.io": Polling(self.engine), "/socket.io": Polling(self.sockets)}
-        self._app = Applications(self._rest, mounts)  # type: ignore[arg-type]
+        self._app = Applications(self._other, mounts)  # type: ignore[arg-type]
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         await self._app(scope, receive, send)
 
     def drain(self) -> None:
-        """From any thread."""
+        """Close all connections. May be called from any thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.engine.drain)
             self._loop.call_soon_threadsafe(self.sockets.drain)
@@ -86,7 +86,7 @@ class App:
     def _routes(self, upgrade: Upgrade) -> Accept:
         return {"/engine.io/": WebSocketAccept(self.engine), "/socket.io/": WebSocketAccept(self.sockets)}[upgrade.path]
 
-    async def _rest(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+    async def _other(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
             await send({"type": "http.response.body", "body": b""})

@@ -1,4 +1,4 @@
-"""A real uvicorn in a thread, with the echoes of the conformance suites."""
+"""A uvicorn server in a thread, with the echo servers of the conformance suites."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from .echoes import App
 
 
 class Running:
-    """`url` of the server, and its `app`."""
-
     def __init__(self, app: App) -> None:
         self.app = app
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -46,4 +44,4 @@ def running(app: App) -> Iterator[Running]:
         app.drain()
         server.uvicorn.should_exit = True
         server.thread.join(5)
-        assert not server.thread.is_alive(), "the server did not stop: does a poll wait?"
+        assert not server.thread.is_alive(), "the server did not stop: is a poll still waiting?"

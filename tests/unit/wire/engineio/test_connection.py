@@ -1,4 +1,4 @@
-"""One connection as a transcript, without I/O and without a loop."""
+"""One connection without I/O and without an event loop."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import logging
 
 import pytest
 
-from veche.wire.engineio.connection import OUTBOX
+from veche.wire.engineio.connection import MAX_OUTBOX
 
-from .talk import Talk
+from .talk import Transcript
 
 
 def test_polling():
-    talk = Talk()
-    connection = talk.connection
-    assert talk.receives("4hello", b"\x01", "3") == ["text hello", "binary b'\\x01'", "answered"]
-    assert talk.does(connection.send(b"4one"), connection.send_binary(b"two")) == []
-    assert talk.polls() == ["wake"]
-    assert talk.takes() == ["poll<< 4one\x1ebdHdv"]
-    assert talk.polls() == []
-    assert talk.does(connection.send(b"4three"), connection.send(b"4four")) == ["wake", "wake"]
-    assert talk.takes() == ["poll<< 4three\x1e4four"]
-    assert talk.polls() == []
-    assert talk.does(connection.beat()) == ["wake"]
-    assert talk.takes() == ["poll<< 2"]
+    transcript = Transcript()
+    connection = transcript.connection
+    assert transcript.receives("4hello", b"\x01", "3") == ["text hello", "binary b'\\x01'", "answered"]
+    assert transcript.does(connection.send(b"4one"), connection.send_binary(b"two")) == []
+    assert transcript.polls() == ["wake"]
+    assert transcript.takes() == ["poll<< 4one\x1ebdHdv"]
+    assert transcript.polls() == []
+    assert transcript.does(connection.send(b"4three"), connection.send(b"4four")) == ["wake", "wake"]
+    assert transcript.takes() == ["poll<< 4three\x1e4four"]
+    assert transcript.polls() == []
+    assert transcript.does(connection.send_ping()) == ["wake"]
+    assert transcript.takes() == ["poll<< 2"]
 
 
 def test_websocket():
-    talk = Talk(websocket=True)
-    connection = talk.connection
+    transcript = Transcript(websocket=True)
+    connection = transcript.connection
     assert connection.on_websocket
-    assert talk.receives("4hello", b"\x01", "3") == ["text hello", "binary b'\\x01'", "answered"]
-    assert talk.does(connection.send(b"4one"), connection.send_binary(b"two"), connection.beat()) == [
+    assert transcript.receives("4hello", b"\x01", "3") == ["text hello", "binary b'\\x01'", "answered"]
+    assert transcript.does(connection.send(b"4one"), connection.send_binary(b"two"), connection.send_ping()) == [
         "ws<< 4one",
         "ws<< b'two'",
         "ws<< 2",
@@ -39,46 +39,46 @@ def test_websocket():
 
 
 @pytest.mark.parametrize("packet", ["", "abc", "0", "2", "2probe", "5", "6", "7"])
-def test_what_no_client_sends_ends_it(packet):
-    talk = Talk(websocket=True)
-    refusal = "closed: a packet that no client sends"
-    assert talk.receives(packet, "4more") == [refusal, "ws<< close", "forgotten", "refused"]
+def test_an_invalid_packet_ends_the_connection(packet):
+    transcript = Transcript(websocket=True)
+    refusal = "closed: a packet that a client must not send"
+    assert transcript.receives(packet, "4more") == [refusal, "ws<< close", "forgotten", "refused"]
 
 
-def test_a_malformed_message_ends_it():
-    assert Talk().receives("4malformed", "4more") == ["closed: malformed", "forgotten", "refused"]
+def test_a_malformed_message_ends_the_connection():
+    assert Transcript().receives("4malformed", "4more") == ["closed: malformed", "forgotten", "refused"]
 
 
-def test_a_bug_ends_it_and_is_logged_once(caplog):
+def test_an_exception_ends_the_connection_and_is_logged_once(caplog):
     with caplog.at_level(logging.ERROR, "veche.wire"):
-        assert Talk().receives("4bug", "4more") == ["closed: internal error", "forgotten", "refused"]
+        assert Transcript().receives("4bug", "4more") == ["closed: internal error", "forgotten", "refused"]
     assert len(caplog.records) == 1
 
 
-# The end.
+# Closing.
 
 
 def test_the_client_closes():
-    talk = Talk()
-    talk.polls()
-    assert talk.receives("1") == ["closed: client closed", "wake"]
-    assert talk.takes() == ["forgotten", "poll<< 6"]
+    transcript = Transcript()
+    transcript.polls()
+    assert transcript.receives("1") == ["closed: client closed", "wake"]
+    assert transcript.takes() == ["forgotten", "poll<< 6"]
 
-    talk = Talk(websocket=True)
-    assert talk.receives("1", "4more") == ["closed: client closed", "ws<< close", "forgotten"]
+    transcript = Transcript(websocket=True)
+    assert transcript.receives("1", "4more") == ["closed: client closed", "ws<< close", "forgotten"]
 
 
-def test_we_close_and_what_was_written_is_read():
-    talk = Talk()
-    assert talk.does(talk.connection.send(b"4last"), talk.connection.close(), talk.connection.close()) == [
-        "closed: server closed"
-    ]
-    assert talk.does(talk.connection.send(b"4nobody hears it")) == []
-    assert talk.polls() == ["wake"]
-    assert talk.takes() == ["forgotten", "poll<< 4last\x1e4bye\x1e1"]
+def test_the_server_closes_after_its_last_packets():
+    transcript = Transcript()
+    assert transcript.does(
+        transcript.connection.send(b"4last"), transcript.connection.close(), transcript.connection.close()
+    ) == ["closed: server closed"]
+    assert transcript.does(transcript.connection.send(b"4after the close")) == []
+    assert transcript.polls() == ["wake"]
+    assert transcript.takes() == ["forgotten", "poll<< 4last\x1e4bye\x1e1"]
 
-    talk = Talk(websocket=True)
-    assert talk.does(talk.connection.send(b"4last"), talk.connection.close()) == [
+    transcript = Transcript(websocket=True)
+    assert transcript.does(transcript.connection.send(b"4last"), transcript.connection.close()) == [
         "ws<< 4last",
         "ws<< 4bye",
         "closed: server closed",
@@ -87,43 +87,55 @@ def test_we_close_and_what_was_written_is_read():
     ]
 
 
-def test_last_words_that_nobody_fetches():
-    talk = Talk()
-    assert talk.does(talk.connection.close()) == ["closed: server closed"]
-    assert talk.does(talk.connection.beat()) == ["forgotten"]
+def test_a_closed_connection_without_a_poll_is_forgotten():
+    transcript = Transcript()
+    assert transcript.does(transcript.connection.close()) == ["closed: server closed"]
+    assert transcript.does(transcript.connection.send_ping()) == ["forgotten"]
 
 
 def test_no_pong():
-    talk = Talk()
-    talk.polls()
-    assert talk.does(talk.connection.unanswered()) == ["closed: ping timeout", "wake", "forgotten", "forgotten"]
-    assert talk.takes() == ["forgotten", "poll<< 1"]
+    transcript = Transcript()
+    transcript.polls()
+    assert transcript.does(transcript.connection.unanswered()) == [
+        "closed: ping timeout",
+        "wake",
+        "forgotten",
+        "forgotten",
+    ]
+    assert transcript.takes() == ["forgotten", "poll<< 1"]
 
 
 def test_two_polls_at_once():
-    talk = Talk()
-    assert talk.does(talk.connection.send(b"4dropped")) == []
-    assert talk.polls() == ["wake"]
-    assert talk.polls() == ["closed: two polls at once", "wake", "forgotten", "refused"]
-    assert talk.takes() == ["forgotten", "poll<< 1"]
+    transcript = Transcript()
+    assert transcript.does(transcript.connection.send(b"4dropped")) == []
+    assert transcript.polls() == ["wake"]
+    assert transcript.polls() == ["closed: two polls at once", "wake", "forgotten", "refused"]
+    assert transcript.takes() == ["forgotten", "poll<< 1"]
 
 
 # The upgrade.
 
 
 def test_upgrade():
-    talk = Talk()
-    connection = talk.connection
-    kept = connection.write
-    talk.polls()
-    assert talk.does(connection.probe()) == ["wake"]
-    assert talk.takes() == ["poll<< 6"]
-    assert connection.probed
-    assert talk.polls() == [], "its transport answers a poll during the probe, before long"
-    assert talk.takes() == ["poll<< 6"]
-    assert talk.does(connection.send(b"4one"), connection.send_binary(b"two"), connection.send(b"4three")) == []
-    assert talk.does(connection.upgrade(talk.wires)) == ["ws<< 4one", "ws<< b'two'", "ws<< 4three", "upgraded"]
-    assert talk.does(connection.send(b"4four"), kept(b"4five\x1e4six\x1e"), connection.write(b"\x81\x024!")) == [
+    transcript = Transcript()
+    connection = transcript.connection
+    polling_write = connection.write
+    transcript.polls()
+    assert transcript.does(connection.probe()) == ["wake"]
+    assert transcript.takes() == ["poll<< 6"]
+    assert connection.probing
+    assert transcript.polls() == [], "during a probe, Polling answers the poll after a timeout"
+    assert transcript.takes() == ["poll<< 6"]
+    assert transcript.does(connection.send(b"4one"), connection.send_binary(b"two"), connection.send(b"4three")) == []
+    assert transcript.does(connection.upgrade(transcript.websocket)) == [
+        "ws<< 4one",
+        "ws<< b'two'",
+        "ws<< 4three",
+        "upgraded",
+    ]
+    assert transcript.does(
+        connection.send(b"4four"), polling_write(b"4five\x1e4six\x1e"), connection.write(b"\x81\x024!")
+    ) == [
         "ws<< 4four",
         "ws<< 4five",
         "ws<< 4six",
@@ -131,56 +143,64 @@ def test_upgrade():
     ]
 
 
-def test_what_waits_during_the_probe_goes_by_the_poll():
-    talk = Talk()
-    talk.connection.probe()
-    talk.connection.send(b"4one")
-    talk.polls()
-    assert talk.takes() == ["poll<< 4one"]
-    assert talk.does(talk.connection.upgrade(talk.wires)) == ["upgraded"]
+def test_a_poll_during_the_probe_takes_the_outbox():
+    transcript = Transcript()
+    transcript.connection.probe()
+    transcript.connection.send(b"4one")
+    transcript.polls()
+    assert transcript.takes() == ["poll<< 4one"]
+    assert transcript.does(transcript.connection.upgrade(transcript.websocket)) == ["upgraded"]
 
 
-def test_a_poll_that_is_overtaken_by_the_upgrade_gets_a_noop():
-    talk = Talk()
-    talk.polls()
-    talk.connection.probe()
-    talk.connection.send(b"4one")
-    assert talk.does(talk.connection.upgrade(talk.wires)) == ["wake", "wake", "ws<< 4one", "wake", "upgraded"]
-    assert talk.takes() == ["poll<< 6"]
+def test_a_poll_during_the_upgrade_gets_a_noop():
+    transcript = Transcript()
+    transcript.polls()
+    transcript.connection.probe()
+    transcript.connection.send(b"4one")
+    assert transcript.does(transcript.connection.upgrade(transcript.websocket)) == [
+        "wake",
+        "wake",
+        "ws<< 4one",
+        "wake",
+        "upgraded",
+    ]
+    assert transcript.takes() == ["poll<< 6"]
 
 
-def test_one_probe_at_a_time():
-    connection = Talk().connection
+def test_only_one_probe_at_a_time():
+    connection = Transcript().connection
     assert connection.probe()
     assert not connection.probe()
-    connection.give_up_probe()
+    connection.cancel_probe()
     assert connection.probe()
     connection.close()
     assert not connection.probe()
-    assert not Talk(websocket=True).connection.probe()
+    assert not Transcript(websocket=True).connection.probe()
 
 
 # Slow readers.
 
 
-def test_an_outbox_is_bounded():
-    talk = Talk()
-    connection = talk.connection
-    big = b"4" + b"x" * (OUTBOX // 2)
-    assert talk.does(connection.send(big)) == []
-    assert talk.does(connection.send(big), connection.send(b"4more")) == ["paused"]
-    assert not connection.deaf
-    assert talk.does(connection.wait_for_room(lambda: talk.said.append("room"))) == []
-    assert talk.polls() == ["wake"]
-    assert talk.takes()[:3] == ["answered", "room", "resumed"]
-    assert talk.does(connection.wait_for_room(lambda: talk.said.append("room"))) == ["room"]
+def test_a_full_outbox_pauses_the_connection():
+    transcript = Transcript()
+    connection = transcript.connection
+    big = b"4" + b"x" * (MAX_OUTBOX // 2)
+    assert transcript.does(connection.send(big)) == []
+    assert transcript.does(connection.send(big), connection.send(b"4more")) == ["paused"]
+    assert not connection.reading_paused
+    assert transcript.does(connection.call_when_reading(lambda: transcript.lines.append("post resumed"))) == []
+    assert transcript.polls() == ["wake"]
+    assert transcript.takes()[:3] == ["answered", "post resumed", "resumed"]
+    assert transcript.does(connection.call_when_reading(lambda: transcript.lines.append("post resumed"))) == [
+        "post resumed"
+    ]
 
 
 def test_an_upgrade_empties_a_full_outbox():
-    talk = Talk()
-    connection = talk.connection
-    assert talk.does(connection.send(b"4" + b"x" * OUTBOX)) == ["paused"]
-    assert talk.does(connection.upgrade(talk.wires)) == [
+    transcript = Transcript()
+    connection = transcript.connection
+    assert transcript.does(connection.send(b"4" + b"x" * MAX_OUTBOX)) == ["paused"]
+    assert transcript.does(connection.upgrade(transcript.websocket)) == [
         "answered",
         "ws<< 4xxx... 1048577",
         "upgraded",
@@ -188,41 +208,46 @@ def test_an_upgrade_empties_a_full_outbox():
     ]
 
 
-def test_a_full_outbox_may_fill_the_websocket():
-    talk = Talk(pausing_at=1000)
-    connection = talk.connection
-    assert talk.does(connection.send(b"4" + b"x" * OUTBOX)) == ["paused"]
-    assert talk.does(connection.upgrade(talk.wires)) == ["answered", "paused", "ws<< 4xxx... 1048577", "upgraded"]
-    assert connection.deaf
-    assert not talk.wires.reading
-    assert talk.does(connection.resume(), connection.resume()) == ["answered", "resumed"]
-    assert not connection.deaf
+def test_a_full_outbox_can_pause_the_websocket():
+    transcript = Transcript(pausing_at=1000)
+    connection = transcript.connection
+    assert transcript.does(connection.send(b"4" + b"x" * MAX_OUTBOX)) == ["paused"]
+    assert transcript.does(connection.upgrade(transcript.websocket)) == [
+        "answered",
+        "paused",
+        "ws<< 4xxx... 1048577",
+        "upgraded",
+    ]
+    assert connection.reading_paused
+    assert not transcript.websocket.reading
+    assert transcript.does(connection.resume(), connection.resume()) == ["answered", "resumed"]
+    assert not connection.reading_paused
 
 
-def test_a_client_is_told_to_wait():
-    talk = Talk()
-    connection = talk.connection
+def test_the_application_pauses_reading():
+    transcript = Transcript()
+    connection = transcript.connection
     connection.pause_reading()
-    assert not connection.deaf, "a poll would still come, so silence tells"
-    assert talk.does(connection.wait_for_room(lambda: talk.said.append("room"))) == []
-    assert talk.does(connection.resume_reading()) == ["answered", "room"]
+    assert not connection.reading_paused, "on polling, a pong can still come"
+    assert transcript.does(connection.call_when_reading(lambda: transcript.lines.append("post resumed"))) == []
+    assert transcript.does(connection.resume_reading()) == ["answered", "post resumed"]
     connection.pause_reading()
-    connection.upgrade(talk.wires)
-    assert connection.deaf
-    assert not talk.wires.reading
-    talk.does(connection.pause(), connection.resume())
-    assert not talk.wires.reading, "it reads again, but still has to wait"
-    talk.does(connection.pause(), connection.resume_reading())
-    assert not talk.wires.reading, "it need not wait any more, but does not read"
+    connection.upgrade(transcript.websocket)
+    assert connection.reading_paused
+    assert not transcript.websocket.reading
+    transcript.does(connection.pause(), connection.resume())
+    assert not transcript.websocket.reading, "the application still pauses reading"
+    transcript.does(connection.pause(), connection.resume_reading())
+    assert not transcript.websocket.reading, "the client still reads too slowly"
     connection.resume()
-    assert talk.wires.reading
+    assert transcript.websocket.reading
     connection.close()
     connection.pause_reading()
-    assert talk.wires.reading
+    assert transcript.websocket.reading
 
 
-def test_who_waits_for_room_is_told_of_the_end():
-    talk = Talk()
-    talk.connection.send(b"4" + b"x" * OUTBOX)
-    talk.connection.wait_for_room(lambda: talk.said.append("room"))
-    assert talk.does(talk.connection.fail("x")) == ["paused", "room", "closed: x", "forgotten"]
+def test_a_waiting_post_is_released_when_the_connection_ends():
+    transcript = Transcript()
+    transcript.connection.send(b"4" + b"x" * MAX_OUTBOX)
+    transcript.connection.call_when_reading(lambda: transcript.lines.append("post resumed"))
+    assert transcript.does(transcript.connection.fail("x")) == ["paused", "post resumed", "closed: x", "forgotten"]

@@ -1,4 +1,4 @@
-"""Engine.IO packets: what a payload holds, what is refused, and what is framed anew at an upgrade."""
+"""Engine.IO packets: decoding payloads, invalid payloads, and conversion to WebSocket frames."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def framed(message: str | bytes) -> bytes:
         (b"3\x1e" * (MAX_PACKETS - 1) + b"3", ["3"] * MAX_PACKETS),
     ],
 )
-def test_a_payload_is_taken_apart(body, packets):
+def test_decode_payload(body, packets):
     assert decode_payload(body) == packets
 
 
@@ -49,7 +49,7 @@ def test_a_payload_is_taken_apart(body, packets):
         b"",
         b"abc",
         b"7",
-        "٤x".encode(),  # another alphabet's four
+        "٤x".encode(),  # an Arabic digit four
         b"4a\x1e",
         b"\x1e4a",
         b"4\xff",
@@ -60,12 +60,12 @@ def test_a_payload_is_taken_apart(body, packets):
         b"4" + b"x" * MAX_PAYLOAD,
     ],
 )
-def test_what_breaks_the_protocol_is_refused(body):
+def test_invalid_payloads_are_refused(body):
     with pytest.raises(BadPacket):
         decode_payload(body)
 
 
-def test_a_bomb_of_packets_costs_nothing():
+def test_too_many_packets_are_refused_quickly():
     bomb = b"2\x1e" * 400_000
     begin = time.perf_counter()
     with pytest.raises(BadPacket, match="too many"):
@@ -74,19 +74,19 @@ def test_a_bomb_of_packets_costs_nothing():
 
 
 @given(st.lists(messages, min_size=1, max_size=20))
-def test_what_is_framed_for_polling_is_read_back(sent):
+def test_framed_packets_are_decoded_again(sent):
     payload = b"".join(map(framed, sent))[:-1]
     assert decode_payload(payload) == sent
 
 
 @given(st.lists(messages, max_size=20))
-def test_the_same_is_framed_anew_for_a_websocket(sent):
+def test_packets_framed_for_polling_are_converted_to_websocket_frames(sent):
     frames = [binary_frame(one) if isinstance(one, bytes) else text_frame(one.encode()) for one in sent]
     assert to_websocket(b"".join(map(framed, sent))) == b"".join(frames)
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_packets_or_refused(body):
+def test_any_bytes_are_decoded_or_refused(body):
     try:
         packets = decode_payload(body)
     except BadPacket:

@@ -1,4 +1,4 @@
-"""HTTP long polling, over a real server."""
+"""HTTP long polling with a uvicorn server."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import time
 import httpx
 import pytest
 
-from veche.wire.engineio.connection import OUTBOX
+from veche.wire.engineio.connection import MAX_OUTBOX
 from veche.wire.proxy import Trusted
 
 PATH = "/engine.io/"
 
 
-async def opened(http: httpx.AsyncClient, server, path: str = PATH) -> str:
+async def open_connection(http: httpx.AsyncClient, server, path: str = PATH) -> str:
     answer = await http.get(server.url + path)
     assert answer.status_code == 200
     return read(answer)["sid"]
@@ -26,10 +26,10 @@ def read(answer: httpx.Response):
     return json.loads(answer.text[1:])
 
 
-async def gone(server) -> None:
-    """Until the server has forgotten the last connection."""
+async def no_connections(server) -> None:
+    """Wait until the server has no connection."""
     async with asyncio.timeout(5):
-        while len(server.app.engine):  # noqa: ASYNC110  # it lives in another thread
+        while len(server.app.engine):  # noqa: ASYNC110  # the server runs in another thread
             await asyncio.sleep(0.01)
 
 
@@ -39,7 +39,7 @@ async def test_the_handshake(server, http):
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["cache-control"] == "no-store"
     handshake = read(answer)
-    assert len(handshake.pop("sid")) == 22, "128 bits"
+    assert len(handshake.pop("sid")) == 22, "128 bits in base64"
     assert handshake == {
         "upgrades": ["websocket"],
         "pingInterval": 25000,
@@ -49,7 +49,7 @@ async def test_the_handshake(server, http):
 
 
 async def test_an_echo(server, http):
-    url, sid = server.url + PATH, await opened(http, server)
+    url, sid = server.url + PATH, await open_connection(http, server)
     poll = asyncio.create_task(http.get(url, params={"sid": sid}))
     await asyncio.sleep(0.05)
     assert not poll.done()
@@ -61,7 +61,7 @@ async def test_an_echo(server, http):
 @pytest.mark.parametrize(
     ("method", "query", "status", "body"),
     [
-        ("GET", {"transport": "carrier pigeon"}, 400, '{"code":0,"message":"Transport unknown"}'),
+        ("GET", {"transport": "unknown"}, 400, '{"code":0,"message":"Transport unknown"}'),
         ("GET", {"transport": ""}, 400, '{"code":0,"message":"Transport unknown"}'),
         ("GET", {"sid": "unknown"}, 400, '{"code":1,"message":"Session ID unknown"}'),
         ("POST", {"sid": "unknown"}, 400, '{"code":1,"message":"Session ID unknown"}'),
@@ -80,8 +80,8 @@ async def test_refusals(server, http, method, query, status, body):
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-async def test_a_wrong_method_with_a_connection(server, http):
-    sid = await opened(http, server)
+async def test_a_wrong_method_keeps_the_connection(server, http):
+    sid = await open_connection(http, server)
     answer = await http.put(server.url + PATH, params={"sid": sid})
     assert (answer.status_code, answer.json()["code"]) == (400, 2)
     assert (await http.post(server.url + PATH, params={"sid": sid}, content="4still here")).status_code == 200
@@ -96,13 +96,13 @@ async def test_a_preflight(server, http):
     assert "Authorization" in answer.headers["access-control-allow-headers"]
 
 
-async def test_other_paths_are_not_ours(server, http):
+async def test_other_paths_are_not_found(server, http):
     assert (await http.get(server.url + "/engine.iodine/")).status_code == 404
     assert (await http.get(server.url + "/engine.io")).status_code == 200
 
 
 async def test_two_polls_at_once(server, http):
-    url, sid = server.url + PATH, await opened(http, server)
+    url, sid = server.url + PATH, await open_connection(http, server)
     first = asyncio.create_task(http.get(url, params={"sid": sid}))
     await asyncio.sleep(0.05)
     assert (await http.get(url, params={"sid": sid})).status_code == 400
@@ -112,7 +112,7 @@ async def test_two_polls_at_once(server, http):
 
 
 async def test_two_posts_at_once(server, http):
-    url, sid = server.url + PATH, await opened(http, server)
+    url, sid = server.url + PATH, await open_connection(http, server)
     gate = asyncio.Event()
 
     async def slow_body():
@@ -128,52 +128,52 @@ async def test_two_posts_at_once(server, http):
     assert (await http.get(url, params={"sid": sid})).json()["code"] == 1
 
 
-@pytest.mark.parametrize("bomb", [b"2\x1e" * 400_000, b"3\x1e" * 5000, b"4" + b"x" * 1_000_000, b"4\xff", b""])
-async def test_bombs_are_refused_fast_and_end_the_connection(server, http, bomb):
-    url, sid = server.url + PATH, await opened(http, server)
+@pytest.mark.parametrize("payload", [b"2\x1e" * 400_000, b"3\x1e" * 5000, b"4" + b"x" * 1_000_000, b"4\xff", b""])
+async def test_invalid_payloads_are_refused_quickly_and_end_the_connection(server, http, payload):
+    url, sid = server.url + PATH, await open_connection(http, server)
     begin = time.perf_counter()
-    answer = await http.post(url, params={"sid": sid}, content=bomb)
+    answer = await http.post(url, params={"sid": sid}, content=payload)
     assert time.perf_counter() - begin < 0.5
     assert (answer.status_code, answer.json()["code"]) == (400, 3)
     assert answer.headers["access-control-allow-origin"] == "*"
     assert (await http.get(url, params={"sid": sid})).json()["code"] == 1
 
 
-async def test_a_full_payload_is_taken(server, http):
-    url, sid = server.url + PATH, await opened(http, server)
+async def test_a_payload_of_the_limit_is_accepted(server, http):
+    url, sid = server.url + PATH, await open_connection(http, server)
     payload = b"\x1e".join([b"4" + b"x" * 240] * 4096)[:1_000_000]
     assert (await http.post(url, params={"sid": sid}, content=payload)).text == "ok"
     assert (await http.get(url, params={"sid": sid})).content == payload
 
 
-async def test_heartbeats(hasty, http):
-    url, sid = hasty.url + PATH, await opened(http, hasty)
+async def test_heartbeats(quick_ping_server, http):
+    url, sid = quick_ping_server.url + PATH, await open_connection(http, quick_ping_server)
     for _ in range(3):
         assert (await http.get(url, params={"sid": sid})).text == "2"
         assert (await http.post(url, params={"sid": sid}, content="3")).text == "ok"
 
 
-async def test_without_pongs_it_ends(hasty, http):
-    url, sid = hasty.url + PATH, await opened(http, hasty)
+async def test_without_a_pong_the_connection_ends(quick_ping_server, http):
+    url, sid = quick_ping_server.url + PATH, await open_connection(http, quick_ping_server)
     await http.post(
         url, params={"sid": sid}, content="\x1e".join("3" * 4096)
-    )  # ahead of any ping: these count for nothing
+    )  # these come before the ping and do not answer it
     assert (await http.get(url, params={"sid": sid})).text == "2"
     assert (await http.get(url, params={"sid": sid})).text == "1"
     assert (await http.get(url, params={"sid": sid})).json()["code"] == 1
 
 
-async def test_a_client_that_goes_away_while_it_polls(server, http):
-    url, sid = server.url + PATH, await opened(http, server)
+async def test_a_client_that_disconnects_during_a_poll(server, http):
+    url, sid = server.url + PATH, await open_connection(http, server)
     with pytest.raises(httpx.ReadTimeout):
         await http.get(url, params={"sid": sid}, timeout=0.1)
-    await gone(server)
+    await no_connections(server)
 
 
-async def test_who_does_not_poll_cannot_ask_for_more(server, http):
-    url, sid = server.url + PATH, await opened(http, server)
+async def test_a_post_waits_while_the_outbox_is_full(server, http):
+    url, sid = server.url + PATH, await open_connection(http, server)
     payload = b"4" + b"x" * 600_000
-    assert 2 * len(payload) > OUTBOX
+    assert 2 * len(payload) > MAX_OUTBOX
     await http.post(url, params={"sid": sid}, content=payload)
     second = asyncio.create_task(http.post(url, params={"sid": sid}, content=payload))
     await asyncio.sleep(0.1)
@@ -182,14 +182,14 @@ async def test_who_does_not_poll_cannot_ask_for_more(server, http):
     assert (await second).text == "ok"
 
 
-async def test_connections_are_capped(server, http):
+async def test_the_number_of_connections_is_limited(server, http):
     server.app.engine._max_connections = 1
-    sid = await opened(http, server)
+    sid = await open_connection(http, server)
     answer = await http.get(server.url + PATH)
     assert (answer.status_code, answer.json()["message"]) == (503, "Too many sessions")
     await http.post(server.url + PATH, params={"sid": sid}, content="1")
     assert (await http.get(server.url + PATH, params={"sid": sid})).text == "6"
-    await opened(http, server)
+    await open_connection(http, server)
 
 
 @pytest.mark.parametrize(
@@ -217,11 +217,11 @@ async def test_addresses(server, http):
     server.app.engine.trusted = Trusted.parse("127.0.0.1")
     await http.get(server.url + PATH, headers=[("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "9.9.9.9")])
     await http.get(server.url + PATH)
-    assert [connection.client for connection in server.app.engine._connections.values()] == ["9.9.9.9", "127.0.0.1"]
+    assert [connection.address for connection in server.app.engine._connections.values()] == ["9.9.9.9", "127.0.0.1"]
 
 
-async def test_draining_releases_polls(server, http):
-    url, sid = server.url + PATH, await opened(http, server)
+async def test_draining_answers_polls(server, http):
+    url, sid = server.url + PATH, await open_connection(http, server)
     poll = asyncio.create_task(http.get(url, params={"sid": sid}))
     await asyncio.sleep(0.05)
     server.app.drain()

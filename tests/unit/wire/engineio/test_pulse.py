@@ -1,4 +1,4 @@
-"""The one timer of all connections."""
+"""The heartbeat of Engine.IO connections."""
 
 from __future__ import annotations
 
@@ -9,99 +9,103 @@ from veche.wire.engineio.pulse import SLICE, Pulse
 INTERVAL, TIMEOUT = 0.1, 0.06
 
 
-class Heart:
-    def __init__(self, pulse: Pulse, *, answering: bool = False, deaf: bool = False) -> None:
+class FakeConnection:
+    def __init__(self, pulse: Pulse, *, answering: bool = False, reading_paused: bool = False) -> None:
         self.pulse = pulse
         self.answering = answering
-        self.deaf = deaf
-        self.beats: list[float] = []
-        self.died: float | None = None
-        self.born = asyncio.get_running_loop().time()
+        self.reading_paused = reading_paused
+        self.pings: list[float] = []
+        self.unanswered_after: float | None = None
+        self.created_at = asyncio.get_running_loop().time()
         pulse.add(self)
 
-    def beat(self) -> None:
-        self.beats.append(asyncio.get_running_loop().time() - self.born)
+    def send_ping(self) -> None:
+        self.pings.append(asyncio.get_running_loop().time() - self.created_at)
         if self.answering:
-            asyncio.get_running_loop().call_soon(self.pulse.answered, self)
+            asyncio.get_running_loop().call_soon(self.pulse.pong_received, self)
 
     def unanswered(self) -> None:
-        self.died = asyncio.get_running_loop().time() - self.born
+        self.unanswered_after = asyncio.get_running_loop().time() - self.created_at
         self.pulse.discard(self)
 
 
-async def test_silence_ends_in_time_and_answers_do_not():
+async def test_only_a_connection_without_pongs_is_unanswered():
     pulse = Pulse(INTERVAL, TIMEOUT)
-    silent, living, deaf = Heart(pulse), Heart(pulse, answering=True), Heart(pulse, deaf=True)
+    unanswering, answering, reading_paused = (
+        FakeConnection(pulse),
+        FakeConnection(pulse, answering=True),
+        FakeConnection(pulse, reading_paused=True),
+    )
     await asyncio.sleep(0.35)
-    assert len(silent.beats) == 1
-    assert INTERVAL * 0.98 <= silent.beats[0] < INTERVAL + 0.05
-    assert silent.died is not None
-    assert silent.died >= INTERVAL + TIMEOUT * 0.97
-    assert len(living.beats) == 3
-    assert living.died is None
-    assert deaf.died is None
-    pulse.discard(living)
-    pulse.discard(deaf)
+    assert len(unanswering.pings) == 1
+    assert INTERVAL * 0.98 <= unanswering.pings[0] < INTERVAL + 0.05
+    assert unanswering.unanswered_after is not None
+    assert unanswering.unanswered_after >= INTERVAL + TIMEOUT * 0.97
+    assert len(answering.pings) == 3
+    assert answering.unanswered_after is None
+    assert reading_paused.unanswered_after is None
+    pulse.discard(answering)
+    pulse.discard(reading_paused)
 
 
-async def test_a_flood_of_pongs_changes_nothing():
+async def test_pongs_before_a_ping_do_not_answer_it():
     pulse = Pulse(INTERVAL, TIMEOUT)
-    heart = Heart(pulse)
+    connection = FakeConnection(pulse)
     for _ in range(1000):
-        pulse.answered(heart)
+        pulse.pong_received(connection)
     await asyncio.sleep(INTERVAL + TIMEOUT + 0.04)
-    assert len(heart.beats) == 1
-    assert heart.died is not None
+    assert len(connection.pings) == 1
+    assert connection.unanswered_after is not None
 
 
-async def test_pongs_that_nobody_asked_for_put_nothing_off():
+async def test_pongs_without_a_ping_do_not_delay_the_ping():
     pulse = Pulse(INTERVAL, TIMEOUT)
-    heart = Heart(pulse)
+    connection = FakeConnection(pulse)
     for _ in range(4):
         await asyncio.sleep(INTERVAL / 5)
-        pulse.answered(heart)
+        pulse.pong_received(connection)
     await asyncio.sleep(INTERVAL / 2)
-    assert [round(beat, 1) for beat in heart.beats] == [INTERVAL]
-    pulse.discard(heart)
+    assert [round(ping, 1) for ping in connection.pings] == [INTERVAL]
+    pulse.discard(connection)
 
 
-async def test_what_fails_in_one_session_is_not_the_others(caplog):
+async def test_an_exception_in_one_connection_does_not_affect_others(caplog):
     pulse = Pulse(INTERVAL, TIMEOUT)
-    broken, whole = Heart(pulse), Heart(pulse, answering=True)
-    broken.beat = lambda: 1 / 0  # type: ignore[assignment]
+    broken, healthy = FakeConnection(pulse), FakeConnection(pulse, answering=True)
+    broken.send_ping = lambda: 1 / 0  # type: ignore[assignment]
     await asyncio.sleep(INTERVAL + TIMEOUT + INTERVAL)
-    assert len(whole.beats) == 2
-    assert broken.died is not None
+    assert len(healthy.pings) == 2
+    assert broken.unanswered_after is not None
     assert "ZeroDivisionError" in caplog.text
-    pulse.discard(whole)
+    pulse.discard(healthy)
 
 
-async def test_no_sessions_no_timer():
+async def test_there_is_no_timer_without_connections():
     pulse = Pulse(INTERVAL, TIMEOUT)
-    hearts = [Heart(pulse) for _ in range(3)]
+    connections = [FakeConnection(pulse) for _ in range(3)]
     assert pulse._timer is not None
-    for heart in hearts:
-        pulse.discard(heart)
+    for connection in connections:
+        pulse.discard(connection)
     assert pulse._timer is None
-    pulse.discard(hearts[0])
+    pulse.discard(connections[0])
 
 
-async def test_many_at_once_are_done_in_slices():
+async def test_many_connections_are_handled_in_slices():
     pulse = Pulse(INTERVAL, TIMEOUT)
-    hearts = [Heart(pulse) for _ in range(SLICE * 2 + 1)]
+    connections = [FakeConnection(pulse) for _ in range(SLICE * 2 + 1)]
     await asyncio.sleep(INTERVAL + TIMEOUT + 0.06)
-    assert all(heart.died is not None for heart in hearts)
+    assert all(connection.unanswered_after is not None for connection in connections)
     assert pulse._timer is None
 
 
 async def test_a_timeout_longer_than_the_interval():
     pulse = Pulse(0.05, 0.2)
-    silent = Heart(pulse)
+    unanswering = FakeConnection(pulse)
     await asyncio.sleep(0.1)
-    late = Heart(pulse)
+    later = FakeConnection(pulse)
     await asyncio.sleep(0.1)
-    assert len(late.beats) == 1
-    assert silent.died is None
+    assert len(later.pings) == 1
+    assert unanswering.unanswered_after is None
     await asyncio.sleep(0.08)
-    assert silent.died is not None
-    pulse.discard(late)
+    assert unanswering.unanswered_after is not None
+    pulse.discard(later)

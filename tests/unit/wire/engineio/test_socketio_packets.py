@@ -1,4 +1,4 @@
-"""Socket.IO packets as tables, and there and back."""
+"""Encoding and decoding Socket.IO packets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from veche.wire.socketio.packets import (
     event,
 )
 
-HOLE = '{"_placeholder":true,"num":%d}'
+PLACEHOLDER = '{"_placeholder":true,"num":%d}'
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ HOLE = '{"_placeholder":true,"num":%d}'
         ('50-["foo"]', Packet(EVENT, data=["foo"])),
     ],
 )
-def test_reading(text, packet):
+def test_decode(text, packet):
     assert Decoder().text(text) == packet
 
 
@@ -91,12 +91,12 @@ def test_reading(text, packet):
         '2["a",' + "9" * 10_000 + "]",
     ],
 )
-def test_what_is_malformed_is_refused(text):
+def test_invalid_texts_are_refused(text):
     with pytest.raises(BadPacket):
         Decoder().text(text)
 
 
-def test_wide_is_not_deep():
+def test_a_wide_value_is_not_deep():
     text = '2["a",' + ",".join(["[{}]"] * 1000) + "]"
     packet = Decoder().text(text)
     assert packet is not None
@@ -107,35 +107,35 @@ def test_wide_is_not_deep():
 
 def test_attachments():
     decoder = Decoder()
-    assert decoder.text(f'52-/x,3["a",{HOLE % 1},{{"b":[{HOLE % 0}]}}]') is None
+    assert decoder.text(f'52-/x,3["a",{PLACEHOLDER % 1},{{"b":[{PLACEHOLDER % 0}]}}]') is None
     assert decoder.binary(b"zero") is None
     assert decoder.binary(b"one") == Packet(EVENT, "/x", ["a", b"one", {"b": [b"zero"]}], 3)
     assert decoder.text('2["next"]') == Packet(EVENT, data=["next"])
-    assert decoder.text(f"61-9[{HOLE % 0}]") is None
+    assert decoder.text(f"61-9[{PLACEHOLDER % 0}]") is None
     assert decoder.binary(b"") == Packet(ACK, data=[b""], id=9)
 
 
 @pytest.mark.parametrize(
     "parts",
     [
-        [b"unasked"],
-        ['51-["a",' + HOLE % 0 + "]", '2["b"]'],
-        ['51-["a"]', b"no place"],
-        ['51-["a",' + HOLE % 1 + "]", b"x"],
-        ['51-["a",' + HOLE % 0 + "," + HOLE % 0 + "]", b"twice"],
+        [b"unexpected"],
+        ['51-["a",' + PLACEHOLDER % 0 + "]", '2["b"]'],
+        ['51-["a"]', b"no placeholder"],
+        ['51-["a",' + PLACEHOLDER % 1 + "]", b"x"],
+        ['51-["a",' + PLACEHOLDER % 0 + "," + PLACEHOLDER % 0 + "]", b"twice"],
         ['51-["a",{"_placeholder":true,"num":false}]', b"x"],
         ['51-["a",{"_placeholder":true}]', b"x"],
         ['51-["a",{"_placeholder":true,"num":[]}]', b"x"],
-        ['51-["a",' + HOLE % 0 + "]", b"x" * 1_000_001],
+        ['51-["a",' + PLACEHOLDER % 0 + "]", b"x" * 1_000_001],
         ['52-["a"]', b"x" * 600_000, b"x" * 600_000],
     ],
 )
-def test_attachments_that_do_not_fit(parts):
+def test_invalid_attachments_are_refused(parts):
     with pytest.raises(BadPacket):
-        fed(parts)
+        decode(parts)
 
 
-def fed(parts):
+def decode(parts):
     decoder = Decoder()
     return [decoder.binary(part) if isinstance(part, bytes) else decoder.text(part) for part in parts]
 
@@ -148,15 +148,19 @@ def fed(parts):
         (Packet(EVENT, data=["m", {"a": "ж\x1e"}]), '42["m",{"a":"ж\\u001e"}]'.encode(), []),
         (Packet(EVENT, data=["m", "\ud800"]), b'42["m","\\ud800"]', []),
         (Packet(ACK, "/a", [], 5), b"43/a,5[]", []),
-        (Packet(EVENT, data=["m", b"x", (b"y",)], id=1), f'452-1["m",{HOLE % 0},[{HOLE % 1}]]'.encode(), [b"x", b"y"]),
-        (Packet(ACK, "/a", [{"k": b"x"}], 1), f'461-/a,1[{{"k":{HOLE % 0}}}]'.encode(), [b"x"]),
+        (
+            Packet(EVENT, data=["m", b"x", (b"y",)], id=1),
+            f'452-1["m",{PLACEHOLDER % 0},[{PLACEHOLDER % 1}]]'.encode(),
+            [b"x", b"y"],
+        ),
+        (Packet(ACK, "/a", [{"k": b"x"}], 1), f'461-/a,1[{{"k":{PLACEHOLDER % 0}}}]'.encode(), [b"x"]),
     ],
 )
-def test_writing(packet, payload, attachments):
+def test_encode(packet, payload, attachments):
     assert encode(packet) == (payload, attachments)
 
 
-def test_an_event_for_all():
+def test_event():
     assert event("message", {"text": "hi"}) == b'42["message",{"text":"hi"}]'
     assert event("message", "hi", namespace="/admin") == b'42/admin,["message","hi"]'
 
@@ -173,7 +177,7 @@ namespaces = st.sampled_from(["/", "/admin", "/a/b c"])
 
 
 @given(data, namespaces, st.one_of(st.none(), st.integers(0, 10**15 - 1)))
-def test_there_and_back(data, namespace, id):
+def test_encoded_packets_are_decoded_again(data, namespace, id):
     packet = Packet(EVENT, namespace, ["name", *data], id)
     payload, attachments = encode(packet)
     decoder = Decoder()
@@ -185,7 +189,7 @@ def test_there_and_back(data, namespace, id):
 
 
 @given(st.text(alphabet='0123456-/,[]{}"a:\\', max_size=30))
-def test_any_text_is_a_packet_or_refused(text):
+def test_any_text_is_decoded_or_refused(text):
     try:
         Decoder().text(text)
     except BadPacket:
