@@ -99,7 +99,7 @@ class DispatchHandler(DialectHandler):
 
     def _enter(self, client: Client) -> None:
         """Close the account's other sockets, and hear the lobby from its first line on."""
-        for other in client.others():
+        for other in client.other_listeners():
             if isinstance(other, DispatchHandler):
                 other.close(*REPLACED)
         client.subscribe(LOBBY_ID, LINES, after=0)

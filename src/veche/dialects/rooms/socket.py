@@ -140,7 +140,7 @@ class RoomsHandler(AdmittedHandler):
             self._handle(self._held.popleft())
         if self._moving is None:
             self._held = None
-            self.client.read_on()
+            self.client.resume_reading()
 
 
 class Accept:
