@@ -60,8 +60,8 @@ async def _signed(accounts: Accounts, guest: Actor, account: Account, status: in
 
 async def users(accounts: AccountsOf) -> Response:
     """Look at who there is, by id."""
-    found = await accounts.everybody(0, PAGE)
-    while len(found) % PAGE == 0 and (page := await accounts.everybody(found[-1].id if found else 0, PAGE)):
+    found = await accounts.list_accounts(0, PAGE)
+    while len(found) % PAGE == 0 and (page := await accounts.list_accounts(found[-1].id if found else 0, PAGE)):
         found += page
     return reply([encode.user(account) for account in found])
 
