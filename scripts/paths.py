@@ -1,6 +1,6 @@
-"""Write the measured tables of docs/ARCHITECTURE.md anew: `.venv/bin/python scripts/paths.py`.
+"""Generate the measured tables of docs/ARCHITECTURE.md: `.venv/bin/python scripts/paths.py`.
 
-tests/arch/trace.py measures, in a process of its own. A test fails while the tables are stale.
+tests/arch/trace.py measures, in a separate process. A test fails if the tables are out of date.
 """
 
 import json
@@ -15,39 +15,38 @@ PAGE = ROOT / "docs" / "ARCHITECTURE.md"
 BEGIN = "<!-- from here on written by scripts/paths.py -->"
 END = "<!-- up to here written by scripts/paths.py -->"
 
-# What each file does for a message, by hand: file of src/veche -> sentence. Their order is the measurement's.
+# What each file of src/veche does for a message, written by hand. The measurement gives the order of the rows.
 SENTENCES = {
-    "wire/websocket.py": "bytes from the transport; no task, no queue",
-    "wire/reader.py": "the bytes become one text",
-    "dialects/native/socket.py": "`_send` makes it a `SendMessage` of this account, and says what to do "
-    "with the answer",
-    "dialects/native/frames.py": "the text becomes a checked `Send`",
-    "dialects/native/limits.py": "is the text short enough for this contract",
-    "core/text.py": "may the text be stored at all",
-    "wire/seat.py": "counts what waits of this socket; with too much of it the socket is not read",
-    "service/chat.py": "`submit`: the one function behind every door",
-    "storage/writer.py": "gathers what came in this turn of the loop; one thread takes all that waits, and stores it; "
-    "back on the loop, each answer, then one announcement of the batch",
-    "core/decide/__init__.py": "finds each command's check, its needs and its decision",
-    "core/decide/messages.py": "`send_message`: is it a repeat, is the sender a member now",
+    "wire/websocket.py": "receives the bytes from the transport, without a task or a queue",
+    "wire/reader.py": "decodes the bytes into a text message",
+    "dialects/native/socket.py": "`_send` makes a `SendMessage` command of it, and sends the answer later",
+    "dialects/native/frames.py": "decodes and checks the text: it becomes a `Send`",
+    "dialects/native/limits.py": "checks the length of the text",
+    "core/text.py": "checks that the text can be stored",
+    "wire/seat.py": "counts the waiting commands of this client; with too many it stops reading (backpressure)",
+    "service/chat.py": "`submit`: every dialect calls this function for every command",
+    "storage/writer.py": "collects the commands of this turn of the loop; a thread stores all waiting commands as one "
+    "batch; back on the loop, it calls each reply, then publishes the batch to the bus",
+    "core/decide/__init__.py": "finds the check, the needs and the decision of each command",
+    "core/decide/messages.py": "`send_message`: checks for a repeated message, and that the sender is a member",
     "storage/database.py": "opens the transaction; one commit, one fsync",
-    "storage/load.py": "reads what the batch needs, one statement a table, inside the transaction",
-    "core/state.py": "what was read, kept current; the event takes the room's next seq",
-    "storage/load_rare.py": "what rarer commands need besides; a message asks, and needs nothing",
-    "storage/rows.py": "rows become values",
-    "storage/sqlite.py": "`pack`: keys of any number in one parameter",
-    "core/decide/rooms.py": "`member_of`: who is in the room",
-    "core/accounts.py": "the sender, as everybody may see them",
-    "storage/append.py": "the batch's events become rows",
-    "storage/entries.py": "the event's row in the log",
-    "ops/crash.py": "does nothing; in a chaos test the server dies here",
-    "dialects/native/encode.py": "the event becomes JSON, once",
-    "wire/frames.py": "the JSON becomes one WebSocket frame",
-    "bus/memory.py": "rings",
-    "hub/hub.py": "in the next turn the room's events are encoded once per shape, and the same bytes are written to "
-    "every live member's transport; uvloop sends what one turn wrote to a socket together",
-    "hub/channels.py": "finds the channels of the logs that somebody hears",
-    "hub/channel.py": "the room's channel takes the event, and knows who hears it",
+    "storage/load.py": "reads the rows that the batch needs in the transaction, with one statement for each table",
+    "core/state.py": "holds these rows and updates them; the event gets the room's next seq",
+    "storage/load_rare.py": "reads the rows that rare commands need; a message needs none",
+    "storage/rows.py": "turns rows into values",
+    "storage/sqlite.py": "`pack`: passes any number of keys as one parameter",
+    "core/decide/rooms.py": "`member_of`: finds a member of the room",
+    "core/accounts.py": "makes the public part of the sender's account",
+    "storage/append.py": "turns the events of the batch into rows",
+    "storage/entries.py": "makes the event's row in the log",
+    "ops/crash.py": "does nothing; chaos tests end the server here",
+    "dialects/native/encode.py": "encodes the event as JSON, once",
+    "wire/frames.py": "makes one WebSocket frame of the JSON",
+    "bus/memory.py": "delivers the batch to the hub",
+    "hub/hub.py": "in the next turn of the loop, encodes the room's events once for each serializer, and writes the "
+    "same bytes to the transport of every live subscriber; uvloop sends together what one turn wrote to a socket",
+    "hub/channels.py": "finds the topics of the logs that have subscribers",
+    "hub/channel.py": "takes the event for the room's topic, and knows its subscribers",
 }
 
 Trail = dict[str, Any]  # what tests/arch/trace.py prints of one scenario
@@ -64,42 +63,42 @@ def measure() -> list[Trail]:
 
 
 def steps(files: list[str]) -> list[str]:
-    """A row for each file, in the order in which a message enters them."""
-    wrong = [f"{file}: a message enters it; add a sentence." for file in files if file not in SENTENCES]
-    wrong += [
-        f"{file}: no message enters it any more; take its sentence off." for file in SENTENCES if file not in files
+    """Return a row for each file, in the order in which a message reaches them."""
+    errors = [f"{file}: a message enters it; add a sentence." for file in files if file not in SENTENCES]
+    errors += [
+        f"{file}: no message enters it any more; delete its sentence." for file in SENTENCES if file not in files
     ]
-    if wrong:
-        raise SystemExit("\n".join(["Mend SENTENCES in scripts/paths.py:", *wrong]))
+    if errors:
+        raise SystemExit("\n".join(["Correct SENTENCES in scripts/paths.py:", *errors]))
     rows = [f"| {step} | `{file}` | {SENTENCES[file]} |" for step, file in enumerate(files, 1)]
     return ["| step | file | what happens |", "|---|---|---|", *rows]
 
 
 def figures(trails: list[Trail]) -> list[str]:
-    """A row for each scenario."""
+    """Return a row for each scenario."""
     columns = ("scenario", "functions", "lines", "lines_run")
     rows = [[*(trail[column] for column in columns), len(trail["files"])] for trail in trails]
     return [
-        "| what | functions | their lines | of these run | files |",
+        "| action | functions | lines | lines run | files |",
         "|---|---|---|---|---|",
         *(f"| {' | '.join(map(str, row))} |" for row in rows),
     ]
 
 
 def page(trails: list[Trail]) -> str:
-    """docs/ARCHITECTURE.md with what was measured between the two marks."""
+    """Return docs/ARCHITECTURE.md with the measured tables between the two markers."""
     before, mark, rest = PAGE.read_text(encoding="utf-8").partition(f"{BEGIN}\n")
     _, end, after = rest.partition(END)
     if not mark or not end:
-        raise SystemExit(f"docs/ARCHITECTURE.md has lost a mark; it needs both:\n{BEGIN}\n{END}")
+        raise SystemExit(f"docs/ARCHITECTURE.md needs both of these markers:\n{BEGIN}\n{END}")
     middle = [*steps(trails[0]["files"]), "", *WORDS, "", *figures(trails)]
     return "".join([before, mark, "\n", *(f"{line}\n" for line in middle), "\n", end, after])
 
 
 WORDS = [
-    "Each file stands where it is first entered; most are come back to. The way of this message and of four other",
-    "actions, measured on SQLite (`tests/arch/trace.py`): the functions of ours that are entered, all lines of those",
-    "functions, how many of these run, and the files they are in.",
+    "The files are in the order in which they are first called. Most are called again later. The next table compares",
+    "this message with four other actions, measured on SQLite (`tests/arch/trace.py`): the functions of Veche that are",
+    "called, the lines of these functions, the lines that run, and the files that contain them.",
 ]
 
 
