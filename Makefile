@@ -1,4 +1,4 @@
-# Each command does its own set-up. Where `make` is missing, run the lines below a name by hand.
+# Each target runs the set-up itself. Without `make`, run the commands of a target by hand.
 PY := .venv/bin/python
 .PHONY: run setup test check bench chaos conformance lock
 
@@ -32,7 +32,7 @@ conformance: dev
 ifdef PROTOCOLS
 	$(PY) -m tests.conformance.socketio $(PROTOCOLS)
 else
-	@echo "Socket.IO's suites: make conformance PROTOCOLS=FOLDER, with engine.io-protocol/ and socket.io-protocol/ in it."
+	@echo "To run the Socket.IO suites: make conformance PROTOCOLS=FOLDER. FOLDER contains engine.io-protocol/ and socket.io-protocol/."
 endif
 
 lock:

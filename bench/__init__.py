@@ -1,1 +1,1 @@
-"""Veche against the app most people would write and against what the machine can do: ratios within one run."""
+"""Benchmarks: Veche compared with a simple FastAPI chat and with the machine's limit, as ratios within one run."""

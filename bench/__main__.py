@@ -1,4 +1,4 @@
-"""Measure, show and judge: `python -m bench [--only FIGURE]`; with `--against FOLDER`, beside another checkout."""
+"""Run the benchmarks: `python -m bench [--only FIGURE]`. `--against FOLDER` compares with another checkout."""
 
 import argparse
 import shutil
@@ -48,7 +48,7 @@ def main() -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     save(CACHE / "results.json", outcomes, failed)
-    missed = judge(console, outcomes, failed)
+    missed = report_misses(console, outcomes, failed)
     return 1 if options.check and missed else 0
 
 
@@ -57,19 +57,24 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--only", action="append", choices=FIGURES, metavar="FIGURE", help=f"{', '.join(FIGURES)}; may be repeated")
     add("--turns", type=int, metavar="N", help=f"turns of each figure ({TURNS}; {QUICK_TURNS} with --quick)")
-    add("--quick", action="store_true", help="half the time a turn, one turn")
+    add("--quick", action="store_true", help="one turn of half the length")
     add("--check", action="store_true", help="exit 1 when a target is missed or a figure could not be measured")
-    add("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="who takes part (all)")
-    add("--naive-path", default="", metavar="FOLDER", help="where the naive app finds other libraries, e.g. uvloop")
-    add("--against", type=Path, metavar="FOLDER", help="measure beside the checkout of Veche in this folder")
+    add("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="the servers to measure (all)")
+    add(
+        "--naive-path",
+        default="",
+        metavar="FOLDER",
+        help="a folder with other libraries for the naive app, such as another uvloop",
+    )
+    add("--against", type=Path, metavar="FOLDER", help="compare with the checkout of Veche in this folder")
     options = parser.parse_args()
     if options.against and (options.check or set(options.only or ()) - set(against.PARTS)):
-        parser.error(f"--against knows no targets, and these figures alone: {', '.join(against.PARTS)}")
+        parser.error(f"--against has no targets, and only these figures: {', '.join(against.PARTS)}")
     return options
 
 
 def compare(plan: Plan, options: argparse.Namespace) -> int:
-    """Beside another checkout; 1 when something could not be measured."""
+    """Compare with another checkout. Return the exit code: 1 if something could not be measured."""
     try:
         old = checkout_at(options.against)
     except BenchError as error:
@@ -79,7 +84,7 @@ def compare(plan: Plan, options: argparse.Namespace) -> int:
 
 
 def measure_all(plan: Plan, names: list[str]) -> tuple[dict[str, Outcome], dict[str, str]]:
-    """The outcomes by figure, and why others have none."""
+    """Return the outcomes by figure, and for figures that could not be measured the reason."""
     outcomes: dict[str, Outcome] = {}
     failed: dict[str, str] = {}
     for name in names:
@@ -100,15 +105,15 @@ def save(path: Path, outcomes: dict[str, Outcome], failed: dict[str, str]) -> No
     path.write_bytes(msgspec.json.format(msgspec.json.encode(result)))
 
 
-def judge(console: Console, outcomes: dict[str, Outcome], failed: dict[str, str]) -> bool:
-    """Whether a target was missed, or could not be looked at; says which."""
-    wrong = [f"{name}: not measured" for name in failed]
+def report_misses(console: Console, outcomes: dict[str, Outcome], failed: dict[str, str]) -> bool:
+    """Print which targets were missed or not measured. Return whether there are any."""
+    misses = [f"{name}: not measured" for name in failed]
     for name, outcome in outcomes.items():
         lines = [line for line in outcome.lines if line.target is not None and not line.target.met(line.value)]
-        wrong += [f"{name}: {line.what} is {line.value:.3g}, not {line.target}" for line in lines]
-    for sentence in wrong:
+        misses += [f"{name}: {line.what} is {line.value:.3g}, not {line.target}" for line in lines]
+    for sentence in misses:
         console.print(sentence, style="red", markup=False)
-    return bool(wrong)
+    return bool(misses)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Two checkouts side by side: new, old, old again, new, ... A result is the median of new / old within a turn.
+"""Compares two checkouts in turns: new, old, old again, new, ... A result is the median of new / old within a turn.
 
-The same for old again / old is the noise: how much the old one differs from itself.
+The median of old again / old is the noise: how much two runs of the same checkout differ.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,14 +16,14 @@ from rich.table import Table
 from bench import cpu, fanout, machine, memory, rest, sends, start
 from bench.checkout import Checkout
 from bench.errors import BenchError
-from bench.report import Plan, Row, in_turns, middle, number, turn_ratios
+from bench.report import Plan, Row, in_turns, median_of, number, turn_ratios
 
 NEW, OLD, AGAIN = "new", "old", "old again"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One measurement of a checkout; `keys` are the quantities of its row that are compared."""
+    """One measurement of a checkout. `keys` are the quantities that are compared."""
 
     what: str
     run: Callable[[Plan], Row]
@@ -31,18 +31,18 @@ class Part:
 
 
 class Ratios(msgspec.Struct, frozen=True):
-    """A ratio in its median, and the lowest and the highest of a turn."""
+    """The median of the ratios of all turns, the lowest and the highest."""
 
-    middle: float
+    median: float
     lowest: float
     highest: float
 
     def __str__(self) -> str:
-        return f"{self.middle:.3f}  ({self.lowest:.2f} to {self.highest:.2f})"
+        return f"{self.median:.3f}  ({self.lowest:.2f} to {self.highest:.2f})"
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """A quantity of both checkouts: medians, and the ratios of the turns."""
+    """One quantity of both checkouts: the medians, and the ratios of the turns."""
 
     what: str
     quantity: str
@@ -53,23 +53,24 @@ class Compared(msgspec.Struct, frozen=True):
 
 
 REST = tuple(
-    Part(f"rest, {name}", partial(rest.ask, name=name), ("requests/s", "cpu us/request")) for name in rest.CALLS
+    Part(f"rest, {name}", partial(rest.request_repeatedly, name=name), ("requests/s", "cpu us/request"))
+    for name in rest.CALLS
 )
 PARTS: dict[str, tuple[Part, ...]] = {
     "fanout": (Part("fanout", partial(fanout.saturate, name="veche"), ("deliveries/s",)),),
     "cpu": (Part("cpu", partial(cpu.send_steadily, name="veche"), ("cpu us/delivery",)),),
     "sends": (
         Part("sends, sockets", sends.send_through_sockets, ("peak messages/s", "cpu us/message")),
-        Part("sends, writer", sends.write_apart, ("messages/s", "cpu us/message")),
+        Part("sends, writer", sends.write_in_own_process, ("messages/s", "cpu us/message")),
     ),
     "rest": REST,
-    "memory": (Part("memory", partial(memory.hold, name="veche"), (memory.KEY,)),),
+    "memory": (Part("memory", partial(memory.hold_idle, name="veche"), (memory.KEY,)),),
     "start": (Part("start", start.start, ("seconds",)),),
 }
 
 
 def compare(plan: Plan, old: Checkout, names: Sequence[str], results: Path) -> bool:
-    """Measure and show; whether everything could be measured."""
+    """Measure, show and save the comparison. Return whether everything could be measured."""
     compared: list[Compared] = []
     turns: dict[str, dict[str, list[Row]]] = {}
     failed: dict[str, str] = {}
@@ -81,7 +82,7 @@ def compare(plan: Plan, old: Checkout, names: Sequence[str], results: Path) -> b
             failed[part.what] = str(error)
             plan.console.print(f"  not measured: {error}", style="red", markup=False)
         else:
-            compared += [of_rows(part.what, key, rows) for key in part.keys]
+            compared += [compare_rows(part.what, key, rows) for key in part.keys]
     show(plan.console, compared)
     for what in failed:
         plan.console.print(f"{what}: not measured", style="red", markup=False)
@@ -93,13 +94,13 @@ def compare(plan: Plan, old: Checkout, names: Sequence[str], results: Path) -> b
 def measure(plan: Plan, old: Checkout, part: Part) -> dict[str, list[Row]]:
     other = replace(plan, site=replace(plan.site, checkout=old))
     plans = {NEW: plan, OLD: other, AGAIN: other}
-    return in_turns(plan, plan.turns, {name: partial(part.run, of_one) for name, of_one in plans.items()})
+    return in_turns(plan, plan.turns, {name: partial(part.run, one) for name, one in plans.items()})
 
 
-def of_rows(what: str, key: str, rows: dict[str, list[Row]]) -> Compared:
+def compare_rows(what: str, key: str, rows: dict[str, list[Row]]) -> Compared:
     new, old, again = rows[NEW], rows[OLD], rows[AGAIN]
     ratio, noise = spread(turn_ratios(new, old, key)), spread(turn_ratios(again, old, key))
-    return Compared(what, key, middle(new, key), middle(old, key), ratio, noise)
+    return Compared(what, key, median_of(new, key), median_of(old, key), ratio, noise)
 
 
 def spread(values: list[float]) -> Ratios:

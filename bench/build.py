@@ -1,4 +1,4 @@
-"""Compile the two C programs into `.cache/bench/`."""
+"""Compiles the C programs of the benchmarks into `.cache/bench/`."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ CACHE = HERE.parent / ".cache" / "bench"
 
 
 def program(name: str) -> Path:
-    """Path of the compiled `bench/NAME.c`; compiled when it is missing or older than its source."""
+    """Return the path of the compiled `bench/NAME.c`. Compile it if it is missing or older than its source."""
     source, target = HERE / f"{name}.c", CACHE / name
     if target.exists() and target.stat().st_mtime > source.stat().st_mtime:
         return target

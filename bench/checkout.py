@@ -1,4 +1,4 @@
-"""A checkout of Veche: its folder and the environment it is installed in. Its own Python runs what knows its inside."""
+"""A checkout of Veche: its folder and its environment. Code that imports its modules runs in its own Python."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ WHERE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Checkout:
-    """`bin` holds the programs of its environment."""
+    """`root` is its folder. `bin` is the folder with the programs of its environment."""
 
     root: Path
     bin: Path
@@ -27,7 +27,10 @@ class Checkout:
         return program
 
     def python(self, words: list[str], seconds: float) -> str:
-        """What its Python prints, run in its folder on the server's core; an error when it takes longer."""
+        """Run its Python with the arguments `words`, in its folder on the server's core. Return what it prints.
+
+        Raises BenchError if it fails or takes longer than `seconds`.
+        """
         command = [str(self.bin / "python"), *words]
         with machine.pinned(machine.SERVER_CORE):
             process = subprocess.Popen(
@@ -48,7 +51,7 @@ THIS = Checkout(ROOT, Path(sys.executable).parent)
 
 
 def checkout_at(folder: Path) -> Checkout:
-    """The checkout in a folder, once it is sure that its environment runs this folder's code and no other."""
+    """Return the checkout in a folder. Raises BenchError if its environment runs the code of another folder."""
     root = folder.resolve()
     found = Checkout(root, root / ".venv" / "bin")
     if not (found.bin / "python").exists():

@@ -1,4 +1,7 @@
-"""cpu: the server's CPU per delivery at 20 messages a second into a room of 1,000, where nothing can be joined."""
+"""cpu: the server's CPU time per delivery at 20 messages a second in a room of 1,000.
+
+At this rate no two messages can be sent with one write.
+"""
 
 from functools import partial
 

@@ -1,5 +1,5 @@
-"""What can keep a figure from being measured."""
+"""The error of the benchmarks."""
 
 
 class BenchError(Exception):
-    """A figure cannot be measured; the message says why, and what to do."""
+    """A figure cannot be measured. The message says why, and what to do."""

@@ -1,11 +1,11 @@
-"""fanout: a room of 1,000 at saturation; 10 senders, each of which sends again when its message is answered."""
+"""fanout: a saturated room of 1,000 with 10 senders. Each sends its next message when it has the answer to the last."""
 
 from collections.abc import Sequence
 from functools import partial
 
 from bench.load import Load, measure
 from bench.peers import Crowd
-from bench.report import Line, Outcome, Plan, Row, Target, in_turns, middle, ratios
+from bench.report import Line, Outcome, Plan, Row, Target, in_turns, median_of, ratios
 
 CROWD = Crowd(sockets=1000, accounts=50)
 SENDERS = 10
@@ -18,7 +18,7 @@ def run(plan: Plan) -> Outcome:
     rows = in_turns(plan, plan.turns, {name: partial(saturate, plan, name) for name in names})
     pairs = {("veche", "naive"): AT_LEAST, ("veche", "limit"): None, ("limit", "naive"): None}
     lines = ratios(rows, "deliveries/s", pairs, "deliveries per second")
-    lines += [Line(f"delivery p99: {name}", middle(rows[name], "p99 ms"), "ms") for name in names]
+    lines += [Line(f"delivery p99: {name}", median_of(rows[name], "p99 ms"), "ms") for name in names]
     lines += [Line(f"lost: {name}", lost(rows[name]), "deliveries", TARGET_LOST.get(name)) for name in names]
     return Outcome(lines, rows)
 

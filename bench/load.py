@@ -1,4 +1,4 @@
-"""Run the load client against an open endpoint and read the server's counters over exactly its window."""
+"""Runs the load client against a server, and reads the server's CPU counters over the same time window."""
 
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -15,13 +15,17 @@ from bench.errors import BenchError
 from bench.peers import Endpoint, Site
 
 WARMUP_SECONDS = 0.7
-EXTRA_SECONDS = 60  # to open, to drain twice and to end, above the sending itself
+EXTRA_SECONDS = 60  # for everything but the sending: opening, draining twice, ending
 IDLE_LIMIT_SECONDS = 300
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is sent: closed loop (each sender keeps one message outstanding) or, with a `rate`, open loop."""
+    """What the load client sends.
+
+    With a `rate` (messages a second in all) it is an open loop. Without it, it is a closed loop: each sender has one
+    message outstanding. The last `never_read` connections never read.
+    """
 
     connections: int
     senders: int
@@ -32,7 +36,7 @@ class Load:
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The load client's last line. `extra`: deliveries too many; `other`: frames that are no delivery and no answer."""
+    """The load client's last line. `extra`: surplus deliveries. `other`: frames that are no delivery and no answer."""
 
     connections: int
     sent: int
@@ -55,7 +59,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """One run: what the client saw, and CPU seconds, the server's and everybody's, over the same window."""
+    """One run: the client's report, and the CPU seconds of the server and of the machine in the same window."""
 
     report: Report
     server_cpu_s: float
@@ -67,26 +71,26 @@ class Measured(msgspec.Struct, frozen=True):
 
     @property
     def foreign_cores(self) -> float:
-        """How many cores others kept busy meanwhile: much above 0, and the turn says little."""
+        """How many cores other processes used. If it is much above 0, the turn says little."""
         return max(self.busy_s - self.server_cpu_s - self.report.client_cpu_s, 0) / self.report.seconds
 
 
-During = Callable[[Endpoint, list[int]], AbstractContextManager[None]]
+Watch = Callable[[Endpoint, list[int]], AbstractContextManager[None]]
 
 
-def _unwatched(_endpoint: Endpoint, _deaf: list[int]) -> AbstractContextManager[None]:
+def _no_watch(_endpoint: Endpoint, _unread_ports: list[int]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def measure(site: Site, endpoint: Endpoint, load: Load, during: During = _unwatched) -> Measured:
-    """Run the load; `during` gets the local ports of the members that never read, and spans the window."""
+def measure(site: Site, endpoint: Endpoint, load: Load, watch: Watch = _no_watch) -> Measured:
+    """Run the load. `watch` is entered for the window, with the local ports of the connections that never read."""
     with running_client(
         site, "load", [*_endpoint_options(site, endpoint), *_load_options(site, endpoint, load)]
     ) as client:
-        deaf = [int(line.split()[1]) for line in client.lines_before("begin")]
+        unread_ports = [int(line.split()[1]) for line in client.lines_before("begin")]
         before, busy_before = machine.cpu_seconds(endpoint.server.pid), machine.busy_seconds()
-        with during(endpoint, deaf):
-            client.tell("go\n")
+        with watch(endpoint, unread_ports):
+            client.write("go\n")
             client.lines_before("end")
         cpu, busy = machine.cpu_seconds(endpoint.server.pid) - before, machine.busy_seconds() - busy_before
         return Measured(msgspec.json.decode(client.line(), type=Report), cpu, busy)
@@ -94,12 +98,12 @@ def measure(site: Site, endpoint: Endpoint, load: Load, during: During = _unwatc
 
 @contextmanager
 def idle(site: Site, endpoint: Endpoint, connections: int) -> Iterator[None]:
-    """Hold open sockets while the block runs; raises when the server closed one of them."""
+    """Hold idle connections open while the block runs. Raises BenchError if the server has closed one of them."""
     options = ["--idle", "--connections", str(connections), "--limit", str(IDLE_LIMIT_SECONDS)]
     with running_client(site, "load", [*options, *_endpoint_options(site, endpoint)]) as client:
         client.lines_before("ready")
         yield
-        client.end()
+        client.close_input()
         closed = msgspec.json.decode(client.line(), type=dict[str, int])["closed"]
     if closed:
         raise BenchError(f"The server closed {closed} of {connections} idle sockets.")
@@ -143,23 +147,23 @@ def _file(site: Site, name: str, lines: Iterable[object]) -> str:
 
 @dataclass(frozen=True)
 class Client:
-    """A program in C that runs on the client's core, and the ends of its pipes."""
+    """A running C program on the client's core. `errors` is the file with its stderr."""
 
     stdin: IO[str]
     stdout: IO[str]
     errors: Path
 
-    def tell(self, text: str) -> None:
+    def write(self, text: str) -> None:
         self.stdin.write(text)
         self.stdin.flush()
 
-    def end(self) -> None:
+    def close_input(self) -> None:
         self.stdin.close()
 
     def line(self) -> str:
         if line := self.stdout.readline():
             return line
-        raise BenchError(f"The client ended early: {self.errors.read_text().strip() or 'its time was up'}")
+        raise BenchError(f"The client ended early: {self.errors.read_text().strip() or 'its time limit was reached'}")
 
     def lines_before(self, word: str) -> list[str]:
         lines: list[str] = []
@@ -170,7 +174,7 @@ class Client:
 
 @contextmanager
 def running_client(site: Site, name: str, options: list[str]) -> Iterator[Client]:
-    """Run `bench/NAME.c` until the block ends."""
+    """Run the program `bench/NAME.c` until the block ends."""
     errors, command = site.folder / f"{name}.log", [str(program(name)), *options]
     with errors.open("w") as stderr, machine.pinned(machine.CLIENT_CORE):
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True)

@@ -1,4 +1,4 @@
-"""What the machine says: its cores, the counters of a process and of a socket, the disk's fsync."""
+"""Measures the machine: cores, CPU and memory of a process, the send queue of a socket, and fsync."""
 
 import os
 import platform
@@ -14,12 +14,12 @@ CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE = CORES[0]
 CLIENT_CORE = CORES[1] if len(CORES) > 1 else CORES[0]
 ESTABLISHED = "01"
-SCHEDULER_CLOCK = 2  # of a process's clocks, the one that the scheduler keeps in nanoseconds
+SCHEDULER_CLOCK = 2  # CPUCLOCK_SCHED of Linux: the CPU clock of a process in nanoseconds
 
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """What is started inside runs on this core alone."""
+    """Pin processes that are started in the block to one core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -29,18 +29,18 @@ def pinned(core: int) -> Iterator[None]:
 
 
 def raise_file_limit() -> None:
-    """Let this process, and what it starts, open as many files as the system permits."""
+    """Raise the limit of open files of this process and its children to the hard limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, all threads, in seconds: its CPU clock, as of clock_getcpuclockid(3)."""
+    """Return user and system time of all threads of a process, in seconds (see clock_getcpuclockid(3))."""
     return time.clock_gettime((~pid << 3) | SCHEDULER_CLOCK)
 
 
 def busy_seconds() -> float:
-    """CPU time of the whole machine that was not idle, with what its host took away."""
+    """Return the CPU time of the whole machine that was not idle, including time stolen by its host."""
     user, nice, system, _idle, _wait, irq, softirq, steal, *_ = (
         Path("/proc/stat").read_text().splitlines()[0].split()[1:]
     )
@@ -48,7 +48,7 @@ def busy_seconds() -> float:
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident memory of a process, exact."""
+    """Return the resident memory of a process. It is exact, unlike VmRSS in /proc/PID/status."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Rss:"):
             return int(line.split()[1]) * 1024
@@ -56,7 +56,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def send_queue(local_port: int, remote_port: int) -> int | None:
-    """Bytes that the kernel holds in `local_port` for a loopback connection; None when it is not open any more."""
+    """Return the bytes in the kernel's send queue of a loopback connection. None if the connection is closed."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, remote, state, queues, *_ = line.split()
         ports = (int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16))
@@ -66,7 +66,7 @@ def send_queue(local_port: int, remote_port: int) -> int | None:
 
 
 def fsync_ms(folder: Path, times: int = 200) -> float:
-    """Median time to write 4 KiB and bring them to the disk that holds `folder`."""
+    """Return the median time to write 4 KiB and fsync them on the disk of `folder`, in milliseconds."""
     took: list[float] = []
     path = folder / "fsync"
     with path.open("wb", buffering=0) as file:
@@ -80,7 +80,7 @@ def fsync_ms(folder: Path, times: int = 200) -> float:
 
 
 def description() -> dict[str, str | int | float]:
-    """Which machine this is, for the results file."""
+    """Describe the machine, for the results file."""
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
         "cpu": models[0].partition(":")[2].strip() if models else platform.machine(),

@@ -1,4 +1,4 @@
-"""memory: what 5,000 idle authenticated sockets add to the server's resident memory, without the kernel's buffers."""
+"""memory: how much 5,000 idle authenticated sockets add to the server's resident memory, without kernel buffers."""
 
 import time
 from functools import partial
@@ -6,10 +6,10 @@ from functools import partial
 from bench import machine
 from bench.load import idle
 from bench.peers import Crowd, Rooms
-from bench.report import Line, Outcome, Plan, Row, Target, in_turns, middle, ratios
+from bench.report import Line, Outcome, Plan, Row, Target, in_turns, median_of, ratios
 
 CROWD = Crowd(sockets=5000, accounts=100, rooms=Rooms.SOME)
-WARMUP_SOCKETS = 50  # so that what is made once, at the first connection, is not counted
+WARMUP_SOCKETS = 50  # so that what the server allocates once, at the first connections, is not counted
 SETTLE_SECONDS = 1.0
 AT_MOST = Target("<=", 12)
 KEY = "KB/socket"
@@ -17,15 +17,15 @@ KEY = "KB/socket"
 
 def run(plan: Plan) -> Outcome:
     names = plan.chosen("veche", "naive")
-    rows = in_turns(plan, plan.turns, {name: partial(hold, plan, name) for name in names})
+    rows = in_turns(plan, plan.turns, {name: partial(hold_idle, plan, name) for name in names})
     targets = {"veche": AT_MOST}
     lines = [
-        Line(f"memory: {name}", middle(rows[name], KEY), "KB per idle socket", targets.get(name)) for name in names
+        Line(f"memory: {name}", median_of(rows[name], KEY), "KB per idle socket", targets.get(name)) for name in names
     ]
     return Outcome(lines + ratios(rows, KEY, {("naive", "veche"): None}, "memory"), rows)
 
 
-def hold(plan: Plan, name: str) -> Row:
+def hold_idle(plan: Plan, name: str) -> Row:
     with plan.peers[name](plan.site, CROWD) as endpoint:
         with idle(plan.site, endpoint, WARMUP_SOCKETS):
             pass

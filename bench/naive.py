@@ -1,7 +1,7 @@
-"""The chat most people would write with FastAPI: a list of sockets a room, and a loop that awaits `send_text` on each.
+"""A simple FastAPI chat: a list of sockets for each room, and a loop that awaits `send_text` for each socket.
 
-Kept in memory, nothing stored. Run by plain `uvicorn bench.naive:app`. It takes Veche's `send` frame and broadcasts
-Veche's `message` event, so that both are measured with the same bytes.
+It stores nothing. `uvicorn bench.naive:app` runs it. It reads Veche's `send` frame and broadcasts Veche's `message`
+event, so both servers are measured with the same bytes.
 """
 
 import json

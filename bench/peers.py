@@ -1,4 +1,4 @@
-"""Who is measured: each peer opens a fresh server and says how the load client speaks to it."""
+"""The servers that are measured. Each peer starts a fresh server and says how the load client talks to it."""
 
 import os
 import sys
@@ -14,16 +14,16 @@ from bench.server import Server, free_port, running
 
 
 class Rooms(Enum):
-    """How the people of a crowd are spread over rooms."""
+    """How the accounts of a crowd are spread over rooms."""
 
-    ONE = "one room that all are in"
-    EACH = "a room for each alone"
-    SOME = "a few rooms each, shared with others"
+    ONE = "one room with all accounts"
+    EACH = "one room for each account, with no other member"
+    SOME = "a few rooms for each account, shared with others"
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """Who connects: so many sockets, shared evenly among the accounts."""
+    """The clients of a measurement. The sockets are shared evenly among the accounts."""
 
     sockets: int
     accounts: int = 1
@@ -32,9 +32,10 @@ class Crowd:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """How to speak to one running server. `first` and `rooms` have one entry a socket, or none.
+    """How the load client talks to a running server. The fields are options of load.c (bench/README.md).
 
-    `message` is what is sent, and `delivery` how it arrives, where that is not as in the native contract.
+    `first` and `rooms` have one entry for each socket, or none. `message` and `delivery` are None if they are as in the
+    native dialect.
     """
 
     server: Server
@@ -50,7 +51,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Site:
-    """Where servers of this run may write, which Veche they are, and where the naive app finds other libraries."""
+    """A folder for the files of this run, the checkout of Veche, and a folder with libraries for the naive app."""
 
     folder: Path
     naive_path: str = ""
@@ -59,12 +60,12 @@ class Site:
 
 Peer = Callable[[Site, Crowd], AbstractContextManager[Endpoint]]
 
-OWN_MESSAGE = '"client_message_id":"c-%n-'  # a peer without acknowledgements: the sender's own message coming back
+OWN_MESSAGE = '"client_message_id":"c-%n-'  # peers without acknowledgements: the sender receives its own message
 
 
 @contextmanager
 def naive(site: Site, crowd: Crowd) -> Iterator[Endpoint]:
-    """bench/naive.py as its author would run it: uvicorn with its defaults. All are in one room."""
+    """Run bench/naive.py with uvicorn and its defaults. All clients are in one room."""
     port = free_port()
     path = os.pathsep.join(filter(None, [site.naive_path, os.environ.get("PYTHONPATH", "")]))
     command = [sys.executable, "-m", "uvicorn", "bench.naive:app", "--port", str(port)]
@@ -74,7 +75,7 @@ def naive(site: Site, crowd: Crowd) -> Iterator[Endpoint]:
 
 @contextmanager
 def limit(site: Site, crowd: Crowd) -> Iterator[Endpoint]:
-    """bench/limit.c: one send(2) a message and member, and nothing else. All are in one room."""
+    """Run bench/limit.c: one send(2) for each message and member, and nothing else. All clients are in one room."""
     port = free_port()
     with running([str(program("limit")), str(port)], port, site.folder / "limit.log") as server:
         yield Endpoint(server, "/", OWN_MESSAGE)

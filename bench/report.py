@@ -1,4 +1,4 @@
-"""Turns in turn, medians of their ratios, targets, and the tables that show them."""
+"""Runs measurements in turns, and shows medians, ratios and targets as tables."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ from rich.table import Table
 from bench.peers import Peer, Site
 
 Row = dict[str, float]
-SHOWN_WHOLE = 100
+SHOW_AS_INTEGER = 100  # numbers from this one on are shown without decimals
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What a figure has to reach."""
+    """The bound that a result has to meet."""
 
-    sense: Literal[">=", "<=", "<"]
+    operator: Literal[">=", "<=", "<"]
     bound: float
 
     def met(self, value: float) -> bool:
-        if self.sense == "<":
+        if self.operator == "<":
             return value < self.bound
-        return value >= self.bound if self.sense == ">=" else value <= self.bound
+        return value >= self.bound if self.operator == ">=" else value <= self.bound
 
     def __str__(self) -> str:
-        return f"{self.sense} {self.bound:g}"
+        return f"{self.operator} {self.bound:g}"
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One result: a number, and its target if it has one."""
+    """One result: a number, and a target or None."""
 
     what: str
     value: float
@@ -40,7 +40,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a figure gives: its results, and the turns that they are the medians of."""
+    """The results of a figure, and the rows of its turns by peer. The results are medians of these rows."""
 
     lines: list[Line]
     turns: dict[str, list[Row]]
@@ -48,7 +48,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Plan:
-    """How much to measure, of whom, and where to show it."""
+    """What to measure: how many turns, which peers, and where to write and show the results."""
 
     turns: int
     quick: bool
@@ -57,7 +57,7 @@ class Plan:
     console: Console
 
     def chosen(self, *names: str) -> list[str]:
-        """Those of the named peers that take part in this run, in the order named."""
+        """Return the names of peers that take part in this run, in the given order."""
         return [name for name in names if name in self.peers]
 
     def seconds(self, normal: float) -> float:
@@ -65,7 +65,7 @@ class Plan:
 
 
 def in_turns(plan: Plan, turns: int, runs: Mapping[str, Callable[[], Row]]) -> dict[str, list[Row]]:
-    """Run A B C, A B C, ... and show each row as it comes."""
+    """Run A B C, A B C, ... and print each row. Return the rows by name."""
     rows: dict[str, list[Row]] = {name: [] for name in runs}
     for turn in range(1, turns + 1):
         for name, run in runs.items():
@@ -83,13 +83,13 @@ def show_medians(console: Console, rows: Mapping[str, Sequence[Row]]) -> None:
     table.add_column("")
     for key in keys:
         table.add_column(key, justify="right")
-    for name, of_one in rows.items():
-        table.add_row(name, *(number(middle(of_one, key)) for key in keys))
+    for name, turns in rows.items():
+        table.add_row(name, *(number(median_of(turns, key)) for key in keys))
     console.print(table)
 
 
 def show_lines(console: Console, lines: Sequence[Line]) -> None:
-    """Show results; green where a target is met, red where it is missed."""
+    """Print results as a table. A value is green if it meets its target, and red if it misses it."""
     table = Table()
     for column in ("result", "", "unit", "target"):
         table.add_column(column, justify="right" if column == "" else "left")
@@ -99,24 +99,23 @@ def show_lines(console: Console, lines: Sequence[Line]) -> None:
     console.print(table)
 
 
-def middle(rows: Sequence[Row], key: str) -> float:
+def median_of(rows: Sequence[Row], key: str) -> float:
     return median(row[key] for row in rows)
 
 
 def ratio(above: Sequence[Row], below: Sequence[Row], key: str) -> float:
-    """Median of the ratios of each turn."""
+    """Return the median of the ratios of all turns."""
     return median(turn_ratios(above, below, key))
 
 
 def turn_ratios(above: Sequence[Row], below: Sequence[Row], key: str) -> list[float]:
-    """The ratio of each turn."""
     return [a[key] / max(b[key], 1e-9) for a, b in zip(above, below, strict=True)]
 
 
 def ratios(
     rows: Mapping[str, Sequence[Row]], key: str, pairs: Mapping[tuple[str, str], Target | None], what: str
 ) -> list[Line]:
-    """A result for each pair of peers that were both measured."""
+    """Return a result for each pair of peers that were both measured."""
     return [
         Line(f"{what}: {above} / {below}", ratio(rows[above], rows[below], key), "x", target)
         for (above, below), target in pairs.items()
@@ -125,5 +124,5 @@ def ratios(
 
 
 def number(value: float) -> str:
-    """Three significant digits, with separators for thousands."""
-    return f"{value:,.0f}" if abs(value) >= SHOWN_WHOLE else f"{value:.3g}"
+    """Format a number with three significant digits, or with separators for thousands."""
+    return f"{value:,.0f}" if abs(value) >= SHOW_AS_INTEGER else f"{value:.3g}"

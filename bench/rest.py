@@ -1,4 +1,7 @@
-"""rest: 16 people on keep-alive connections, each of whom asks again when answered: send, read 50, list rooms."""
+"""rest: 16 clients on keep-alive connections send a message, read 50 messages, or list rooms.
+
+Each client sends its next request when it has the answer to the last one.
+"""
 
 from dataclasses import dataclass
 from functools import cache, partial
@@ -9,7 +12,7 @@ from bench import machine
 from bench.errors import BenchError
 from bench.load import running_client
 from bench.peers import Crowd, Rooms, Site
-from bench.report import Line, Outcome, Plan, Row, in_turns, middle
+from bench.report import Line, Outcome, Plan, Row, in_turns, median_of
 from bench.server import Server
 from bench.veche import Prepared, fresh, post, prepare, serve
 
@@ -21,7 +24,7 @@ SECONDS, EXTRA_SECONDS = 2.0, 60
 
 @dataclass(frozen=True)
 class Call:
-    """One request; `%d` in its path is a room of whoever asks."""
+    """One request. `%d` in its path stands for a room of the client."""
 
     method: str
     path: str
@@ -37,7 +40,7 @@ CALLS = {
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The REST client's last line. `bytes`: of all answers, with their heads."""
+    """The REST client's last line. `bytes`: the size of all responses with their headers."""
 
     requests: int
     bytes: int
@@ -49,21 +52,23 @@ class Report(msgspec.Struct, frozen=True):
 
 def run(plan: Plan) -> Outcome:
     if not plan.chosen("veche"):
-        raise BenchError("Only veche is measured here.")
-    rows = in_turns(plan, plan.turns, {name: partial(ask, plan, name) for name in CALLS})
+        raise BenchError("This figure measures only veche.")
+    rows = in_turns(plan, plan.turns, {name: partial(request_repeatedly, plan, name) for name in CALLS})
     keys = {"requests/s": "", "cpu us/request": "us"}
-    return Outcome([Line(f"{name}: {key}", middle(rows[name], key), keys[key]) for name in CALLS for key in keys], rows)
+    return Outcome(
+        [Line(f"{name}: {key}", median_of(rows[name], key), keys[key]) for name in CALLS for key in keys], rows
+    )
 
 
-def ask(plan: Plan, name: str) -> Row:
-    prepared = talked(plan.site)
+def request_repeatedly(plan: Plan, name: str) -> Row:
+    prepared = prepare_messages(plan.site)
     with fresh(plan.site, prepared) as server:
         return row_of(plan, server, options(plan, server, prepared, CALLS[name]))
 
 
 @cache
-def talked(site: Site) -> Prepared:
-    """The crowd, each with a full page of messages in the room of the same number."""
+def prepare_messages(site: Site) -> Prepared:
+    """Prepare a folder with the crowd and its rooms, and a full page of messages in one room of each account."""
     prepared = prepare(site, CROWD)
     with serve(site, prepared.folder) as server:
         for token, room in zip(prepared.tokens, prepared.rooms, strict=False):
@@ -86,7 +91,7 @@ def row_of(plan: Plan, server: Server, words: list[str]) -> Row:
     with running_client(plan.site, "rest", words) as client:
         client.lines_before("begin")
         before, busy_before = machine.cpu_seconds(server.pid), machine.busy_seconds()
-        client.tell("go\n")
+        client.write("go\n")
         client.lines_before("end")
         cpu, busy = machine.cpu_seconds(server.pid) - before, machine.busy_seconds() - busy_before
         report = msgspec.json.decode(client.line(), type=Report)

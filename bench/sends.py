@@ -1,4 +1,4 @@
-"""sends: how many messages are stored in a second, at the writer alone and through 200 sockets with a room each."""
+"""sends: messages stored per second, by the storage writer alone, and through 200 sockets with one room each."""
 
 from functools import partial
 
@@ -7,13 +7,13 @@ import msgspec
 from bench import machine
 from bench.load import Load, measure
 from bench.peers import Crowd, Rooms
-from bench.report import Line, Outcome, Plan, Row, Target, in_turns, middle, ratios
+from bench.report import Line, Outcome, Plan, Row, Target, in_turns, median_of, ratios
 from bench.writer import Stored, store
 
 CROWD = Crowd(sockets=200, accounts=200, rooms=Rooms.EACH)
 BATCH = 1000
 WRITER_SECONDS, WRITER_LIMIT_SECONDS = 1.5, 60.0
-TIMES_MORE = Target(">=", 15)
+AT_LEAST = Target(">=", 15)
 TARGETS = {"half ack p99 ms": Target("<=", 50), "lost": Target("<=", 0)}
 TOGETHER, ONE_BY_ONE, SOCKETS = "writer, batched", "writer, one commit each", "200 sockets"
 OLD_WRITER = """
@@ -23,7 +23,7 @@ from bench import writer
 folder, batch, window = pathlib.Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 sleep, used = asyncio.sleep, {}
 
-async def watched(seconds):  # the window is the one sleep of just that length
+async def watched(seconds):  # the measured window is the only sleep of this length
     cpu, start = time.process_time(), time.perf_counter()
     await sleep(seconds)
     used[seconds] = (time.process_time() - cpu) / (time.perf_counter() - start)
@@ -31,7 +31,7 @@ async def watched(seconds):  # the window is the one sleep of just that length
 asyncio.sleep = watched
 stored = dataclasses.asdict(writer.store(folder, batch, window))
 print(json.dumps(stored | {"cpu_us": used[window] / stored["per_second"] * 1e6}))
-"""  # for a checkout whose bench/writer.py cannot be run by itself
+"""  # for an older checkout whose bench/writer.py has no `main`
 
 
 def run(plan: Plan) -> Outcome:
@@ -39,11 +39,11 @@ def run(plan: Plan) -> Outcome:
     plan.console.print(f"  4 KiB and fsync on this disk: {fsync:.2f} ms")
     rows = in_turns(plan, plan.turns, {TOGETHER: partial(write, plan, BATCH), ONE_BY_ONE: partial(write, plan, 1)})
     lines = [Line("fsync of 4 KiB", fsync, "ms")]
-    lines += ratios(rows, "messages/s", {(TOGETHER, ONE_BY_ONE): TIMES_MORE}, "messages stored per second")
+    lines += ratios(rows, "messages/s", {(TOGETHER, ONE_BY_ONE): AT_LEAST}, "messages stored per second")
     if plan.chosen("veche"):
         rows |= in_turns(plan, plan.turns, {SOCKETS: partial(send_through_sockets, plan)})
         lines += [
-            Line(f"{SOCKETS}: {key}", middle(rows[SOCKETS], key), "", TARGETS.get(key)) for key in rows[SOCKETS][0]
+            Line(f"{SOCKETS}: {key}", median_of(rows[SOCKETS], key), "", TARGETS.get(key)) for key in rows[SOCKETS][0]
         ]
     return Outcome(lines, rows)
 
@@ -61,17 +61,17 @@ def row_of(stored: Stored) -> Row:
     }
 
 
-def write_apart(plan: Plan) -> Row:
-    """The batched writer of the site's checkout, in a process of its own on the server's core."""
+def write_in_own_process(plan: Plan) -> Row:
+    """Measure the batched writer of the site's checkout, in its own Python on the server's core."""
     checkout, seconds = plan.site.checkout, plan.seconds(WRITER_SECONDS)
-    runs_itself = "__main__" in (checkout.root / "bench" / "writer.py").read_text()
-    program = ["-m", "bench.writer"] if runs_itself else ["-c", OLD_WRITER]
+    has_main = "__main__" in (checkout.root / "bench" / "writer.py").read_text()
+    program = ["-m", "bench.writer"] if has_main else ["-c", OLD_WRITER]
     printed = checkout.python([*program, str(plan.site.folder), str(BATCH), str(seconds)], WRITER_LIMIT_SECONDS)
     return row_of(msgspec.json.decode(printed, type=Stored))
 
 
 def send_through_sockets(plan: Plan) -> Row:
-    """The peak, closed loop; then half of it, open loop, on the same server."""
+    """Measure the peak rate in a closed loop, then half of that rate in an open loop, on the same server."""
     seconds = plan.seconds(3)
     with plan.peers["veche"](plan.site, CROWD) as endpoint:
         fast = measure(plan.site, endpoint, Load(CROWD.sockets, CROWD.sockets, seconds))

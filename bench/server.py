@@ -1,4 +1,4 @@
-"""Start one server process on a free port of 127.0.0.1, wait until it answers, and stop it."""
+"""Starts a server process on a free port of 127.0.0.1, waits until it answers, and stops it."""
 
 import http.client
 import os
@@ -20,7 +20,7 @@ LOG_LINES = 15
 
 @dataclass(frozen=True)
 class Server:
-    """A process that listens on a port. `started` is the time.monotonic() of its start."""
+    """A server process. `started` is its start by time.monotonic()."""
 
     pid: int
     port: int
@@ -37,7 +37,7 @@ def free_port() -> int:
 def running(
     command: Sequence[str], port: int, log: Path, env: Mapping[str, str] | None = None, *, wait: bool = True
 ) -> Iterator[Server]:
-    """Run `command` on the server's core until the block ends; `wait` for its /healthz to answer 200 first."""
+    """Run `command` on the server's core until the block ends. With `wait`, wait until /healthz answers 200."""
     with log.open("wb") as output, machine.pinned(machine.SERVER_CORE):
         started = time.monotonic()
         process = subprocess.Popen(
@@ -52,7 +52,7 @@ def running(
 
 
 def answers(port: int, path: str = "/healthz") -> bool:
-    """Whether GET of the path is answered by 200."""
+    """Return whether a GET request is answered with 200."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)

@@ -1,4 +1,4 @@
-"""slow: what one member that never reads costs the 100 others in its room, and the server's memory."""
+"""slow: how one member that never reads affects the 100 others in its room, and the server's memory."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,8 @@ READERS, SENDERS, RATE, SECONDS = 100, 10, 200, 10.0
 CROWD = Crowd(sockets=110, accounts=11)
 TEXT = "x" * 800  # an event of about 1 KB
 EVERY_SECONDS = 0.2
-BELOW = Target("<", 2)
-AT_MOST = Target("<=", 1024)
+TARGET_RATIO = Target("<", 2)
+TARGET_KIB = Target("<=", 1024)
 
 
 def run(plan: Plan) -> Outcome:
@@ -28,14 +28,16 @@ def run(plan: Plan) -> Outcome:
         ours = name == "veche"
         runs = {without: partial(send_to, plan, name, 0), with_one: partial(send_to, plan, name, 1)}
         rows |= in_turns(plan, plan.turns if ours else 1, runs)
-        lines += ratios(rows, "p99 ms", {(with_one, without): BELOW if ours else None}, "delivery p99 of the others")
+        lines += ratios(
+            rows, "p99 ms", {(with_one, without): TARGET_RATIO if ours else None}, "delivery p99 of the others"
+        )
         kept = held(rows[with_one], rows[without])
-        lines.append(Line(f"held for the slow one: {name}", kept, "KiB", AT_MOST if ours else None))
+        lines.append(Line(f"held for the slow one: {name}", kept, "KiB", TARGET_KIB if ours else None))
     return Outcome(lines, rows)
 
 
 def held(with_one: Sequence[Row], without: Sequence[Row]) -> float:
-    """KiB more than without the slow one: the server's growth and the kernel's queue, at their peaks."""
+    """Return the KiB held for the slow member: the peak growth of the server, and the kernel's send queue."""
     pairs = zip(with_one, without, strict=True)
     return median(one["growth KiB"] - none["growth KiB"] + one["queue KiB"] for one, none in pairs)
 
@@ -63,7 +65,10 @@ def row(measured: Measured, watch: "Watch") -> Row:
 
 @dataclass
 class Watch:
-    """Peaks of the server's memory and of the kernel's queues for slow members; `cut` counts those it closed."""
+    """The server's peak memory, and the peak of the kernel's send queues for slow members.
+
+    `cut` is the number of slow members that the server has disconnected.
+    """
 
     first_memory: int = 0
     peak_memory: int = 0
@@ -71,11 +76,11 @@ class Watch:
     cut: int = 0
 
     @contextmanager
-    def window(self, endpoint: Endpoint, deaf: list[int]) -> Iterator[None]:
-        """Look every 0.2 s while the block runs."""
+    def window(self, endpoint: Endpoint, unread_ports: list[int]) -> Iterator[None]:
+        """Sample every 0.2 s while the block runs."""
         ended = threading.Event()
         self.first_memory = machine.resident_bytes(endpoint.server.pid)
-        watcher = threading.Thread(target=self._look, args=(endpoint, deaf, ended))
+        watcher = threading.Thread(target=self._sample, args=(endpoint, unread_ports, ended))
         watcher.start()
         try:
             yield
@@ -83,11 +88,11 @@ class Watch:
             ended.set()
             watcher.join()
 
-    def _look(self, endpoint: Endpoint, deaf: list[int], ended: threading.Event) -> None:
+    def _sample(self, endpoint: Endpoint, unread_ports: list[int], ended: threading.Event) -> None:
         last = False
         while not last:
             last = ended.wait(EVERY_SECONDS)
-            queues = [machine.send_queue(endpoint.server.port, port) for port in deaf]
+            queues = [machine.send_queue(endpoint.server.port, port) for port in unread_ports]
             self.peak_queue = max(self.peak_queue, sum(queue or 0 for queue in queues))
             self.cut = sum(queue is None for queue in queues)
             self.peak_memory = max(self.peak_memory, machine.resident_bytes(endpoint.server.pid))

@@ -1,6 +1,6 @@
-"""socketio: 500 clients in the lobby by WebSocket, beside Node's socket.io 4.8 that broadcasts the same in memory.
+"""socketio: 500 WebSocket clients in the lobby, compared with socket.io 4.8 on Node, which stores nothing.
 
-10 senders, each of which sends again when its message is back; and the CPU per delivery at 20 messages a second.
+First with 10 senders, each of which sends its next message when it has received the last. Then at 20 messages a second.
 """
 
 import json
@@ -15,7 +15,7 @@ from bench.build import CACHE
 from bench.errors import BenchError
 from bench.load import Load, Measured, measure
 from bench.peers import Crowd, Endpoint, Site
-from bench.report import Line, Outcome, Plan, Row, Target, in_turns, middle, ratios
+from bench.report import Line, Outcome, Plan, Row, Target, in_turns, median_of, ratios
 from bench.server import Server, free_port, running
 from bench.veche import fresh, prepare
 
@@ -26,8 +26,8 @@ AT_LEAST, AT_MOST, NONE = Target(">=", 5), Target("<=", 1), Target("<=", 0)
 NODE = "socket.io@4.8"
 PEER = Path(__file__).with_name("socketio_peer.mjs")
 TEXT = "hello to all of you, how do you do today?"
-SAID = f'42["message",{{"id":"c-%n","author":"somebody","text":"@%t {TEXT}"}}]'
-HEARD, OWN, ENTERED = '42["message",{"id":', '42["message",{"id":"c-%n"', '40{"sid":'
+MESSAGE = f'42["message",{{"id":"c-%n","author":"somebody","text":"@%t {TEXT}"}}]'
+DELIVERY, OWN_MESSAGE, CONNECTED = '42["message",{"id":', '42["message",{"id":"c-%n"', '40{"sid":'
 
 
 def run(plan: Plan) -> Outcome:
@@ -35,7 +35,7 @@ def run(plan: Plan) -> Outcome:
     slow = in_turns(plan, plan.turns, {name: partial(send_steadily, plan, name) for name in PEERS})
     lines = ratios(fast, "deliveries/s", {("veche", "node"): AT_LEAST}, "deliveries per second")
     lines += ratios(slow, "cpu us/delivery", {("veche", "node"): AT_MOST}, f"CPU per delivery at {RATE} messages/s")
-    lines += [Line(f"delivery p99: {name}", middle(fast[name], "p99 ms"), "ms") for name in PEERS]
+    lines += [Line(f"delivery p99: {name}", median_of(fast[name], "p99 ms"), "ms") for name in PEERS]
     lines.append(Line("lost: veche", sum(row["lost"] for row in fast["veche"] + slow["veche"]), "deliveries", NONE))
     return Outcome(lines, fast | {f"{name} at {RATE}/s": rows for name, rows in slow.items()})
 
@@ -67,39 +67,39 @@ def row_of(measured: Measured) -> Row:
 
 @contextmanager
 def veche(site: Site) -> Iterator[Endpoint]:
-    """A fresh server with the crowd's accounts, whose tokens open this endpoint as any."""
+    """Run a fresh Veche with the crowd's accounts. Their tokens are from the native dialect, which is allowed."""
     prepared = prepare(site, CROWD)
     with fresh(site, prepared) as server:
-        yield door_of(server, prepared.tokens)
+        yield endpoint_of(server, prepared.tokens)
 
 
 @contextmanager
 def node(site: Site) -> Iterator[Endpoint]:
-    """bench/socketio_peer.mjs; it asks for no token."""
+    """Run bench/socketio_peer.mjs. It checks no tokens."""
     port = free_port()
-    command = ["node", str(PEER), str(installed()), str(port)]
+    command = ["node", str(PEER), str(socketio_folder()), str(port)]
     with running(command, port, site.folder / "node.log", {"NODE_ENV": "production"}) as server:
-        yield door_of(server, ("",) * CROWD.accounts)
+        yield endpoint_of(server, ("",) * CROWD.accounts)
 
 
 PEERS: dict[str, Callable[[Site], AbstractContextManager[Endpoint]]] = {"veche": veche, "node": node}
 
 
-def door_of(server: Server, tokens: tuple[str, ...]) -> Endpoint:
+def endpoint_of(server: Server, tokens: tuple[str, ...]) -> Endpoint:
     each = CROWD.sockets // CROWD.accounts
     first = tuple(f"40{json.dumps({'token': token})}" for token in tokens for _ in range(each))
     path = "/socket.io/?EIO=4&transport=websocket"
-    return Endpoint(server, path, OWN, ready=ENTERED, first=first, message=SAID, delivery=HEARD)
+    return Endpoint(server, path, OWN_MESSAGE, ready=CONNECTED, first=first, message=MESSAGE, delivery=DELIVERY)
 
 
-def installed() -> Path:
-    """Where Node finds socket.io, from npm at the first run."""
-    place = CACHE / "socketio"
-    if not (place / "node_modules" / "socket.io").exists():
+def socketio_folder() -> Path:
+    """Return the folder with socket.io. Install it from npm at the first run."""
+    folder = CACHE / "socketio"
+    if not (folder / "node_modules" / "socket.io").exists():
         if shutil.which("npm") is None or shutil.which("node") is None:
-            raise BenchError("There is no node with npm on this machine, and socket.io runs on nothing else.")
-        place.mkdir(parents=True, exist_ok=True)
+            raise BenchError("socket.io needs node with npm, which are not installed on this machine.")
+        folder.mkdir(parents=True, exist_ok=True)
         quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-        if subprocess.run(["npm", "install", *quiet, "--prefix", place, NODE], check=False).returncode:
+        if subprocess.run(["npm", "install", *quiet, "--prefix", folder, NODE], check=False).returncode:
             raise BenchError(f"npm could not install {NODE}.")
-    return place
+    return folder

@@ -1,4 +1,4 @@
-"""Veche as a peer: a folder with its people and rooms is made once through REST, and copied for each fresh server."""
+"""Veche as a peer. A folder with accounts and rooms is prepared once through REST, and copied for each fresh server."""
 
 import http.client
 import json
@@ -25,7 +25,7 @@ TRIES = 60
 
 @dataclass(frozen=True)
 class Prepared:
-    """A stopped server's folder, the people's tokens and the rooms in it."""
+    """The folder of a stopped server, the tokens of its accounts, and its room ids."""
 
     folder: Path
     tokens: tuple[str, ...]
@@ -34,7 +34,7 @@ class Prepared:
 
 @contextmanager
 def veche(site: Site, crowd: Crowd) -> Iterator[Endpoint]:
-    """A fresh server with the crowd's accounts and rooms in it, on a copy of a folder that is made once a run."""
+    """Run a fresh server with the crowd's accounts and rooms."""
     prepared = prepare(site, crowd)
     sockets_each = crowd.sockets // crowd.accounts
     first = [hello(token) for token in prepared.tokens for _ in range(sockets_each)]
@@ -45,7 +45,7 @@ def veche(site: Site, crowd: Crowd) -> Iterator[Endpoint]:
 
 @contextmanager
 def fresh(site: Site, prepared: Prepared) -> Iterator[Server]:
-    """A server on a copy of a prepared folder."""
+    """Run a server on a copy of a prepared folder."""
     folder = Path(mkdtemp(dir=site.folder, prefix="veche-"))
     shutil.copytree(prepared.folder, folder, dirs_exist_ok=True)
     try:
@@ -56,7 +56,7 @@ def fresh(site: Site, prepared: Prepared) -> Iterator[Server]:
 
 
 def serve(site: Site, folder: Path, *, wait: bool = True) -> AbstractContextManager[Server]:
-    """Run the site's `veche serve` on the database of a folder."""
+    """Run `veche serve` of the site's checkout on the database in a folder."""
     port = free_port()
     program = str(site.checkout.veche)
     command = [program, "serve", "--port", str(port), "--database-url", f"sqlite:///{folder}/veche.db"]
@@ -65,7 +65,7 @@ def serve(site: Site, folder: Path, *, wait: bool = True) -> AbstractContextMana
 
 @cache
 def prepare(site: Site, crowd: Crowd) -> Prepared:
-    """Register the accounts and make the rooms, on a server of its own that is stopped again."""
+    """Register the accounts and create the rooms, on a server that is stopped again."""
     folder = Path(mkdtemp(dir=site.folder, prefix="prepared-"))
     with serve(site, folder) as server:
         people = [register(server, f"member{number:03}") for number in range(1, crowd.accounts + 1)]
@@ -74,7 +74,7 @@ def prepare(site: Site, crowd: Crowd) -> Prepared:
 
 
 def make_rooms(server: Server, crowd: Crowd, people: list[dict[str, Any]]) -> list[int]:
-    """The ids of the crowd's rooms; with EACH, one for each account in turn."""
+    """Create the crowd's rooms and return their ids. With EACH, they are in the order of the accounts."""
     if crowd.rooms is Rooms.EACH:
         groups = [[person] for person in people]
     elif crowd.rooms is Rooms.ONE:
@@ -85,7 +85,7 @@ def make_rooms(server: Server, crowd: Crowd, people: list[dict[str, Any]]) -> li
 
 
 def people_of(room: int, people: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those in one of the shared rooms: each person is in the rooms of the same number and the next four."""
+    """Return the members of a shared room. Account number i is in the rooms i to i + 4, modulo SHARED_ROOMS."""
     return [person for i, person in enumerate(people) if (room - i) % SHARED_ROOMS < ROOMS_EACH]
 
 
@@ -94,7 +94,7 @@ def register(server: Server, username: str) -> dict[str, Any]:
 
 
 def make_room(server: Server, name: str, people: list[dict[str, Any]]) -> int:
-    """A group of these people, owned by the first."""
+    """Create a group room of these accounts, owned by the first one, and return its id."""
     body = {"kind": "group", "name": name, "member_ids": [person["me"]["id"] for person in people[1:]]}
     return int(post(server, "/v1/rooms", body, people[0]["token"])["id"])
 
@@ -104,7 +104,7 @@ def hello(token: str) -> str:
 
 
 def post(server: Server, path: str, body: dict[str, Any], token: str | None = None) -> dict[str, Any]:
-    """POST and the JSON of the answer; waits where the server says so."""
+    """Send a POST request and return the JSON of the answer. Wait and try again after a 429."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     for _ in range(TRIES):
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)

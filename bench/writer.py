@@ -1,8 +1,8 @@
-"""The storage writer alone: 200 messages outstanding, in a fresh database on this disk.
+"""Measures the storage writer alone: 200 messages outstanding, in a fresh database.
 
-`python -m bench.writer FOLDER BATCH SECONDS` prints what it measured as JSON, so that another checkout can ask for it.
+`python -m bench.writer FOLDER BATCH SECONDS` prints the result as JSON, for `bench --against`.
 
-WIRE HERE when the storage changes: `_people` and `_Flow.send` know its commands, `store` how it is started.
+If the commands or the start of the storage change, adapt `_people`, `_Flow.send` and `store`.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ WARMUP_SECONDS = 0.3
 
 @dataclass(frozen=True)
 class Stored:
-    """How fast messages were acknowledged, and the CPU time of all threads that each took."""
+    """The acknowledged messages per second, their latency, and the CPU time of all threads per message."""
 
     per_second: float
     p50_ms: float
@@ -43,7 +43,7 @@ class Stored:
 
 
 def store(folder: Path, batch: int, seconds: float) -> Stored:
-    """Keep 200 messages outstanding for the given time; at most `batch` go into one commit."""
+    """Keep 200 messages outstanding for `seconds`. At most `batch` messages go into one commit."""
     own = Path(mkdtemp(dir=folder, prefix="writer-"))
     database = Database(f"sqlite:///{own}/veche.db")
     try:
@@ -61,51 +61,51 @@ async def _drive(database: Database, batch: int, seconds: float) -> Stored:
     flow = _Flow(writer, senders)
     flow.begin()
     await asyncio.sleep(WARMUP_SECONDS)
-    flow.took.clear()
+    flow.latencies.clear()
     start, cpu = time.perf_counter(), time.process_time()
     await asyncio.sleep(seconds)
-    took, elapsed, cpu = list(flow.took), time.perf_counter() - start, time.process_time() - cpu
+    latencies, elapsed, cpu = list(flow.latencies), time.perf_counter() - start, time.process_time() - cpu
     flow.open = False
     await writer.stop()
     if flow.refused:
         raise BenchError(f"The writer refused: {flow.refused}")
-    percentiles = quantiles(took, n=100)
-    return Stored(len(took) / elapsed, percentiles[49] * 1000, percentiles[98] * 1000, cpu / len(took) * 1e6)
+    percentiles = quantiles(latencies, n=100)
+    return Stored(len(latencies) / elapsed, percentiles[49] * 1000, percentiles[98] * 1000, cpu / len(latencies) * 1e6)
 
 
 @dataclass
 class _Flow:
-    """Messages under way: each answer sends the next."""
+    """The outstanding messages. Each answer sends the next message of the same sender."""
 
     writer: Writer
     senders: Sequence[tuple[int, int]]  # account and room
-    took: list[float] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
     number: int = 0
     open: bool = True
     refused: str = ""
 
     def begin(self) -> None:
-        for place in range(OUTSTANDING):
-            self.send(place)
+        for index in range(OUTSTANDING):
+            self.send(index)
 
-    def send(self, place: int) -> None:
+    def send(self, index: int) -> None:
         self.number += 1
         sent = time.perf_counter()
-        account_id, room_id = self.senders[place % len(self.senders)]
+        account_id, room_id = self.senders[index % len(self.senders)]
         command = SendMessage(room_id, "hello to all of you, how do you do today?", f"c-{self.number}")
         actor = Actor(account_id, "native")
-        self.writer.submit(actor, command, lambda answer: self.answered(answer, place, sent))
+        self.writer.submit(actor, command, lambda answer: self.answered(answer, index, sent))
 
-    def answered(self, answer: Sent | ChatError, place: int, sent: float) -> None:
-        self.took.append(time.perf_counter() - sent)
+    def answered(self, answer: Sent | ChatError, index: int, sent: float) -> None:
+        self.latencies.append(time.perf_counter() - sent)
         if isinstance(answer, ChatError):
             self.refused, self.open = str(answer), False
         if self.open:
-            self.send(place)
+            self.send(index)
 
 
 async def _people(writer: Writer) -> list[tuple[int, int]]:
-    """Ten people with a room each: (account id, room id)."""
+    """Register ten accounts, each with a room of its own. Return (account id, room id) of each."""
     people: list[tuple[int, int]] = []
     for number in range(10):
         account = await _ask(writer, NOBODY_ID, Register(password_hash="", username=f"member{number}"))
@@ -124,7 +124,7 @@ async def _ask(writer: Writer, account_id: int, command: Command[T]) -> T:
 
 
 def _ignore(events: Sequence[LogEvent]) -> None:
-    """Nobody is connected."""
+    """Do nothing: the writer has no hub here."""
 
 
 def main() -> None:

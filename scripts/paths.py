@@ -1,6 +1,6 @@
-"""Write the measured tables of docs/ARCHITECTURE.md anew: `.venv/bin/python scripts/paths.py`.
+"""Generate the measured tables of docs/ARCHITECTURE.md: `.venv/bin/python scripts/paths.py`.
 
-tests/arch/trace.py measures, in a process of its own. A test fails while the tables are stale.
+tests/arch/trace.py measures, in a separate process. A test fails if the tables are out of date.
 """
 
 import json
@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "ARCHITECTURE.md"
 BEGIN = "<!-- from here on written by scripts/paths.py -->"
 END = "<!-- up to here written by scripts/paths.py -->"
 
-# What each file does for a message, by hand: file of src/veche -> sentence. Their order is the measurement's.
+# What each file of src/veche does for a message, written by hand. The measurement gives the order of the rows.
 SENTENCES = {
     "wire/websocket.py": "takes bytes from the transport, and sends the answer; no task, no queue",
     "wire/reader.py": "the bytes become one text",
@@ -24,10 +24,10 @@ SENTENCES = {
     "dialects/native/limits.py": "checks the size of the text for this dialect",
     "core/text.py": "checks that every database can store the text",
     "gateway/client.py": "counts the commands of this client that wait; with too many the client is not read",
-    "core/messages.py": "`SendMessage`: its check, its needs, its decision; `Message`: the event, and how it changes rows",
+    "core/messages.py": "`SendMessage`: its check, its needs, its decision; `Message`: the event and its changes",
     "service/chat.py": "`submit`: the one function for commands of all dialects",
-    "storage/writer.py": "gathers the commands of this turn of the loop; one thread commits them; back on the loop it gives "
-    "each answer, then announces the batch once",
+    "storage/writer.py": "gathers the commands of this turn of the loop; one thread commits them; back on the loop it "
+    "gives each answer, then announces the batch once",
     "storage/database.py": "opens the transaction; one commit, one fsync",
     "storage/transaction.py": "runs a query for keys, and a write for many rows",
     "storage/batch.py": "reads what the batch needs, decides each command, writes what they recorded",
@@ -49,8 +49,8 @@ SENTENCES = {
     "hub/hub.py": "finds the topic, which takes the event",
     "hub/topics.py": "the topics of the logs that are heard here",
     "hub/topic.py": "what is pending, and the live subscribers by serializer",
-    "hub/fanout.py": "in the next turn the event is encoded once for each serializer, and the same bytes are written to every "
-    "live subscriber",
+    "hub/fanout.py": "in the next turn the event is encoded once for each serializer, and the same bytes are written to "
+    "every live subscriber",
     "dialects/native/encode.py": "the event becomes JSON, once",
     "dialects/native/views.py": "the message as native shows it",
     "wire/frames.py": "the JSON becomes one WebSocket frame",
@@ -70,42 +70,42 @@ def measure() -> list[Trail]:
 
 
 def steps(files: list[str]) -> list[str]:
-    """A row for each file, in the order in which a message enters them."""
-    wrong = [f"{file}: a message enters it; add a sentence." for file in files if file not in SENTENCES]
-    wrong += [
-        f"{file}: no message enters it any more; take its sentence off." for file in SENTENCES if file not in files
+    """Return a row for each file, in the order in which a message reaches them."""
+    errors = [f"{file}: a message enters it; add a sentence." for file in files if file not in SENTENCES]
+    errors += [
+        f"{file}: no message enters it any more; delete its sentence." for file in SENTENCES if file not in files
     ]
-    if wrong:
-        raise SystemExit("\n".join(["Mend SENTENCES in scripts/paths.py:", *wrong]))
+    if errors:
+        raise SystemExit("\n".join(["Correct SENTENCES in scripts/paths.py:", *errors]))
     rows = [f"| {step} | `{file}` | {SENTENCES[file]} |" for step, file in enumerate(files, 1)]
     return ["| step | file | what happens |", "|---|---|---|", *rows]
 
 
 def figures(trails: list[Trail]) -> list[str]:
-    """A row for each scenario."""
+    """Return a row for each scenario."""
     columns = ("scenario", "functions", "lines", "lines_run")
     rows = [[*(trail[column] for column in columns), len(trail["files"])] for trail in trails]
     return [
-        "| what | functions | their lines | of these run | files |",
+        "| action | functions | lines | lines run | files |",
         "|---|---|---|---|---|",
         *(f"| {' | '.join(map(str, row))} |" for row in rows),
     ]
 
 
 def page(trails: list[Trail]) -> str:
-    """docs/ARCHITECTURE.md with what was measured between the two marks."""
+    """Return docs/ARCHITECTURE.md with the measured tables between the two markers."""
     before, mark, rest = PAGE.read_text(encoding="utf-8").partition(f"{BEGIN}\n")
     _, end, after = rest.partition(END)
     if not mark or not end:
-        raise SystemExit(f"docs/ARCHITECTURE.md has lost a mark; it needs both:\n{BEGIN}\n{END}")
+        raise SystemExit(f"docs/ARCHITECTURE.md needs both of these markers:\n{BEGIN}\n{END}")
     middle = [*steps(trails[0]["files"]), "", *WORDS, "", *figures(trails)]
     return "".join([before, mark, "\n", *(f"{line}\n" for line in middle), "\n", end, after])
 
 
 WORDS = [
-    "Each file stands where it is first entered; most are come back to. The way of this message and of four other",
-    "actions, measured on SQLite (`tests/arch/trace.py`): the functions of ours that are entered, all lines of those",
-    "functions, how many of these run, and the files they are in.",
+    "The files are in the order in which they are first called. Most are called again later. The next table compares",
+    "this message with four other actions, measured on SQLite (`tests/arch/trace.py`): the functions of Veche that are",
+    "called, the lines of these functions, the lines that run, and the files that contain them.",
 ]
 
 

@@ -1,41 +1,42 @@
-"""Write the generated pages of docs/ anew: `.venv/bin/python scripts/reference.py`. A test fails while one is stale."""
+"""Generate docs/settings.md: `.venv/bin/python scripts/reference.py`. A test fails if the page is out of date."""
 
 from pathlib import Path
 
 from veche.app import DIALECTS
 from veche.gateway.legacy import Legacy
 from veche.legacy import LEGACY
-from veche.settings import SERVER, ServerSettings, Setting, prefix_of, settings_of
+from veche.settings import PREFIX, ServerSettings, Setting, prefix_of, settings_of
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 HEAD = """\
 # Settings
 
-Read from the environment. An unknown `VECHE_` name stops the start: a misspelt one is not overlooked. The settings
-of a dialect that is switched off (`VECHE_DIALECTS`) are known and ignored.
+Settings are read from the environment. The server does not start if there is an unknown `VECHE_` name, so a
+misspelt name is found. Settings of a dialect that is switched off (`VECHE_DIALECTS`) are ignored.
 
-The legacy names are those of the five original back ends. `VECHE_*` and the command line win; what is empty is
-not set. An address of PostgreSQL stops the start for now: set `VECHE_DATABASE_URL` beside it.
+Legacy names are those of the five original servers. `VECHE_*` names and the command line have priority over them. An
+empty legacy name counts as not set. Veche does not support PostgreSQL yet: if a legacy name gives a PostgreSQL
+address, set `VECHE_DATABASE_URL` too.
 """
 IGNORED = """\
-## Legacy names without a meaning here
+## Legacy names that are ignored
 
-`DEBUG`, `RELOAD`, `STATIC_PATH`, `APP_PROXY_PORT`, `APP_PROXY_LINK` are ignored; in the YAML file `db`, `redis`, `log`,
-and the times and buffers of `http` and `websocket`.
+`DEBUG`, `RELOAD`, `STATIC_PATH`, `APP_PROXY_PORT` and `APP_PROXY_LINK` are ignored. In the YAML file, `db`, `redis`,
+`log`, and the timeouts and buffer sizes of `http` and `websocket` are ignored.
 """
 
 
 def settings() -> str:
-    server = section("The server", settings_of(ServerSettings, SERVER), LEGACY)
+    server = section("The server", settings_of(ServerSettings, PREFIX), LEGACY)
     dialects = [section(one.name, settings_of(one.options, prefix_of(one)), one.legacy) for one in DIALECTS]
     return "\n".join([HEAD, server, *dialects, IGNORED])
 
 
 def section(title: str, found: list[Setting], legacy: Legacy) -> str:
-    lines = [f"## {title}", "", "| name | default | |", "|---|---|---|", *map(row, found)]
+    lines = [f"## {title}", "", "| name | default | description |", "|---|---|---|", *map(row, found)]
     if legacy.names:
-        lines += ["", "| legacy name | stands for |", "|---|---|"]
+        lines += ["", "| legacy name | meaning |", "|---|---|"]
         lines += [f"| `{name}` | {meaning} |" for name, meaning in legacy.names.items()]
     return "\n".join(lines) + "\n"
 
@@ -43,7 +44,7 @@ def section(title: str, found: list[Setting], legacy: Legacy) -> str:
 def row(setting: Setting) -> str:
     default = "" if setting.default in (None, "", ()) else f"`{setting.default}`"
     older = f" Older name: {', '.join(f'`{alias}`' for alias in setting.aliases)}." if setting.aliases else ""
-    return f"| `{setting.name}` | {default} | {setting.sentence}{older} |"
+    return f"| `{setting.name}` | {default} | {setting.description}{older} |"
 
 
 PAGES = {"settings.md": settings}

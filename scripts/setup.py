@@ -1,8 +1,8 @@
-"""Make .venv with everything the locks name: `python3 scripts/setup.py [--dev | --lock]`.
+"""Create .venv with the packages of the lock files: `python3 scripts/setup.py [--dev | --lock]`.
 
-Needs python3 (3.11+) and pip, nothing else: no venv module, compiler or Node. Every file is checked
-against its hash. Does nothing when the locks have not changed since the last time. On a bare Debian as
-root, pip itself is installed when it is missing. `--lock` resolves the locks anew.
+It needs only python3 (3.11 or newer) and pip: no venv module, no compiler, no Node. Every download is checked against
+its hash. If the lock files have not changed since the last run, it does nothing. On Debian as root it installs pip if
+pip is missing. `--lock` resolves the lock files again.
 """
 
 import hashlib
@@ -26,22 +26,22 @@ LOCKS = {"requirements.lock": ["build"], "requirements-dev.lock": ["build", "dev
 
 
 def main() -> None:
-    if sys.version_info < (3, 11):  # noqa: UP036  # said in words, before anything else fails
+    if sys.version_info < (3, 11):  # noqa: UP036  # an older Python would fail later with an unclear error
         sys.exit(f"Veche needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}.")
     if "--lock" in sys.argv:
         make_locks()
         return
-    wanted = ["requirements-dev.lock"] if "--dev" in sys.argv else list(LOCKS)
-    if not any(is_set_up(ROOT / name) for name in wanted):
-        set_up(ROOT / wanted[0])
+    enough = ["requirements-dev.lock"] if "--dev" in sys.argv else list(LOCKS)
+    if not any(is_set_up(ROOT / name) for name in enough):
+        set_up(ROOT / enough[0])
 
 
 def is_set_up(lock: Path) -> bool:
-    mark = mark_of(lock)
-    return mark.exists() and mark.read_text() == fingerprint(lock)
+    stamp = stamp_of(lock)
+    return stamp.exists() and stamp.read_text() == fingerprint(lock)
 
 
-def mark_of(lock: Path) -> Path:
+def stamp_of(lock: Path) -> Path:
     return VENV / f"veche-{lock.stem}.done"
 
 
@@ -59,8 +59,8 @@ def set_up(lock: Path) -> None:
     run(UV, "pip", "sync", *python, "--require-hashes", "--only-binary", ":all:", "--compile-bytecode", lock)
     run(UV, "pip", "install", *python, "--no-deps", "--no-build-isolation", "-e", ROOT)
     for name in LOCKS:
-        mark_of(ROOT / name).unlink(missing_ok=True)
-    mark_of(lock).write_text(fingerprint(lock))
+        stamp_of(ROOT / name).unlink(missing_ok=True)
+    stamp_of(lock).write_text(fingerprint(lock))
 
 
 def get_uv() -> None:
@@ -73,7 +73,7 @@ def get_uv() -> None:
 
 def get_pip() -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        sys.exit("Veche's set-up needs pip: install it (on Debian: apt-get install python3-pip), then try again.")
+        sys.exit("The set-up needs pip: install it (on Debian: apt-get install python3-pip), then try again.")
     run("apt-get", "update", "-qq")
     run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "python3-pip")
 
@@ -89,7 +89,7 @@ def make_locks() -> None:
 def run(*command: object) -> None:
     words = [str(word) for word in command]
     if subprocess.run(words, env=ENV, cwd=ROOT, check=False).returncode:
-        sys.exit(f"Setting up failed at: {' '.join(words)}\nMend what it says above, then run the command again.")
+        sys.exit(f"The set-up failed at: {' '.join(words)}\nFix the error above, then run the set-up again.")
 
 
 if __name__ == "__main__":

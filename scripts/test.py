@@ -1,4 +1,4 @@
-"""Run the whole suite: static checks, then every test. `make test` calls it."""
+"""Run all static checks, then all tests. `make test` runs this."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ STEPS = {
     "format": ["ruff", "format", "--check", "--quiet", "."],
     "lint": ["ruff", "check", "--quiet", "."],
     "types": ["mypy"],
-    "arrows": ["lint-imports", "--no-cache"],
+    "imports": ["lint-imports", "--no-cache"],
     "fast tests": ["pytest", "tests", "-n", "2", "-m", "not chaos and not e2e", "--ignore=tests/conformance"],
     "browser and chaos": ["pytest", "tests", "-m", "chaos or e2e"],
 }

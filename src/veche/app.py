@@ -1,7 +1,7 @@
-"""Builds every part and joins them: the only file that sees all.
+"""Builds all parts of a server and connects them. No other module imports all of them.
 
-The strangers meet here by callbacks: the writer announces to the bus, the bus tells the hub, the hub pulls from the
-reader.
+Parts that do not import each other are connected by callbacks: the writer publishes to the bus, the bus delivers to
+the hub, and the hub reads from the reader.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from veche.dialects.messenger import dialect as messenger
 from veche.dialects.native import dialect as native
 from veche.dialects.rooms import dialect as rooms
 from veche.dialects.socketio import dialect as socketio
-from veche.gateway.application import sockets_of, web_of
+from veche.gateway.application import build_application, websocket_routes
 from veche.gateway.dialect import AnyDialect, Mounted, Parts
 from veche.hub.hub import Hub
 from veche.service import echoes
@@ -45,7 +45,8 @@ from veche.wire.proxy import Trusted
 
 log = logging.getLogger("veche")
 
-COMPARE_SECONDS = 1.0  # how often heads are held against the database: bounds how late a lost announcement is found
+# How often the hub's positions are compared with the database: how late an entry can be that the bus lost.
+COMPARE_SECONDS = 1.0
 
 
 DIALECTS: tuple[AnyDialect, ...] = (
@@ -56,7 +57,7 @@ DIALECTS: tuple[AnyDialect, ...] = (
     channels.DIALECT,
     messenger.DIALECT,
 )
-"""All dialects there are. Which of them are served, the settings say."""
+"""All dialects. The setting VECHE_DIALECTS says which of them are served."""
 
 
 class Server:
@@ -77,9 +78,9 @@ class Server:
         server = settings.server
         self.heartbeats = Heartbeats(server.ping_seconds, server.pong_seconds, server.stall_seconds)
         self.origins = frozenset(server.origins) or None
-        self.trusted = _trusted(server)
+        self.trusted = _trusted_proxies(server)
         self.dialects = self._mounted()
-        self.app = web_of(self.dialects, self._life)
+        self.app = build_application(self.dialects, self._lifespan)
         state = self.app.state
         state.chat, state.accounts, state.trusted = self.chat, self.accounts, self.trusted
         state.heartbeats = self.heartbeats
@@ -88,7 +89,7 @@ class Server:
         server = self.settings.server
         return Accounts(
             self.chat,
-            Tokens({"1": server.secret or kept_secret(self.database.path)}),
+            Tokens({"1": server.secret or load_or_create_secret(self.database.path)}),
             self.passwords,
             LoginLimits(server.wrong_logins_per_minute, server.logins_per_minute),
             {name: options.token_seconds for name, options in self.settings.options.items()},
@@ -102,13 +103,13 @@ class Server:
         return [dialect.mount(parts, options[dialect.name]) for dialect in DIALECTS if dialect.name in options]
 
     @contextlib.asynccontextmanager
-    async def _life(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    async def _lifespan(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         self.writer.start()
-        await echoes.end_left_open(self.chat, "channels")
+        await echoes.close_unfinished(self.chat, "channels")
         self.heartbeats.start()
         comparing = asyncio.create_task(self._compare_heads())
         try:
-            yield {WIRE: Wire(sockets_of(self.dialects), self.heartbeats, self.trusted, self.origins)}
+            yield {WIRE: Wire(websocket_routes(self.dialects), self.heartbeats, self.trusted, self.origins)}
         finally:
             comparing.cancel()
             self.heartbeats.stop()
@@ -126,27 +127,28 @@ class Server:
     async def _compare_heads(self) -> None:
         while True:
             await asyncio.sleep(COMPARE_SECONDS)
-            with contextlib.suppress(Exception):  # a database that cannot be read now is read a second later
+            with contextlib.suppress(Exception):  # if the database cannot be read now, the next round reads it
                 self.hub.compare((await self.feed.ahead(self.hub.positions())).items())
 
 
-def _trusted(settings: ServerSettings) -> Trusted:
+def _trusted_proxies(settings: ServerSettings) -> Trusted:
     try:
         return Trusted.parse(settings.trusted_proxies)
     except ValueError as error:
         raise SettingsError(f"VECHE_TRUSTED_PROXIES takes addresses and networks: {error}.") from None
 
 
-def kept_secret(database: Path) -> str:
-    """Read the secret kept beside the database, readable by its owner alone; make it at the first start.
+def load_or_create_secret(database: Path) -> str:
+    """Read the secret from the file beside the database. Create that file, with mode 0600, at the first start.
 
-    One that was cut off (by a full disk, say) is made anew: everybody has to sign in again.
+    A secret that is too short (the disk was full when it was written, for example) is replaced. This makes all tokens
+    invalid: everybody has to sign in again.
     """
     path = database.with_name(f"{database.name}.secret")
     with contextlib.suppress(FileNotFoundError):
         if len(secret := path.read_text(encoding="ascii").strip()) >= 32:
             return secret
-        log.warning("the secret in %s was cut off; there is a new one now", path)
+        log.warning("the secret in %s was incomplete and has been replaced: everybody has to sign in again", path)
     secret, partial = secrets.token_hex(32), path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
         file.write(secret)

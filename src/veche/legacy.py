@@ -1,4 +1,4 @@
-"""The legacy names of the server as a whole. The legacy names of one dialect stand in its folder."""
+"""The legacy names of settings of the whole server. Those of one dialect are in `dialects/<name>/legacy.py`."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -9,18 +9,18 @@ from veche.gateway.legacy import Legacy, LegacyError, signing_key
 SECRETS = ("JWT_SECRET", "SECRET_KEY", "JWT_SECRET_KEY")
 
 NAMES = {
-    "APP_HOST": "`VECHE_HOST`, where it is an address or `localhost`",
+    "APP_HOST": "`VECHE_HOST`, if it is an address or `localhost`",
     "APP_PORT": "`VECHE_PORT`",
-    "PORT": "`VECHE_PORT`, where there is no `APP_PORT`",
+    "PORT": "`VECHE_PORT`, if `APP_PORT` is not set",
     "DATABASE_URL": "`VECHE_DATABASE_URL`",
-    "POSTGRES_HOST": "with `POSTGRES_DB` or `POSTGRES_NAME`: `VECHE_DATABASE_URL`, where there is no `DATABASE_URL`",
-    "POSTGRES_PORT": "its port",
-    "POSTGRES_USER": "its user",
-    "POSTGRES_PASSWORD": "its password",
-    "JWT_SECRET": "`VECHE_SECRET`, 16 bytes or more and none that everybody knows",
+    "POSTGRES_HOST": "with `POSTGRES_DB` or `POSTGRES_NAME`: `VECHE_DATABASE_URL`, if `DATABASE_URL` is not set",
+    "POSTGRES_PORT": "the port of `POSTGRES_HOST`",
+    "POSTGRES_USER": "the user for `POSTGRES_HOST`",
+    "POSTGRES_PASSWORD": "the password for `POSTGRES_HOST`",
+    "JWT_SECRET": "`VECHE_SECRET`: 16 bytes or more, and not a well-known secret",
     "SECRET_KEY": "the same",
     "JWT_SECRET_KEY": "the same",
-    "JWT_ALGORITHM": "HS256, or the start is refused",
+    "JWT_ALGORITHM": "must be HS256; with another value the server does not start",
 }
 
 
@@ -29,15 +29,15 @@ def _read(environ: Mapping[str, str]) -> dict[str, object]:
         raise LegacyError("JWT_ALGORITHM: tokens are signed with HS256.")
     keys = [signing_key(environ, name, environ[name]) for name in SECRETS if name in environ]
     return {
-        "VECHE_HOST": _listening(environ.get("APP_HOST")),
+        "VECHE_HOST": _listen_address(environ.get("APP_HOST")),
         "VECHE_PORT": environ.get("APP_PORT") or environ.get("PORT"),
         "VECHE_DATABASE_URL": environ.get("DATABASE_URL") or _postgres(environ),
         "VECHE_SECRET": keys[0] if keys else None,
     }
 
 
-def _listening(host: str | None) -> str | None:
-    """APP_HOST is an address to listen on, or a name that only the links of channels use."""
+def _listen_address(host: str | None) -> str | None:
+    """Return APP_HOST if it is an address to listen on. Otherwise it is a name for the links of channels alone."""
     try:
         return str(ipaddress.ip_address(host or ""))
     except ValueError:
@@ -50,9 +50,9 @@ def _postgres(environ: Mapping[str, str]) -> str | None:
     if not (host and name):
         return None
     user, password = (quote(environ.get(f"POSTGRES_{part}", ""), safe="") for part in ("USER", "PASSWORD"))
-    who = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    credentials = f"{user}:{password}@" if password else f"{user}@" if user else ""
     port = f":{environ['POSTGRES_PORT']}" if "POSTGRES_PORT" in environ else ""
-    return f"postgresql://{who}{host}{port}/{quote(name, safe='')}"
+    return f"postgresql://{credentials}{host}{port}/{quote(name, safe='')}"
 
 
 LEGACY = Legacy(NAMES, _read)

@@ -1,1 +1,1 @@
-"""The bell: tells every node that there is something new in the log."""
+"""The bus: tells every node which entries were committed. It may lose announcements."""

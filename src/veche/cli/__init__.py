@@ -1,1 +1,1 @@
-"""The command `veche`."""
+"""The command line, `veche`."""

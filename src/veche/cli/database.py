@@ -1,4 +1,4 @@
-"""Opening the database for a command that works beside a server."""
+"""Opens the database for commands that may run while a server runs."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ Url = Annotated[str | None, typer.Option("--database-url", help="The database, s
 
 @contextlib.contextmanager
 def open_database(url: str | None) -> Iterator[Database]:
-    """Open the database that the settings name, brought up to this version's schema."""
+    """Open the database of the settings (or `url`), and migrate it to this version's schema."""
     database = Database(read_settings(DIALECTS, database_url=url).server.database_url)
     try:
         database.migrate()

@@ -1,4 +1,4 @@
-"""`veche demo`: people, chats and messages to look at, made through the log beside or before a server."""
+"""`veche demo`: creates sample people, rooms and messages. It may run while a server runs."""
 
 import asyncio
 import time
@@ -20,41 +20,43 @@ from veche.storage.rooms import rooms_of
 from veche.storage.writer import commit
 
 PEOPLE = {"alice": "Алиса", "bob": "Боб", "charlie": "Чарли", "david": "Дэвид"}
-PASSWORD = "password123"  # noqa: S105  # the seed's document tells it to everybody
+PASSWORD = "password123"  # noqa: S105  # public: the document of the original server names it
 MINUTE = 60_000_000  # microseconds
 
 
 class DemoError(Exception):
-    """The demo cannot be made; the message says why."""
+    """The demo data cannot be created. The message says why."""
 
 
-class Talk(NamedTuple):
-    """A chat with its lines; the number of a line tells how many minutes ago it was said."""
+class DemoRoom(NamedTuple):
+    """A room with `size` messages, each `text` and a number: how many minutes ago it was sent.
+
+    `members` are account ids. The first one creates the room. The members send in turn.
+    """
 
     key: str
     kind: Kind
     name: str
-    members: tuple[int, ...]  # the first one makes it; they speak in turn
-    line: str
+    members: tuple[int, ...]
+    text: str
     size: int
 
 
 def emails() -> list[str]:
-    """Name the people by what they sign in with."""
     return [f"{username}@example.com" for username in PEOPLE]
 
 
-def make(database: Database) -> None:
-    """Make what is not there yet. On an empty database: people 1 to 4, chats 1 and 2, messages 1 to 25."""
+def create(database: Database) -> None:
+    """Create what is missing. On an empty database: people 1 to 4, rooms 1 and 2, messages 1 to 25."""
     now = time.time_ns() // 1000
     ids = _people(database, now - 15 * MINUTE)
-    for talk in (
-        Talk("private", Kind.DIRECT, "Алиса и Боб", tuple(ids[:2]), "Тестовое сообщение", 10),
-        Talk("group", Kind.GROUP, "Команда проекта", tuple(ids), "Групповое сообщение", 15),
+    for demo_room in (
+        DemoRoom("private", Kind.DIRECT, "Алиса и Боб", tuple(ids[:2]), "Тестовое сообщение", 10),
+        DemoRoom("group", Kind.GROUP, "Команда проекта", tuple(ids), "Групповое сообщение", 15),
     ):
-        room_id = _room(database, talk, now - talk.size * MINUTE)
-        for ago, sender, message in _lines(talk, room_id):
-            _do(database, sender, message, now - ago * MINUTE)
+        room_id = _room(database, demo_room, now - demo_room.size * MINUTE)
+        for ago, sender, message in _messages(demo_room, room_id):
+            _commit(database, sender, message, now - ago * MINUTE)
 
 
 def _people(database: Database, at: int) -> list[int]:
@@ -63,7 +65,7 @@ def _people(database: Database, at: int) -> list[int]:
     hashed = _hash() if None in found else ""
     ids = []
     for email, name, known in zip(emails(), PEOPLE.values(), found, strict=True):
-        account = known[0] if known else _do(database, NOBODY_ID, Register(hashed, email=email, name=name), at)
+        account = known[0] if known else _commit(database, NOBODY_ID, Register(hashed, email=email, name=name), at)
         ids.append(account.id)
     return ids
 
@@ -76,27 +78,28 @@ def _hash() -> str:
         pool.stop()
 
 
-def _room(database: Database, talk: Talk, at: int) -> int:
-    """Find the chat, or make it; a private one is found by its two people, whatever its name."""
-    creator, *others = talk.members
-    if talk.kind is not Kind.DIRECT:
+def _room(database: Database, demo_room: DemoRoom, at: int) -> int:
+    """Find or create the room, and return its id. CreateRoom itself finds a direct room by its two members."""
+    creator, *others = demo_room.members
+    if demo_room.kind is not Kind.DIRECT:
         with database.reading() as snapshot:
             for view in rooms_of(snapshot, creator):
-                if (view.room.kind, view.room.name, view.room.creator_id) == (talk.kind, talk.name, creator):
-                    return view.room.id
-    return _do(database, creator, CreateRoom(talk.kind, talk.name, tuple(others)), at).room.id
+                room = view.room
+                if (room.kind, room.name, room.creator_id) == (demo_room.kind, demo_room.name, creator):
+                    return room.id
+    return _commit(database, creator, CreateRoom(demo_room.kind, demo_room.name, tuple(others)), at).room.id
 
 
-def _lines(talk: Talk, room_id: int) -> Iterator[tuple[int, int, SendMessage]]:
-    """Give the minutes since, the sender and the message, the oldest one first."""
-    for ago, sender in zip(reversed(range(talk.size)), cycle(talk.members), strict=False):
-        key = f"demo-{talk.key}-{ago}"
-        yield ago, sender, SendMessage(room_id, f"{talk.line} {ago}", key)
+def _messages(demo_room: DemoRoom, room_id: int) -> Iterator[tuple[int, int, SendMessage]]:
+    """Yield the age in minutes, the sender's id and the message, oldest first."""
+    for ago, sender in zip(reversed(range(demo_room.size)), cycle(demo_room.members), strict=False):
+        client_message_id = f"demo-{demo_room.key}-{ago}"
+        yield ago, sender, SendMessage(room_id, f"{demo_room.text} {ago}", client_message_id)
 
 
-def _do(database: Database, account_id: int, command: Command[T], at: int) -> T:
+def _commit(database: Database, account_id: int, command: Command[T], at: int) -> T:
     [outcome], _ = commit(database, [(Actor(account_id, "demo"), command)], at)
     if isinstance(outcome, ChatError):
-        raise DemoError(f"The demo cannot be made here: {outcome.message}")
+        raise DemoError(f"The demo data cannot be created: {outcome.message}")
     answer: T = outcome
     return answer

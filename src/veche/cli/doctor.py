@@ -1,4 +1,4 @@
-"""`veche doctor`: looks at what usually goes wrong, and says what to do."""
+"""`veche doctor`: checks for common problems, and says what to do about them."""
 
 import os
 import resource
@@ -18,12 +18,12 @@ from veche.storage.engines import sqlite
 from veche.storage.migrate import schema_version
 
 LOW_DISK = 1 << 30  # bytes
-LOW_FILES = 4096
+LOW_FILES = 4096  # open files
 SLOW_SYNC = 0.02  # seconds
 
 
 class Finding(NamedTuple):
-    """One thing looked at: good or not, and a sentence."""
+    """The result of one check."""
 
     good: bool
     subject: str
@@ -31,18 +31,17 @@ class Finding(NamedTuple):
 
 
 def examine(settings: ServerSettings) -> list[Finding]:
-    """Look at everything; a check that breaks is a finding too."""
+    """Run all checks. A check that raises gives a finding with its error."""
     findings: list[Finding] = []
     for check in _CHECKS:
         try:
             findings.extend(check(settings))
-        except Exception as error:  # the doctor looks on
+        except Exception as error:  # the other checks have to run too
             findings.append(Finding(False, check.__name__.strip("_"), str(error)))
     return findings
 
 
 def show(findings: list[Finding], out: Console) -> None:
-    """Print the findings as a table."""
     table = Table("", "what", "finding")
     for finding in findings:
         table.add_row("[green]ok[/]" if finding.good else "[red]!![/]", finding.subject, finding.sentence)
@@ -58,14 +57,15 @@ def _system(settings: ServerSettings) -> Iterator[Finding]:
 
 
 def _secret(settings: ServerSettings) -> Iterator[Finding]:
-    kept = Path(f"{_path(settings)}.secret")
+    path = Path(f"{_path(settings)}.secret")
     if settings.secret:
         yield Finding(True, "secret", "from VECHE_SECRET")
-    elif not kept.exists():
-        yield Finding(True, "secret", "will be made at the first start, beside the database")
+    elif not path.exists():
+        yield Finding(True, "secret", "will be created beside the database at the first start")
     else:
-        private = kept.stat().st_mode & 0o077 == 0
-        yield Finding(private, "secret", f"kept in {kept}" + ("" if private else "; others can read it: chmod 600"))
+        private = path.stat().st_mode & 0o077 == 0
+        advice = "" if private else "; other users can read it: run chmod 600 on it"
+        yield Finding(private, "secret", f"stored in {path}{advice}")
 
 
 def _disk(settings: ServerSettings) -> Iterator[Finding]:
@@ -93,11 +93,15 @@ def _sync(probe: Path) -> float:
 def _database(settings: ServerSettings) -> Iterator[Finding]:
     path = _path(settings)
     if not path.exists():
-        yield Finding(True, "database", f"{path} will be made at the first start")
+        yield Finding(True, "database", f"{path} will be created at the first start")
         return
     result, version = sqlite.examine(path)
     yield Finding(result == "ok", "database", f"{path}: {result}")
-    yield Finding(version <= schema_version(), "schema", f"{version}; this version knows up to {schema_version()}")
+    yield Finding(
+        version <= schema_version(),
+        "schema",
+        f"{version}; this version of Veche knows versions up to {schema_version()}",
+    )
 
 
 def _path(settings: ServerSettings) -> Path:

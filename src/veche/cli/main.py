@@ -1,4 +1,4 @@
-"""`veche serve | migrate | demo | backup | user | doctor`: each says plainly what is wrong and what to do."""
+"""The commands of `veche`: serve, migrate, demo, backup, user, doctor."""
 
 import logging
 import os
@@ -28,8 +28,8 @@ out, err = Console(), Console(stderr=True)
 
 
 def main() -> None:
-    """Run the command line."""
-    os.umask(0o077)  # what we write holds what people wrote to each other
+    """Run the command line. An expected error is printed as one sentence."""
+    os.umask(0o077)  # databases and backups contain private messages: only the owner may read them
     try:
         app()
     except (SettingsError, DatabaseError, BindError, user.UserError, demo.DemoError) as error:
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def fail(sentence: str) -> NoReturn:
-    """Say what is wrong, without a trace, and end with status 1."""
+    """Print an error without a traceback, and exit with status 1."""
     err.print(f"[bold red]veche:[/] {sentence}", highlight=False, soft_wrap=True)
     raise SystemExit(1)
 
@@ -62,14 +62,14 @@ def serve_command(
 
 @app.command()
 def migrate(url: Url = None) -> None:
-    """Bring the database to this version's schema; `serve` does so by itself."""
+    """Migrate the database to this version's schema. `serve` does this too."""
     with open_database(url) as database:
         out.print(f"{database.path} is up to date.")
 
 
 @app.command()
 def backup(file: Path, url: Url = None) -> None:
-    """Copy the database to FILE, also while a server runs. Restored from it, clients begin anew."""
+    """Copy the database to FILE. A server may run meanwhile. After a restore, clients load everything again."""
     with open_database(url) as database:
         try:
             sqlite.backup(database.path, file)
@@ -82,15 +82,15 @@ def backup(file: Path, url: Url = None) -> None:
 
 @app.command("demo")
 def demo_command(database_url: Url = None) -> None:
-    """Make four people, two chats and 25 messages to look at; harmless twice, and beside a running server."""
+    """Create four people, two rooms and 25 messages to try Veche with. It may run twice, and while a server runs."""
     with open_database(database_url) as database:
-        demo.make(database)
+        demo.create(database)
     out.print(f"{', '.join(demo.emails())} sign in with the password {demo.PASSWORD}.", highlight=False)
 
 
 @app.command("doctor")
 def doctor_command(database_url: Url = None) -> None:
-    """Look at what usually goes wrong, and say what to do."""
+    """Check for common problems, and say what to do about them."""
     findings = doctor.examine(read_settings(DIALECTS, database_url=database_url).server)
     doctor.show(findings, out)
     if not all(finding.good for finding in findings):

@@ -1,4 +1,4 @@
-"""`veche serve`: bind, build, run, and stop in good order."""
+"""`veche serve`: binds the addresses, builds the server, runs it, and shuts it down in order."""
 
 import contextlib
 import errno
@@ -20,26 +20,26 @@ from veche.wire.websocket import WebSocket
 
 log = logging.getLogger("veche")
 
-SWITCH_WITHIN = 0.001  # seconds that the writer's thread may keep the event loop waiting for the interpreter
+SWITCH_INTERVAL = 0.001  # seconds after which the writer's thread has to give the GIL back to the event loop
 GC_THRESHOLD = 10_000  # new objects between two collections; CPython's default is 700 or 2,000
-STOP_WITHIN = 8  # seconds for connections to close once they were told
+SHUTDOWN_TIMEOUT = 8  # seconds that connections have to close
 
 
 class BindError(Exception):
-    """The address cannot be listened on; the message says why."""
+    """The server cannot listen on an address. The message says why."""
 
 
 class _Uvicorn(uvicorn.Server):
-    """Stops in order: what was taken is committed and answered first, then everybody is told to come back."""
+    """Shuts down in order: first it commits and answers the commands it has, then it closes the connections."""
 
-    def __init__(self, config: uvicorn.Config, server: Server, started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, server: Server, on_started: Callable[[], None]) -> None:
         super().__init__(config)
         self._veche = server
-        self._started = started
+        self._on_started = on_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._started()
+        self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listener in self.servers:
@@ -51,13 +51,13 @@ class _Uvicorn(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take the address, so that a port in use is found before anything else is done."""
+    """Listen on an address. Raises BindError. Called first, so that a port in use is found before anything is done."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(2048)  # now: two servers may bind one address until one of them listens
+        listener.listen(2048)  # not later: with SO_REUSEADDR a second server can bind until the first one listens
     except (OSError, OverflowError) as error:
         listener.close()
         if getattr(error, "errno", None) == errno.EADDRINUSE:
@@ -69,7 +69,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def bind_all(settings: ServerSettings) -> list[socket.socket]:
-    """Take every address of `bind`, or else the one of `host` and `port`."""
+    """Listen on all addresses of the setting `bind`, or on `host` and `port` if it is empty. Raises BindError."""
     addresses = [_address(text) for text in settings.bind] or [(settings.host, settings.port)]
     listeners: list[socket.socket] = []
     try:
@@ -90,15 +90,14 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Write where a listener is found."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(settings: Settings, listeners: list[socket.socket], started: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and return; `started` is called when the first may connect."""
+def serve(settings: Settings, listeners: list[socket.socket], on_started: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then shut down and return. `on_started` is called once clients can connect."""
     raise_file_limit()
-    sys.setswitchinterval(SWITCH_WITHIN)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     database = Database(settings.server.database_url, serving=True)
     database.migrate()
     server = Server(settings, database)
@@ -113,13 +112,13 @@ def serve(settings: Settings, listeners: list[socket.socket], started: Callable[
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=STOP_WITHIN,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # uvicorn raises them again when it has stopped: that is no failure
-    _Uvicorn(config, server, started).run(sockets=listeners)
+        signal.signal(number, lambda *_: None)  # uvicorn raises the signal again after its shutdown: exit with 0
+    _Uvicorn(config, server, on_started).run(sockets=listeners)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # told twice to stop is still stopped in good order
+        signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the rest of the shutdown
 
 
 def spare_garbage_collector() -> None:
@@ -134,7 +133,7 @@ def spare_garbage_collector() -> None:
 
 
 def raise_file_limit() -> None:
-    """Allow as many open sockets as the system lets us."""
+    """Raise the limit of open files to the hard limit: each connection takes one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         with contextlib.suppress(ValueError, OSError):

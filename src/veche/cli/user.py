@@ -1,4 +1,4 @@
-"""`veche user`: people, from the operator's side; beside a running server too."""
+"""`veche user`: adds, lists and changes accounts. It may run while a server runs."""
 
 import asyncio
 from typing import Annotated
@@ -19,24 +19,24 @@ from veche.storage.accounts import credentials, list_accounts
 from veche.storage.database import Database
 from veche.storage.writer import commit
 
-app = typer.Typer(no_args_is_help=True, help="Add, list and mend accounts.")
+app = typer.Typer(no_args_is_help=True, help="Add, list and change accounts.")
 out = Console()
 
 Password = Annotated[
-    str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, help="Asked for when not given.")
+    str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, help="Prompted for if not given.")
 ]
 
 
 class UserError(Exception):
-    """What was asked of an account cannot be done; the message says why."""
+    """A change of an account was refused. The message says why."""
 
 
 @app.command("add")
 def add(username: str, password: Password, email: str | None = None, name: str | None = None, url: Url = None) -> None:
-    """Make an account."""
+    """Add an account."""
     with open_database(url) as database:
-        _do(database, NOBODY_ID, Register(_hash(password), username=username, email=email, name=name))
-        out.print(f"Made the account of {username}.")
+        _commit(database, NOBODY_ID, Register(_hash(password), username=username, email=email, name=name))
+        out.print(f"Added the account of {username}.")
 
 
 @app.command("list")
@@ -51,14 +51,14 @@ def list_users(after: int = 0, limit: int = 100, url: Url = None) -> None:
 
 @app.command("password")
 def password(username: str, password: Password, url: Url = None) -> None:
-    """Give an account another password; all its sessions end."""
+    """Set the password of an account. All its sessions end."""
     with open_database(url) as database:
         with database.reading() as snapshot:
             found = credentials(snapshot, username=username)
         if found is None:
             raise UserError(f"There is no account {handle_of(username)!r}. See `veche user list`.")
-        _do(database, found[0].id, SetPassword(_hash(password)))
-        out.print(f"{found[0].username} has another password now.")
+        _commit(database, found[0].id, SetPassword(_hash(password)))
+        out.print(f"The password of {found[0].username} has been changed.")
 
 
 def _hash(password: str) -> str:
@@ -69,7 +69,7 @@ def _hash(password: str) -> str:
         pool.stop()
 
 
-def _do(database: Database, account_id: int, command: Command[object]) -> None:
+def _commit(database: Database, account_id: int, command: Command[object]) -> None:
     [outcome], _ = commit(database, [(Actor(account_id, "cli"), command)])
     if isinstance(outcome, ChatError):
         raise UserError(outcome.message)

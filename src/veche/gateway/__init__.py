@@ -1,1 +1,1 @@
-"""A client of a dialect: its connection, its waiting commands, HTTP, and one application of several dialects."""
+"""What all dialects share: clients and their connections, REST plumbing, and one application for several dialects."""

@@ -1,4 +1,4 @@
-"""Who asks before they are signed in: the actor of a request, or of a WebSocket's upgrade."""
+"""The actor of a client that is not signed in yet: of an HTTP request, or of an upgrade."""
 
 import secrets
 
@@ -7,7 +7,7 @@ from veche.wire.handshake import Upgrade
 
 
 def guest(dialect: str, address: str) -> Actor:
-    """Make the actor of a client that is not signed in yet, with a new request id."""
+    """Return an actor without an account, with a new request id."""
     return Actor(NOBODY_ID, dialect, address=address, request_id=secrets.token_hex(8))
 
 

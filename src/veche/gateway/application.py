@@ -1,6 +1,7 @@
-"""All dialects on one port: one FastAPI application for their REST, one table for their WebSockets.
+"""Serves all dialects on one port: one FastAPI application for their REST, one routing table for their WebSockets.
 
-Where two contracts share a path, the body says for which it is. Below `/{name}` each contract has its paths alone.
+Every dialect is served at the root and again below `/{name}`. If two dialects use the same path at the root, the
+request body decides which of them answers.
 """
 
 import functools
@@ -17,17 +18,17 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from veche.gateway.dialect import Mounted, detail
-from veche.gateway.http import Applications, BodyLimit, RawResponse, SafeHeaders, is_at, reply, response
+from veche.gateway.http import Applications, BodyLimit, RawResponse, SafeHeaders, is_under, reply, response
 from veche.gateway.openapi import TITLE, document_of
 from veche.wire.handler import Accept, Routes
 from veche.wire.handshake import Upgrade, UpgradeRefused
 
-Life = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 
-def web_of(dialects: Sequence[Mounted], life: Life) -> FastAPI:
-    """Put the REST of all dialects together; `life` is the application's lifespan."""
-    app = FastAPIOffline(title=TITLE, lifespan=life, redirect_slashes=False)
+def build_application(dialects: Sequence[Mounted], lifespan: Lifespan) -> FastAPI:
+    """Build the application that serves the REST of all dialects, the documentation and the health checks."""
+    app = FastAPIOffline(title=TITLE, lifespan=lifespan, redirect_slashes=False)
     app.openapi = functools.cache(functools.partial(document_of, dialects))  # type: ignore[method-assign]
     for dialect in dialects:
         for router in dialect.routers:
@@ -35,11 +36,11 @@ def web_of(dialects: Sequence[Mounted], life: Life) -> FastAPI:
             app.include_router(router, prefix=f"/{dialect.name}", include_in_schema=False)
     for path in ("/healthz", "/health"):
         app.add_api_route(path, _healthz, include_in_schema=False)
-    plain = _Plain(dialects)
-    app.add_exception_handler(HTTPException, plain.refused)
-    app.add_exception_handler(Exception, plain.broken)
+    errors = _ErrorResponses(dialects)
+    app.add_exception_handler(HTTPException, errors.on_http_exception)
+    app.add_exception_handler(Exception, errors.on_bug)
     app.add_middleware(SharedPaths, dialects=dialects)
-    app.add_middleware(BodyLimit, plain=plain.answer)
+    app.add_middleware(BodyLimit, error_response=errors.make)
     app.add_middleware(SafeHeaders)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
@@ -56,20 +57,20 @@ def _applications(dialects: Sequence[Mounted]) -> dict[str, ASGIApp]:
     return found
 
 
-def sockets_of(dialects: Sequence[Mounted]) -> Routes:
-    """Put the WebSockets of all dialects together."""
+def websocket_routes(dialects: Sequence[Mounted]) -> Routes:
+    """Build the function that finds which dialect answers an upgrade. A path that none serves gets 404."""
     table: dict[str, Accept] = {}
     for dialect in dialects:
         for path, accept in dialect.sockets.items():
             table.setdefault(path, accept)
             table[f"/{dialect.name}{path}"] = accept
-    plain = _Plain(dialects)
+    errors = _ErrorResponses(dialects)
 
     def route(upgrade: Upgrade) -> Accept:
         parent = upgrade.path.rpartition("/")[0]
         accept = table.get(upgrade.path) or table.get(f"{parent}/*")
         if accept is None:
-            status, body, headers = plain.answer(upgrade.path, 404, "Not Found")
+            status, body, headers = errors.make(upgrade.path, 404, "Not Found")
             raise UpgradeRefused(status, body, tuple(headers.items()))
         return accept
 
@@ -80,32 +81,35 @@ async def _healthz() -> Response:
     return reply({"status": "ok"})
 
 
-class _Plain:
-    """What no route answers, in the form of the contract whose path it is, or of the only one."""
+class _ErrorResponses:
+    """Errors that no route answers itself: an unknown path, a wrong method, a body that is too large, a bug.
+
+    The dialect that owns the path chooses the format. If only one dialect is served, it always chooses.
+    """
 
     def __init__(self, dialects: Sequence[Mounted]) -> None:
         self._dialects = dialects
 
-    def answer(self, path: str, status: int, sentence: str) -> RawResponse:
-        alone = len(self._dialects) == 1
+    def make(self, path: str, status: int, sentence: str) -> RawResponse:
+        is_only_one = len(self._dialects) == 1
         for dialect in self._dialects:
-            if alone or any(is_at(path, own) for own in (f"/{dialect.name}", *dialect.owns)):
+            if is_only_one or any(is_under(path, own) for own in (f"/{dialect.name}", *dialect.owns)):
                 return dialect.plain(status, sentence)
         return detail(status, sentence)
 
-    async def refused(self, request: Request, error: Exception) -> Response:
+    async def on_http_exception(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        status, body, headers = self.answer(request.url.path, error.status_code, str(error.detail))
+        status, body, headers = self.make(request.url.path, error.status_code, str(error.detail))
         if status == 405:
-            headers = {**headers, "Allow": ", ".join(sorted(_methods(request)))}
+            headers = {**headers, "Allow": ", ".join(sorted(_allowed_methods(request)))}
         return Response(body, status, {**(error.headers or {}), **headers})
 
-    async def broken(self, request: Request, error: Exception) -> Response:
-        return response(self.answer(request.url.path, 500, "Something went wrong here."))
+    async def on_bug(self, request: Request, error: Exception) -> Response:
+        return response(self.make(request.url.path, 500, "Something went wrong here."))
 
 
-def _methods(request: Request) -> set[str]:
-    """Name all methods of a path, whichever contracts they are of."""
+def _allowed_methods(request: Request) -> set[str]:
+    """Return the methods that any dialect serves at the path of a request."""
     routes = iter_route_contexts(request.app.routes)
     return {
         method for route in routes if route.path_regex.match(request.scope["path"]) for method in route.methods or ()
@@ -113,7 +117,10 @@ def _methods(request: Request) -> set[str]:
 
 
 class SharedPaths:
-    """Sends a POST to a path that several dialects claim to the one for which its body is."""
+    """Middleware that passes a POST to a path of several dialects on to the dialect that its body is for.
+
+    It rewrites the path to `/{name}` and the path, where only that dialect answers.
+    """
 
     def __init__(self, app: ASGIApp, dialects: Sequence[Mounted]) -> None:
         self._app = app
@@ -130,7 +137,7 @@ class SharedPaths:
             return
         dialect = self._choose(scope["path"], body)
         if dialect is None:
-            await response(_UNCLAIMED)(scope, receive, send)
+            await response(_NO_DIALECT)(scope, receive, send)
             return
         path = f"/{dialect.name}{scope['path']}"
         await self._app({**scope, "path": path, "raw_path": path.encode()}, _replay(body, receive), send)
@@ -140,11 +147,11 @@ class SharedPaths:
             found = json.loads(body)
         except (ValueError, RecursionError):
             return None
-        keys = frozenset(found) if isinstance(found, dict) else frozenset()
-        return next((dialect for dialect in self._claimants[path] if dialect.claims[path](keys)), None)
+        fields = frozenset(found) if isinstance(found, dict) else frozenset()
+        return next((dialect for dialect in self._claimants[path] if dialect.claims[path](fields)), None)
 
 
-_UNCLAIMED: RawResponse = (
+_NO_DIALECT: RawResponse = (
     422,
     b'{"detail":[{"type":"missing","loc":["body"],"msg":"A JSON object with username or email, please"}]}',
     {"Content-Type": "application/json"},
@@ -152,7 +159,7 @@ _UNCLAIMED: RawResponse = (
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """Read a body, which BodyLimit bounds; None where the client hung up before it was whole."""
+    """Read a whole body (BodyLimit bounds its size). Return None if the client disconnects before the end."""
     body, more = b"", True
     while more:
         message = await receive()

@@ -1,7 +1,7 @@
-"""One client of a dialect, while it is connected: its subscriber in the hub, its commands that wait, its socket.
+"""One connected client of a dialect: its subscriber in the hub, its socket, and its commands without an answer.
 
-A dialect knows the hub only through it. A client that reads too slowly is not read from either; one that sends faster
-than we store has to wait; after a close frame nothing is written.
+Dialects use the hub only through `Client`. It also applies backpressure: the server stops reading from a client that
+reads too slowly, or that sends commands faster than they are stored. Nothing is written after a close frame.
 """
 
 from collections.abc import Callable
@@ -16,15 +16,17 @@ from veche.hub.topic import Subscriber
 from veche.service.chat import Chat
 from veche.wire.handler import Socket
 
-MAX_WAITING = 1000  # commands of one socket without an answer; above that it is not read on
-MAX_WAITING_BYTES = 1 << 20  # and of their texts
+MAX_WAITING = 1000  # commands of one client without an answer; at this number the server stops reading from it
+MAX_WAITING_BYTES = 1 << 20  # the same for the size of these commands
 
 
 class Client:
-    """Attached to the hub before the 101, so that nothing that concerns the account is missed while it is admitted.
+    """One connected client. The constructor attaches it to the hub.
 
-    `actor` goes with its commands; an anonymous person's has no session. `ended` is true once the client was detached,
-    by whichever side.
+    Create it before the 101, so that no event of the account is missed while the session is checked.
+
+    `actor` is the actor of its commands. The actor of an anonymous person has no session id. `ended` is true once the
+    client is detached.
     """
 
     __slots__ = ("_chat", "_socket", "_subscriber", "_waiting", "_waiting_bytes", "actor", "ended")
@@ -36,14 +38,13 @@ class Client:
         self._waiting = 0
         self._waiting_bytes = 0
         self.ended = False
-        self._subscriber = Subscriber(person, actor.session_id, _nowhere, listener, actor.dialect)
+        self._subscriber = Subscriber(person, actor.session_id, _discard, listener, actor.dialect)
         chat.hub.attach(self._subscriber)
 
-    # Who it is, and what it hears.
+    # Account and subscriptions.
 
     @property
     def account(self) -> Person:
-        """Whose client it is."""
         return self._subscriber.account
 
     @property
@@ -51,62 +52,66 @@ class Client:
         return self._subscriber.account.id
 
     def is_subscribed(self, log_id: LogId) -> bool:
-        """Tell whether it hears a log, or is about to."""
+        """Return whether it has a subscription to a log, live or behind."""
         return log_id in self._subscriber.subscriptions
 
     def is_caught_up(self, log_id: LogId) -> bool:
-        """Tell whether it hears a log live by now, or does not hear it at all."""
+        """Return whether its subscription to a log is live. Also true if there is no subscription."""
         subscription = self._subscriber.subscriptions.get(log_id)
         return subscription is None or subscription.live
 
     def online(self, room_id: int) -> list[Person]:
-        """Tell who hears a room on this server."""
+        """Return the people whose clients are subscribed to a room on this server."""
         return self._chat.hub.online(room_id)
 
-    def others(self) -> list[Listener]:
-        """Find the handlers of the account's other clients in this dialect."""
+    def other_listeners(self) -> list[Listener]:
+        """Return the handlers of the account's other clients in this dialect."""
         found = self._chat.hub.subscribers(self.account_id)
         mine = self._subscriber
         return [other.listener for other in found if other is not mine and other.dialect == mine.dialect]
 
-    # It connects and subscribes.
+    # Connecting and subscribing.
 
     def open(self, socket: Socket) -> None:
-        """Take the socket, after its 101."""
+        """Set the socket, once the 101 has been written."""
         self._socket = socket
         self._subscriber.write = socket.write
 
     async def admit(self) -> int:
-        """Refuse a session that has ended, and follow the account's own log; gives that log's head.
+        """Check the session, follow the account's own log from its head, and return that head.
 
-        Both are seen in one snapshot, and asked after the client was attached: so no end of the session is missed.
+        Raises ChatError (UNAUTHENTICATED) if the session has ended. One snapshot gives both the session and the head,
+        and it is read after the client was attached, so no end of the session is missed.
         """
         own_seq = await self._chat.own_head(self.account_id, self.actor.session_id or None)
         self.begin(own_seq)
         return own_seq
 
     def begin(self, own_seq: int) -> None:
-        """Follow the account's own log from the entry after `own_seq`, before anything is subscribed."""
+        """Follow the account's own log from the entry after `own_seq`. Call it before `subscribe`."""
         if not self.ended:
             self._chat.hub.begin(self._subscriber, own_seq)
 
     def subscribe(
         self, log_id: LogId, serializer: Serializer, after: int | None, promised: int = 0, since: int | None = None
     ) -> None:
-        """Hear a log in a serializer from an entry on (None: from its head); harmless once the client was detached."""
+        """Subscribe to the entries of a log after seq `after`; None: to those after its head.
+
+        Does nothing once the client is detached. For `promised` and `since` see `Hub.subscribe`.
+        """
         if not self.ended:
             self._chat.hub.subscribe(self._subscriber, log_id, serializer, after, promised, since)
 
     def unsubscribe(self, log_id: LogId) -> None:
-        """Hear a log no more; what was announced before is written before."""
+        """End the subscription to a log. Entries that the bus announced before are written first."""
         self._chat.hub.unsubscribe(self._subscriber, log_id)
 
     # Commands and answers.
 
     def submit(self, command: Command[T], done: Callable[[T | ChatError], None] | None = None) -> None:
-        """Ask for a change; `done` gets the answer or the ChatError, unless the client was detached meanwhile.
+        """Submit a command. `done` is called with the answer or a ChatError, unless the client is detached by then.
 
-        Without `done` a refusal is not told: many contracts have no frame for it.
+        Without `done` the client does not hear of a refusal: many dialects have no frame for it.
         """
         size = command.size
 
@@ -116,7 +121,7 @@ class Client:
             if not self.ended:
                 if done is not None:
                     done(outcome)
-                self.read_on()
+                self.resume_reading()
 
         self._waiting += 1
         self._waiting_bytes += size
@@ -132,19 +137,19 @@ class Client:
     # Backpressure.
 
     def paused(self) -> None:
-        """The peer reads too slowly: it goes on by cursor, and may not ask for more."""
+        """React to a full send buffer: stop reading from the peer, and mark its subscriptions as behind."""
         if self._socket is not None and not self.ended:
             self._socket.pause_reading()
             self._chat.hub.slow(self._subscriber)
 
     def resumed(self) -> None:
-        """The peer has caught up with what was written."""
+        """React to a send buffer with room again: let the subscriptions catch up, and read from the peer again."""
         if not self.ended:
             self._chat.hub.drained(self._subscriber)
-            self.read_on()
+            self.resume_reading()
 
-    def read_on(self) -> None:
-        """Let the peer be read again, unless it is slow, too much of its waits, or it was detached."""
+    def resume_reading(self) -> None:
+        """Read from the peer again, unless it reads too slowly, has too many commands waiting, or is detached."""
         if self._socket is not None and not (self.ended or self._subscriber.slow or self._is_full()):
             self._socket.resume_reading()
 
@@ -154,17 +159,17 @@ class Client:
     # The end.
 
     def detach(self) -> None:
-        """Hear nothing more; what was announced before is written before. Harmless twice."""
+        """End all subscriptions. Entries that the bus announced before are written first. May be called twice."""
         if not self.ended:
             self.ended = True
             self._chat.hub.detach(self._subscriber)
 
     def close(self, code: int | None, reason: str = "") -> None:
-        """Detach, and close the socket: in this order, because nothing may follow a close frame."""
+        """Detach, then close the socket. In this order, because nothing may be written after a close frame."""
         self.detach()
         if self._socket is not None:
             self._socket.close(code, reason)
 
 
-def _nowhere(frames: bytes) -> None:
-    """There is no socket yet."""
+def _discard(frames: bytes) -> None:
+    """Write nowhere: the subscriber's `write` until there is a socket."""

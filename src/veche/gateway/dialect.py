@@ -1,4 +1,4 @@
-"""A dialect: one wire contract, as its folder declares it and as it is mounted in a running server."""
+"""A dialect (one wire contract) as its folder declares it, and as a running server mounts it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,35 +21,38 @@ OptionsT = TypeVar("OptionsT", bound=DialectOptions)
 
 
 class Parts(NamedTuple):
-    """What a dialect is built on."""
+    """The parts of the server that a dialect uses."""
 
     chat: Chat
     accounts: Accounts
     lobby_seq: int  # the head of the lobby when the server started
-    origins: frozenset[str] | None  # the pages that may connect; None: all
-    trusted: Trusted  # the proxies whose word counts
+    origins: frozenset[str] | None  # origins of web pages that may connect; None: all
+    trusted: Trusted  # the proxies whose X-Forwarded-For is believed
 
 
 def detail(status: int, sentence: str) -> RawResponse:
-    """Say what no route says in the form of FastAPI: `{"detail": …}`."""
+    """Make an error response in FastAPI's format: `{"detail": "..."}`."""
     return status, msgspec.json.encode({"detail": sentence}), {"Content-Type": "application/json"}
 
 
 def _nothing() -> None:
-    """There is nothing to drain."""
+    """Do nothing: the default of `Mounted.drain`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
     """A dialect in a running server.
 
-    What it serves at the root it also serves below `/{name}`, where nothing is shared.
-    `sockets` has WebSocket paths; a last segment `*` stands for any one. `applications` has ASGI applications by how
-    their paths begin. `claims` says by the keys of a JSON object whether a POST to a path that several dialects share
-    is for this one. `plain` makes the answer for an unknown path, a wrong method, or a body that is too large, from the
-    status and an English sentence; for the paths in `owns`, and below them, it is used beside other dialects too.
-    `drain` is called when the server stops, for what is neither a request nor a WebSocket. `about` and `examples` are
-    for the OpenAPI document.
+    The server serves each dialect at the root, and again below `/{name}`, where no other dialect has paths.
+
+    `sockets`: WebSocket paths. A last segment `*` matches any one segment.
+    `applications`: ASGI applications by path prefix.
+    `claims`: for each path that several dialects share, a function that takes the field names of the JSON body of a
+    POST and returns whether this dialect answers it.
+    `plain`: makes the response to an unknown path, a wrong method or a body that is too large, from the status and an
+    English sentence. With several dialects it is used only for `/{name}`, the paths in `owns`, and all paths below.
+    `drain`: called when the server stops. It ends what is neither a request nor a WebSocket.
+    `about`, `examples`: for the OpenAPI document.
     """
 
     name: str
@@ -68,8 +71,9 @@ class Mounted:
 class Dialect(Generic[OptionsT]):
     """A dialect as `dialects/<name>/dialect.py` declares it; `app.DIALECTS` lists them all.
 
-    `options` is the model of its settings, the default lifetime of its tokens among them. `legacy` has the names that
-    its original server read. `mount` makes what a running server serves.
+    `options`: the model of its settings, with the default lifetime of its tokens.
+    `legacy`: the settings that its original server read.
+    `mount`: builds what a running server serves.
     """
 
     name: str
@@ -79,4 +83,4 @@ class Dialect(Generic[OptionsT]):
 
 
 AnyDialect = Dialect[Any]
-"""A dialect among others, each with options of its own type."""
+"""A dialect with options of any type, for collections of dialects."""

@@ -1,25 +1,25 @@
-"""Why a connection is closed by us, and the close codes that most dialects have for it."""
+"""Why the server closes a connection, and the close codes that most dialects use for it."""
 
 from enum import Enum, auto
 from typing import TypeAlias
 
 CloseCode: TypeAlias = tuple[int | None, str]
-"""The code and the reason of a close frame; without a code the frame is empty."""
+"""The code and the reason of a close frame. None as the code: the frame is empty."""
 
 
 class Ending(Enum):
-    """What every connection may end with. A dialect's `CLOSE_CODES` in its `errors.py` has a line for each."""
+    """Why the server closes a connection. `CLOSE_CODES` in a dialect's `errors.py` has a close code for each."""
 
     TEXT_ONLY = auto()  # the client sent a binary message
-    NOT_ADMITTED = auto()  # the client may not connect, which was found only after the 101
+    NOT_ADMITTED = auto()  # the client may not connect, but the 101 had been sent already
     SESSION_ENDED = auto()  # signed out, or the password was changed
     REMOVED = auto()  # no longer a member of the room that the connection is for
     RESTART = auto()  # the server stops
-    NO_PONG = auto()  # a heartbeat was not answered
+    NO_PONG = auto()  # the client did not answer a heartbeat
     SLOW = auto()  # the client reads too slowly
-    LOST = auto()  # the hub lost the client's place: it is to come back
-    UNAVAILABLE = auto()  # the store cannot take it now
-    INTERNAL = auto()  # a bug of ours
+    LOST = auto()  # the hub lost the client's position: the client has to reconnect
+    UNAVAILABLE = auto()  # the database cannot store anything now
+    INTERNAL = auto()  # a bug in the server
 
 
 COMMON_CLOSE_CODES: dict[Ending, CloseCode] = {
@@ -34,4 +34,4 @@ COMMON_CLOSE_CODES: dict[Ending, CloseCode] = {
     Ending.UNAVAILABLE: (1013, "try again later"),
     Ending.INTERNAL: (1011, "internal error"),
 }
-"""What a dialect says whose contract does not ask for other words."""
+"""The close codes of dialects whose contracts do not prescribe others."""

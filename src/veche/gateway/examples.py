@@ -1,13 +1,14 @@
-"""Examples of calls: each dialect has a file of them, `examples.txt`, which a test plays as a transcript.
+"""Reads `examples.txt` of a dialect: calls that the OpenAPI document shows, and that a test plays as a transcript.
 
-    # What the document calls it
+    # The example's name in the OpenAPI document
     >> POST /chats/3/messages?limit=2
     >> Authorization: Bearer {token}
     >> {"text": "hi"}
     << 200
     << {"id":26,"text":"hi","at":"{time}"}
 
-What stands in braces is of the moment: times are shown as some time, all else as it is written.
+Braces mark a value that differs in each run. The document shows a sample value for the placeholders in `_SAMPLES`, and
+all other placeholders as they are written.
 """
 
 import json
@@ -18,11 +19,11 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 _HEADER = re.compile(r"[A-Za-z-]+: ")
-_SHOWN = {"{time}": "2026-11-20T20:21:51.745308Z", "{micros}": "2026-11-20T20:21:51.745308", "{any}": "…"}
+_SAMPLES = {"{time}": "2026-11-20T20:21:51.745308Z", "{micros}": "2026-11-20T20:21:51.745308", "{any}": "…"}
 
 
 class Example(NamedTuple):
-    """One exchange; `body` and `answer` are JSON values, texts, or None for nothing."""
+    """One request and its response. `body` and `answer` are JSON values, or texts, or None if there is no body."""
 
     name: str
     method: str
@@ -35,7 +36,7 @@ class Example(NamedTuple):
 
 
 def examples_beside(file: str) -> tuple[Example, ...]:
-    """Read the examples in the folder of a module, given its `__file__`."""
+    """Read `examples.txt` in the folder of a module. `file` is the module's `__file__`."""
     text = Path(file).with_name("examples.txt").read_text(encoding="utf-8")
     return tuple(_examples(text.rpartition("---\n")[2]))
 
@@ -43,9 +44,9 @@ def examples_beside(file: str) -> tuple[Example, ...]:
 def _examples(text: str) -> Iterator[Example]:
     for block in text.split("\n\n"):
         lines = block.strip().split("\n")
-        call, *asked = [line[3:] for line in lines if line.startswith(">> ")] or [""]
+        call, *request = [line[3:] for line in lines if line.startswith(">> ")] or [""]
         if call:
-            status, *came = [line[3:] for line in lines if line.startswith("<< ")]
+            status, *response = [line[3:] for line in lines if line.startswith("<< ")]
             method, address = call.split(" ")
             code, _, media = status.partition(" ")
             url = urlsplit(address)
@@ -54,10 +55,10 @@ def _examples(text: str) -> Iterator[Example]:
                 method=method,
                 path=url.path,
                 query=dict(parse_qsl(url.query)),
-                body=_value([line for line in asked if not _HEADER.match(line)]),
+                body=_value([line for line in request if not _HEADER.match(line)]),
                 status=int(code),
                 media=media or "application/json",
-                answer=_value([line for line in came if not _HEADER.match(line)]),
+                answer=_value([line for line in response if not _HEADER.match(line)]),
             )
 
 
@@ -65,8 +66,8 @@ def _value(lines: list[str]) -> Any:
     if not lines:
         return None
     text = "\n".join(lines)
-    for hole, shown in _SHOWN.items():
-        text = text.replace(hole, shown)
+    for placeholder, sample in _SAMPLES.items():
+        text = text.replace(placeholder, sample)
     text = text.removesuffix("\\n")
     try:
         return json.loads(text)

@@ -1,6 +1,7 @@
-"""What every dialect does alike with what the wire and the hub tell it of a connection: the defaults of all callbacks.
+"""Base classes for the handlers of dialects: default callbacks for events of the wire and of the hub.
 
-A dialect's handler overrides only what differs. It is a `wire.handler.Handler` and a `hub.listener.Listener`.
+A dialect's handler overrides the callbacks that differ. It implements `wire.handler.Handler` and
+`hub.listener.Listener`.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from veche.wire.handler import Socket
 
 
 class DialectHandler:
-    """One connection. `client` is None until it is known whose it is."""
+    """One connection. `client` is None until the client has said who it is."""
 
     __slots__ = ("client", "socket")
     heartbeat: bytes | None = ping_frame()
@@ -33,7 +34,7 @@ class DialectHandler:
         self.socket = socket
 
     def text(self, text: str) -> None:
-        """A text is ignored."""
+        """Ignore the message."""
 
     def binary(self, data: bytes) -> None:
         self.end(Ending.TEXT_ONLY)
@@ -42,7 +43,7 @@ class DialectHandler:
         if self.client is not None:
             self.client.paused()
         else:
-            self.socket.pause_reading()  # a client that does not read answers may not ask for more
+            self.socket.pause_reading()  # backpressure: a client that does not read answers cannot ask for more
 
     def resumed(self) -> None:
         if self.client is not None:
@@ -66,13 +67,13 @@ class DialectHandler:
     # From the hub.
 
     def caught_up(self, log_id: LogId) -> None:
-        """Most contracts have no frame for it."""
+        """Do nothing: most dialects have no frame for it."""
 
     def joined(self, room_id: int, after: int) -> None:
-        """Most connections hear one room, which was chosen when they connected."""
+        """Do nothing: most connections subscribe to one room, which the client chose when it connected."""
 
     def removed(self, room_id: int, seq: int) -> None:
-        """Nobody is removed from the lobby."""
+        """Do nothing: most connections subscribe to the lobby, which nobody leaves."""
 
     def session_ended(self) -> None:
         self.end(Ending.SESSION_ENDED)
@@ -83,11 +84,11 @@ class DialectHandler:
     # The end.
 
     def end(self, ending: Ending) -> None:
-        """Close, with the code and the reason that the dialect has for it."""
+        """Close the connection with the dialect's close code for `ending`."""
         self.close(*self.close_codes[ending])
 
     def close(self, code: int | None, reason: str = "") -> None:
-        """Close the socket; the client is detached before."""
+        """Detach the client, then close the socket."""
         if self.client is not None:
             self.client.close(code, reason)
         else:
@@ -95,7 +96,7 @@ class DialectHandler:
 
 
 class AdmittedHandler(DialectHandler):
-    """One connection whose client is known, and admitted, before the 101."""
+    """One connection whose client is authenticated before the 101."""
 
     __slots__ = ()
 
@@ -105,7 +106,7 @@ class AdmittedHandler(DialectHandler):
         self.client = Client(chat, login.account.person, login.actor, self)
 
     async def admit(self) -> None:
-        """Refuse a client that may not connect, and detach it then."""
+        """Run `check`, and detach the client if it raises."""
         try:
             await self.check()
         except BaseException:
@@ -113,16 +114,16 @@ class AdmittedHandler(DialectHandler):
             raise
 
     async def check(self) -> None:
-        """Refuse a client that may not connect."""
+        """Raise ChatError if the client may not connect. Dialects override it to check more than the session."""
         await self.client.admit()
 
     def opened(self, socket: Socket) -> None:
         super().opened(socket)
         self.client.open(socket)
-        if self.client.ended:  # after it was admitted, and before the 101
+        if self.client.ended:  # the session ended between `admit` and the 101
             self.end(Ending.NOT_ADMITTED)
         else:
             self.started()
 
     def started(self) -> None:
-        """The socket is open, and the client may use it."""
+        """Called when the socket is open and the client is still admitted. Does nothing by default."""

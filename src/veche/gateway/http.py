@@ -1,4 +1,4 @@
-"""HTTP plumbing for the dialects' REST: what a route can ask for, how it answers, and how refusals become answers."""
+"""HTTP plumbing for the REST of all dialects: dependencies of routes, JSON responses, refusals, and middleware."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -33,12 +33,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 def reply(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """RawResponse with JSON that must not be kept by caches."""
+    """Make a JSON response that caches must not store."""
     return Response(_encode(value), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
 
 
 def raw_json(value: object, status: int, headers: dict[str, str] | None = None) -> RawResponse:
-    """Make the same as status, body and headers."""
+    """Make the same response as `reply`, as status, body and headers."""
     return (
         status,
         _encode(value),
@@ -47,9 +47,10 @@ def raw_json(value: object, status: int, headers: dict[str, str] | None = None) 
 
 
 async def reply_by_pages(pages: AsyncIterator[list[Any]]) -> Response:
-    """Answer with a JSON array that never stands in memory as a whole, from pages of which none is empty.
+    """Stream a JSON array that is never in memory as a whole. No page may be empty.
 
-    A refusal of the first ones is an answer; after that only an array that does not end can tell of it.
+    A refusal of one of the first two pages is raised. A refusal of a later page cuts the array off without its closing
+    bracket, because the status has been sent by then.
     """
     first = await anext(pages, None) or []
     second = await anext(pages, None)
@@ -69,17 +70,15 @@ async def reply_by_pages(pages: AsyncIterator[list[Any]]) -> Response:
 
 
 def chat_of(request: Request) -> Chat:
-    """Find the chat that a request is for."""
     return cast(Chat, request.app.state.chat)
 
 
 def accounts_of(request: Request) -> Accounts:
-    """Find the accounts that a request is for."""
     return cast(Accounts, request.app.state.accounts)
 
 
 def address_of(request: Request) -> str:
-    """Tell where a request comes from, behind trusted proxies too."""
+    """Return the address of the client. X-Forwarded-For counts if the peer is a trusted proxy."""
     peer = request.client.host if request.client else ""
     trusted = cast(Trusted, request.app.state.trusted)
     return client_address(peer, ", ".join(request.headers.getlist("x-forwarded-for")) or None, trusted)
@@ -91,7 +90,7 @@ def heartbeats_of(request: Request) -> Heartbeats:
 
 
 def guest_of(dialect: str) -> Callable[[Request], Actor]:
-    """Make a dependency: the actor of a request before anybody is signed in."""
+    """Make a dependency that gives the actor of a request without authentication."""
 
     def of_request(request: Request) -> Actor:
         return guest(dialect, address_of(request))
@@ -100,7 +99,7 @@ def guest_of(dialect: str) -> Callable[[Request], Actor]:
 
 
 async def authenticate(request: Request, dialect: str, token: str) -> Login:
-    """Find whose token a request has; refuses as unauthenticated."""
+    """Find the login of a token. Raises ChatError (UNAUTHENTICATED) if the token is not valid."""
     return await accounts_of(request).authenticate(guest(dialect, address_of(request)), token)
 
 
@@ -110,14 +109,14 @@ BearerOf = Annotated[
     HTTPAuthorizationCredentials | None,
     Depends(HTTPBearer(auto_error=False, description="The token of `login`.")),
 ]
-"""None where the request has no bearer token."""
+"""None if the request has no bearer token."""
 HeartbeatsOf = Annotated[Heartbeats, Depends(heartbeats_of)]
 
 
 def route_class(
     refused: Callable[[ChatError], RawResponse], invalid: Callable[[RequestValidationError], RawResponse]
 ) -> type[APIRoute]:
-    """Make the class of a dialect's routes: whatever is refused there is answered in that dialect's own form."""
+    """Make the route class of a dialect. It turns refusals and validation errors into that dialect's responses."""
 
     class Route(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -130,7 +129,7 @@ def route_class(
                     return response(refused(refusal))
                 except RequestValidationError as error:
                     return response(invalid(error))
-                except ClientDisconnect:  # gone before the body was whole: no error of ours, and nobody reads this
+                except ClientDisconnect:  # the client is gone: not a server error, and nobody reads this response
                     return Response(status_code=400)
 
             return guarded
@@ -139,20 +138,19 @@ def route_class(
 
 
 def response(answer: RawResponse) -> Response:
-    """Make the response of an answer."""
     status, body, headers = answer
     return Response(body, status, headers)
 
 
-def is_at(path: str, place: str) -> bool:
-    """Tell whether a path is a place, or below it."""
-    return path == place or path.startswith(f"{place}/")
+def is_under(path: str, prefix: str) -> bool:
+    """Return whether a path is `prefix` or below it."""
+    return path == prefix or path.startswith(f"{prefix}/")
 
 
 class Applications:
-    """Passes a request at a path of `applications`, or below it, to the application there.
+    """Middleware that passes requests below the paths in `applications` to the applications mounted there.
 
-    It comes as it is: CORS, bounds and headers are that application's own.
+    It has to be the outermost middleware: CORS, body limits and headers are up to the mounted application.
     """
 
     def __init__(self, app: ASGIApp, applications: Mapping[str, ASGIApp]) -> None:
@@ -163,24 +161,27 @@ class Applications:
         app = self._app
         if scope["type"] == "http":
             for path, mounted in self._applications.items():
-                if is_at(scope["path"], path):
+                if is_under(scope["path"], path):
                     app = mounted
         await app(scope, receive, send)
 
 
 class BodyLimit:
-    """Refuses bodies over 64 KiB before they are read, and a body that turns out longer while it is."""
+    """Middleware that refuses bodies over 64 KiB: by Content-Length at once, otherwise while the body is read.
 
-    def __init__(self, app: ASGIApp, plain: Callable[[str, int, str], RawResponse]) -> None:
+    `error_response` makes the response from path, status and text, because each dialect has its own format.
+    """
+
+    def __init__(self, app: ASGIApp, error_response: Callable[[str, int, str], RawResponse]) -> None:
         self._app = app
-        self._plain = plain  # by path: each contract has its own form
+        self._error_response = error_response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _declared(scope) > MAX_BODY:
-            await response(self._plain(scope["path"], 413, TOO_LARGE))(scope, receive, send)
+        if _content_length(scope) > MAX_BODY:
+            await response(self._error_response(scope["path"], 413, TOO_LARGE))(scope, receive, send)
             return
         size = 0
 
@@ -194,21 +195,21 @@ class BodyLimit:
 
         try:
             await self._app(scope, bounded, send)
-        except HTTPException:  # read by a middleware: nobody further in has answered it
-            await response(self._plain(scope["path"], 413, TOO_LARGE))(scope, receive, send)
+        except HTTPException:  # a middleware read the body, so no exception handler of FastAPI has caught this
+            await response(self._error_response(scope["path"], 413, TOO_LARGE))(scope, receive, send)
 
 
 class SafeHeaders:
-    """Puts on every answer what no contract minds and browsers are safer with.
+    """Middleware that adds security headers to every response. No contract forbids these headers.
 
-    The pages of documentation may ask nobody but this server: ReDoc would fetch its maker's logo elsewhere.
+    The documentation pages may load nothing from other servers. ReDoc would fetch its logo from the vendor's.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def safe(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -217,10 +218,10 @@ class SafeHeaders:
                     headers["Content-Security-Policy"] = "default-src 'self' 'unsafe-inline' data: blob:"
             await send(message)
 
-        await self._app(scope, receive, safe if scope["type"] == "http" else send)
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-def _declared(scope: Scope) -> int:
+def _content_length(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value) if value.isdigit() else 0

@@ -1,4 +1,4 @@
-"""Legacy names: the settings that the original servers read, understood so that their environment still works."""
+"""Legacy names: settings of the original servers. Veche reads them too, so that an old environment still works."""
 
 import hashlib
 import logging
@@ -8,20 +8,22 @@ from typing import NamedTuple
 
 log = logging.getLogger("veche")
 
-WEAK = frozenset({"secret", "dev-secret", "changeme", "secret-key", "your-secret-key", "supersecret", "password"})
-LEAST_BYTES = 16
+KNOWN_SECRETS = frozenset(
+    {"secret", "dev-secret", "changeme", "secret-key", "your-secret-key", "supersecret", "password"}
+)
+MIN_SECRET_BYTES = 16
 
 
 class LegacyError(Exception):
-    """A legacy setting cannot be used; the message says which, and what to do."""
+    """A legacy setting cannot be used. The message says which one, and what to do."""
 
 
 class Legacy(NamedTuple):
-    """Legacy names, and how they are read.
+    """Legacy names and how to read them.
 
-    `names` has each name with what it stands for, which docs/settings.md shows. `read` takes an environment without
-    empty values and gives values for our names, such as VECHE_PORT; None and "" stand for no value. It raises
-    LegacyError.
+    `names`: each name with its meaning, for docs/settings.md.
+    `read`: takes an environment without empty values. Returns values by VECHE_ name, such as VECHE_PORT; None and ""
+    mean that there is no value. Raises LegacyError.
     """
 
     names: Mapping[str, str]
@@ -32,7 +34,7 @@ NO_LEGACY = Legacy({}, lambda _: {})
 
 
 def seconds_of_minutes(environ: Mapping[str, str], name: str) -> int | None:
-    """Read a number of minutes, in seconds."""
+    """Read a setting that is in minutes. Return seconds, or None if it is not set."""
     if name not in environ:
         return None
     if not re.fullmatch(r"[0-9]{1,7}", environ[name]):
@@ -41,13 +43,13 @@ def seconds_of_minutes(environ: Mapping[str, str], name: str) -> int | None:
 
 
 def signing_key(environ: Mapping[str, str], name: str, secret: str) -> str | None:
-    """Make a signing key of a legacy secret. Refuses a secret that anybody could guess, and never shows its value.
+    """Derive a signing key from a legacy secret. Return None if VECHE_SECRET is set, which has priority.
 
-    None where VECHE_SECRET is set: then no other secret is looked at.
+    Raises LegacyError, without showing the secret, if it is short or well known.
     """
     if "VECHE_SECRET" in environ:
         return None
-    if secret.lower() in WEAK or len(secret.encode()) < LEAST_BYTES:
-        raise LegacyError(f"{name} is too weak: give {LEAST_BYTES} bytes or more, or set VECHE_SECRET instead.")
-    log.warning("tokens are signed with %s; VECHE_SECRET is the better name, with 32 bytes or more", name)
+    if secret.lower() in KNOWN_SECRETS or len(secret.encode()) < MIN_SECRET_BYTES:
+        raise LegacyError(f"{name} is too weak: give {MIN_SECRET_BYTES} bytes or more, or set VECHE_SECRET instead.")
+    log.warning("%s signs the tokens; better set VECHE_SECRET, with 32 bytes or more", name)
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""The OpenAPI document: one for all dialects, in which each contract is a group.
+"""The OpenAPI document: one for all dialects, with one tag for each dialect.
 
-A call that several contracts share at the root stands once, in the group of each, with what each takes and answers.
+A call that several dialects share at the root appears once, with the tags, bodies and responses of all of them.
 """
 
 import json
@@ -18,46 +18,44 @@ from veche.gateway.examples import Example
 Json = dict[str, Any]
 
 TITLE = "Veche"
-FASTAPIS = ("HTTPValidationError", "ValidationError")  # refusals as FastAPI thinks they are
-ABOUT = "One log behind many contracts: people who come through different dialects talk in the same rooms."
+FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")  # left out: each dialect has its own error format
+DESCRIPTION = "One log behind several dialects: people whose clients speak different dialects talk in the same rooms."
 
 
 def document_of(dialects: Sequence[Mounted]) -> Json:
-    """Make the document."""
-    groups = [{"name": dialect.name, "description": dialect.about} for dialect in dialects]
-    whole = _of_routes([]) | {"tags": groups, "paths": {}, "components": {"schemas": {}, "securitySchemes": {}}}
+    tags = [{"name": dialect.name, "description": dialect.about} for dialect in dialects]
+    document = _of_routes([]) | {"tags": tags, "paths": {}, "components": {"schemas": {}, "securitySchemes": {}}}
     for dialect in dialects:
-        group = _group(dialect)
-        for path, calls in group["paths"].items():
-            there = whole["paths"].setdefault(path, {})
+        part = _of_dialect(dialect)
+        for path, calls in part["paths"].items():
+            merged = document["paths"].setdefault(path, {})
             for method, call in calls.items():
-                there[method] = _shared(there[method], call) if method in there else call
-        for kind, found in group["components"].items():
-            whole["components"][kind] |= found
-    return whole
+                merged[method] = _merge_calls(merged[method], call) if method in merged else call
+        for kind, components in part["components"].items():
+            document["components"][kind] |= components
+    return document
 
 
 def _of_routes(routes: Sequence[Any]) -> Json:
-    return get_openapi(title=TITLE, version=__version__, description=ABOUT, routes=routes)
+    return get_openapi(title=TITLE, version=__version__, description=DESCRIPTION, routes=routes)
 
 
-def _group(dialect: Mounted) -> Json:
-    """Make what one dialect adds, its components named after it."""
-    made = _of_routes([route for router in dialect.routers for route in router.routes])
+def _of_dialect(dialect: Mounted) -> Json:
+    """Make the document of one dialect. The names of its components begin with the dialect's name."""
+    generated = _of_routes([route for router in dialect.routers for route in router.routes])
     prefix = "#/components/schemas/"
-    group: Json = json.loads(json.dumps(made).replace(prefix, f"{prefix}{dialect.name}."))
-    for path, calls in group["paths"].items():
+    document: Json = json.loads(json.dumps(generated).replace(prefix, f"{prefix}{dialect.name}."))
+    for path, calls in document["paths"].items():
         for method, call in calls.items():
             _name(call, dialect.name, method, path)
-            call["responses"] = {}  # FastAPI's guesses
+            call["responses"] = {}  # FastAPI's defaults are wrong here: the examples give the responses
     for example in dialect.examples:
-        _show(group["paths"], example)
-    components = group.get("components", {})
-    group["components"] = {
-        kind: {f"{dialect.name}.{name}": found for name, found in named.items() if name not in FASTAPIS}
-        for kind, named in components.items()
+        _add_example(document["paths"], example)
+    document["components"] = {
+        kind: {f"{dialect.name}.{name}": found for name, found in named.items() if name not in FASTAPI_ERRORS}
+        for kind, named in document.get("components", {}).items()
     }
-    return group
+    return document
 
 
 def _name(call: Json, dialect: str, method: str, path: str) -> None:
@@ -68,9 +66,9 @@ def _name(call: Json, dialect: str, method: str, path: str) -> None:
         call["security"] = [{f"{dialect}.{name}": scopes for name, scopes in way.items()} for way in call["security"]]
 
 
-def _show(paths: Json, example: Example) -> None:
-    """Put an example in; what the examples answer is all that is said of the answers."""
-    path, where = _template(paths, example)
+def _add_example(paths: Json, example: Example) -> None:
+    """Add an example to its call: the response, the body and the parameters."""
+    path, parameters = _match_path(paths, example)
     call = paths[path][example.method.lower()]
     answer = call["responses"].setdefault(f"{example.status}", {"description": HTTPStatus(example.status).phrase})
     if example.answer is not None:
@@ -80,16 +78,16 @@ def _show(paths: Json, example: Example) -> None:
         content = next(iter(call["requestBody"]["content"].values()))
         _add(content, example.name, example.body)
     for parameter in call.get("parameters", ()):
-        if value := where.get(parameter["name"]):
+        if value := parameters.get(parameter["name"]):
             _add(parameter, example.name, int(value) if value.isdecimal() else value)
 
 
-def _add(shown: Json, name: str, value: Any) -> None:
-    shown.setdefault("examples", {})[name] = {"value": value}
+def _add(target: Json, name: str, value: Any) -> None:
+    target.setdefault("examples", {})[name] = {"value": value}
 
 
-def _template(paths: Json, example: Example) -> tuple[str, dict[str, str]]:
-    """Find the path of the document that an example asks, and what stands for its parameters."""
+def _match_path(paths: Json, example: Example) -> tuple[str, dict[str, str]]:
+    """Find the path template of an example's call, and the values of its path and query parameters."""
     if example.path in paths:
         return example.path, example.query
     for path in paths:
@@ -99,27 +97,27 @@ def _template(paths: Json, example: Example) -> tuple[str, dict[str, str]]:
     raise LookupError(f"There is no call {example.method} {example.path}.")
 
 
-def _shared(one: Json, other: Json) -> Json:
-    """Make one call of two that the body tells apart; `one` may be of several contracts already."""
+def _merge_calls(one: Json, other: Json) -> Json:
+    """Merge two calls of the same method and path. `one` may be the result of an earlier merge."""
     return {
         **one,
         "tags": one["tags"] + other["tags"],
         "operationId": f"{one['operationId']}_or_{other['operationId']}",
-        "requestBody": _either(one["requestBody"], other["requestBody"]),
-        "responses": _joined(one["responses"], other["responses"]),
+        "requestBody": _merge_bodies(one["requestBody"], other["requestBody"]),
+        "responses": _merge(one["responses"], other["responses"]),
     }
 
 
-def _either(one: Json, other: Json) -> Json:
-    both = _joined(one, other)
+def _merge_bodies(one: Json, other: Json) -> Json:
+    both = _merge(one, other)
     for media, content in both["content"].items():
         content["schema"] = {"anyOf": [body["content"][media]["schema"] for body in (one, other)]}
     return both
 
 
-def _joined(one: Json, other: Json) -> Json:
-    """Join two objects with all that is in them; where both have a text, the first one's stays."""
+def _merge(one: Json, other: Json) -> Json:
+    """Merge two objects recursively. If both have a value that is no object, the first one's is kept."""
     both = dict(one)
     for key, value in other.items():
-        both[key] = _joined(both[key], value) if isinstance(both.get(key), dict) else both.get(key, value)
+        both[key] = _merge(both[key], value) if isinstance(both.get(key), dict) else both.get(key, value)
     return both

@@ -1,23 +1,23 @@
-"""The settings of one dialect, as a typed model that `dialects/<name>/options.py` declares."""
+"""The base class for the settings of one dialect, which `dialects/<name>/options.py` declares."""
 
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-TokenSeconds = Annotated[int, Field(ge=1, description="How long a token of this dialect lives.")]
+TokenSeconds = Annotated[int, Field(ge=1, description="The lifetime of a token of this dialect, in seconds.")]
 
 
 class Alias(NamedTuple):
-    """An older name of a setting that is still understood: `Annotated[bool, Alias("VECHE_OLD_NAME")]`."""
+    """An older name of a setting that is still read: `Annotated[bool, Alias("VECHE_OLD_NAME")]`."""
 
     name: str
 
 
 class DialectOptions(BaseModel):
-    """The base of each dialect's options.
+    """The base class of each dialect's options.
 
-    A field is read from the environment as `VECHE_`, the name of the dialect, `_` and the name of the field. It has a
-    default, its bounds, and a description, which docs/settings.md shows. Each dialect gives `token_seconds` a default.
+    A field is read from the environment variable `VECHE_<DIALECT>_<FIELD>`. It needs a default, bounds, and a
+    description for docs/settings.md. Each dialect gives `token_seconds` a default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

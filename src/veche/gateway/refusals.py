@@ -1,6 +1,6 @@
-"""How refusals become answers, alike in every dialect; the words are the dialect's own, in tables of its `errors.py`.
+"""Turns refusals into HTTP responses, with the tables in each dialect's `errors.py`.
 
-`ANSWERS` has a status and words for each code, `PARTICULAR` others where the words depend on what a refusal is about.
+`ANSWERS` has a status and a text for each code. `PARTICULAR` has others, for refusals with a certain cause.
 """
 
 from collections.abc import Mapping
@@ -10,42 +10,42 @@ from fastapi.exceptions import RequestValidationError
 
 from veche.core.errors import ChatError, Code
 
-Answer: TypeAlias = tuple[int, str]
-"""Status and words."""
-Answers: TypeAlias = Mapping[Code, Answer]
-Particular: TypeAlias = Mapping[tuple[Code, object], Answer]
+ErrorText: TypeAlias = tuple[int, str]
+"""The HTTP status and the text of a refusal."""
+ErrorTexts: TypeAlias = Mapping[Code, ErrorText]
+ErrorTextsByCause: TypeAlias = Mapping[tuple[Code, object], ErrorText]
 
-_SHOWN = ("type", "loc", "msg", "ctx")
+_DETAIL_KEYS = ("type", "loc", "msg", "ctx")
 
 
-def about(refusal: ChatError) -> object:
-    """Find what a refusal is about, beside its code: a private room, or the reason, field or thing that it names."""
+def cause_of(refusal: ChatError) -> object:
+    """Return what caused a refusal, beside its code: "private", or the reason, field or thing in its data, or None."""
     data = refusal.data
     return "private" if data.get("private") else data.get("reason", data.get("field", data.get("what")))
 
 
-def answer_to(refusal: ChatError, answers: Answers, particular: Particular) -> Answer:
-    """Look up status and words of a refusal."""
-    return particular.get((refusal.code, about(refusal)), answers[refusal.code])
+def error_text(refusal: ChatError, by_code: ErrorTexts, by_cause: ErrorTextsByCause) -> ErrorText:
+    """Look up the status and the text of a refusal: by code and cause first, then by code."""
+    return by_cause.get((refusal.code, cause_of(refusal)), by_code[refusal.code])
 
 
 def retry_headers(refusal: ChatError) -> dict[str, str]:
-    """Make the headers of a refusal: when to try again, where it is temporary."""
+    """Return a Retry-After header if a refusal is temporary, else no headers."""
     return {"Retry-After": str(refusal.data.get("retry_after", 1))} if refusal.temporary else {}
 
 
 def details_of(error: RequestValidationError) -> list[dict[str, Any]]:
-    """Say what does not fit in a request, in FastAPI's form without `input`.
+    """Return the details of a validation error in FastAPI's format, without `input`.
 
-    So no password is echoed, and nothing is tried that JSON cannot say: NaN, or an exception.
+    `input` could echo a password. Values that JSON cannot encode, such as NaN and exceptions, are left out.
     """
-    details = [{key: detail[key] for key in _SHOWN if key in detail} for detail in error.errors()]
+    details = [{key: detail[key] for key in _DETAIL_KEYS if key in detail} for detail in error.errors()]
     for detail in details:
         if isinstance(context := detail.get("ctx"), dict):
             detail["ctx"] = {key: {} if isinstance(value, Exception) else value for key, value in context.items()}
     return details
 
 
-def detail_of(field: object, words: str) -> dict[str, Any]:
-    """Make one such detail of a field that the core refused."""
-    return {"type": "value_error", "loc": ["body", field] if field else ["body"], "msg": words}
+def detail_of(field: object, text: str) -> dict[str, Any]:
+    """Make a detail in the same format for a field that the core refused."""
+    return {"type": "value_error", "loc": ["body", field] if field else ["body"], "msg": text}

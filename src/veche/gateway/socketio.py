@@ -1,6 +1,6 @@
-"""A Socket.IO client in the hub: which serializer it has, and how it changes when polling becomes a WebSocket.
+"""Clients of Socket.IO dialects: their serializers, and the change of a subscriber from polling to a WebSocket.
 
-Both serializers share one `encode`, so an event is encoded once for both, and framed once for each.
+The serializers of both transports share one `encode`. An event is encoded once, and framed once for each transport.
 """
 
 from __future__ import annotations
@@ -20,57 +20,57 @@ from veche.wire.socketio.namespaces import Socket
 
 @dataclass(frozen=True, slots=True)
 class Serializers:
-    """One form of payload, framed for both transports."""
+    """Two serializers with the same payload: one frames it for polling, one for a WebSocket."""
 
     polling: Serializer
     websocket: Serializer
 
     @classmethod
     def of(cls, name: str, encode: Callable[[LogEvent], bytes | None]) -> Serializers:
-        """`encode` gives what `packets.event` makes."""
+        """Make both serializers. `encode` returns the payload that `packets.event` makes, or None for no event."""
         return cls(Serializer(f"{name} poll", encode, poll_frame), Serializer(name, encode, text_frame))
 
     def has(self, serializer: Serializer) -> bool:
         return serializer in (self.polling, self.websocket)
 
-    def now(self, socket: Socket) -> Serializer:
-        """The serializer for what carries a socket now."""
+    def current(self, socket: Socket) -> Serializer:
+        """Return the serializer for the transport that a socket uses now."""
         return self.websocket if socket.on_websocket else self.polling
 
 
 def move(hub: Hub, subscriber: Subscriber, socket: Socket, serializers: Serializers) -> bool:
-    """Let a subscriber go on where it is, by the write and the serializer of what carries its socket now.
+    """Move a subscriber to the transport that its socket uses now: its `write`, and the serializer of each log.
 
-    Everything happens in one turn of the loop. Each log is unsubscribed, which first writes, the old way, all that was
-    announced; then it is subscribed again after exactly that entry. The old write still leads to the client, behind
-    what it was given before and ahead of what comes after, so nothing is lost, repeated or reordered. What is heard in
-    another serializer is not written to the client, and stays as it is.
+    Return True if it is on that transport now. Return False, and change nothing, if a log was subscribed from its head
+    and this head is not known yet: call again when the log has caught up.
 
-    False: a log was subscribed from its head on, and that is not known yet. Nothing was changed, and nothing is amiss:
-    call again when it has caught up. True: done, now or before.
+    All of it happens in one turn of the loop. Each log is unsubscribed, which first writes all announced entries to
+    the old transport, and then subscribed again after the last of them. Bytes given to the old transport still reach
+    the client, before those of the new one, so no entry is lost, repeated or reordered. Subscriptions with other
+    serializers write nothing to the client and are not changed.
     """
     write = socket.write
     if subscriber.write == write:
         return True
-    moving = [heard for heard in subscriber.subscriptions.values() if serializers.has(heard.serializer)]
-    if any(not heard.live and heard.seq is None for heard in moving):
+    moving = [one for one in subscriber.subscriptions.values() if serializers.has(one.serializer)]
+    if any(not one.live and one.seq is None for one in moving):
         return False
     positions = []
-    for heard in moving:
-        hub.unsubscribe(subscriber, heard.topic.log_id)
-        positions.append((heard.topic.log_id, heard.topic.delivered if heard.live else heard.seq, heard.promised))
+    for one in moving:
+        hub.unsubscribe(subscriber, one.topic.log_id)
+        positions.append((one.topic.log_id, one.topic.delivered if one.live else one.seq, one.promised))
     subscriber.write = write
     for log_id, seq, promised in positions:
-        hub.subscribe(subscriber, log_id, serializers.now(socket), seq, promised)
+        hub.subscribe(subscriber, log_id, serializers.current(socket), seq, promised)
     return True
 
 
 class SocketioClient(Client):
-    """A client whose socket may change from polling to a WebSocket."""
+    """A client whose connection may change from polling to a WebSocket."""
 
     __slots__ = ()
 
     def move(self, socket: Socket, serializers: Serializers) -> None:
-        """Go on by what carries the socket now, as soon as that can be."""
+        """Move to the transport that the socket uses now. Call it again when a log has caught up."""
         if not self.ended:
             move(self._chat.hub, self._subscriber, socket, serializers)

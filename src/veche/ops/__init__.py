@@ -1,1 +1,1 @@
-"""What serves the operator and the tests of operation: logs, crash points."""
+"""Support for tests of operation: crash points."""

@@ -1,22 +1,22 @@
-"""Crash points for the chaos tests: die at the n-th passing of a named place. Inert unless VECHE_TEST_CRASH_AT is set.
+"""Crash points for the chaos tests: end the process when it reaches a named point for the Nth time.
 
-`VECHE_TEST_CRASH_AT=POINT[:N]`, POINT one of before_commit, after_commit_before_ack, after_ack_before_fanout,
-mid_fanout.
+Set VECHE_TEST_CRASH_AT=POINT[:N], where POINT is before_commit, after_commit_before_ack, after_ack_before_fanout or
+mid_fanout. Without it, crash points do nothing.
 """
 
 import os
 from itertools import count
 
 _point, _, _n = os.environ.get("VECHE_TEST_CRASH_AT", "").partition(":")
-_passings, _last = count(1), int(_n or 1)
+_hits, _crash_at_hit = count(1), int(_n or 1)
 
 
 def armed(name: str) -> bool:
-    """Tell whether the process is to die at this place."""
+    """Return whether this crash point is the one that is set."""
     return name == _point
 
 
 def crash_point(name: str) -> None:
-    """End the process at once, as SIGKILL would, when this is the place and its time has come."""
-    if name == _point and next(_passings) >= _last:
+    """End the process at once, as SIGKILL would, if this crash point is set and reached for the Nth time."""
+    if name == _point and next(_hits) >= _crash_at_hit:
         os._exit(9)

@@ -1,1 +1,1 @@
-"""What every dialect calls: one function for commands, one place for each question."""
+"""The services that every dialect uses: the chat (commands and queries), accounts, tokens, passwords, login limits."""

@@ -1,4 +1,4 @@
-"""Accounts and their tokens, for every dialect. Each dialect checks its own rules on names and passwords."""
+"""Accounts, sessions and tokens, for every dialect. Each dialect checks its own rules for names and passwords."""
 
 import asyncio
 import secrets
@@ -18,11 +18,11 @@ from veche.service.passwords import Passwords
 from veche.service.tokens import Claims, Tokens
 from veche.storage import accounts, sessions
 
-LONGEST_NAME = MAX_EMAIL  # what is longer is nobody's: folding it could take a second, and it would be remembered
+MAX_NAME = MAX_EMAIL  # no account has a longer name, and folding a huge one could take a second
 
 
 class Login(NamedTuple):
-    """A valid token's account, and the actor for the commands that come with it."""
+    """An authenticated client: its account, and the actor for its commands."""
 
     account: Account
     actor: Actor
@@ -30,19 +30,21 @@ class Login(NamedTuple):
 
     @property
     def session_id(self) -> str:
-        """The session of the token."""
         return self.actor.session_id
 
 
-class Signed(NamedTuple):
-    """A new token, and the seconds it lives."""
+class IssuedToken(NamedTuple):
+    """A new token and its lifetime in seconds."""
 
     token: str
     expires_in: int
 
 
 class Accounts:
-    """People and their tokens."""
+    """Registers and finds accounts, and opens, checks and ends their sessions.
+
+    `lifetimes`: the lifetime of a token in seconds, by the dialect that issues it.
+    """
 
     def __init__(
         self,
@@ -56,7 +58,7 @@ class Accounts:
         self._tokens = tokens
         self._passwords = passwords
         self._limits = limits
-        self._lifetimes = lifetimes  # seconds that a token lives, by the contract that gave it
+        self._lifetimes = lifetimes
 
     async def register(
         self,
@@ -67,56 +69,59 @@ class Accounts:
         email: str | None = None,
         name: str | None = None,
     ) -> Account:
-        """Make an account; refuses names and e-mails that have an owner."""
+        """Create an account. Raises ChatError (TAKEN) if another account has the name or the e-mail."""
         hashed = await self._passwords.hash(password)
         return await self._chat.do(guest, Register(hashed, username=username, email=email, name=name))
 
     async def check_password(
         self, guest: Actor, password: str, *, username: str | None = None, email: str | None = None
     ) -> Account:
-        """Find the account whose password this is."""
+        """Return the account with this name or e-mail if the password is right.
+
+        Raises ChatError: WRONG_CREDENTIALS, RATE_LIMITED, or OVERLOADED. Many wrong passwords delay the check.
+        """
         address = guest.address
-        name = (username if username is not None else email or "")[: LONGEST_NAME + 1]
+        name = (username if username is not None else email or "")[: MAX_NAME + 1]
         key = handle_of(name) if username is not None else name.casefold()
         if (wait := self._limits.admit(address, key)) > 0:
             await asyncio.sleep(wait)
         found = await self._find(username, email)
         right = await self._passwords.verify(password, found[1] if found else None) and found is not None
-        self._limits.judge(address, key, right=right)
+        self._limits.record(address, key, right=right)
         if found is None or not right:
             reason = "password" if found else "unknown"
             raise ChatError(Code.WRONG_CREDENTIALS, "Unknown user or wrong password.", reason=reason)
         return found[0]
 
     async def _find(self, username: str | None, email: str | None) -> tuple[Account, str] | None:
-        if len(username or email or "") > LONGEST_NAME:
+        if len(username or email or "") > MAX_NAME:
             return None
         try:
             return await self._chat.read(accounts.credentials, username=username, email=email)
-        except UnicodeError:  # nobody's name holds a lone surrogate
+        except UnicodeError:  # a lone surrogate, which no account's name contains
             return None
 
-    async def open_session(self, guest: Actor, account: Account) -> Signed:
-        """Sign an account in through the guest's dialect: store the session, and make its token."""
+    async def open_session(self, guest: Actor, account: Account) -> IssuedToken:
+        """Store a new session of an account, and issue its token. The guest's dialect gives the lifetime."""
         lifetime = self._lifetimes[guest.dialect]
         session_id = secrets.token_urlsafe(16)
         await self._chat.do(guest._replace(account_id=account.id), OpenSession(session_id, lifetime))
-        return Signed(self._tokens.mint(account, session_id, lifetime), lifetime)
+        return IssuedToken(self._tokens.mint(account, session_id, lifetime), lifetime)
 
     async def authenticate(self, guest: Actor, token: str) -> Login:
-        """Find whose token this is; refuses as unauthenticated when it is invalid or its session has ended."""
+        """Find the login of a token. Raises ChatError (UNAUTHENTICATED) if it is invalid or its session has ended."""
         return await self._login(guest, self._tokens.verify(token))
 
     def ticket(self, login: Login, purpose: str, lifetime: int) -> str:
-        """Make a ticket for one purpose, valid for some seconds and as often as it is shown."""
+        """Make a ticket for one purpose. It is valid for `lifetime` seconds, and may be used several times."""
         return self._tokens.mint_ticket(login.account.id, login.session_id, purpose, lifetime)
 
     async def authenticate_ticket(self, guest: Actor, ticket: str, purpose: str) -> Login:
-        """Find whose ticket for a purpose this is; refuses like `authenticate`."""
+        """Find the login of a ticket for a purpose. Raises as `authenticate` does."""
         return await self._login(guest, self._tokens.verify_ticket(ticket, purpose))
 
-    async def signed_in(self, guest: Actor, username: str) -> Login:
-        """Find an account by its name alone, while it has a session; refuses like `authenticate`."""
+    async def login_by_name(self, guest: Actor, username: str) -> Login:
+        """Find a login by a username alone, without a token. Raises as `authenticate` does if it has no session."""
         account = await self.by_name(username)
         session = await self._chat.read(sessions.longest_session, account.id) if account else None
         if account is None or session is None or session.expires_at < time.time() * 1_000_000:
@@ -130,25 +135,23 @@ class Accounts:
         return _login(guest, found[1], claims.session_id, claims.expires_at)
 
     async def sign_out(self, login: Login) -> None:
-        """End a session; its sockets are closed."""
+        """End a session. Its connections are closed."""
         await self._chat.do(login.actor, EndSession(login.session_id))
 
     async def change_password(self, login: Login, old: str, new: str) -> None:
-        """Change the password and end all other sessions; refuses when the old one is wrong."""
+        """Change the password and end all other sessions. Raises as `check_password` does if the old one is wrong."""
         await self.check_password(login.actor, old, username=login.account.username)
         hashed = await self._passwords.hash(new)
         await self._chat.do(login.actor, SetPassword(hashed, keep_session=login.session_id))
 
-    async def everybody(self, after: int, limit: int) -> list[Account]:
-        """Look at who there is, by id."""
+    async def list_accounts(self, after: int, limit: int) -> list[Account]:
+        """Return up to `limit` accounts with an id above `after`, in the order of their ids."""
         return await self._chat.read(accounts.list_accounts, after, limit)
 
     async def by_id(self, account_id: int) -> Account | None:
-        """Look an account up."""
         return await self._chat.read(accounts.account_by_id, account_id)
 
     async def by_name(self, username: str) -> Account | None:
-        """Look an account up by its username."""
         found = await self._find(username, None)
         return found[0] if found else None
 

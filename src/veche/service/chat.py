@@ -1,6 +1,6 @@
-"""The one function behind every dialect: commands go to the writer, questions to the readers.
+"""What dialects may do to the chat: commands go to the writer, queries to the readers.
 
-Gets: a command and a callback (or an await). Gives: the answer, after the commit.
+Every change goes through `Chat.submit`, whatever the dialect. The answer comes after the commit.
 """
 
 import asyncio
@@ -25,7 +25,10 @@ T = TypeVar("T")
 
 
 class Chat:
-    """What a dialect may do to the chat, and ask of it."""
+    """The commands and the queries of all dialects.
+
+    Queries raise ChatError if the account `by` may not see what it asks for.
+    """
 
     def __init__(self, writer: Writer, reader: Reader, hub: Hub) -> None:
         self._writer = writer
@@ -33,11 +36,11 @@ class Chat:
         self.hub = hub
 
     def submit(self, actor: Actor, command: Command[T], reply: Reply[T]) -> None:
-        """Ask for a change; `reply` gets the answer or a ChatError, on the loop, once it is stored or refused."""
+        """Submit a command. `reply` is called on the loop with the answer once it is stored, or with a ChatError."""
         self._writer.submit(actor, command, reply)
 
     async def do(self, actor: Actor, command: Command[T]) -> T:
-        """Ask for a change and wait for its answer; raises ChatError where it is refused."""
+        """Submit a command and wait until it is stored. Raises ChatError if it is refused."""
         answer: asyncio.Future[T | ChatError] = asyncio.get_running_loop().create_future()
 
         def reply(outcome: T | ChatError) -> None:
@@ -51,17 +54,17 @@ class Chat:
         return outcome
 
     async def stored(self) -> None:
-        """Wait until every command that was submitted before is stored or refused."""
+        """Wait until every command submitted so far is stored or refused."""
         await self._writer.flushed()
 
     async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a query of `storage`; the caller answers for who may ask it."""
+        """Run a query of `storage`. It checks no access: that is up to the caller."""
         return await self._reader.read(query, *args, **kwargs)
 
     async def welcome(self, by: int, session_id: str) -> Welcome:
-        """Look at everything that somebody who connects begins with, as of one moment.
+        """Read in one snapshot what a client needs when it connects. Raises ChatError if the session has ended.
 
-        Asked after the connection was attached to the hub, it refuses a session that ended before that.
+        Call it after the client was attached to the hub, so that no later end of the session is missed.
         """
         welcome = await self.read(rooms.welcome, by, session_id)
         if not welcome.session_exists:
@@ -69,13 +72,13 @@ class Chat:
         return welcome
 
     def heads(self, reply: Callable[[dict[LogId, int] | None], None], log_ids: Sequence[LogId]) -> None:
-        """Ask for the highest seq of logs; `reply` is called on the loop, with None where it failed."""
+        """Read the heads of logs. `reply` is called on the loop, with None if the query failed."""
         self._reader.call(reply, log.heads, log_ids)
 
     async def own_head(self, account_id: int, session_id: str | None) -> int:
-        """Read the head of an account's own log, in the snapshot that finds the session good; refuses an ended one.
+        """Check a session and read the head of the account's own log, in one snapshot.
 
-        Without a session id there is nothing to end: an anonymous person.
+        Raises ChatError (UNAUTHENTICATED) if the session has ended. An anonymous person has no session id: None.
         """
         head = await self.read(sessions.own_head, account_id, session_id)
         if head is None:
@@ -83,27 +86,26 @@ class Chat:
         return head
 
     async def heads_of(self, log_ids: Sequence[LogId]) -> dict[LogId, int]:
-        """Read the highest seq of logs."""
         return await self.read(log.heads, log_ids)
 
     async def room(self, by: int, room_id: int) -> RoomView:
-        """Look at a room that one is in, or that is public."""
+        """Return a room that is public, or that the account is a member of."""
         return _checked(Right.SEE, await self.read(rooms.room, room_id, by))
 
     async def entered_room(self, by: int, room_id: int) -> RoomView:
-        """Look at a room that one is in (everybody is in the lobby)."""
+        """Return a room that the account is a member of, or the lobby."""
         return _checked(Right.READ, await self.read(rooms.room, room_id, by))
 
     async def rooms(self, by: int, after: int = 0, limit: int | None = None) -> list[RoomView]:
-        """Look at the rooms one is in, by id, without the lobby."""
+        """Return the rooms that the account is a member of, without the lobby, in the order of their ids."""
         return await self.read(rooms.rooms_of, by, after, limit)
 
     async def public_rooms(self, by: int, after: int, limit: int) -> list[RoomView]:
-        """Look at the rooms that anybody may enter, by id."""
+        """Return public rooms with an id above `after`, in the order of their ids."""
         return await self.read(rooms.public_rooms, by, after, limit)
 
     async def members(self, by: int, room_id: int, after: int, limit: int) -> list[MemberView]:
-        """Look at who is in a room that one can see."""
+        """Return the members of a public room, or of a room that the account is a member of."""
         await self.room(by, room_id)
         return await self.read(membership.list_members, room_id, after, limit)
 
@@ -117,25 +119,25 @@ class Chat:
         after: int | None = None,
         around: int | None = None,
     ) -> MessagePage:
-        """Read a page of a room that one is in."""
+        """Return a page of messages. `before`, `after` and `around` are seqs; without them it is the newest page."""
         page = partial(messages.history, room_id=room_id, limit=limit, before=before, after=after, around=around)
         view, found = await self.read(rooms.beside_room, room_id, by, page)
         _checked(Right.READ, view)
         return found
 
     async def history_by_offset(self, by: int, room_id: int, offset: int, limit: int) -> tuple[list[Message], int]:
-        """Read messages of a room that one is in, oldest first by offset, and how many there are in all."""
+        """Return messages from an offset on, oldest first, and the number of all messages of the room."""
         page = partial(messages.history_by_offset, room_id=room_id, offset=offset, limit=limit)
         view, found = await self.read(rooms.beside_room, room_id, by, page)
         _checked(Right.READ, view)
         return found
 
     def is_connected(self, account_id: int, dialect: str) -> bool:
-        """Tell whether an account has a connection through a dialect."""
+        """Return whether an account has a connection to this server in a dialect."""
         return any(subscriber.dialect == dialect for subscriber in self.hub.subscribers(account_id))
 
 
 def _checked(right: Right, view: RoomView | None) -> RoomView:
     check_access(right, view.room if view is not None else None, view.member if view is not None else None)
-    assert view is not None  # a room that is not there was refused
+    assert view is not None  # check_access has refused a room that does not exist
     return view

@@ -1,6 +1,6 @@
-"""Conversations with the echo, for the dialect that has them.
+"""Stored conversations with the echo WebSocket, for the channels dialect.
 
-A line may hold whatever is valid UTF-8, NUL too, which PostgreSQL's text cannot. So each is stored as a JSON string.
+Each line is stored as a JSON string, because a line may contain NUL, which PostgreSQL's text type cannot store.
 """
 
 import asyncio
@@ -14,22 +14,22 @@ from veche.core.errors import ChatError
 from veche.service.chat import Chat
 from veche.storage import echo
 
-AT_ONCE = 1000
+CLOSE_AT_ONCE = 1000
 RETRY_AFTER = 1.0  # seconds
 
 
 async def begin(chat: Chat, actor: Actor) -> int:
-    """Begin a conversation and give its id."""
+    """Begin a conversation and return its id."""
     return await chat.do(actor, OpenEcho())
 
 
 def lines(echo_id: int, *pairs: tuple[str, str]) -> AddEchoLines:
-    """Make the command that stores lines, each a source ("client" or "server") and a text."""
+    """Make the command that stores lines. A line is its source ("client" or "server") and its text."""
     return AddEchoLines(echo_id, tuple((source, msgspec.json.encode(text).decode()) for source, text in pairs))
 
 
 def end(chat: Chat, actor: Actor, echo_id: int) -> None:
-    """End a conversation; while the store cannot take it, this is tried again."""
+    """End a conversation. If the refusal is temporary, try again later."""
 
     def reply(outcome: ChatError | None) -> None:
         if isinstance(outcome, ChatError) and outcome.temporary:
@@ -39,7 +39,10 @@ def end(chat: Chat, actor: Actor, echo_id: int) -> None:
 
 
 async def history(chat: Chat, actor: Actor) -> AsyncIterator[list[EchoLine]]:
-    """Read an account's conversations that are over, by pages: also those that ended just now."""
+    """Read the lines of an account's ended conversations, page by page.
+
+    It waits for submitted commands first, so that a conversation that has just ended is included.
+    """
     await chat.stored()
     left, after = await chat.read(echo.closed_echoes, actor.account_id), 0
     while left:
@@ -48,9 +51,9 @@ async def history(chat: Chat, actor: Actor) -> AsyncIterator[list[EchoLine]]:
             yield [EchoLine(line.source, msgspec.json.decode(line.text, type=str), line.at) for line in page]
 
 
-async def end_left_open(chat: Chat, dialect: str) -> None:
-    """At the start of the server, end what its last run left open."""
-    left = await chat.read(echo.open_echoes)
+async def close_unfinished(chat: Chat, dialect: str) -> None:
+    """End the conversations that were open when the server stopped. Called when it starts."""
+    unfinished = await chat.read(echo.open_echoes)
     actor = server_actor(dialect)
-    for start in range(0, len(left), AT_ONCE):
-        await asyncio.gather(*(chat.do(actor, CloseEcho(id)) for id in left[start : start + AT_ONCE]))
+    for start in range(0, len(unfinished), CLOSE_AT_ONCE):
+        await asyncio.gather(*(chat.do(actor, CloseEcho(id)) for id in unfinished[start : start + CLOSE_AT_ONCE]))

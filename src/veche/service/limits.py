@@ -1,4 +1,7 @@
-"""How often somebody may try to sign in: wrong passwords slow down by address and by account, nobody is locked out."""
+"""Limits on signing in: an address has a number of tries a minute, and wrong passwords slow down an account.
+
+No account is ever locked: the right password still works from another address.
+"""
 
 import ipaddress
 import time
@@ -7,72 +10,76 @@ from collections import OrderedDict, deque
 from veche.core.errors import ChatError, Code
 
 WINDOW = 60.0  # seconds
-FREE_TRIES = 5  # wrong ones on one account, before each further try has to wait
-LONGEST_WAIT = 5.0
-REMEMBERED = 50_000  # keys; the oldest are forgotten first
+FREE_TRIES = 5  # wrong passwords for one account, before each further try is delayed
+MAX_DELAY = 5.0  # seconds
+MAX_KEYS = 50_000  # of one counter; the oldest are dropped first
 
 
 class LoginLimits:
-    """`wrong` and `tries`: how many a minute one address has (an IPv6 /64 counts as one address)."""
+    """Counts tries to sign in.
+
+    `wrong`: wrong passwords that one address has a minute. `tries`: all tries that it has a minute. An IPv6 /64 counts
+    as one address.
+    """
 
     def __init__(self, wrong: int = 30, tries: int = 600) -> None:
-        self._wrong, self._tries = Recent(wrong), Recent(tries)
-        self._accounts = Recent(FREE_TRIES + 10)
+        self._wrong, self._tries = RecentCounts(wrong), RecentCounts(tries)
+        self._accounts = RecentCounts(FREE_TRIES + 10)
 
     def admit(self, address: str, account: str) -> float:
-        """Count a try, and tell how many seconds it has to wait; refuses as rate limited.
+        """Count a try before its password is checked. Return the seconds that the caller has to wait before that.
 
-        On the account it counts as wrong until it was found right, so that many at once wait as one after another does.
+        Raises ChatError (RATE_LIMITED) if the address has no tries left. For the delay of the account, a try counts as
+        wrong until `record` says that it was right, so parallel tries are delayed like tries one after another.
         """
         key = network(address)
-        for recent in (self._wrong, self._tries):
-            _check(recent, key)
+        for counts in (self._wrong, self._tries):
+            _check(counts, key)
         self._tries.add(key)
         over = self._accounts.count(account) - FREE_TRIES
         self._accounts.add(account)
-        return min(0.1 * 2.0**over, LONGEST_WAIT) if over >= 0 else 0.0
+        return min(0.1 * 2.0**over, MAX_DELAY) if over >= 0 else 0.0
 
-    def judge(self, address: str, account: str, *, right: bool) -> None:
-        """Count what was found; refuses as rate limited, right or wrong, where enough wrong ones came meanwhile.
+    def record(self, address: str, account: str, *, right: bool) -> None:
+        """Count the result of a try.
 
-        So nobody learns more from many at once than from one after another, and many right ones at once are let in.
+        Raises ChatError (RATE_LIMITED), even if the password was right, if the address has used up its wrong passwords
+        meanwhile. So parallel tries reveal no more than tries one after another.
         """
         key = network(address)
         if right:
-            self._accounts.take_back(account)
+            self._accounts.remove_last(account)
         _check(self._wrong, key)
         if not right:
             self._wrong.add(key)
 
 
-def _check(recent: "Recent", key: str) -> None:
-    if (wait := recent.wait(key)) > 0:
+def _check(counts: "RecentCounts", key: str) -> None:
+    if (wait := counts.wait(key)) > 0:
         sentence = "Too many tries to sign in from this address."
         raise ChatError(Code.RATE_LIMITED, sentence, retry_after=int(wait) + 1)
 
 
-class Recent:
-    """When each key did something in the last minute, up to a limit."""
+class RecentCounts:
+    """Counts, by key, what happened in the last minute. It counts up to `limit`, and keeps MAX_KEYS keys."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def add(self, key: str) -> None:
-        """Note one more."""
         times = self._times.setdefault(key, deque(maxlen=self._limit))
         times.append(time.monotonic())
         self._times.move_to_end(key)
-        if len(self._times) > REMEMBERED:
+        if len(self._times) > MAX_KEYS:
             self._times.popitem(last=False)
 
-    def take_back(self, key: str) -> None:
-        """Forget the last one."""
+    def remove_last(self, key: str) -> None:
         if times := self._times.get(key):
             times.pop()
 
     def count(self, key: str) -> int:
-        """Tell how many there were in the last minute, up to the limit."""
+        """Return how often `key` was added in the last minute, up to the limit."""
         times = self._times.get(key)
         if times is None:
             return 0
@@ -83,14 +90,14 @@ class Recent:
         return len(times)
 
     def wait(self, key: str) -> float:
-        """Tell how many seconds until there is room for one more; 0 where there is."""
+        """Return the seconds until the count falls below the limit; 0 if it is below."""
         if self.count(key) < self._limit:
             return 0.0
         return self._times[key][0] + WINDOW - time.monotonic()
 
 
 def network(address: str) -> str:
-    """Name what counts as one address: an IPv4 address, an IPv6 /64."""
+    """Return the key under which an address is counted: an IPv4 address, or an IPv6 /64."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Password hashing off the event loop, as many at once as there are cores: argon2id (OWASP: t=2, m=19 MiB, p=1)."""
+"""Password hashing with argon2id (OWASP: t=2, m=19 MiB, p=1), in one thread for each core, off the event loop."""
 
 import asyncio
 import os
@@ -18,23 +18,29 @@ MAX_BYTES = 1024
 
 
 class Passwords:
-    """A bounded pool: whoever would wait more than some two seconds is refused as overloaded."""
+    """A bounded pool of hashing threads.
+
+    Raises ChatError (OVERLOADED) when so many calls wait that another one would wait for about two seconds or more.
+    """
 
     def __init__(self, threads: int | None = None) -> None:
         count = threads or os.cpu_count() or 1
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="veche-password")
         self._limit, self._waiting = count * 40, 0
-        self._nobody = self._hasher.hash("nobody's password")
+        self._dummy_hash = self._hasher.hash("nobody's password")
 
     async def hash(self, password: str) -> str:
-        """Hash a password of at most 1,024 bytes."""
+        """Hash a password. Raises ChatError (INVALID) if it has more than 1,024 bytes."""
         return await self._run(self._hasher.hash, _bytes(password))
 
     async def verify(self, password: str, hashed: str | None) -> bool:
-        """Tell whether a password is right; takes as long when there is none to compare with."""
-        tried = password.encode("utf-8", "surrogatepass")[: MAX_BYTES + 1]  # what is longer is nobody's password
-        return await self._run(self._verify, tried, hashed or self._nobody) and bool(hashed)
+        """Return whether a password is right.
+
+        Without a hash it is wrong, but takes as long: the time must not show whether an account exists.
+        """
+        tried = password.encode("utf-8", "surrogatepass")[: MAX_BYTES + 1]  # one byte too many: it can match no hash
+        return await self._run(self._verify, tried, hashed or self._dummy_hash) and bool(hashed)
 
     def _verify(self, password: bytes, hashed: str) -> bool:
         try:
@@ -52,7 +58,6 @@ class Passwords:
             self._waiting -= 1
 
     def stop(self) -> None:
-        """End the threads."""
         self._threads.shutdown(cancel_futures=True)
 
 

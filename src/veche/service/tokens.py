@@ -1,7 +1,6 @@
-"""One token for every purpose: HS256 with a fixed algorithm and a key chosen by `kid` from a fixed table.
+"""Makes and checks access tokens and tickets: JWTs (RFC 7519), always with HS256, and a key chosen by `kid`.
 
-Beside the registered claims (RFC 7519) it carries those that clients of the older contracts read: `id`, `user_id`
-(numbers) and `username`.
+A token also has the claims that clients of the older dialects read: `id` and `user_id` (numbers), and `username`.
 """
 
 import secrets
@@ -21,7 +20,7 @@ _REQUIRED = ["iss", "aud", "sub", "sid", "jti", "typ", "iat", "exp"]
 
 
 class Claims(NamedTuple):
-    """What a good token says: who, by which login, and until when (seconds since 1970)."""
+    """The claims of a valid token. `expires_at` is in seconds since 1970."""
 
     account_id: int
     session_id: str
@@ -29,14 +28,14 @@ class Claims(NamedTuple):
 
 
 class Tokens:
-    """Makes and checks tokens. The first key signs; the others only verify, for rotation."""
+    """Makes and checks tokens. `keys` has secrets by `kid`: the first one signs, the others only verify (rotation)."""
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._keys = dict(keys)
         self._kid = next(iter(self._keys))
 
     def mint(self, account: Account, session_id: str, lifetime: int) -> str:
-        """Make a token for a login, good for `lifetime` seconds."""
+        """Make a token for a session, valid for `lifetime` seconds."""
         now = int(time.time())
         claims = {
             "iss": ISSUER,
@@ -54,7 +53,7 @@ class Tokens:
         return jwt.encode(claims, self._keys[self._kid], "HS256", headers={"kid": self._kid})
 
     def mint_ticket(self, account_id: int, session_id: str, purpose: str, lifetime: int) -> str:
-        """Make a ticket: it opens one purpose, for a short time, and may stand in a URL."""
+        """Make a ticket for one purpose, valid for `lifetime` seconds. It is meant for URLs."""
         now = int(time.time())
         claims = {
             "iss": ISSUER,
@@ -69,11 +68,11 @@ class Tokens:
         return jwt.encode(claims, self._keys[self._kid], "HS256", headers={"kid": self._kid})
 
     def verify_ticket(self, ticket: str, purpose: str) -> Claims:
-        """Read a ticket for a purpose; refuses as unauthenticated whatever is not wholly right."""
+        """Return the claims of a ticket. Raises ChatError (UNAUTHENTICATED) if it is not valid for the purpose."""
         return self._verify(ticket, f"{AUDIENCE}:{purpose}", "ticket")
 
     def verify(self, token: str) -> Claims:
-        """Read a token; refuses as unauthenticated whatever is not wholly right."""
+        """Return the claims of a token. Raises ChatError (UNAUTHENTICATED) if it is not valid."""
         return self._verify(token, AUDIENCE, "access")
 
     def _verify(self, token: str, audience: str, kind: str) -> Claims:
@@ -89,7 +88,7 @@ class Tokens:
                 options={"require": _REQUIRED},
             )
             if claims["typ"] != kind or type(claims["exp"]) is not int:
-                raise ValueError("a token of another sort")
+                raise ValueError("wrong typ or exp")
             return Claims(int(claims["sub"]), str(claims["sid"]), claims["exp"])
         except (jwt.PyJWTError, KeyError, ValueError, TypeError, OverflowError, RecursionError):
             raise ChatError(Code.UNAUTHENTICATED, "The token is bad or has expired.") from None

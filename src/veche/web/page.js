@@ -1,90 +1,90 @@
-// Veche's page: a client of docs/native.md, in four parts: state, api, socket, view.
+// The web client of Veche. It uses the native dialect (docs/native.md). It has four parts: state, api, socket, view.
 //
-// The state holds what the server said and the messages that wait; the api and the socket change it; the view paints
-// it. A position is kept with the log it belongs to, in memory: a reload begins anew, with the newest history.
+// The state holds what the server has sent, and the messages that are still to be sent. The api and the socket change
+// the state, the view renders it. The state is in memory only: after a reload the page loads the newest messages again.
 
 const LOBBY = 2147483647;
 const MAX_TEXT_BYTES = 16_384;
-const SILENCE_MS = 40_000;
-const LONGEST_WAIT_MS = 3_000;
-const NEWS_MS = 10_000;
-const READ_MS = 500;
-const MOST_HELD = 2_000;
+const SILENCE_MS = 40_000; // without a frame for this long, the connection counts as dead
+const MAX_BACKOFF_MS = 3_000;
+const PUBLIC_ROOMS_MS = 10_000; // how often the page looks for new public rooms
+const READ_DELAY_MS = 500;
+const MAX_MESSAGES = 2_000; // of one room in memory
 
 // ---- state ---------------------------------------------------------------------------------------------------------
 
-const nobody = () => ({
+const signedOut = () => ({
   token: null,
   me: null,
   epoch: undefined,
-  own: { position: undefined, head: 0 }, // my log
+  own: { position: undefined, head: 0 }, // the account's own log
   rooms: new Map(),
   open: LOBBY,
-  outbox: [], // mine, until the log shows them: {client_message_id, room_id, text, at, state, problem}
+  outbox: [], // sent messages that are not in the log yet: {client_message_id, room_id, text, at, state, problem}
   status: "offline",
   problem: "",
 });
 
-const state = nobody();
+const state = signedOut();
 
 const emptyLog = () => ({ messages: new Map(), loaded: false, loading: false, earlier: false });
 
-/** A room as the server tells of it. Its `position` is null while this socket does not hear it. */
-function know(facts) {
-  const room = state.rooms.get(facts.id) ?? { id: facts.id, position: null, head: 0, log: emptyLog() };
-  room.kind = facts.kind;
-  room.name = facts.name || "Unnamed";
-  if (room.position === null) count(room, facts);
+/** Adds or updates a room from the server's data. Its `position` is null while the socket is not subscribed to it. */
+function addRoom(data) {
+  const room = state.rooms.get(data.id) ?? { id: data.id, position: null, head: 0, log: emptyLog() };
+  room.kind = data.kind;
+  room.name = data.name || "Unnamed";
+  if (room.position === null) setReadPointer(room, data);
   state.rooms.set(room.id, room);
   return room;
 }
 
-function count(room, { unread, read_seq }) {
+function setReadPointer(room, { unread, read_seq }) {
   room.unread = unread ?? 0;
   room.read = read_seq ?? 0;
 }
 
-function enter(room, head) {
+function startRoom(room, head) {
   if (room.position !== null) return;
   room.position = room.head = head;
   room.log = emptyLog();
-  if (room.id === state.open) look();
+  if (room.id === state.open) onRoomVisible();
 }
 
-function forget(room) {
+function leaveRoom(room) {
   if (!room) return;
   room.position = null;
   room.unread = 0;
-  refuse(room, "you are not in this room");
+  failWaiting(room, "you are not in this room");
   if (room.kind === "group" || room.kind === "direct") state.rooms.delete(room.id);
   if (room.id === state.open) state.open = LOBBY;
 }
 
-/** Puts a message where it belongs; the log taking it over, it waits no longer. */
-function keep(room, message) {
+/** Adds a message to its room's log, and removes it from the outbox. */
+function addMessage(room, message) {
   room.log.messages.set(message.seq, message);
   if (isMine(message)) dequeue(message.client_message_id);
 }
 
 const isMine = (message) => message.sender?.id === state.me.id;
-const followed = () => [...state.rooms.values()].filter((room) => room.position !== null);
-const isBehind = () => state.own.head > state.own.position || followed().some((room) => room.head > room.position);
+const subscribed = () => [...state.rooms.values()].filter((room) => room.position !== null);
+const isBehind = () => state.own.head > state.own.position || subscribed().some((room) => room.head > room.position);
 const openRoom = () => state.rooms.get(state.open);
 
 const positions = () => ({
-  rooms: Object.fromEntries(followed().map((room) => [room.id, room.position])),
+  rooms: Object.fromEntries(subscribed().map((room) => [room.id, room.position])),
   me: state.own.position,
 });
 
-function fail(message, problem) {
+function markFailed(message, problem) {
   message.state = "failed";
   message.problem = problem;
 }
 
-/** What waits for a room that cannot be entered will never leave. */
-function refuse(room, problem) {
+/** Marks the waiting messages of a room as failed, because the room cannot be joined. */
+function failWaiting(room, problem) {
   for (const waiting of state.outbox) {
-    if (waiting.room_id === room.id && waiting.state === "sending") fail(waiting, problem);
+    if (waiting.room_id === room.id && waiting.state === "sending") markFailed(waiting, problem);
   }
 }
 
@@ -92,12 +92,12 @@ function dequeue(id) {
   state.outbox = state.outbox.filter((waiting) => waiting.client_message_id !== id);
 }
 
-function tell(problem) {
+function showProblem(problem) {
   state.problem = problem;
   render();
 }
 
-// ---- api: what is asked once ---------------------------------------------------------------------------------------
+// ---- api: REST requests --------------------------------------------------------------------------------------------
 
 class Refusal extends Error {
   constructor({ code, temporary, detail, message, title }) {
@@ -120,7 +120,7 @@ async function api(method, path, body) {
   throw new Refusal(answer);
 }
 
-async function pages(path) {
+async function allPages(path) {
   const items = [];
   let cursor = "";
   do {
@@ -131,61 +131,61 @@ async function pages(path) {
   return items;
 }
 
-/** Nobody announces a public room: look for new ones now and then. */
+/** Looks for new public rooms: the server does not announce them. */
 async function lookForRooms() {
   if (!link?.ready || document.hidden) return;
   const { token } = state;
-  const rooms = await pages("/v1/rooms/public").catch(() => []);
+  const rooms = await allPages("/v1/rooms/public").catch(() => []);
   if (token !== state.token) return;
-  rooms.forEach(know);
+  rooms.forEach(addRoom);
   render();
 }
 
-/** Fetches history: the newest of a log just opened, then always what comes before the oldest held. */
-async function load(room) {
+/** Loads messages: the newest ones at first, afterwards the ones before the oldest that is in memory. */
+async function loadHistory(room) {
   const { log } = room;
   if (log.loading) return;
   log.loading = true;
   const before = log.loaded ? `?before_seq=${Math.min(...log.messages.keys())}` : "";
   try {
     const page = await api("GET", `/v1/rooms/${room.id}/messages${before}`);
-    if (log !== room.log || !state.rooms.has(room.id)) return; // this log was reset meanwhile
-    page.items.forEach((message) => keep(room, message));
+    if (log !== room.log || !state.rooms.has(room.id)) return; // the log was reset while this request ran
+    page.items.forEach((message) => addMessage(room, message));
     log.earlier = page.has_more_before;
     log.loaded = true;
   } catch (refusal) {
-    if (refusal.code !== "unreachable" && state.token) tell(refusal.message);
+    if (refusal.code !== "unreachable" && state.token) showProblem(refusal.message);
   } finally {
     log.loading = false;
     render();
   }
 }
 
-async function sign(how, username, password) {
-  const { token, me } = await api("POST", `/v1/${how}`, { username, password });
+async function signIn(action, username, password) {
+  const { token, me } = await api("POST", `/v1/${action}`, { username, password });
   sessionStorage.setItem("session", JSON.stringify({ token, me }));
   start({ token, me });
 }
 
 function start({ token, me }) {
-  Object.assign(state, nobody(), { token, me, status: "connecting" });
-  know({ id: LOBBY, kind: "lobby", name: "Lobby" });
+  Object.assign(state, signedOut(), { token, me, status: "connecting" });
+  addRoom({ id: LOBBY, kind: "lobby", name: "Lobby" });
   connect();
   render();
 }
 
 function signOut(problem = "") {
-  if (link) hangUp();
+  if (link) disconnect();
   clearTimeout(retry);
   failures = 0;
   sessionStorage.removeItem("session");
-  Object.assign(state, nobody(), { problem });
+  Object.assign(state, signedOut(), { problem });
   render();
 }
 
-// ---- socket: what goes on ------------------------------------------------------------------------------------------
+// ---- socket: commands and events -----------------------------------------------------------------------------------
 
-let link = null; // the one connection; everything about it ends with it
+let link = null; // the connection with all of its state
 let retry = 0;
 let failures = 0;
 
@@ -193,23 +193,23 @@ function connect() {
   clearTimeout(retry);
   if (link || !state.token) return;
   const socket = new WebSocket(new URL("/v1/socket", location.href.replace(/^http/, "ws")));
-  link = { socket, ready: false, owed: 0, sending: false, lastId: 0, answers: new Map(), bye: {}, silence: 0 };
-  socket.onopen = greet;
-  socket.onclose = ({ code }) => lost(code);
+  link = { socket, ready: false, pending: 0, sending: false, lastId: 0, answers: new Map(), bye: {}, silence: 0 };
+  socket.onopen = sendHello;
+  socket.onclose = ({ code }) => onClosed(code);
   socket.onmessage = ({ data }) => {
-    stayAlive();
+    restartSilenceTimer();
     receive(JSON.parse(data));
     render();
   };
-  stayAlive();
+  restartSilenceTimer();
 }
 
-function stayAlive() {
+function restartSilenceTimer() {
   clearTimeout(link.silence);
-  link.silence = setTimeout(lost, SILENCE_MS, null);
+  link.silence = setTimeout(onClosed, SILENCE_MS, null);
 }
 
-function hangUp() {
+function disconnect() {
   const { socket, silence, answers } = link;
   link = null;
   clearTimeout(silence);
@@ -218,21 +218,21 @@ function hangUp() {
   for (const { reject } of answers.values()) reject(new Refusal({ code: "lost", temporary: true }));
 }
 
-/** Acts by the range of the close code; null is a connection found dead. */
-function lost(code) {
+/** Reacts to a close code by its range (docs/native.md). Null: the connection is dead and was not closed. */
+function onClosed(code) {
   const { bye, sending } = link;
-  hangUp();
+  disconnect();
   state.status = "offline";
   render();
   if (code === 4001 || code === 4004) return signOut("Your session has ended.");
-  if (code === 1009 && sending) fail(sending, "too long");
+  if (code === 1009 && sending) markFailed(sending, "too long");
   else if ((code >= 4000 && code < 4100) || code === 1003 || code === 1007) {
-    return tell(`The server refused this page (${code} ${bye.reason ?? ""}). Reload it to try again.`);
+    return showProblem(`The server refused this page (${code} ${bye.reason ?? ""}). Reload it to try again.`);
   }
   const atOnce = code >= 4200 && code < 4300 && failures === 0;
-  const least = code >= 4100 && code < 4200 ? 1000 : 0;
-  const grown = atOnce ? 0 : Math.min(LONGEST_WAIT_MS, 500 * 2 ** failures);
-  const wait = Math.max(bye.retry_after_ms ?? 0, least, grown);
+  const minimum = code >= 4100 && code < 4200 ? 1000 : 0;
+  const backoff = atOnce ? 0 : Math.min(MAX_BACKOFF_MS, 500 * 2 ** failures);
+  const wait = Math.max(bye.retry_after_ms ?? 0, minimum, backoff);
   failures += 1;
   retry = setTimeout(connect, wait + Math.random() * Math.max(250, wait / 2));
 }
@@ -244,9 +244,9 @@ function command(name, fields) {
   return new Promise((resolve, reject) => answers.set(id, { name, resolve, reject }));
 }
 
-async function greet() {
-  const here = link;
-  settle(+1);
+async function sendHello() {
+  const current = link;
+  addPending(+1);
   state.status = "connecting";
   render();
   try {
@@ -255,111 +255,111 @@ async function greet() {
     state.me = answer.me;
     state.own.head = answer.me.seq;
     state.own.position ??= answer.me.seq;
-    for (const facts of answer.rooms) welcome(facts);
+    for (const data of answer.rooms) resumeRoom(data);
     const wanted = new Set([LOBBY, state.open, ...state.outbox.map((waiting) => waiting.room_id)]);
     for (const id of wanted) if (state.rooms.get(id)?.position === null) join(state.rooms.get(id));
-    here.ready = true;
-    look();
-    pump();
+    current.ready = true;
+    onRoomVisible();
+    sendWaiting();
     lookForRooms();
   } catch (refusal) {
-    if (here !== link) return;
-    here.bye.reason ??= refusal.code;
-    lost(refusal.code === "unauthenticated" ? 4001 : refusal.temporary ? null : 4000);
+    if (current !== link) return;
+    current.bye.reason ??= refusal.code;
+    onClosed(refusal.code === "unauthenticated" ? 4001 : refusal.temporary ? null : 4000);
   }
 }
 
-function welcome(facts) {
-  const room = know(facts);
-  room.head = facts.head_seq;
-  if (room.kind !== "lobby") enter(room, facts.head_seq); // the lobby is heard from its join on
+function resumeRoom(data) {
+  const room = addRoom(data);
+  room.head = data.head_seq;
+  if (room.kind !== "lobby") startRoom(room, data.head_seq); // the lobby is subscribed by `join`
 }
 
 async function join(room) {
-  const here = link;
-  settle(+1);
+  const current = link;
+  addPending(+1);
   try {
     const { head_seq } = await command("join", { room_id: room.id });
-    enter(room, head_seq);
-    pump();
+    startRoom(room, head_seq);
+    sendWaiting();
   } catch (refusal) {
-    if (here !== link) return; // asked again by the next hello
-    refuse(room, refusal.message);
+    if (current !== link) return; // the next hello joins again
+    failWaiting(room, refusal.message);
     if (room.id === state.open) state.open = LOBBY;
-    tell(refusal.message);
+    showProblem(refusal.message);
   }
-  settle(-1);
+  addPending(-1);
 }
 
-/** Asks for what is missing, when a log has a gap. */
-async function sync(here) {
-  if (here !== link) return;
-  settle(+1);
+/** Asks for missing entries, after a gap in a log. */
+async function sync(current) {
+  if (current !== link) return;
+  addPending(+1);
   state.status = "connecting";
-  await command("sync", positions()).catch(() => here === link && lost(null));
+  await command("sync", positions()).catch(() => current === link && onClosed(null));
 }
 
-/** Counts what must come before we are caught up: a `caught_up` for each hello or sync, and the answers to joins. */
-function settle(step) {
-  link.owed += step;
-  if (link.owed > 0) return;
+/** Counts answers until the page has caught up: a `caught_up` for each hello or sync, and an answer for each join. */
+function addPending(step) {
+  link.pending += step;
+  if (link.pending > 0) return;
   if (isBehind()) return void setTimeout(sync, 1000, link);
   state.status = "caught up";
   failures = 0;
 }
 
-/** Sends what waits, in order, one at a time: the next leaves when the one before it has its answer. */
-async function pump() {
-  const here = link;
-  const mayLeave = ({ state: phase, room_id }) => phase === "sending" && state.rooms.get(room_id)?.position >= 0;
-  const message = state.outbox.find(mayLeave);
-  if (!message || !here?.ready || here.sending) return;
-  here.sending = message;
+/** Sends the waiting messages in order. Each is sent when the one before it has its answer. */
+async function sendWaiting() {
+  const current = link;
+  const canBeSent = ({ state: phase, room_id }) => phase === "sending" && state.rooms.get(room_id)?.position >= 0;
+  const message = state.outbox.find(canBeSent);
+  if (!message || !current?.ready || current.sending) return;
+  current.sending = message;
   const { room_id, text, client_message_id } = message;
   try {
     const { seq } = await command("send", { room_id, text, client_message_id });
     message.state = "sent";
-    if (seq <= state.rooms.get(room_id)?.position) dequeue(client_message_id); // its event came before
+    if (seq <= state.rooms.get(room_id)?.position) dequeue(client_message_id); // its event came before this answer
   } catch (refusal) {
-    if (here !== link) return; // goes out on return, with the same client_message_id
+    if (current !== link) return; // sent again after reconnecting, with the same client_message_id
     if (refusal.temporary) await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * 1000));
-    else fail(message, refusal.message);
+    else markFailed(message, refusal.message);
   }
-  here.sending = false;
+  current.sending = false;
   render();
-  if (here === link) pump();
+  if (current === link) sendWaiting();
 }
 
-const pushed = {
+const onPush = {
   bye: (bye) => Object.assign(link.bye, bye),
-  error: ({ message }) => tell(message),
-  caught_up: () => settle(-1),
-  gone: ({ room_id }) => forget(state.rooms.get(room_id)),
+  error: ({ message }) => showProblem(message),
+  caught_up: () => addPending(-1),
+  gone: ({ room_id }) => leaveRoom(state.rooms.get(room_id)),
   reset: ({ me, room_id, seq }) => {
-    if (me) Object.assign(state.own, { position: seq, head: seq }); // the rooms came with the answer to hello
-    else startOver(state.rooms.get(room_id), seq);
+    if (me) Object.assign(state.own, { position: seq, head: seq }); // the answer to hello had the rooms
+    else resetRoom(state.rooms.get(room_id), seq);
   },
-  me: ({ seq, ...what }) => {
+  me: ({ seq, ...change }) => {
     if (!isNext(state.own, seq)) return;
-    if (what.joined) {
-      const { room } = what.joined;
-      enter(know(room), room.head_seq);
-    } else if (what.left) forget(state.rooms.get(what.left.room_id));
-    else if (what.read) readElsewhere(what.read);
+    if (change.joined) {
+      const { room } = change.joined;
+      startRoom(addRoom(room), room.head_seq);
+    } else if (change.left) leaveRoom(state.rooms.get(change.left.room_id));
+    else if (change.read) onReadElsewhere(change.read);
   },
 };
 
 function receive(frame) {
-  if (frame.id !== undefined) return answer(frame);
+  if (frame.id !== undefined) return onAnswer(frame);
   const [kind, body] = Object.entries(frame)[0] ?? [];
   if (!kind) return link.socket.send("{}");
-  if (Object.hasOwn(pushed, kind)) return pushed[kind](body);
+  if (Object.hasOwn(onPush, kind)) return onPush[kind](body);
   const room = state.rooms.get(body?.room_id);
   if (!room || room.position === null || !isNext(room, body.seq)) return;
-  if (kind === "message") hear(room, body);
+  if (kind === "message") onMessage(room, body);
 }
 
-function answer({ id, error, ...named }) {
+function onAnswer({ id, error, ...named }) {
   const waiting = link.answers.get(id);
   if (!waiting) return;
   link.answers.delete(id);
@@ -367,59 +367,59 @@ function answer({ id, error, ...named }) {
   else waiting.resolve(named[waiting.name]);
 }
 
-/** True when the event is the next of its log, which then moves; one further on shows a gap. */
+/** Whether an event is the next of its log. If it is, moves the position; if it is a later one, asks for the gap. */
 function isNext(log, seq) {
   if (!(seq > log.position)) return false;
   log.head = Math.max(log.head, seq);
   if (seq > log.position + 1) {
-    if (link.owed === 0) sync(link);
+    if (link.pending === 0) sync(link);
     return false;
   }
   log.position = seq;
   return true;
 }
 
-function hear(room, message) {
-  keep(room, message);
+function onMessage(room, message) {
+  addMessage(room, message);
   trim(room.log);
-  if (room.id === state.open && !document.hidden) look();
+  if (room.id === state.open && !document.hidden) onRoomVisible();
   else if (!isMine(message) && message.seq > room.read) room.unread += 1;
 }
 
-/** Lets go of the older half of a log that has grown long; "Earlier messages" fetches it again. */
+/** Drops the older half of a log that has grown too long. "Earlier messages" loads it again. */
 function trim(log) {
-  if (log.messages.size <= MOST_HELD || log.loading) return;
+  if (log.messages.size <= MAX_MESSAGES || log.loading) return;
   const seqs = [...log.messages.keys()].sort((a, b) => a - b);
-  for (const seq of seqs.slice(0, MOST_HELD / 2)) log.messages.delete(seq);
+  for (const seq of seqs.slice(0, MAX_MESSAGES / 2)) log.messages.delete(seq);
   log.earlier = true;
 }
 
-function readElsewhere({ room_id, seq }) {
+function onReadElsewhere({ room_id, seq }) {
   const room = state.rooms.get(room_id);
   if (!room || seq <= room.read) return;
   room.read = seq;
   room.unread = [...room.log.messages.values()].filter((message) => message.seq > seq && !isMine(message)).length;
 }
 
-async function startOver(room, seq) {
+async function resetRoom(room, seq) {
   if (!room) return;
   room.position = room.head = seq;
   room.log = emptyLog();
-  if (room.id === state.open) look();
+  if (room.id === state.open) onRoomVisible();
   const { log } = room;
-  const facts = await api("GET", `/v1/rooms/${room.id}`).catch(() => null);
-  if (facts && log === room.log && room.id !== state.open) count(room, facts);
+  const data = await api("GET", `/v1/rooms/${room.id}`).catch(() => null);
+  if (data && log === room.log && room.id !== state.open) setReadPointer(room, data);
   render();
 }
 
-/** Somebody looks at the open room: it needs its history, and what it shows is read. */
-function look() {
+/** Loads the history of the open room if needed, and marks its messages as read if the page is visible. */
+function onRoomVisible() {
   const room = openRoom();
   if (room.position === null || !link?.ready) return;
-  if (!room.log.loaded) load(room);
+  if (!room.log.loaded) loadHistory(room);
   if (document.hidden) return;
   room.unread = 0;
-  room.reading ||= setTimeout(markRead, READ_MS, room);
+  room.reading ||= setTimeout(markRead, READ_DELAY_MS, room);
 }
 
 function markRead(room) {
@@ -433,7 +433,7 @@ function markRead(room) {
 
 const $ = (id) => document.getElementById(id);
 let painting = 0;
-let shown = {}; // what the log showed last, to keep its place
+let shown = {}; // the room and the first message of the last rendering, to keep the scroll position
 
 function render() {
   painting ||= setTimeout(paint);
@@ -442,9 +442,9 @@ function render() {
 function paint() {
   painting = 0;
   const inside = state.token !== null;
-  $("door").hidden = inside;
+  $("sign-in").hidden = inside;
   $("chat").hidden = !inside;
-  write($(inside ? "problem" : "door-problem"), state.problem);
+  write($(inside ? "problem" : "sign-in-problem"), state.problem);
   document.title = "Veche";
   if (!inside) return clear();
   write($("status"), state.status);
@@ -463,7 +463,7 @@ function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Makes the children of `parent` those of `items`, in order, keeping the nodes of the items it has already. */
+/** Makes the children of `parent` match `items`, in order. It reuses the nodes of items that are already there. */
 function arrange(parent, items, keyOf, template, fill) {
   const wanted = new Set(items.map(keyOf));
   const held = new Map();
@@ -502,7 +502,7 @@ function paintRooms() {
   });
 }
 
-/** The same before and after the log has it: a message that is sent stays the node it was. */
+/** The key does not change when a sent message arrives in the log, so the message keeps its node. */
 const keyOf = (message) =>
   isMine(message) && message.client_message_id ? `mine ${message.client_message_id}` : `seq ${message.seq}`;
 
@@ -551,7 +551,7 @@ function fillMessage(node, message) {
 function visit(room) {
   state.open = room.id;
   state.problem = "";
-  if (room.position !== null) look();
+  if (room.position !== null) onRoomVisible();
   else if (link?.ready && room.id !== LOBBY) join(room);
   if (matchMedia("(pointer: fine)").matches) $("message").focus();
   render();
@@ -564,7 +564,7 @@ function showRoomForm(show) {
   $(show ? "room-name" : "new-room").focus();
 }
 
-/** Does what a form asks; its refusal becomes a plain line, its button rests meanwhile. */
+/** Runs `act` when a form is submitted. Its button is disabled meanwhile. A refusal is shown as text. */
 function onSubmit(form, act) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -581,8 +581,8 @@ function onSubmit(form, act) {
   });
 }
 
-onSubmit($("door-form"), async (button) => {
-  await sign(button?.value ?? "login", $("username").value.trim(), $("password").value);
+onSubmit($("sign-in-form"), async (button) => {
+  await signIn(button?.value ?? "login", $("username").value.trim(), $("password").value);
   $("password").value = "";
   paint();
   $("message").focus();
@@ -590,12 +590,12 @@ onSubmit($("door-form"), async (button) => {
 
 onSubmit($("room-form"), async () => {
   const name = $("room-name").value.trim();
-  $("message").disabled = true; // what is written from now on is meant for the new room
+  $("message").disabled = true; // until the new room is open: the text would go to the old one
   const made = await api("POST", "/v1/rooms", { kind: "channel", name }).finally(() => {
     $("message").disabled = false;
   });
-  const room = know(made);
-  enter(room, made.head_seq);
+  const room = addRoom(made);
+  startRoom(room, made.head_seq);
   showRoomForm(false);
   visit(room);
 });
@@ -608,8 +608,8 @@ onSubmit($("composer"), () => {
   state.outbox.push({ client_message_id, room_id: state.open, text, at: new Date().toISOString(), state: "sending" });
   $("message").value = "";
   $("message").focus();
-  shown = {}; // show it, wherever the log stood
-  pump();
+  shown = {}; // scroll to the end
+  sendWaiting();
 });
 
 $("message").addEventListener("keydown", (event) => {
@@ -621,7 +621,7 @@ $("message").addEventListener("keydown", (event) => {
 $("new-room").addEventListener("click", () => showRoomForm($("room-form").hidden));
 $("room-cancel").addEventListener("click", () => showRoomForm(false));
 $("room-form").addEventListener("keydown", (event) => event.key === "Escape" && showRoomForm(false));
-$("earlier").addEventListener("click", () => load(openRoom()));
+$("earlier").addEventListener("click", () => loadHistory(openRoom()));
 $("sign-out").addEventListener("click", () => {
   const { token } = state;
   signOut();
@@ -630,10 +630,10 @@ $("sign-out").addEventListener("click", () => {
 
 addEventListener("online", connect);
 addEventListener("focus", lookForRooms);
-setInterval(lookForRooms, NEWS_MS);
+setInterval(lookForRooms, PUBLIC_ROOMS_MS);
 document.addEventListener("visibilitychange", () => {
   if (document.hidden || !state.token) return;
-  look();
+  onRoomVisible();
   lookForRooms();
   render();
 });

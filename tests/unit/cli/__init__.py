@@ -1,1 +1,1 @@
-"""The command line's own decisions."""
+"""Tests of `cli`."""

@@ -1,4 +1,4 @@
-"""Taking the address before anything else is done."""
+"""Listening on an address."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 from veche.cli.serve import BindError, bind
 
 
-def test_a_free_port_is_taken() -> None:
+def test_a_free_port_is_bound() -> None:
     with bind("127.0.0.1", 0) as listener:
         assert listener.getsockname()[1] > 0
 
 
-def test_two_that_start_at_once_do_not_both_get_the_port() -> None:
-    """SO_REUSEADDR lets two bind; only who listens has it, so the first must listen before the second looks."""
+def test_two_servers_that_start_at_once_do_not_share_a_port() -> None:
+    """With SO_REUSEADDR two sockets can bind an address until one listens, so `bind` has to listen at once."""
     with bind("127.0.0.1", 0) as first, pytest.raises(BindError, match="is in use"):
         bind("127.0.0.1", first.getsockname()[1]).close()
 
@@ -21,6 +21,6 @@ def test_two_that_start_at_once_do_not_both_get_the_port() -> None:
 @pytest.mark.parametrize(
     ("host", "port"), [("127.0.0.1", 70_000), ("192.0.2.1", 0), ("no.such.host.invalid", 0), ("::1%nowhere", 0)]
 )
-def test_an_address_that_is_not_ours_is_said_so(host: str, port: int) -> None:
+def test_an_address_of_another_machine_is_refused(host: str, port: int) -> None:
     with pytest.raises(BindError, match=f"Cannot listen on {host} port {port}"):
         bind(host, port).close()

@@ -1,4 +1,4 @@
-"""A client of a dialect, and the defaults of its handler: what it tells the hub, and how it ends."""
+"""`gateway.client.Client` and the default handlers: admitting, subscribing, backpressure and endings."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LOGIN = Login(ANN, Actor(1, "test", "session"), 0)
 SERIALIZER = Serializer("test", lambda _: None, bytes)
 
 
-class Recorded:
-    """A socket that writes down what is done to it."""
+class RecordingSocket:
+    """A socket that records the calls to it."""
 
     upgrade = None
 
@@ -44,7 +44,7 @@ class Recorded:
 
 
 class World:
-    """A hub that writes down who begins, and a chat whose session may have ended."""
+    """A hub that records calls of `begin`, and a chat whose session may have ended."""
 
     def __init__(self) -> None:
         self.hub = Hub(lambda *_: None, lambda *_: None)
@@ -55,7 +55,7 @@ class World:
         self.chat: Any = SimpleNamespace(hub=self.hub, own_head=self.own_head, submit=self.submit)
         self.handler = AdmittedHandler(self.chat, LOGIN)
         self.client = self.handler.client
-        self.socket: Any = Recorded()
+        self.socket: Any = RecordingSocket()
 
     async def own_head(self, account_id: int, session_id: str | None) -> int:
         assert (account_id, session_id) == (1, "session")
@@ -72,20 +72,20 @@ async def world() -> World:
     return World()
 
 
-async def test_it_follows_its_own_log_from_the_head_that_found_the_session_good(world: World) -> None:
+async def test_it_follows_its_own_log_from_the_head_in_the_snapshot_of_the_session(world: World) -> None:
     await world.handler.admit()
     assert world.begun == [5]
     assert not world.client.ended
 
 
-async def test_an_ended_session_is_detached(world: World) -> None:
+async def test_a_client_with_an_ended_session_is_detached(world: World) -> None:
     world.session = False
     with pytest.raises(ChatError):
         await world.handler.admit()
     assert (world.begun, world.client.ended, world.hub.subscribers(1)) == ([], True, [])
 
 
-async def test_a_session_that_ends_while_it_is_admitted_begins_nothing(world: World) -> None:
+async def test_a_session_that_ends_during_admission_closes_the_connection(world: World) -> None:
     world.handler.session_ended()
     await world.handler.admit()
     world.client.subscribe(ROOM, SERIALIZER, 0)
@@ -94,7 +94,7 @@ async def test_a_session_that_ends_while_it_is_admitted_begins_nothing(world: Wo
     assert world.socket.calls == [COMMON_CLOSE_CODES[Ending.NOT_ADMITTED]]
 
 
-async def test_what_it_hears(world: World) -> None:
+async def test_subscribing_and_unsubscribing(world: World) -> None:
     assert (world.client.is_subscribed(ROOM), world.client.is_caught_up(ROOM)) == (False, True)
     world.client.subscribe(ROOM, SERIALIZER, 0)
     assert (world.client.is_subscribed(ROOM), world.client.is_caught_up(ROOM)) == (True, False)
@@ -103,14 +103,14 @@ async def test_what_it_hears(world: World) -> None:
     assert not world.client.is_subscribed(ROOM)
 
 
-async def test_the_others_are_those_of_its_account_and_dialect(world: World) -> None:
+async def test_other_listeners_have_the_same_account_and_dialect(world: World) -> None:
     other = AdmittedHandler(world.chat, LOGIN)
     AdmittedHandler(world.chat, LOGIN._replace(actor=Actor(1, "another", "session")))
     AdmittedHandler(world.chat, Login(BOB, Actor(2, "test", "other"), 0))
-    assert world.client.others() == [other]
+    assert world.client.other_listeners() == [other]
 
 
-async def test_an_answer_after_the_end_is_told_nobody(world: World) -> None:
+async def test_answers_after_detach_are_dropped(world: World) -> None:
     answers: list[object] = []
     for done in (answers.append, None):
         world.client.submit(LeaveRoom(ROOM), done)
@@ -141,7 +141,7 @@ async def test_each_ending_closes_with_its_code(world: World, callback: str, end
     assert world.client.ended == known
 
 
-async def test_before_it_is_known_whose_it_is_backpressure_holds_too(world: World) -> None:
+async def test_a_handler_without_a_client_applies_backpressure(world: World) -> None:
     handler = DialectHandler()
     handler.opened(world.socket)
     handler.paused()

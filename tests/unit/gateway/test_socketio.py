@@ -1,4 +1,4 @@
-"""From polling to a WebSocket in the midst of a hub's stream: nothing is lost, repeated or reordered."""
+"""Moving a subscriber from polling to a WebSocket: no entry is lost, repeated or reordered."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SERIALIZERS = Serializers.of(
 
 
 class World:
-    """A log, a hub that hears of it, and one client that polls until it upgrades."""
+    """A log, a hub that gets its entries, and one client that polls until it upgrades."""
 
     def __init__(self) -> None:
         self.log: list[LogEvent] = []
@@ -36,18 +36,18 @@ class World:
         self.hub = Hub(self.pull, self.heads)
         self.engine = EngineConnection(self, "SID", "127.0.0.1")
         self.got: list[str] = []
-        self.wires = FakeWebSocket(self.got)
+        self.websocket = FakeWebSocket(self.got)
         self.moves: list[bool] = []
         self.engine.application = Namespaces(self.engine, {"/": lambda: self})
         self.after: int | None = 0
-        self.inside = asyncio.Event()
+        self.is_connected = asyncio.Event()
 
     def message(self) -> None:
         seq = len(self.log) + 1
         self.log.append(Message(ROOM, seq, 0, seq, ANN, "hi", None, "test", seq))
         self.hub.deliver(self.log[-1:])
 
-    # The hub asks.
+    # The storage.
 
     def pull(self, reply, log_id, after, upto, limit):
         page = self.log[after:upto][:limit]
@@ -70,29 +70,29 @@ class World:
         self.socket = socket
 
     def connected(self) -> None:
-        self.place = Subscriber(ANN, "session", self.socket.write, self)
-        self.hub.attach(self.place)
-        self.hub.subscribe(self.place, ROOM, SERIALIZERS.now(self.socket), self.after)
-        self.inside.set()
+        self.subscriber = Subscriber(ANN, "session", self.socket.write, self)
+        self.hub.attach(self.subscriber)
+        self.hub.subscribe(self.subscriber, ROOM, SERIALIZERS.current(self.socket), self.after)
+        self.is_connected.set()
 
     def event(self, name: str, data: list[Any], ack: Ack | None) -> None: ...
 
     def upgraded(self) -> None:
-        self.moves.append(move(self.hub, self.place, self.socket, SERIALIZERS))
+        self.moves.append(move(self.hub, self.subscriber, self.socket, SERIALIZERS))
 
     def caught_up(self, log_id: int) -> None:
-        move(self.hub, self.place, self.socket, SERIALIZERS)
+        move(self.hub, self.subscriber, self.socket, SERIALIZERS)
 
     def paused(self) -> None:
-        self.hub.slow(self.place)
+        self.hub.slow(self.subscriber)
 
     def resumed(self) -> None:
-        self.hub.drained(self.place)
+        self.hub.drained(self.subscriber)
 
     def disconnected(self, reason: str) -> None:
-        self.hub.detach(self.place)
+        self.hub.detach(self.subscriber)
 
-    def entered(self, event: Any) -> None: ...
+    def connected_world(self, event: Any) -> None: ...
     def removed(self, room_id: int, seq: int) -> None: ...
     def session_ended(self) -> None: ...
     def lost(self) -> None: ...
@@ -117,8 +117,8 @@ class World:
             case "poll" if not self.engine.on_websocket:
                 self.polled()
             case "upgrade" if not self.engine.on_websocket:
-                await asyncio.wait_for(self.inside.wait(), 5)
-                self.engine.upgrade(self.wires)
+                await asyncio.wait_for(self.is_connected.wait(), 5)
+                self.engine.upgrade(self.websocket)
 
     def polled(self) -> None:
         self.got.extend(self.engine.take().decode().split("\x1e"))
@@ -138,40 +138,42 @@ async def world():
     world.engine.close()
 
 
-async def entered(world: World) -> None:
+async def connect(world: World) -> None:
     world.engine.received("40")
     await world.settle()
 
 
-async def test_a_live_place_moves(world):
-    await entered(world)
+async def test_a_live_subscriber_moves(world):
+    await connect(world)
     for _ in range(3):
         world.message()
     await world.settle()
     world.polled()
     world.message()  # announced, not yet written
-    world.engine.upgrade(world.wires)
+    world.engine.upgrade(world.websocket)
     world.message()
     await world.settle()
     assert world.moves == [True]
-    assert world.place.write == world.wires.write
+    assert world.subscriber.write == world.websocket.write
     assert world.numbers() == [1, 2, 3, 4, 5]
-    assert [subscription.serializer for subscription in world.place.subscriptions.values()] == [SERIALIZERS.websocket]
+    assert [subscription.serializer for subscription in world.subscriber.subscriptions.values()] == [
+        SERIALIZERS.websocket
+    ]
 
 
-async def test_a_place_that_is_behind_moves(world):
+async def test_a_subscriber_that_is_behind_moves(world):
     for _ in range(500):
         world.message()
     world.engine.received("40")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    world.engine.upgrade(world.wires)  # the head is asked for, no page has come
+    world.engine.upgrade(world.websocket)  # the head is asked for, no page has come
     world.message()
     await world.settle()
     assert world.numbers() == list(range(1, 502))
 
 
-async def test_a_place_moves_while_a_page_is_on_its_way(world):
+async def test_a_subscriber_moves_while_a_page_is_being_read(world):
     for _ in range(500):
         world.message()
     world.engine.received("40")
@@ -180,29 +182,29 @@ async def test_a_place_moves_while_a_page_is_on_its_way(world):
         replies, world.replies[:] = world.replies[:], []
         for reply in replies:
             reply()
-    assert world.place.pulling
-    world.engine.upgrade(world.wires)
+    assert world.subscriber.pulling
+    world.engine.upgrade(world.websocket)
     await world.settle()
     assert world.numbers() == list(range(1, 501))
 
 
-async def test_a_place_whose_head_is_unknown_waits(world):
+async def test_a_subscriber_moves_once_its_head_is_known(world):
     world.message()
     world.after = None
     world.engine.received("40")
     for _ in range(5):
         await asyncio.sleep(0)
-    world.engine.upgrade(world.wires)
+    world.engine.upgrade(world.websocket)
     assert world.moves == [False]
     await world.settle()
-    assert world.place.write == world.wires.write, "moved when it had caught up"
+    assert world.subscriber.write == world.websocket.write, "moved when it had caught up"
     world.message()
     await world.settle()
     assert world.numbers() == [2]
 
 
-async def test_what_was_announced_is_heard_before_the_goodbye(world):
-    await entered(world)
+async def test_announced_entries_are_written_before_the_close(world):
+    await connect(world)
     world.message()
     world.engine.close()
     world.polled()
@@ -210,41 +212,44 @@ async def test_what_was_announced_is_heard_before_the_goodbye(world):
     assert world.got[-1] == "1"
 
 
-async def test_who_never_moves_hears_everything_all_the_same(world):
+async def test_a_subscriber_that_never_moves_gets_everything(world):
     world.upgraded = lambda: None  # type: ignore[method-assign]
-    await entered(world)
+    await connect(world)
     world.message()
     await world.settle()
-    world.engine.upgrade(world.wires)
+    world.engine.upgrade(world.websocket)
     for _ in range(3):
         world.message()
     await world.settle()
     assert world.numbers() == [1, 2, 3, 4]
 
 
-async def test_a_slow_poller_is_set_aside_and_an_upgrade_brings_it_up(world):
-    await entered(world)
+async def test_a_slow_polling_client_is_behind_and_catches_up_after_the_upgrade(world):
+    await connect(world)
     world.engine.queue(b"4" + b"x" * 1_100_000 + b"\x1e")
-    assert world.place.slow
+    assert world.subscriber.slow
     await world.settle()
     for _ in range(50):
         world.message()
     await world.settle()
     assert len(world.engine._outbox) == 2, "the answer to its entry, and what filled the outbox"
-    world.engine.upgrade(world.wires)
+    world.engine.upgrade(world.websocket)
     await world.settle()
     assert world.numbers() == list(range(1, 51))
-    assert not world.place.slow
+    assert not world.subscriber.slow
 
 
-async def test_what_is_heard_in_another_serializer_stays_where_it_is(world):
-    await entered(world)
+async def test_subscriptions_with_other_serializers_do_not_move(world):
+    await connect(world)
     own = Serializer("own", lambda _: None, bytes)
-    world.hub.subscribe(world.place, OWN, own, None)
-    world.engine.upgrade(world.wires)
+    world.hub.subscribe(world.subscriber, OWN, own, None)
+    world.engine.upgrade(world.websocket)
     assert world.moves == [True], "although the head of that log is not known yet"
     await world.settle()
-    assert [place.serializer for place in world.place.subscriptions.values()] == [own, SERIALIZERS.websocket]
+    assert [subscriber.serializer for subscriber in world.subscriber.subscriptions.values()] == [
+        own,
+        SERIALIZERS.websocket,
+    ]
 
 
 STEPS = st.sampled_from(["message", "message", "turn", "turn", "reply", "poll", "fill", "upgrade"])
@@ -252,10 +257,10 @@ STEPS = st.sampled_from(["message", "message", "turn", "turn", "reply", "poll", 
 
 @given(st.lists(STEPS, max_size=40), st.integers(0, 450))
 def test_nothing_is_lost_repeated_or_reordered(steps, before):
-    asyncio.run(story(steps, before))
+    asyncio.run(run_steps(steps, before))
 
 
-async def story(steps: list[str], before: int) -> None:
+async def run_steps(steps: list[str], before: int) -> None:
     world = World()
     for _ in range(before):
         world.message()
@@ -264,17 +269,17 @@ async def story(steps: list[str], before: int) -> None:
         await world.step(step)
     await world.settle()
     assert world.numbers() == list(range(1, len(world.log) + 1))
-    assert world.place.write == world.wires.write
+    assert world.subscriber.write == world.websocket.write
     world.engine.close()
     assert not world.hub.logs()
 
 
 async def test_one_encode_for_both_serializers(world):
-    await entered(world)
+    await connect(world)
     other = World()
     other.hub, other.log, other.replies = world.hub, world.log, world.replies
-    await entered(other)
-    other.engine.upgrade(other.wires)
+    await connect(other)
+    other.engine.upgrade(other.websocket)
     await world.settle()
     before = world.hub.encodes
     world.message()

@@ -1,1 +1,1 @@
-"""Behind every dialect: tokens, passwords, how often one may try, and accounts."""
+"""Tests of `service`: accounts, tokens, passwords, login limits, history."""

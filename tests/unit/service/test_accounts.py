@@ -1,4 +1,4 @@
-"""Signing up, in and out, over a real database."""
+"""Registering, signing in and out, with a real database."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ GUEST = Actor(NOBODY_ID, "native", address=HOME)
 PASSWORD = "correct horse"
 
 
-class Office:
-    """Accounts and all that they stand on, but no dialect."""
+class Services:
+    """Accounts and the parts below them, without a dialect."""
 
     def __init__(self, folder: Path) -> None:
         self.database = Database(f"sqlite:///{folder}/x.db")
@@ -56,11 +56,11 @@ class Office:
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    office = Office(tmp_path)
-    office.writer.start()
-    yield office
-    await office.close()
+async def services(tmp_path: Path) -> AsyncIterator[Services]:
+    services = Services(tmp_path)
+    services.writer.start()
+    yield services
+    await services.close()
 
 
 def is_refusal(found: object) -> TypeGuard[ChatError]:
@@ -74,107 +74,107 @@ def refusal(code: Code):  # type: ignore[no-untyped-def]
     assert refused.value.code is code
 
 
-async def test_who_registers_can_sign_in_by_name_in_any_case_or_by_email(office: Office) -> None:
-    made = await office.accounts.register(GUEST, PASSWORD, username="Ann", email="Ann@x.org")
+async def test_an_account_signs_in_by_name_in_any_case_or_by_email(services: Services) -> None:
+    made = await services.accounts.register(GUEST, PASSWORD, username="Ann", email="Ann@x.org")
     for found in (
-        await office.accounts.check_password(GUEST, PASSWORD, username="aNN"),
-        await office.accounts.check_password(GUEST, PASSWORD, email="ann@X.org"),
+        await services.accounts.check_password(GUEST, PASSWORD, username="aNN"),
+        await services.accounts.check_password(GUEST, PASSWORD, email="ann@X.org"),
     ):
         assert found == made
 
 
-async def test_unknown_and_wrong_are_refused_alike_but_for_what_dialects_need(office: Office) -> None:
-    await office.accounts.register(GUEST, PASSWORD, username="ann")
+async def test_unknown_users_and_wrong_passwords_differ_only_in_the_reason(services: Services) -> None:
+    await services.accounts.register(GUEST, PASSWORD, username="ann")
     with refusal(Code.WRONG_CREDENTIALS) as wrong:
-        await office.accounts.check_password(GUEST, "wrong horse", username="ann")
+        await services.accounts.check_password(GUEST, "wrong horse", username="ann")
     with refusal(Code.WRONG_CREDENTIALS) as unknown:
-        await office.accounts.check_password(GUEST, PASSWORD, username="bob")
+        await services.accounts.check_password(GUEST, PASSWORD, username="bob")
     assert wrong.value.message == unknown.value.message
     assert (wrong.value.data["reason"], unknown.value.data["reason"]) == ("password", "unknown")
 
 
-async def test_the_built_in_account_lets_nobody_in(office: Office) -> None:
+async def test_nobody_can_sign_in_as_the_built_in_account(services: Services) -> None:
     for password in ("", "system", "nobody's password"):
         with refusal(Code.WRONG_CREDENTIALS):
-            await office.accounts.check_password(
+            await services.accounts.check_password(
                 GUEST._replace(address=f"192.0.2.{len(password)}"), password, username="system"
             )
 
 
-async def test_wrong_passwords_run_out(office: Office) -> None:
-    await office.accounts.register(GUEST, PASSWORD, username="ann")
+async def test_wrong_passwords_are_limited_by_address(services: Services) -> None:
+    await services.accounts.register(GUEST, PASSWORD, username="ann")
     for _ in range(4):
         with refusal(Code.WRONG_CREDENTIALS):
-            await office.accounts.check_password(GUEST, "wrong horse", username="ann")
+            await services.accounts.check_password(GUEST, "wrong horse", username="ann")
     with refusal(Code.RATE_LIMITED):
-        await office.accounts.check_password(GUEST, PASSWORD, username="ann")
-    assert await office.accounts.check_password(GUEST._replace(address="198.51.100.1"), PASSWORD, username="ann")
+        await services.accounts.check_password(GUEST, PASSWORD, username="ann")
+    assert await services.accounts.check_password(GUEST._replace(address="198.51.100.1"), PASSWORD, username="ann")
 
 
-async def test_tries_at_once_are_no_way_round_the_limit(office: Office) -> None:
-    await office.accounts.register(GUEST, PASSWORD, username="ann")
-    tries = (office.accounts.check_password(GUEST, "wrong horse", username="ann") for _ in range(20))
+async def test_parallel_tries_are_limited_too(services: Services) -> None:
+    await services.accounts.register(GUEST, PASSWORD, username="ann")
+    tries = (services.accounts.check_password(GUEST, "wrong horse", username="ann") for _ in range(20))
     refusals = [found.code for found in await asyncio.gather(*tries, return_exceptions=True) if is_refusal(found)]
     assert (refusals.count(Code.WRONG_CREDENTIALS), refusals.count(Code.RATE_LIMITED)) == (4, 16)
 
 
 @pytest.mark.parametrize("by", ["username", "email"])
-async def test_a_name_too_long_for_anybody_costs_nothing(office: Office, by: str) -> None:
+async def test_a_name_that_is_too_long_costs_no_time_or_memory(services: Services, by: str) -> None:
     name = "a" + "\u0315\u0300" * 15_000  # sorting these marks takes a second or two
     began = time.process_time()
     with refusal(Code.WRONG_CREDENTIALS):
-        await office.accounts.check_password(GUEST, PASSWORD, **{by: name})
-    assert await office.accounts.by_name(name) is None
+        await services.accounts.check_password(GUEST, PASSWORD, **{by: name})
+    assert await services.accounts.by_name(name) is None
     assert time.process_time() - began < 0.5
-    assert max(map(len, office.limits._accounts._times)) < 1000
+    assert max(map(len, services.limits._accounts._times)) < 1000
 
 
-async def test_a_token_stands_for_its_account_until_its_session_ends(office: Office) -> None:
-    ann = await office.accounts.register(GUEST, PASSWORD, username="ann")
-    signed = await office.accounts.open_session(GUEST, ann)
-    login = await office.accounts.authenticate(GUEST, signed.token)
+async def test_a_token_is_valid_until_its_session_ends(services: Services) -> None:
+    ann = await services.accounts.register(GUEST, PASSWORD, username="ann")
+    signed = await services.accounts.open_session(GUEST, ann)
+    login = await services.accounts.authenticate(GUEST, signed.token)
     assert (login.account, signed.expires_in) == (ann, 3600)
-    await office.accounts.sign_out(login)
+    await services.accounts.sign_out(login)
     with refusal(Code.UNAUTHENTICATED):
-        await office.accounts.authenticate(GUEST, signed.token)
-    await office.accounts.sign_out(login)
+        await services.accounts.authenticate(GUEST, signed.token)
+    await services.accounts.sign_out(login)
 
 
-async def test_a_new_password_ends_the_other_sessions(office: Office) -> None:
-    ann = await office.accounts.register(GUEST, PASSWORD, username="ann")
-    tokens = [(await office.accounts.open_session(GUEST, ann)).token for _ in range(3)]
-    login = await office.accounts.authenticate(GUEST, tokens[0])
+async def test_a_new_password_ends_the_other_sessions(services: Services) -> None:
+    ann = await services.accounts.register(GUEST, PASSWORD, username="ann")
+    tokens = [(await services.accounts.open_session(GUEST, ann)).token for _ in range(3)]
+    login = await services.accounts.authenticate(GUEST, tokens[0])
     with refusal(Code.WRONG_CREDENTIALS):
-        await office.accounts.change_password(login, "wrong horse", "new horse")
-    await office.accounts.change_password(login, PASSWORD, "new horse")
-    assert await office.accounts.authenticate(GUEST, tokens[0])
+        await services.accounts.change_password(login, "wrong horse", "new horse")
+    await services.accounts.change_password(login, PASSWORD, "new horse")
+    assert await services.accounts.authenticate(GUEST, tokens[0])
     for token in tokens[1:]:
         with refusal(Code.UNAUTHENTICATED):
-            await office.accounts.authenticate(GUEST, token)
-    assert await office.accounts.check_password(GUEST, "new horse", username="ann")
+            await services.accounts.authenticate(GUEST, token)
+    assert await services.accounts.check_password(GUEST, "new horse", username="ann")
     with refusal(Code.WRONG_CREDENTIALS):
-        await office.accounts.check_password(GUEST, PASSWORD, username="ann")
+        await services.accounts.check_password(GUEST, PASSWORD, username="ann")
 
 
-async def test_a_token_that_names_another_account_than_its_session_is_refused(office: Office) -> None:
-    ann = await office.accounts.register(GUEST, PASSWORD, username="ann")
-    bob = await office.accounts.register(GUEST, PASSWORD, username="bob")
-    session = office.tokens.verify((await office.accounts.open_session(GUEST, ann)).token).session_id
+async def test_a_token_that_names_another_account_than_its_session_is_refused(services: Services) -> None:
+    ann = await services.accounts.register(GUEST, PASSWORD, username="ann")
+    bob = await services.accounts.register(GUEST, PASSWORD, username="bob")
+    session = services.tokens.verify((await services.accounts.open_session(GUEST, ann)).token).session_id
     with refusal(Code.UNAUTHENTICATED):
-        await office.accounts.authenticate(GUEST, office.tokens.mint(bob, session, 60))
+        await services.accounts.authenticate(GUEST, services.tokens.mint(bob, session, 60))
 
 
-async def test_a_session_that_has_expired_is_over_whatever_the_token_says(office: Office) -> None:
-    ann = await office.accounts.register(GUEST, PASSWORD, username="ann")
-    session = office.tokens.verify((await office.accounts.open_session(GUEST, ann)).token).session_id
-    with office.database.writing() as connection:
+async def test_an_expired_session_is_refused_even_if_the_token_is_valid(services: Services) -> None:
+    ann = await services.accounts.register(GUEST, PASSWORD, username="ann")
+    session = services.tokens.verify((await services.accounts.open_session(GUEST, ann)).token).session_id
+    with services.database.writing() as connection:
         connection.connection.exec_driver_sql("UPDATE sessions SET expires_at = 1")
     with refusal(Code.UNAUTHENTICATED):
-        await office.accounts.authenticate(GUEST, office.tokens.mint(ann, session, 60))
+        await services.accounts.authenticate(GUEST, services.tokens.mint(ann, session, 60))
 
 
-async def test_one_name_has_one_account_however_many_ask_at_once(office: Office) -> None:
-    tries = [office.accounts.register(GUEST, PASSWORD, username=name) for name in ("ann", "Ann", "ANN", "Ａnn")]
+async def test_parallel_registrations_of_one_name_make_one_account(services: Services) -> None:
+    tries = [services.accounts.register(GUEST, PASSWORD, username=name) for name in ("ann", "Ann", "ANN", "Ａnn")]
     outcomes = await asyncio.gather(*tries, return_exceptions=True)
     taken = [one for one in outcomes if isinstance(one, ChatError)]
     assert [one.code for one in taken] == [Code.TAKEN] * 3

@@ -1,4 +1,4 @@
-"""Reading a room while somebody is put out of it."""
+"""Reading the history of a room while the member is removed from it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from veche.core.values import Kind
 from veche.service.chat import Chat
 from veche.storage.reader import P, Query, Reader, T
 
-from .test_accounts import GUEST, PASSWORD, Office, office
+from .test_accounts import GUEST, PASSWORD, Services, services
 
-__all__ = ["office"]
+__all__ = ["services"]
 
 
 class Interrupted(Reader):
-    """Reads, and then lets something happen before whatever is read next."""
+    """A reader that runs commands after its first query, and before the next one."""
 
-    happens: tuple[c.Request, ...] = ()
+    commands: tuple[c.Request, ...] = ()
 
     async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         found = await super().read(query, *args, **kwargs)
-        happens, self.happens = self.happens, ()
-        for request in happens:
+        commands, self.commands = self.commands, ()
+        for request in commands:
             await self.chat.do(*request)
         return found
 
@@ -31,13 +31,13 @@ class Interrupted(Reader):
 
 
 @pytest.mark.parametrize("by_offset", [False, True])
-async def test_who_is_put_out_reads_nothing_that_was_said_after_it(office: Office, by_offset: bool) -> None:
-    ann, bob = [(await office.accounts.register(GUEST, PASSWORD, username=name)).id for name in ("ann", "bob")]
-    room = (await office.chat.do(*c.by(ann, c.CreateRoom(Kind.GROUP, "room", (bob,))))).room.id
-    await office.chat.do(*c.by(ann, c.SendMessage(room, "for both")))
-    reader = Interrupted(office.database)
-    reader.chat = chat = Chat(office.writer, reader, office.hub)
-    reader.happens = (c.by(ann, c.RemoveMember(room, bob)), c.by(ann, c.SendMessage(room, "bob is gone")))
+async def test_a_removed_member_reads_no_later_messages(services: Services, by_offset: bool) -> None:
+    ann, bob = [(await services.accounts.register(GUEST, PASSWORD, username=name)).id for name in ("ann", "bob")]
+    room = (await services.chat.do(*c.by(ann, c.CreateRoom(Kind.GROUP, "room", (bob,))))).room.id
+    await services.chat.do(*c.by(ann, c.SendMessage(room, "for both")))
+    reader = Interrupted(services.database)
+    reader.chat = chat = Chat(services.writer, reader, services.hub)
+    reader.commands = (c.by(ann, c.RemoveMember(room, bob)), c.by(ann, c.SendMessage(room, "bob is gone")))
     if by_offset:
         found, _ = await chat.history_by_offset(bob, room, 0, 10)
     else:

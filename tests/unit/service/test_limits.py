@@ -1,25 +1,25 @@
-"""How often one may try to sign in."""
+"""The limits on signing in."""
 
 from __future__ import annotations
 
 import pytest
 
 from veche.core.errors import ChatError, Code
-from veche.service.limits import FREE_TRIES, LONGEST_WAIT, LoginLimits, Recent, network
+from veche.service.limits import FREE_TRIES, MAX_DELAY, LoginLimits, RecentCounts, network
 
 
 def fail(limits: LoginLimits, address: str, account: str, times: int = 1) -> None:
     for _ in range(times):
         limits.admit(address, account)
-        limits.judge(address, account, right=False)
+        limits.record(address, account, right=False)
 
 
 def succeed(limits: LoginLimits, address: str, account: str) -> None:
     limits.admit(address, account)
-    limits.judge(address, account, right=True)
+    limits.record(address, account, right=True)
 
 
-def test_an_address_with_too_many_wrong_passwords_is_told_when_to_come_back() -> None:
+def test_an_address_with_too_many_wrong_passwords_gets_retry_after() -> None:
     limits = LoginLimits(wrong=3)
     for number in range(3):
         fail(limits, "192.0.2.1", f"account{number}")
@@ -30,7 +30,7 @@ def test_an_address_with_too_many_wrong_passwords_is_told_when_to_come_back() ->
     limits.admit("192.0.2.2", "another")
 
 
-def test_right_passwords_count_too_but_more_are_allowed() -> None:
+def test_right_passwords_have_a_higher_limit() -> None:
     limits = LoginLimits(wrong=3, tries=5)
     for _ in range(5):
         succeed(limits, "192.0.2.1", "ann")
@@ -38,50 +38,50 @@ def test_right_passwords_count_too_but_more_are_allowed() -> None:
         limits.admit("192.0.2.1", "ann")
 
 
-def test_many_at_once_learn_no_more_than_one_after_another() -> None:
+def test_parallel_tries_reveal_no_more_than_tries_one_after_another() -> None:
     limits = LoginLimits(wrong=3)
     for number in range(5):
         limits.admit("192.0.2.1", f"account {number}")
     for number in range(3):
-        limits.judge("192.0.2.1", f"account {number}", right=False)
+        limits.record("192.0.2.1", f"account {number}", right=False)
     for right in (False, True):
         with pytest.raises(ChatError) as refused:
-            limits.judge("192.0.2.1", "account 3", right=right)
+            limits.record("192.0.2.1", "account 3", right=right)
         assert refused.value.code is Code.RATE_LIMITED
 
 
-def test_many_right_ones_at_once_are_let_in() -> None:
+def test_parallel_right_passwords_are_accepted() -> None:
     limits = LoginLimits(wrong=3)
     for number in range(20):
         limits.admit("192.0.2.1", f"account {number}")
     for number in range(20):
-        limits.judge("192.0.2.1", f"account {number}", right=True)
+        limits.record("192.0.2.1", f"account {number}", right=True)
 
 
-def test_tries_of_one_account_under_way_slow_down_the_next() -> None:
+def test_unfinished_tries_of_an_account_delay_the_next() -> None:
     limits = LoginLimits()
     for _ in range(FREE_TRIES):
         assert limits.admit("192.0.2.1", "ann") == 0.0
     assert limits.admit("192.0.2.1", "ann") > 0
 
 
-def test_right_passwords_slow_nobody_down() -> None:
+def test_right_passwords_cause_no_delay() -> None:
     limits = LoginLimits()
     for _ in range(FREE_TRIES * 4):
         succeed(limits, "192.0.2.1", "ann")
     assert limits.admit("192.0.2.1", "ann") == 0.0
 
 
-def test_an_account_that_is_tried_from_everywhere_slows_down_but_is_not_locked() -> None:
+def test_an_account_tried_from_many_addresses_is_delayed_but_not_locked() -> None:
     limits = LoginLimits()
     waits = []
     for number in range(FREE_TRIES + 12):
         waits.append(limits.admit(f"192.0.2.{number}", "ann"))
-        limits.judge(f"192.0.2.{number}", "ann", right=False)
+        limits.record(f"192.0.2.{number}", "ann", right=False)
     assert waits[:FREE_TRIES] == [0.0] * FREE_TRIES
     assert waits == sorted(waits)
     assert waits[FREE_TRIES] > 0
-    assert waits[-1] == LONGEST_WAIT
+    assert waits[-1] == MAX_DELAY
     assert limits.admit("198.51.100.1", "bob") == 0
 
 
@@ -108,17 +108,17 @@ def test_what_counts_as_one_address(one: str, other: str, same: bool) -> None:
     assert (network(one) == network(other)) is same
 
 
-def test_what_is_remembered_is_bounded() -> None:
-    recent = Recent(2)
+def test_the_number_of_keys_is_bounded() -> None:
+    counts = RecentCounts(2)
     for number in range(50_100):
-        recent.add(str(number))
-    assert len(recent._times) == 50_000
-    assert recent.count("0") == 0
-    assert recent.count("50099") == 1
+        counts.add(str(number))
+    assert len(counts._times) == 50_000
+    assert counts.count("0") == 0
+    assert counts.count("50099") == 1
 
 
-def test_looking_remembers_nothing() -> None:
-    recent = Recent(2)
+def test_wait_stores_no_keys() -> None:
+    counts = RecentCounts(2)
     for number in range(100):
-        assert recent.wait(str(number)) == 0
-    assert len(recent._times) == 0
+        assert counts.wait(str(number)) == 0
+    assert len(counts._times) == 0

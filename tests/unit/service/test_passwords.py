@@ -1,4 +1,4 @@
-"""Passwords: verified exactly as received, bounded before any work is done, off the loop."""
+"""Password hashing: exact comparison, a bound on the length, and work off the event loop."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ async def test_a_password_verifies_and_another_does_not(passwords: Passwords) ->
         ("p\ud800assword", "password"),
     ],
 )
-async def test_every_byte_counts_and_nothing_is_folded(passwords: Passwords, kept: str, tried: str) -> None:
+async def test_every_byte_counts_without_any_normalization(passwords: Passwords, kept: str, tried: str) -> None:
     hashed = await passwords.hash(kept)
     assert not await passwords.verify(tried, hashed)
     assert await passwords.verify(kept, hashed)
 
 
 async def test_a_password_of_two_megabytes_is_not_hashed_whole(passwords: Passwords) -> None:
-    """A new one is refused at once; one that is tried is wrong, and takes no longer than any other."""
+    """As a new password it is refused at once. When signing in it is wrong, and takes no longer than others."""
     huge = "x" * 2_000_000
     start = time.perf_counter()
     with pytest.raises(ChatError) as refusal:
@@ -69,7 +69,7 @@ async def test_without_a_hash_nothing_verifies_and_it_does_not_raise(passwords: 
     assert not await passwords.verify("nobody's password", hashed)
 
 
-async def test_the_loop_goes_on_while_passwords_are_hashed(passwords: Passwords) -> None:
+async def test_hashing_does_not_block_the_loop(passwords: Passwords) -> None:
     turns = 0
     hashing = asyncio.ensure_future(passwords.hash("correct horse"))
     while not hashing.done():
@@ -79,7 +79,7 @@ async def test_the_loop_goes_on_while_passwords_are_hashed(passwords: Passwords)
     assert threading.active_count() > 1
 
 
-async def test_whoever_would_wait_too_long_is_refused_and_room_comes_back() -> None:
+async def test_calls_that_would_wait_too_long_are_refused() -> None:
     passwords = Passwords(threads=1)
     crowd = [asyncio.ensure_future(passwords.verify("x" * 8, None)) for _ in range(60)]
     await asyncio.sleep(0)

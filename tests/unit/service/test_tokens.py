@@ -1,4 +1,4 @@
-"""Tokens that are not wholly right are refused (docs: C1 to C6 of the controls)."""
+"""Tokens with anything wrong are refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def b64(data: bytes) -> bytes:
 
 
 def sign(head: dict[str, Any], claims: Any, key: bytes = KEY.encode(), digest: str = "sha256") -> str:
-    """A token as anybody can make one, whatever it says."""
+    """Make a token with any header and claims."""
     payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
     signed = b64(json.dumps(head).encode()) + b"." + b64(payload)
     return (signed + b"." + b64(hmac.new(key, signed, digest).digest())).decode()
@@ -59,32 +59,32 @@ def refused(tokens: Tokens, token: str) -> None:
     assert refusal.value.code is Code.UNAUTHENTICATED
 
 
-def test_what_we_minted_is_good(tokens: Tokens) -> None:
+def test_a_minted_token_is_valid(tokens: Tokens) -> None:
     before = int(time.time())
     found = tokens.verify(tokens.mint(ANN, "s1", 60))
     assert (found.account_id, found.session_id) == (7, "s1")
     assert before + 60 <= found.expires_at <= time.time() + 60
 
 
-def test_no_two_tokens_are_alike(tokens: Tokens) -> None:
+def test_two_tokens_differ(tokens: Tokens) -> None:
     assert tokens.mint(ANN, "s1", 60) != tokens.mint(ANN, "s1", 60)
 
 
-def test_one_that_others_could_make_with_the_key_is_good_too(tokens: Tokens) -> None:
-    """So the refusals below are for what they say, not for how they were made."""
+def test_a_token_of_this_test_with_good_claims_is_valid(tokens: Tokens) -> None:
+    """This shows that the tokens below are refused because of their content, not because of how `sign` makes them."""
     assert tokens.verify(sign(HEAD, claims())).account_id == 7
 
 
 @pytest.mark.parametrize(
     "alg", ["none", "NonE", "NONE", "", "HS384", "HS512", "RS256", "ES256", "EdDSA", None, 7, ["HS256"]]
 )
-def test_the_algorithm_is_ours_to_choose(tokens: Tokens, alg: Any) -> None:
+def test_other_algorithms_are_refused(tokens: Tokens, alg: Any) -> None:
     refused(tokens, sign(HEAD | {"alg": alg}, claims()))
     refused(tokens, sign(HEAD | {"alg": alg}, claims()).rpartition(".")[0] + ".")
 
 
 @pytest.mark.parametrize("digest", ["sha384", "sha512"])
-def test_a_stronger_digest_is_another_algorithm(tokens: Tokens, digest: str) -> None:
+def test_stronger_digests_are_refused(tokens: Tokens, digest: str) -> None:
     refused(tokens, sign(HEAD | {"alg": f"HS{digest[3:]}"}, claims(), digest=digest))
 
 
@@ -98,7 +98,7 @@ def test_a_stronger_digest_is_another_algorithm(tokens: Tokens, digest: str) -> 
         b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
     ],
 )
-def test_another_key_is_no_key(tokens: Tokens, key: bytes) -> None:
+def test_other_keys_are_refused(tokens: Tokens, key: bytes) -> None:
     refused(tokens, sign(HEAD, claims(), key))
 
 
@@ -106,7 +106,7 @@ def test_another_key_is_no_key(tokens: Tokens, key: bytes) -> None:
 @pytest.mark.parametrize(
     "kid", [..., None, "", "2", "../../dev/null", "/dev/null", "' or 1=1 --", 1, 1.0, True, [], {}, ["1"]]
 )
-def test_the_key_is_found_in_our_table_alone(tokens: Tokens, kid: Any, key: bytes) -> None:
+def test_an_unknown_kid_is_refused(tokens: Tokens, kid: Any, key: bytes) -> None:
     refused(
         tokens, sign({name: value for name, value in (HEAD | {"kid": kid}).items() if value is not ...}, claims(), key)
     )
@@ -189,12 +189,12 @@ def test_a_token_for_something_else_is_refused(tokens: Tokens, changed: dict[str
     "token",
     ["", ".", "..", "...", "a.b.c", "\0", "é.é.é", "\ud800", "x" * 10_000, "e30.e30.", b64(b"[]").decode() + ".e30.x"],
 )
-def test_what_is_no_token_is_refused(tokens: Tokens, token: str) -> None:
+def test_malformed_tokens_are_refused(tokens: Tokens, token: str) -> None:
     refused(tokens, token)
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"7", b"null", b'"x"', b"\xff", b"", b"[" * 100_000, b'{"a":' * 100_000])
-def test_claims_that_are_no_object_are_refused(tokens: Tokens, payload: bytes) -> None:
+def test_claims_that_are_not_an_object_are_refused(tokens: Tokens, payload: bytes) -> None:
     refused(tokens, sign(HEAD, payload))
 
 
@@ -207,7 +207,7 @@ def test_a_changed_token_is_refused(tokens: Tokens) -> None:
     refused(tokens, f"{head}.{body}.{signature[:-4]}")
 
 
-def test_keys_rotate_the_first_signs_and_the_others_verify() -> None:
+def test_the_first_key_signs_and_the_others_verify() -> None:
     old = Tokens({"1": KEY}).mint(ANN, "s1", 60)
     rotated = Tokens({"2": OTHER, "1": KEY})
     new = rotated.mint(ANN, "s1", 60)
@@ -216,5 +216,5 @@ def test_keys_rotate_the_first_signs_and_the_others_verify() -> None:
     assert Tokens({"2": OTHER}).verify(new)
 
 
-def test_a_token_of_another_install_is_refused(tokens: Tokens) -> None:
+def test_a_token_of_another_server_is_refused(tokens: Tokens) -> None:
     refused(tokens, Tokens({"1": OTHER}).mint(ANN, "s1", 60))

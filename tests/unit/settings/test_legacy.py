@@ -1,4 +1,4 @@
-"""What the older contracts' documents call a setting is understood; ours win."""
+"""Legacy names of settings are read; VECHE_ names have priority."""
 
 import pytest
 
@@ -13,7 +13,7 @@ jwt: {secret: 0123456789abcdef0123, expire: 1h30m}
 """
 
 
-def test_nothing_given_is_nothing_found():
+def test_empty_and_other_variables_give_nothing():
     assert read_legacy(DIALECTS, {}) == {}
     assert read_legacy(DIALECTS, {"JWT_SECRET": "", "PORT": "", "HOME": "/root"}) == {}
 
@@ -50,16 +50,16 @@ def test_nothing_given_is_nothing_found():
         ({"JWT_ALGORITHM": "HS256"}, {}),
     ],
 )
-def test_the_environment_of_the_seeds(environ, found):
+def test_the_environment_of_the_original_servers(environ, found):
     assert read_legacy(DIALECTS, environ) == found
 
 
-def test_another_algorithm_stops_the_start():
+def test_another_jwt_algorithm_is_refused():
     with pytest.raises(SettingsError, match="HS256"):
         read_legacy(DIALECTS, {"JWT_ALGORITHM": "RS256"})
 
 
-def test_the_yaml_of_001(tmp_path):
+def test_the_yaml_file_of_rooms(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(YAML)
     found = read_legacy(DIALECTS, {"CONFIG_PATH": str(path)})
@@ -77,20 +77,20 @@ def test_the_yaml_of_001(tmp_path):
 
 @pytest.mark.parametrize("name", ["JWT_SECRET", "SECRET_KEY", "JWT_SECRET_KEY"])
 @pytest.mark.parametrize("secret", ["dev-secret", "short", "x" * 15])
-def test_a_weak_secret_stops_the_start_and_is_not_repeated(name, secret):
+def test_a_weak_secret_is_refused_and_not_shown(name, secret):
     with pytest.raises(SettingsError, match=name) as refused:
         read_legacy(DIALECTS, {name: secret})
     assert secret not in str(refused.value)
 
 
-def test_no_secret_is_looked_at_where_ours_is_set(tmp_path):
+def test_legacy_secrets_are_ignored_if_veche_secret_is_set(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("jwt: {secret: weak}")
     assert read_legacy(DIALECTS, {"JWT_SECRET": "weak", "CONFIG_PATH": str(path), "VECHE_SECRET": "x" * 40}) == {}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "jwt: {expire: soon}", "websocket: {check_origin: true}"])
-def test_yaml_that_cannot_be_used(tmp_path, text):
+def test_invalid_yaml_is_refused(tmp_path, text):
     path = tmp_path / "config.yml"
     path.write_text(text)
     if text == "[]":
@@ -100,7 +100,7 @@ def test_yaml_that_cannot_be_used(tmp_path, text):
             read_legacy(DIALECTS, {"CONFIG_PATH": str(path)})
 
 
-def test_ours_win(monkeypatch):
+def test_veche_names_and_overrides_have_priority(monkeypatch):
     monkeypatch.setenv("PORT", "3001")
     assert read_settings(DIALECTS).server.port == 3001
     monkeypatch.setenv("VECHE_PORT", "8000")
@@ -108,7 +108,7 @@ def test_ours_win(monkeypatch):
     assert read_settings(DIALECTS, port=1234).server.port == 1234
 
 
-def test_a_missing_file_is_said_plainly(monkeypatch):
+def test_a_missing_file_is_refused(monkeypatch):
     monkeypatch.setenv("CONFIG_PATH", "/nowhere/config.yaml")
     with pytest.raises(SettingsError, match="CONFIG_PATH"):
         read_settings(DIALECTS)

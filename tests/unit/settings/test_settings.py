@@ -1,4 +1,4 @@
-"""Each dialect declares its settings; one reading of the environment makes all of them."""
+"""Reading the settings of the server and of all dialects from the environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from veche.gateway.dialect import AnyDialect, Dialect, Mounted, Parts
 from veche.gateway.legacy import Legacy
 from veche.gateway.options import Alias, DialectOptions, TokenSeconds
 from veche.settings import (
-    SERVER,
+    PREFIX,
     ServerSettings,
     Setting,
     SettingsError,
@@ -49,27 +49,27 @@ def loud(environ: dict[str, str]) -> bool:
 
 
 def every_setting() -> list[Setting]:
-    found = settings_of(ServerSettings, SERVER)
+    found = settings_of(ServerSettings, PREFIX)
     return found + [setting for one in DIALECTS for setting in settings_of(one.options, prefix_of(one))]
 
 
-def test_each_folder_of_dialects_is_declared_once() -> None:
+def test_each_dialect_folder_is_in_dialects_once() -> None:
     assert sorted(dialect.name for dialect in DIALECTS) == sorted(FOLDERS)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-def test_a_dialect_declares_options_of_its_own(dialect: AnyDialect) -> None:
+def test_a_dialect_declares_its_own_options(dialect: AnyDialect) -> None:
     assert dialect.options.__module__ == f"veche.dialects.{dialect.name}.options"
     assert dialect.options().token_seconds > 0
 
 
 @pytest.mark.parametrize("setting", every_setting(), ids=lambda setting: setting.name)
-def test_a_setting_has_a_default_and_a_sentence(setting: Setting) -> None:
-    assert setting.sentence.endswith(".")
+def test_a_setting_has_a_default_and_a_description(setting: Setting) -> None:
+    assert setting.description.endswith(".")
     assert setting.default is None or isinstance(setting.default, str | int | float | bool | tuple)
 
 
-def test_no_name_is_given_twice() -> None:
+def test_setting_names_are_unique() -> None:
     names = [name for setting in every_setting() for name in (setting.name, *setting.aliases)]
     assert len(names) == len(set(names))
 
@@ -97,7 +97,7 @@ def test_the_defaults() -> None:
     }
 
 
-def test_what_is_set_reaches_the_server_and_the_dialect() -> None:
+def test_settings_of_the_server_and_of_a_dialect_are_read() -> None:
     environ = {"VECHE_PORT": "81", "VECHE_ORIGINS": "https://a, https://b", "VECHE_ROOMS_TEXT_BYTES": "7"}
     settings = read_settings(DIALECTS, environ, host="::1", port=None)
     assert (settings.server.host, settings.server.port) == ("::1", 81)
@@ -112,7 +112,7 @@ def test_the_dialects_that_are_switched_on_keep_their_order(chosen: str) -> None
 
 
 ONLY = "VECHE_DIALECTS takes some of native, dispatch, rooms, socketio, channels, messenger, separated by commas."
-NO_NUMBER = "input should be a valid integer, unable to parse string as an integer."
+NOT_AN_INTEGER = "input should be a valid integer, unable to parse string as an integer."
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ NO_NUMBER = "input should be a valid integer, unable to parse string as an integ
         ("veche_port=1", "There is no setting veche_port. Did you mean VECHE_PORT?"),
         ("VECHE_QQQQQQQQQQQQQQQQ=1", "There is no setting VECHE_QQQQQQQQQQQQQQQQ."),
         ("VECHE_ROOMS_TEXT_BYTES=0", "VECHE_ROOMS_TEXT_BYTES input should be greater than or equal to 1."),
-        ("VECHE_DISPATCH_TOKEN_SECONDS=", f"VECHE_DISPATCH_TOKEN_SECONDS {NO_NUMBER}"),
+        ("VECHE_DISPATCH_TOKEN_SECONDS=", f"VECHE_DISPATCH_TOKEN_SECONDS {NOT_AN_INTEGER}"),
         ("VECHE_PORT=70000", "VECHE_PORT input should be less than or equal to 65535."),
         ("VECHE_SECRET=x", "VECHE_SECRET is too weak: give 32 bytes or more, for example of `openssl rand -hex 32`."),
         ("VECHE_PING_SECONDS=5", "VECHE_PONG_SECONDS must be less than VECHE_PING_SECONDS."),
@@ -131,7 +131,7 @@ NO_NUMBER = "input should be a valid integer, unable to parse string as an integ
         ("VECHE_ECHO_UPSTREAM=http://x", "VECHE_ECHO_UPSTREAM string should match pattern '^wss?://'."),
         (
             "VECHE_PORT=x VECHE_ROOMS_ERROR_NAME=",
-            f"VECHE_PORT {NO_NUMBER}\nVECHE_ROOMS_ERROR_NAME string should have at least 1 character.",
+            f"VECHE_PORT {NOT_AN_INTEGER}\nVECHE_ROOMS_ERROR_NAME string should have at least 1 character.",
         ),
     ],
 )
@@ -151,7 +151,7 @@ def test_a_wrong_setting_is_refused_with_a_sentence(environ: str, sentence: str)
         {"JWT_EXPIRATION_TIME": "soon"},
     ],
 )
-def test_what_is_set_for_a_dialect_that_is_switched_off_is_known_and_ignored(ignored: dict[str, str]) -> None:
+def test_settings_of_a_dialect_that_is_switched_off_are_ignored(ignored: dict[str, str]) -> None:
     settings = read_settings(DIALECTS, {"VECHE_DIALECTS": "native", **ignored})
     assert settings == read_settings(DIALECTS, {"VECHE_DIALECTS": "native"})
     assert list(settings.options) == ["native"]
@@ -175,9 +175,7 @@ def test_a_misspelt_setting_of_a_dialect_that_is_switched_off_is_refused() -> No
         ({"VECHE_NOISY": "false", "LOUD": "1"}, False),
     ],
 )
-def test_an_alias_is_understood_below_the_main_name_and_above_legacy_names(
-    environ: dict[str, str], expected: bool
-) -> None:
+def test_an_alias_has_priority_between_the_main_name_and_legacy_names(environ: dict[str, str], expected: bool) -> None:
     assert loud(environ) is expected
 
 

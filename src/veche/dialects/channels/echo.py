@@ -107,7 +107,7 @@ class ProxiedEcho:
         if not client.ended:
             client.send(answer.encode())
             if self._lines.empty():
-                client.read_on()
+                client.resume_reading()
 
     def stop(self) -> None:
         if self._task is not None and self._task is not asyncio.current_task():

@@ -5,14 +5,14 @@ from fastapi.exceptions import RequestValidationError
 from veche.core.errors import ChatError, Code
 from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode, Ending
 from veche.gateway.http import RawResponse, raw_json
-from veche.gateway.refusals import Answer, answer_to, detail_of, details_of, retry_headers
+from veche.gateway.refusals import ErrorText, detail_of, details_of, error_text, retry_headers
 
 INVALID_CREDENTIALS = "Не удалось проверить учетные данные"
 """Sent on REST, and on a socket before it is closed with 1008."""
 TRY_LATER = "Сервер сейчас не может этого сделать. Попробуйте позже."
 NO_ACCESS = (403, "Нет доступа")
 
-ANSWERS: dict[Code, Answer] = {
+ANSWERS: dict[Code, ErrorText] = {
     Code.BAD_REQUEST: (400, "Запрос не удалось прочитать"),
     Code.UNAUTHENTICATED: (401, INVALID_CREDENTIALS),
     Code.WRONG_CREDENTIALS: (401, "Неверное имя пользователя или пароль"),
@@ -28,7 +28,7 @@ ANSWERS: dict[Code, Answer] = {
     Code.UNAVAILABLE: (503, TRY_LATER),
     Code.OVERLOADED: (503, TRY_LATER),
 }
-PARTICULAR: dict[tuple[Code, object], Answer] = {
+PARTICULAR: dict[tuple[Code, object], ErrorText] = {
     (Code.FORBIDDEN, "missing"): (403, "Not authenticated"),
     (Code.FORBIDDEN, "scheme"): (403, "Invalid authentication credentials"),
 }
@@ -44,7 +44,7 @@ CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: (1008, "")}
 
 def problem(refusal: ChatError) -> RawResponse:
     """Make the response for a refusal."""
-    status, text = answer_to(refusal, ANSWERS, PARTICULAR)
+    status, text = error_text(refusal, ANSWERS, PARTICULAR)
     key = "message" if refusal.code is Code.TAKEN else "detail"
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else retry_headers(refusal)
     return raw_json({key: text or [_invalid_field(refusal)]}, status, headers)

@@ -39,7 +39,7 @@ class Links:
         if token := upgrade.query.get("token"):
             return await self._accounts.authenticate(guest, token)
         if self._options.open_links:
-            return await self._accounts.signed_in(guest, unquote(upgrade.path.rpartition("/")[2]))
+            return await self._accounts.login_by_name(guest, unquote(upgrade.path.rpartition("/")[2]))
         raise ChatError(Code.UNAUTHENTICATED, "The link has no ticket.")
 
 

@@ -3,11 +3,11 @@
 from veche.core.errors import ChatError, Code
 from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode, Ending
 from veche.gateway.http import RawResponse
-from veche.gateway.refusals import Answer, answer_to, retry_headers
+from veche.gateway.refusals import ErrorText, error_text, retry_headers
 
 WRONG_FORMAT = (409, "Wrong format")
 
-ANSWERS: dict[Code, Answer] = {
+ANSWERS: dict[Code, ErrorText] = {
     Code.BAD_REQUEST: WRONG_FORMAT,
     Code.INVALID: WRONG_FORMAT,
     Code.TOO_LARGE: WRONG_FORMAT,
@@ -23,7 +23,7 @@ ANSWERS: dict[Code, Answer] = {
     Code.UNAVAILABLE: (503, "Try again later"),
     Code.OVERLOADED: (503, "Try again later"),
 }
-PARTICULAR: dict[tuple[Code, object], Answer] = {(Code.TAKEN, "connected"): (409, "Already in")}
+PARTICULAR: dict[tuple[Code, object], ErrorText] = {(Code.TAKEN, "connected"): (409, "Already in")}
 
 NO_TOKEN: CloseCode = (None, "")
 REPLACED: CloseCode = (1008, "replaced")
@@ -32,7 +32,7 @@ CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: NO_TOKEN}
 
 def problem(refusal: ChatError) -> RawResponse:
     """Make the response for a refusal."""
-    status, text = answer_to(refusal, ANSWERS, PARTICULAR)
+    status, text = error_text(refusal, ANSWERS, PARTICULAR)
     return raw_text(text, status, retry_headers(refusal))
 
 

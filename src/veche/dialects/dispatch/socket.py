@@ -101,7 +101,7 @@ class DispatchHandler(DialectHandler):
 
     def _enter_lobby(self, client: Client) -> None:
         """Close the account's other connections, and subscribe to the lobby from its first entry."""
-        for other in client.others():
+        for other in client.other_listeners():
             if isinstance(other, DispatchHandler):
                 other.close(*REPLACED)
         client.subscribe(LOBBY_ID, SERIALIZER, after=0)

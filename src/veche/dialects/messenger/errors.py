@@ -5,13 +5,13 @@ from fastapi.exceptions import RequestValidationError
 from veche.core.errors import ChatError, Code
 from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode, Ending
 from veche.gateway.http import RawResponse, raw_json
-from veche.gateway.refusals import Answer, about, answer_to, detail_of, details_of, retry_headers
+from veche.gateway.refusals import ErrorText, cause_of, detail_of, details_of, error_text, retry_headers
 
 NO_ACCESS = (403, "У вас нет доступа к этому чату")
 NO_SUCH_USER = (400, "Пользователь не найден.")
 TRY_LATER = "Сервер сейчас не может этого сделать. Попробуйте позже."
 
-ANSWERS: dict[Code, Answer] = {
+ANSWERS: dict[Code, ErrorText] = {
     Code.BAD_REQUEST: (400, "Запрос не удалось прочитать."),
     Code.UNAUTHENTICATED: (401, "Invalid authentication credentials"),
     Code.WRONG_CREDENTIALS: (400, "Неверный пароль."),
@@ -27,7 +27,7 @@ ANSWERS: dict[Code, Answer] = {
     Code.UNAVAILABLE: (503, TRY_LATER),
     Code.OVERLOADED: (503, TRY_LATER),
 }
-PARTICULAR: dict[tuple[Code, object], Answer] = {
+PARTICULAR: dict[tuple[Code, object], ErrorText] = {
     (Code.UNAUTHENTICATED, "missing"): (401, "Not authenticated"),
     (Code.UNAUTHENTICATED, "me"): (401, "Неверный или истекший токен"),
     (Code.WRONG_CREDENTIALS, "unknown"): NO_SUCH_USER,
@@ -43,8 +43,8 @@ CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: (1008, "removed")}
 
 def problem(refusal: ChatError) -> RawResponse:
     """Make the response for a refusal."""
-    status, text = answer_to(refusal, ANSWERS, PARTICULAR)
-    headers = {"WWW-Authenticate": "Bearer"} if about(refusal) in ("missing", "me") else retry_headers(refusal)
+    status, text = error_text(refusal, ANSWERS, PARTICULAR)
+    headers = {"WWW-Authenticate": "Bearer"} if cause_of(refusal) in ("missing", "me") else retry_headers(refusal)
     return raw_json({"detail": text or [_invalid_field(refusal)]}, status, headers)
 
 

@@ -162,7 +162,7 @@ class NativeHandler(DialectHandler):
         for text in early:
             if not client.ended:
                 self.text(text)
-        client.read_on()
+        client.resume_reading()
 
     def _subscribe(self, client: Client, resumption: Resumption) -> None:
         for push in resumption.pushes:

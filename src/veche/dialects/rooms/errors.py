@@ -3,7 +3,7 @@
 from veche.core.errors import ChatError, Code
 from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode
 from veche.gateway.http import RawResponse
-from veche.gateway.refusals import Answer, answer_to, retry_headers
+from veche.gateway.refusals import ErrorText, error_text, retry_headers
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -18,7 +18,7 @@ SERVER_ERROR = "server error"
 NOT_A_MEMBER = "user not a member of room"
 NAME_RULE = (400, "name must be 3-20 characters long and contain only letters, numbers or underscores")
 
-ANSWERS: dict[Code, Answer] = {
+ANSWERS: dict[Code, ErrorText] = {
     Code.BAD_REQUEST: (400, INVALID_DATA),
     Code.UNAUTHENTICATED: (401, "authorization failed"),
     Code.WRONG_CREDENTIALS: (401, "invalid password"),
@@ -34,7 +34,7 @@ ANSWERS: dict[Code, Answer] = {
     Code.UNAVAILABLE: (503, SERVER_ERROR),
     Code.OVERLOADED: (429, "Server capacity exceeded."),
 }
-PARTICULAR: dict[tuple[Code, object], Answer] = {
+PARTICULAR: dict[tuple[Code, object], ErrorText] = {
     (Code.UNAUTHENTICATED, "socket"): (401, "invalid token"),
     (Code.WRONG_CREDENTIALS, "unknown"): (401, "user not found"),
     (Code.NOT_FOUND, "account"): (401, "user not found"),
@@ -65,7 +65,7 @@ CLOSE_CODES = COMMON_CLOSE_CODES
 
 def problem(refusal: ChatError) -> RawResponse:
     """Make the REST response for a refusal."""
-    status, text = answer_to(refusal, ANSWERS, PARTICULAR)
+    status, text = error_text(refusal, ANSWERS, PARTICULAR)
     return _text_response(status, text, retry_headers(refusal))
 
 

@@ -141,7 +141,7 @@ class RoomsHandler(AdmittedHandler):
             self._handle(self._queued.popleft())
         if self._room_change is None:
             self._queued = None
-            self.client.read_on()
+            self.client.resume_reading()
 
 
 class Accept:

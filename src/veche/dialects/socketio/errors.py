@@ -2,13 +2,13 @@
 
 from veche.core.errors import ChatError, Code
 from veche.gateway.http import RawResponse, raw_json
-from veche.gateway.refusals import Answer, answer_to, retry_headers
+from veche.gateway.refusals import ErrorText, error_text, retry_headers
 
 MISSING = (400, "Missing username or password")
 INVALID_JSON = "json"
 """The `reason` of a refused body that is not JSON. Its response is plain text."""
 
-ANSWERS: dict[Code, Answer] = {
+ANSWERS: dict[Code, ErrorText] = {
     Code.BAD_REQUEST: MISSING,
     Code.UNAUTHENTICATED: (401, "Unauthorized"),
     Code.WRONG_CREDENTIALS: (401, "Invalid username or password"),
@@ -24,14 +24,14 @@ ANSWERS: dict[Code, Answer] = {
     Code.UNAVAILABLE: (503, "Try again later"),
     Code.OVERLOADED: (503, "Try again later"),
 }
-PARTICULAR: dict[tuple[Code, object], Answer] = {}
+PARTICULAR: dict[tuple[Code, object], ErrorText] = {}
 
 
 def problem(refusal: ChatError) -> RawResponse:
     """Make the response for a refusal."""
     if refusal.data.get("reason") == INVALID_JSON:
         return 400, b"Invalid JSON", {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
-    status, text = answer_to(refusal, ANSWERS, PARTICULAR)
+    status, text = error_text(refusal, ANSWERS, PARTICULAR)
     return raw_json({"error": text}, status, retry_headers(refusal))
 
 

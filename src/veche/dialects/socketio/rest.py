@@ -60,8 +60,10 @@ async def _sign_in(accounts: Accounts, guest: Actor, account: Account, status: i
 
 async def users(accounts: AccountsOf) -> Response:
     """List all accounts in order of id."""
-    found = await accounts.everybody(0, PAGE_SIZE)
-    while len(found) % PAGE_SIZE == 0 and (page := await accounts.everybody(found[-1].id if found else 0, PAGE_SIZE)):
+    found = await accounts.list_accounts(0, PAGE_SIZE)
+    while len(found) % PAGE_SIZE == 0 and (
+        page := await accounts.list_accounts(found[-1].id if found else 0, PAGE_SIZE)
+    ):
         found += page
     return reply([encode.user(account) for account in found])
 

@@ -63,7 +63,7 @@ class SocketioHandler(DialectHandler):
     def connected(self) -> None:
         if self.client is not None:
             self.client.open(self.socket)
-            self.client.subscribe(LOBBY_ID, SERIALIZERS.now(self.socket), self._head)
+            self.client.subscribe(LOBBY_ID, SERIALIZERS.current(self.socket), self._head)
 
     def event(self, name: str, data: list[Any], ack: Ack | None) -> None:
         sent = line_of(data[0], self._id_scope) if name == "message" and data else None
