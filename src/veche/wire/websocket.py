@@ -272,9 +272,21 @@ class WebSocket(asyncio.Protocol):
         """Stop delivering messages and discard later writes. Returns the transport's `write`, for the close frame."""
         self.closing = True
         self._wire.heartbeats.discard(self)
-        self._timer = self._loop.call_later(self._wire.close_timeout, self._close_transport)
+        self._timer = self._loop.call_later(self._wire.close_timeout, self._close_timed_out)
         self.write = _discard
         return self._transport.write
+
+    def _close_timed_out(self) -> None:
+        """Close the transport, because the client did not answer the close frame.
+
+        If the close frame is not yet sent, the client reads slowly. Then close only our half and keep reading. Input
+        after a full close makes the kernel send a reset, and the client loses the close frame.
+        """
+        if self._transport.get_write_buffer_size() and self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._timer = self._loop.call_later(_FLUSH_TIMEOUT, self._transport.abort)
+        else:
+            self._close_transport()
 
     def _close_transport(self) -> None:
         """Close the transport once all is written, or abort it after `_FLUSH_TIMEOUT`."""

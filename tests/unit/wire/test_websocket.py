@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -302,6 +303,18 @@ def test_a_client_that_never_reads_is_closed() -> None:
     with Server(heartbeats=Heartbeats(interval=0.5, timeout=0.4, stall=0.1)) as server, server.client() as client:
         client.send(text("flood"))
         assert [server.next_call() for _ in range(3)] == ["text", "paused", "stalled"]
+        assert client.closed_with() == 4101
+        assert server.next_call() == "closed"
+
+
+def test_a_slow_reader_gets_the_close_frame_after_the_close_timeout() -> None:
+    """Also if it sends: input that arrives after a full close makes the kernel send a reset instead."""
+    heartbeats = Heartbeats(interval=0.5, timeout=0.4, stall=0.1)
+    with Server(heartbeats=heartbeats, close_timeout=0.1) as server, server.client() as client:
+        client.send(text("flood"))
+        assert [server.next_call() for _ in range(3)] == ["text", "paused", "stalled"]
+        time.sleep(0.3)  # the close timeout is over
+        client.send(text("late"))
         assert client.closed_with() == 4101
         assert server.next_call() == "closed"
 
