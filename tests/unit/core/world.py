@@ -14,7 +14,7 @@ from veche.core.event import Event
 from veche.core.facts import Fact, Needs
 from veche.core.messages import MESSAGES
 from veche.core.reading import COUNTS
-from veche.core.rooms import ROOMS
+from veche.core.rooms import MEMBERS, ROOMS
 from veche.core.sessions import SESSIONS, SessionsEnded
 from veche.core.state import HEADS, State
 from veche.core.values import LOBBY_ID, SYSTEM_ID, Account, Head, Kind, Room
@@ -86,6 +86,7 @@ def run(everything: Everything, request: c.Request, now: int) -> tuple[Any, list
     needs = Needs()
     command.needs(actor, needs)
     state = everything.state(needs)
+    check_guarded(needs)
     state.begin(needs, now)
     ids = everything.ids.copy()
     try:
@@ -96,6 +97,12 @@ def run(everything: Everything, request: c.Request, now: int) -> tuple[Any, list
         raise
     everything.keep(state)
     return answer, state.events
+
+
+def check_guarded(needs: Needs) -> None:
+    """A membership is read under the lock of its room: storage locks each log whose head is asked for."""
+    rooms = {key[0] for fact, key in needs if fact is MEMBERS}
+    assert rooms <= {key for fact, key in needs if fact is HEADS}, "a membership is read without the lock of its room"
 
 
 class Town:
