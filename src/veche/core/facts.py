@@ -12,7 +12,19 @@ V = TypeVar("V")
 
 
 class NotAsked(Exception):
-    """A decision read what its command's needs did not name: a bug in the command."""
+    """A decision read what its command's needs did not name: a bug in the command.
+
+    The message names the fact and the key, but shows no text of a key: people may have written it.
+    """
+
+    def __init__(self, fact: "Fact[Any, Any]", key: Hashable) -> None:
+        super().__init__(f"{fact.name} {_without_text(key)}")
+
+
+def _without_text(key: Hashable) -> str:
+    if isinstance(key, tuple):
+        return f"({', '.join(map(_without_text, key))})"
+    return f"<{len(key)} characters>" if isinstance(key, str) else repr(key)
 
 
 class Fact(Generic[K, V]):
@@ -57,6 +69,10 @@ class Rows:
         """Take a row as it is stored."""
         self._rows[fact, key] = row
 
+    def knows(self, fact: Fact[K, V], key: K) -> bool:
+        """Tell whether the row of a key was loaded here, or changed."""
+        return (fact, key) in self._rows or (fact, key) in self._before
+
     def get(self, fact: Fact[K, V], key: K) -> V | None:
         """Return the row of a key, or None where there is none; raises NotAsked.
 
@@ -64,7 +80,7 @@ class Rows:
         """
         pair = (fact, key)
         if pair not in self._asked and self._before.get(pair, pair) is not None:
-            raise NotAsked(f"{fact.name} {key!r}")
+            raise NotAsked(fact, key)
         row: V | None = self._rows.get(pair)
         return row
 

@@ -1,7 +1,7 @@
 """One batch inside one transaction: read what its commands need, decide them in order, write what they recorded."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from veche.core.actor import Actor
@@ -51,15 +51,19 @@ def ask(actor: Actor, command: Command[Any]) -> Asked:
 def run(tx: Transaction, batch: Sequence[Asked], now: Callable[[], int]) -> tuple[list[Outcome], State]:
     """Decide a batch and write its events. Nothing is committed here."""
     state = State(tx.engine.new_ids(tx.connection))
-    load(tx, state, [asked.needs for asked in batch])
-    outcomes = [_decide(state, index, asked, now()) for index, asked in enumerate(batch)]
+    leads = load(tx, state, [asked.needs for asked in batch])
+    outcomes: list[Outcome] = []
+    for index, asked in enumerate(batch):
+        if leads:
+            _follow_made(tx, state, asked.needs, leads)
+        outcomes.append(_decide(state, index, asked, now()))
     if state.events:
         _write(tx, state)
     return outcomes, state
 
 
-def load(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> None:
-    """Read what commands need, as one statement for each fact.
+def load(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> list[Fact[Any, Any]]:
+    """Read what commands need, as one statement for each fact; give the facts among them that lead to others.
 
     Keys that are found by reading come first. Then the logs are locked, in one order, before anything else is read.
     """
@@ -68,6 +72,11 @@ def load(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> None:
         for fact in leads:
             _follow(tx, fact, wanted[fact], all_needs)
         wanted = _by_fact(all_needs)
+    _read(tx, state, wanted)
+    return leads
+
+
+def _read(tx: Transaction, state: State, wanted: Mapping[Fact[Any, Any], Collection[Any]]) -> None:
     tx.engine.lock_logs(tx.connection, sorted(wanted.get(HEADS, ())))
     for fact, keys in wanted.items():
         for key, row in _LOADS[fact](tx, keys):
@@ -81,6 +90,18 @@ def _follow(tx: Transaction, fact: Fact[Any, Any], keys: set[Any], all_needs: Se
         for needs in all_needs:
             if (fact, key) in needs:
                 fact.then(needs, key, row)
+
+
+def _follow_made(tx: Transaction, state: State, needs: Needs, leads: Collection[Fact[Any, Any]]) -> None:
+    """Follow rows that this batch made, and read what they lead to. A message may be marked as read at once."""
+    asked = tuple(needs)
+    for fact, key in asked:
+        if fact in leads and (row := state.peek(fact, key)) is not None:
+            assert fact.then is not None
+            fact.then(needs, key, row)
+    if len(needs) > len(asked):
+        more = Needs(pair for pair in needs.difference(asked) if not state.knows(*pair))
+        _read(tx, state, _by_fact([more]))
 
 
 def _by_fact(all_needs: Sequence[Needs]) -> dict[Fact[Any, Any], set[Any]]:
