@@ -156,14 +156,15 @@ class Trial:
         self.trouble = "No test was found."
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        asked, broken = in_fork(lambda: note(session.items))
+        items = [item for item in session.items if "town" in getattr(item, "fixturenames", ())]  # others ask nothing
+        asked, broken = in_fork(lambda: note(items))
         self.trouble = ""
         if session.testsfailed or broken:
             self.trouble = f"With nothing left out, these fail: {', '.join(broken) or 'imports'}."
         elif missed := never_ran(asked):
             self.trouble = f"No test of {TESTS} runs these lines, which ask for something: {', '.join(missed)}."
         else:
-            self.leave_out_each(one_each(asked) if self.quick else sorted(asked), asked, session.items)
+            self.leave_out_each(one_each(asked) if self.quick else sorted(asked), asked, items)
         return True
 
     def leave_out_each(self, needs: Sequence[Need], asked: Asked, items: Sequence[pytest.Item]) -> None:
