@@ -125,16 +125,20 @@ def test_rows_are_read_by_name() -> None:
     assert not found, f"storage: read columns by name, so that a new one in between changes nothing: {found}"
 
 
+def module_of(path: Path) -> str:
+    return ".".join(("veche", *path.relative_to(SOURCE).with_suffix("").parts))
+
+
 def used_names(path: Path) -> Iterator[tuple[str, str]]:
-    """Find what a module uses of others and of itself: the last part of a module's name, and a name in it."""
+    """Find what a module uses of others and of itself: each a module and a name in it."""
     tree = ast.parse(path.read_text())
     modules: dict[str, str] = {}  # as this one calls them
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            modules |= {alias.asname or alias.name: alias.name for alias in node.names}
-            yield from (((node.module or "").rpartition(".")[2], alias.name) for alias in node.names)
+            modules |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            yield from ((node.module or "", alias.name) for alias in node.names)
         elif isinstance(node, ast.Name):
-            yield path.stem, node.id
+            yield module_of(path), node.id
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
             yield modules[node.value.id], node.attr
@@ -148,7 +152,7 @@ def test_every_function_of_storage_is_called() -> None:
         for path in (SOURCE / "storage").rglob("*.py")
         if "migrations" not in path.parts
         for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.FunctionDef) and (path.stem, node.name) not in used
+        if isinstance(node, ast.FunctionDef) and (module_of(path), node.name) not in used
     ]
     assert not unused, f"nobody calls these, remove them: {sorted(unused)}"
 
