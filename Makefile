@@ -1,6 +1,6 @@
 # Each target runs the set-up itself. Without `make`, run the commands of a target by hand.
 PY := .venv/bin/python
-.PHONY: run setup test check bench chaos conformance lock
+.PHONY: run setup dev test test-all check bench chaos needs conformance lock
 
 run: setup
 	.venv/bin/veche serve
@@ -14,6 +14,11 @@ dev:
 test: dev
 	$(PY) scripts/test.py
 
+test-all: test
+	$(PY) -m tests.mutants.needs
+	$(PY) -m tests.chaos.run --kills 30
+	$(PY) -m tests.conformance.autobahn
+
 check: dev
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
@@ -26,6 +31,9 @@ bench: dev
 
 chaos: dev
 	$(PY) -m tests.chaos.run --kills 30
+
+needs: dev
+	$(PY) -m tests.mutants.needs
 
 conformance: dev
 	$(PY) -m tests.conformance.autobahn

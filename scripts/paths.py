@@ -49,8 +49,8 @@ SENTENCES = {
     "hub/hub.py": "finds the topic, which takes the event",
     "hub/topics.py": "the topics of the logs that are heard here",
     "hub/topic.py": "what is pending, and the live subscribers by serializer",
-    "hub/fanout.py": "in the next turn the event is encoded once for each serializer, and the same bytes are written to "
-    "every live subscriber",
+    "hub/fanout.py": "in the next turn the event is encoded once for each serializer, and the same bytes are written "
+    "to every live subscriber",
     "dialects/native/encode.py": "the event becomes JSON, once",
     "dialects/native/views.py": "the message as native shows it",
     "wire/frames.py": "the JSON becomes one WebSocket frame",

@@ -51,7 +51,7 @@ SAMPLES: dict[str, LogEvent] = {
     "MessageRead": MessageRead(-ANN.id, 3, 0, ROOM.id, 1, BOB.id),
     "SessionsEnded": SessionsEnded(-ANN.id, 3, 0, "one session"),
 }
-ARGUMENTS = {"serializer_of": "System", "reads_of": ROOM.id}  # of functions that make a serializer
+ARGUMENTS = {"serializer_of": "System", "read_serializer_of": ROOM.id}  # of functions that make a serializer
 
 
 def read_table() -> dict[tuple[str, str], str]:

@@ -65,6 +65,98 @@ def test_dialects_reach_the_hub_through_their_client() -> None:
     assert not found, f"gateway/client.py: give Client what these need: {sorted(found)}"
 
 
+def test_the_hub_names_no_kind_of_event() -> None:
+    """Events carry their effects: a new event needs no change of the hub."""
+    kinds = {kind.__name__ for kind in subclasses(Event)} - {LogEvent.__name__}
+    allowed = {"veche.core.effects", "veche.core.event", "veche.core.values"}
+    found = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}"
+        for path in (SOURCE / "hub").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Name) and node.id in kinds)
+        or (isinstance(node, ast.Attribute) and node.attr in kinds)
+        or (isinstance(node, ast.alias) and node.name.startswith("veche.core"))
+        or (
+            isinstance(node, ast.ImportFrom)
+            and (node.module or "").startswith("veche.core")
+            and node.module not in allowed
+        )
+    ]
+    assert not found, f"core: let the event say what it changes for clients, in `effects`: {found}"
+
+
+def by_position(tree: ast.AST) -> Iterator[int]:
+    """Find the lines that read a row by the position of its columns: `row[0]`, or a row taken apart in a loop."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and type(node.slice.value) is int:
+            if isinstance(node.value, ast.Name) and node.value.id in ROWS:
+                yield node.lineno
+        elif isinstance(node, ast.For | ast.comprehension) and isinstance(node.target, ast.Tuple):
+            call = node.iter
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in QUERIES:
+                yield node.target.lineno
+
+
+ROWS = ("row", "found", "result")
+QUERIES = ("by_keys", "execute", "exec_driver_sql", "all")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "row[0]",
+        "Person(row.id, row[1])",
+        "[id for id, name in tx.execute(query)]",
+        "for id, name in tx.by_keys(query, keys): pass",
+        "{id: name for id, name in connection.execute(query).all()}",
+    ],
+)
+def test_reading_a_row_by_position_is_found(bad: str) -> None:
+    assert list(by_position(ast.parse(bad))) == [1]
+
+
+def test_rows_are_read_by_name() -> None:
+    found = [
+        f"{path.relative_to(SOURCE)}:{line}"
+        for path in (SOURCE / "storage").rglob("*.py")
+        if "migrations" not in path.parts
+        for line in by_position(ast.parse(path.read_text()))
+    ]
+    assert not found, f"storage: read columns by name, so that a new one in between changes nothing: {found}"
+
+
+def module_of(path: Path) -> str:
+    return ".".join(("veche", *path.relative_to(SOURCE).with_suffix("").parts))
+
+
+def used_names(path: Path) -> Iterator[tuple[str, str]]:
+    """Find what a module uses of others and of itself: each a module and a name in it."""
+    tree = ast.parse(path.read_text())
+    modules: dict[str, str] = {}  # as this one calls them
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            modules |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            yield from ((node.module or "", alias.name) for alias in node.names)
+        elif isinstance(node, ast.Name):
+            yield module_of(path), node.id
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            yield modules[node.value.id], node.attr
+
+
+def test_every_function_of_storage_is_called() -> None:
+    """A query that nobody asks is no part of the product."""
+    used = {name for path in MODULES for name in used_names(path)}
+    unused = [
+        f"{path.relative_to(SOURCE)}:{node.name}"
+        for path in (SOURCE / "storage").rglob("*.py")
+        if "migrations" not in path.parts
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef) and (module_of(path), node.name) not in used
+    ]
+    assert not unused, f"nobody calls these, remove them: {sorted(unused)}"
+
+
 def subclasses(base: type) -> set[type]:
     for path in (SOURCE / "core").glob("*.py"):
         importlib.import_module(f"veche.core.{path.stem}")

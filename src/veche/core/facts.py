@@ -13,7 +13,19 @@ V = TypeVar("V")
 
 
 class NotAsked(Exception):
-    """A decision read what its command's needs did not name: a bug in the command."""
+    """A decision read what its command's needs did not name: a bug in the command.
+
+    The message names the fact and the key, but shows no text of a key: people may have written it.
+    """
+
+    def __init__(self, fact: "Fact[Any, Any]", key: Hashable) -> None:
+        super().__init__(f"{fact.name} {_without_text(key)}")
+
+
+def _without_text(key: Hashable) -> str:
+    if isinstance(key, tuple):
+        return f"({', '.join(map(_without_text, key))})"
+    return f"<{len(key)} characters>" if isinstance(key, str) else repr(key)
 
 
 class Fact(Generic[K, V]):
@@ -62,6 +74,10 @@ class Rows:
         """Take a row as it is stored."""
         self._rows[fact][key] = row
 
+    def knows(self, fact: Fact[K, V], key: K) -> bool:
+        """Tell whether the row of a key was loaded here, or changed."""
+        return key in self._rows[fact] or key in self._before[fact]
+
     def get(self, fact: Fact[K, V], key: K) -> V | None:
         """Return the row of a key, or None where there is none; raises NotAsked.
 
@@ -69,7 +85,7 @@ class Rows:
         """
         asked = self._asked.get(fact)
         if (asked is None or key not in asked) and self._before[fact].get(key, self) is not None:
-            raise NotAsked(f"{fact.name} {key!r}")
+            raise NotAsked(fact, key)
         row: V | None = self._rows[fact].get(key)
         return row
 

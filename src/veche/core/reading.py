@@ -73,7 +73,7 @@ class MarkRead(Command[None], frozen=True, gc=False):
     message_id: int
 
     def needs(self, actor: Actor, needs: Needs) -> None:
-        ask_room(needs, self.room_id, actor.account_id)
+        ask_room(needs, self.room_id, actor.account_id)  # its head is only locked: the read pointer stays the highest
         ask_people(needs, actor.account_id)
         needs.ask(MESSAGES, self.message_id)
         needs.ask(READERS, self.message_id)

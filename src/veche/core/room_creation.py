@@ -9,7 +9,7 @@ from veche.core.membership import Entered, enter, entered
 from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated, ask_people
 from veche.core.state import State
 from veche.core.text import check_name
-from veche.core.values import Account, Kind, Room, direct_key
+from veche.core.values import Kind, Room, direct_key
 
 ROOM_IDS = "rooms"
 
@@ -34,14 +34,15 @@ class CreateRoom(Command[Entered], frozen=True):
         ask_people(needs, actor.account_id, *self.member_ids)
         if self.unique:
             needs.ask(ROOM_NAMES, self.name)
-        if self.kind is Kind.DIRECT:
-            for account_id in self.member_ids:
-                needs.ask(DIRECT_ROOMS, direct_key(actor.account_id, account_id))
+        if (key := self._direct_key(actor)) is not None:
+            needs.ask(DIRECT_ROOMS, key)
 
     def decide(self, actor: Actor, state: State) -> Entered:
         creator = account_of(state, actor.account_id)
-        others = [account_of(state, id) for id in dict.fromkeys(self.member_ids) if id != creator.id]
-        key = self._direct_key(creator, others)
+        others = [account_of(state, id) for id in self._other_ids(actor)]
+        key = self._direct_key(actor)
+        if self.kind is Kind.DIRECT and key is None:
+            raise ChatError(Code.INVALID, "A direct room has exactly one other member.", field="member_ids")
         if key is not None and (room_id := state.get(DIRECT_ROOMS, key)) is not None:
             room = state.get(ROOMS, room_id)
             assert room is not None  # a direct room is never removed
@@ -56,9 +57,13 @@ class CreateRoom(Command[Entered], frozen=True):
             enter(state, actor, room, account, peer)
         return entered(state, room, creator.id, new=True)
 
-    def _direct_key(self, creator: Account, others: list[Account]) -> str | None:
-        if self.kind is not Kind.DIRECT:
+    def _other_ids(self, actor: Actor) -> list[int]:
+        """Give the ids of the first members, each once, without the creator's."""
+        return [id for id in dict.fromkeys(self.member_ids) if id != actor.account_id]
+
+    def _direct_key(self, actor: Actor) -> str | None:
+        """Name the two people of a direct room; None for other rooms, and where there are not two people."""
+        others = self._other_ids(actor)
+        if self.kind is not Kind.DIRECT or len(others) != 1:
             return None
-        if len(others) != 1:
-            raise ChatError(Code.INVALID, "A direct room has exactly one other member.", field="member_ids")
-        return direct_key(creator.id, others[0].id)
+        return direct_key(actor.account_id, others[0])

@@ -1,6 +1,6 @@
 """What one transaction knows and records while its commands are decided one after another."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from veche.core.event import Event, LogEvent
 from veche.core.facts import Fact, Needs, Rows
@@ -43,9 +43,3 @@ class State(Rows):
     def log_events(self) -> list[LogEvent]:
         """Give the entries of logs among the events, in the order in which they were recorded."""
         return [event for event in self.events if isinstance(event, LogEvent)]
-
-
-def ask_heads(needs: Needs, log_ids: Iterable[LogId]) -> None:
-    """Ask for the heads of several logs."""
-    for log_id in log_ids:
-        needs.ask(HEADS, log_id)

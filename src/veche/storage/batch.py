@@ -1,7 +1,7 @@
 """One batch inside one transaction: read what its commands need, decide them in order, write what they recorded."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from veche.core.actor import Actor
@@ -52,15 +52,19 @@ def ask(actor: Actor, command: Command[Any]) -> Asked:
 def run(tx: Transaction, batch: Sequence[Asked], now: Callable[[], int]) -> tuple[list[Outcome], State]:
     """Decide a batch and write its events. Nothing is committed here."""
     state = State(tx.engine.new_ids(tx.connection))
-    load(tx, state, [asked.needs for asked in batch])
-    outcomes = [_decide(state, index, asked, now()) for index, asked in enumerate(batch)]
+    leads = load(tx, state, [asked.needs for asked in batch])
+    outcomes: list[Outcome] = []
+    for index, asked in enumerate(batch):
+        if leads:
+            _follow_made(tx, state, asked.needs, leads)
+        outcomes.append(_decide(state, index, asked, now()))
     if state.events:
         _write(tx, state)
     return outcomes, state
 
 
-def load(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> None:
-    """Read what commands need, as one statement for each fact.
+def load(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> list[Fact[Any, Any]]:
+    """Read what commands need, as one statement for each fact; give the facts among them that lead to others.
 
     Keys that are known only from other rows are looked up first. Then the logs are locked, in one order, and the
     rest is read.
@@ -68,8 +72,13 @@ def load(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> None:
     wanted = _by_fact(all_needs)
     if leads := [fact for fact in _LOADS if fact.then is not None and fact in wanted]:
         for fact in leads:
-            _follow(tx, fact, wanted[fact], all_needs)
+            _follow(tx, fact, all_needs)
         wanted = _by_fact(all_needs)
+    _read(tx, state, wanted)
+    return leads
+
+
+def _read(tx: Transaction, state: State, wanted: Mapping[Fact[Any, Any], Collection[Any]]) -> None:
     tx.engine.lock_logs(tx.connection, sorted(wanted.get(HEADS, ())))
     for fact, load_rows in _LOADS.items():
         if keys := wanted.get(fact):
@@ -77,13 +86,31 @@ def load(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> None:
                 state.load(fact, key, row)
 
 
-def _follow(tx: Transaction, fact: Fact[Any, Any], keys: set[Any], all_needs: Sequence[Needs]) -> None:
+def _follow(tx: Transaction, fact: Fact[Any, Any], all_needs: Sequence[Needs]) -> None:
     """Ask for what is known only once a row was found: `Fact.then`."""
     assert fact.then is not None
-    for key, row in _LOADS[fact](tx, keys):
-        for needs in all_needs:
-            if key in needs.get(fact, ()):
+    askers: defaultdict[Any, list[Needs]] = defaultdict(list)
+    for needs in all_needs:
+        for key in needs.get(fact, ()):
+            askers[key].append(needs)
+    for key, row in _LOADS[fact](tx, askers.keys()):
+        for needs in askers[key]:
+            fact.then(needs, key, row)
+
+
+def _follow_made(tx: Transaction, state: State, needs: Needs, leads: Collection[Fact[Any, Any]]) -> None:
+    """Follow rows that this batch made, and read what they lead to. A message may be marked as read at once."""
+    before = {fact: set(keys) for fact, keys in needs.items()}
+    for fact in leads:
+        for key in before.get(fact, ()):
+            if fact.then is not None and (row := state.peek(fact, key)) is not None:
                 fact.then(needs, key, row)
+    more = {
+        fact: {key for key in keys - before.get(fact, set()) if not state.knows(fact, key)}
+        for fact, keys in needs.items()
+    }
+    if any(more.values()):
+        _read(tx, state, more)
 
 
 def _by_fact(all_needs: Sequence[Needs]) -> dict[Fact[Any, Any], set[Any]]:

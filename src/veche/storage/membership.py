@@ -94,9 +94,3 @@ def list_members(tx: Transaction, room_id: int, after: int, limit: int) -> list[
         )
         for row in found
     ]
-
-
-def is_member(tx: Transaction, room_id: int, account_id: int) -> bool:
-    """Tell whether an account has a row in a room; in the lobby everybody is a member without one."""
-    query = select(c.room_id).where(c.room_id == room_id, c.account_id == account_id)
-    return tx.execute(query).first() is not None

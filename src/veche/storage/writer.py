@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from veche.core.actor import Actor
 from veche.core.command import Command, T
@@ -147,66 +147,73 @@ def commit(database: Database, requests: Sequence[Requested], at: int | None = N
 
     They happen now, or `at` a time given in microseconds since 1970.
 
-    Where the store refuses, nothing of the batch is stored and all are answered `unavailable`. A bug is the fault of
-    one command: it is stored apart from those before and after it. A lost race for a unique value is tried again with
-    fresh facts: by halves, and at last alone.
+    Where the store refuses, nothing is stored and all are answered `unavailable`. Where something else fails, the
+    batch is stored in parts, in its order, each with fresh facts: at last what fails is alone.
     """
-    alone = len(requests) == 1
-    try:
-        return _commit(database, requests, at)
-    except IntegrityError:
-        if alone:
-            return _once_more(database, requests, at)
-        cuts = [len(requests) // 2]
-    except (DBAPIError, OSError) as error:
-        return _unavailable(requests, error)
-    except CommandFailed as failed:
-        if alone:
-            return _internal(requests)
-        cuts = [failed.index, failed.index + 1]
-    except Exception:
-        if alone:
-            return _internal(requests)
-        cuts = [len(requests) // 2]
-    return _in_parts(database, requests, at, cuts)
+    outcomes: list[Outcome] = []
+    events: list[LogEvent] = []
+    parts = [requests]  # what is left, the first at the end
+    while parts:
+        part = parts.pop()
+        try:
+            stored = _commit(database, part, at)
+        except Exception as error:
+            if cuts := _cuts(error, len(part)):
+                edges = [0, *cuts, len(part)]
+                parts += [part[start:end] for start, end in reversed(list(pairwise(edges))) if start < end]
+                continue
+            stored = _fail(database, part, at, error)
+        outcomes += stored[0]
+        events += stored[1]
+    return outcomes, events
 
 
-def _once_more(database: Database, requests: Sequence[Requested], at: int | None) -> Committed:
-    """Another process took a unique value after it was read here: decide once more, with what is stored now."""
-    try:
-        return _commit(database, requests, at)
-    except IntegrityError:
-        return _internal(requests)
-    except (DBAPIError, OSError) as error:
-        return _unavailable(requests, error)
-    except Exception:
-        return _internal(requests)
+def _cuts(error: Exception, size: int) -> list[int]:
+    """Say before which commands to cut a batch that failed; nowhere where the store refuses, or there is but one.
+
+    A bug is the fault of one command, which is stored apart. What comes after it is halved: so a batch of n commands
+    costs n log n reads at most, even where each has a bug.
+    """
+    if size == 1 or _is_refusal(error):
+        return []
+    if isinstance(error, CommandFailed):
+        after = error.index + 1
+        return [error.index, after, (after + size) // 2]
+    return [size // 2]
 
 
-def _internal(requests: Sequence[Requested]) -> Committed:
-    """Log the bug that is being handled, with the command's type and who asked, but nothing that people wrote."""
-    actor, command = requests[0]
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether the store takes nothing now. A value that it never takes is the fault of one command."""
+    if isinstance(error, DBAPIError):
+        return not isinstance(error, IntegrityError | DataError | ProgrammingError)
+    return isinstance(error, OSError)
+
+
+def _fail(database: Database, requests: Sequence[Requested], at: int | None, error: Exception) -> Committed:
+    """Answer for a batch that cannot be cut.
+
+    A constraint was broken: another process took a unique value after it was read here, or this is a bug. Decide once
+    more, with what is stored now.
+    """
+    if isinstance(error, IntegrityError):
+        try:
+            return _commit(database, requests, at)
+        except Exception as second:
+            error = second
+    return _unavailable(requests, error) if _is_refusal(error) else _internal(requests[0], error)
+
+
+def _internal(request: Requested, error: Exception) -> Committed:
+    """Log a bug with the command's type and who asked, but nothing that people wrote."""
+    actor, command = request
     who = (type(command).__name__, actor.account_id, actor.dialect, actor.request_id)
-    log.error("%s by account %d (%s, request %s) failed", *who, exc_info=True)  # noqa: LOG014  # called while handling
+    log.error("%s by account %d (%s, request %s) failed", *who, exc_info=error)
     return [ChatError(Code.INTERNAL, "Something went wrong here.")], []
 
 
 def _unavailable(requests: Sequence[Requested], error: Exception) -> Committed:
     log.error("the store refused a batch of %d: %s", len(requests), error)
     return [ChatError(Code.UNAVAILABLE, "The store cannot take it now.") for _ in requests], []
-
-
-def _in_parts(database: Database, requests: Sequence[Requested], at: int | None, cuts: list[int]) -> Committed:
-    """Commit a batch in several transactions, in its order, cut before these places."""
-    outcomes: list[Outcome] = []
-    events: list[LogEvent] = []
-    edges = [0, *cuts, len(requests)]
-    for start, end in pairwise(edges):
-        if start < end:
-            part_outcomes, part_events = commit(database, requests[start:end], at)
-            outcomes += part_outcomes
-            events += part_events
-    return outcomes, events
 
 
 def _commit(database: Database, requests: Sequence[Requested], at: int | None) -> Committed:

@@ -55,6 +55,28 @@ def test_a_handle_made_of_an_email_steps_around_names_that_are_kept_back(town: T
     assert town.do(register("h", email="admin@x.org")).username == "admin2"
 
 
+def test_each_handle_that_an_email_may_get_is_looked_at_before_the_next_one(town: Town) -> None:
+    email = "ann@x.org"
+    handles = list(c.Register("h", email=email)._handles())
+    assert len(set(handles)) == len(handles) == 19
+    for handle in handles:
+        town.person(handle)
+    assert town.refuses(register("h", email=email)).data["field"] == "username"
+
+
+def test_an_account_takes_another_username_that_is_free(town: Town, people: People) -> None:
+    renamed = town.do(c.by(people.ann, c.RenameAccount("Anna")))
+    assert (renamed.id, renamed.username, renamed.handle, renamed.name) == (people.ann, "Anna", "anna", "Anna")
+    assert town.person("ann") == 4, "the old username is free"
+    for taken in ("BOB", "anna", "Admin"):
+        assert town.refuses(c.by(people.eve, c.RenameAccount(taken))).data["field"] == "username"
+
+
+def test_an_account_may_change_how_its_own_username_is_written_and_keeps_a_name_of_its_own(town: Town) -> None:
+    ann = town.person("ann", name="Ann B.")
+    assert town.do(c.by(ann, c.RenameAccount("ANN"))).name == "Ann B."
+
+
 @pytest.mark.parametrize("bad", ["a\0b", "a\u200bb", "a\u202eb", "a\nb", "a\ud800b", "\u2028"])
 def test_names_may_not_hide_anything(town: Town, bad: str) -> None:
     assert town.refuses(register("h", username=bad)).data["field"] == "username"
@@ -103,7 +125,9 @@ def test_what_ended_is_told_by_name_or_by_what_was_kept() -> None:
     assert SessionsEnded(-1, 1, 0).effects()[0].ends("a")
 
 
-@pytest.mark.parametrize("command", [c.by(9, c.SetPassword("h")), c.by(9, c.OpenSession("s", 60))])
+@pytest.mark.parametrize(
+    "command", [c.by(9, c.SetPassword("h")), c.by(9, c.OpenSession("s", 60)), c.by(9, c.RenameAccount("x"))]
+)
 def test_who_is_not_there_can_do_nothing(town: Town, command: c.Request) -> None:
     refusal = town.refuses(command)
     assert (refusal.code, refusal.data["what"]) == (Code.NOT_FOUND, "account")

@@ -8,7 +8,7 @@ from veche.core.errors import Code
 from veche.core.reading import MessageRead, ReadMoved
 from veche.core.rooms import MEMBERS
 from veche.core.text import MAX_CLIENT_MESSAGE_ID, MAX_TEXT_BYTES
-from veche.core.values import LOBBY_ID, Kind
+from veche.core.values import LOBBY_ID, SYSTEM_ID, Kind
 
 from . import commands as c
 from .conftest import People
@@ -147,3 +147,12 @@ def test_a_message_is_marked_in_its_own_room_only(town: Town, people: People) ->
     message = town.say(people.ann, room).message
     assert town.refuses(c.by(people.ann, c.MarkRead(other, message.id))).data["what"] == "message"
     assert town.refuses(c.by(people.ann, c.MarkRead(room, 99))).data["what"] == "message"
+
+
+def test_a_notice_takes_the_next_seq_and_counts_as_nothing_unread(town: Town, people: People) -> None:
+    room = town.room(people.ann)
+    said = town.say(people.ann, room).message
+    notice = town.do(c.by(people.ann, c.PostNotice(room, "ann is here"))).message
+    assert (notice.seq, notice.number, notice.type) == (said.seq + 1, said.number, "notice")
+    assert notice.sender.id == SYSTEM_ID
+    assert town.refuses(c.by(people.ann, c.PostNotice(99, "hi"))).data["what"] == "room"

@@ -8,6 +8,7 @@ from veche.core.effects import Close
 from veche.core.errors import Code
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.rooms import MEMBERS
+from veche.core.state import HEADS
 from veche.core.values import LOBBY_ID, Kind, Role
 
 from . import commands as c
@@ -22,6 +23,13 @@ def test_who_makes_a_room_owns_it_and_everybody_named_is_in(town: Town, people: 
     assert entered.member.role is Role.OWNER
     roles = {id: member.role for (room, id), member in town.rows(MEMBERS).items() if room == entered.room.id}
     assert roles == {people.ann: Role.OWNER, people.bob: Role.MEMBER}
+
+
+def test_a_room_begins_with_as_many_as_were_named(town: Town, people: People) -> None:
+    others = [people.bob, people.eve, town.person("dan"), town.person("fay")]
+    entered = town.do(c.by(people.ann, c.CreateRoom(Kind.GROUP, "Team", tuple(others))))
+    assert entered.head_seq == 5
+    assert [town.rows(HEADS)[-account_id].last_seq for account_id in others] == [1, 1, 1, 1]
 
 
 def test_each_entering_stands_in_the_own_log_and_in_the_rooms(town: Town, people: People) -> None:
@@ -39,6 +47,18 @@ def test_a_direct_room_is_made_once_whoever_asks(town: Town, people: People) -> 
     assert (first.new, again.new, again.room) == (True, False, first.room)
     assert again.member.account_id == people.bob
     assert town.news == []
+    again = town.do(c.by(people.ann, c.CreateRoom(Kind.DIRECT, "", (people.bob,))))
+    assert (again.new, again.room, again.member.account_id) == (False, first.room, people.ann)
+    assert again.head_seq == 2
+
+
+def test_a_unique_name_is_taken_once_and_leaves_other_rooms_alone(town: Town, people: People) -> None:
+    unique = c.CreateRoom(Kind.GROUP, "Team", unique=True)
+    town.room(people.ann, name="Team")
+    assert town.do(c.by(people.ann, unique)).new
+    refusal = town.refuses(c.by(people.bob, unique))
+    assert (refusal.code, refusal.data["field"]) == (Code.TAKEN, "name")
+    town.room(people.bob, name="Team")
 
 
 def test_who_enters_a_direct_room_is_told_who_the_other_one_is(town: Town, people: People) -> None:
@@ -50,6 +70,12 @@ def test_who_enters_a_direct_room_is_told_who_the_other_one_is(town: Town, peopl
     }
     town.room(people.ann, Kind.GROUP, people.bob)
     assert [event.peer for event in town.news if isinstance(event, RoomEntered)] == [None, None]
+
+
+def test_it_does_not_matter_whether_the_creator_of_a_direct_room_is_named(town: Town, people: People) -> None:
+    first = town.do(c.by(people.ann, c.CreateRoom(Kind.DIRECT, "", (people.ann, people.bob, people.bob))))
+    assert first.head_seq == 2
+    assert not town.do(c.by(people.ann, c.CreateRoom(Kind.DIRECT, "", (people.bob, people.ann)))).new
 
 
 @pytest.mark.parametrize("others", [(), (1,), (2, 3), (1, 2, 3)])

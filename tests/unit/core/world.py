@@ -14,7 +14,7 @@ from veche.core.event import Event
 from veche.core.facts import Fact, Needs
 from veche.core.messages import MESSAGES
 from veche.core.reading import COUNTS
-from veche.core.rooms import ROOMS
+from veche.core.rooms import MEMBERS, ROOMS
 from veche.core.sessions import SESSIONS, SessionsEnded
 from veche.core.state import HEADS, State
 from veche.core.values import LOBBY_ID, SYSTEM_ID, Account, Head, Kind, Room
@@ -90,6 +90,7 @@ def run(everything: Everything, request: c.Request, now: int) -> tuple[Any, list
     needs = Needs()
     command.needs(actor, needs)
     state = everything.state(needs)
+    check_guarded(needs)
     state.begin(needs, now)
     ids = everything.ids.copy()
     try:
@@ -100,6 +101,12 @@ def run(everything: Everything, request: c.Request, now: int) -> tuple[Any, list
         raise
     everything.keep(state)
     return answer, state.events
+
+
+def check_guarded(needs: Needs) -> None:
+    """Check that memberships are read under the lock of their room: storage locks each log whose head is asked."""
+    rooms = {room_id for room_id, _ in needs.get(MEMBERS, ())}
+    assert rooms <= needs.get(HEADS, set()), "a membership is read without the lock of its room"
 
 
 class Town:

@@ -14,9 +14,21 @@ from core import commands as c
 from veche.core.errors import ChatError
 from veche.core.values import Kind
 from veche.storage.database import Database
+from veche.storage.transaction import Transaction
 from veche.storage.writer import commit
 
-Open = Callable[[], Database]
+
+class Counted(Database):
+    """Counts the transactions that were begun to write."""
+
+    begun = 0
+
+    def writing(self) -> contextlib.AbstractContextManager[Transaction]:
+        self.begun += 1
+        return super().writing()
+
+
+Open = Callable[[], Counted]
 
 
 @pytest.fixture(scope="session")
@@ -35,12 +47,12 @@ def open_new(template: Path, tmp_path: Path) -> Iterator[Open]:
     with contextlib.ExitStack() as stack:
         count = 0
 
-        def open_one() -> Database:
+        def open_one() -> Counted:
             nonlocal count
             count += 1
             path = tmp_path / f"{count}.db"
             shutil.copy(template, path)
-            database = Database(f"sqlite:///{path}")
+            database = Counted(f"sqlite:///{path}")
             stack.callback(database.close)
             return database
 
@@ -48,14 +60,14 @@ def open_new(template: Path, tmp_path: Path) -> Iterator[Open]:
 
 
 @pytest.fixture
-def database(open_new: Open) -> Database:
+def database(open_new: Open) -> Counted:
     return open_new()
 
 
 class Town:
     """Commits by ann (1), who owns the channel 1 and the group 2, bob (2), who is in both, and eve (3), in none."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Counted) -> None:
         self.database = database
         for name in ("ann", "bob", "eve"):
             self.do(c.by(c.NOBODY_ID, c.Register("hash", username=name)))
@@ -88,7 +100,7 @@ class Town:
 
 
 @pytest.fixture
-def town(database: Database) -> Town:
+def town(database: Counted) -> Town:
     return Town(database)
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from core import commands as c
 
 from veche.core.effects import Close
-from veche.core.membership import RoomExited
-from veche.core.values import LOBBY_ID
+from veche.core.membership import MemberJoined, RoomExited
+from veche.core.messages import Message
+from veche.core.values import LOBBY_ID, Kind
 from veche.storage.database import Database
-from veche.storage.entries import CODEC, entries
+from veche.storage.entries import CODEC, KINDS, entries
+from veche.storage.writer import commit
+
+from .conftest import Town
 
 
 @pytest.mark.parametrize(("data", "room_seq"), [("{}", None), ('{"seq":4}', 4)])
@@ -27,3 +32,28 @@ def test_an_exit_names_the_entry_of_the_room_unless_it_is_old(
 def test_an_exit_is_stored_with_the_entry_of_the_room() -> None:
     row = CODEC.encode(RoomExited(-3, 2, 99, 7, 4))
     assert (row["kind"], row["room_id"], row["data"]) == ("exited", 7, '{"seq":4}')
+
+
+def test_every_kind_of_entry_is_read_back_as_it_was_announced(town: Town) -> None:
+    """Each field, also the count of messages that a new member has read."""
+    _, announced = commit(
+        town.database,
+        [
+            town.say(1),
+            town.say(1),
+            c.by(3, c.JoinRoom(1)),
+            town.say(1, by=3),
+            c.by(2, c.ReadUpTo(1, 4)),
+            c.by(2, c.MarkRead(1, 3)),
+            c.by(3, c.LeaveRoom(1)),
+            c.by(1, c.CreateRoom(Kind.DIRECT, "", (3,))),
+            c.by(3, c.EndSession("unknown")),
+            c.by(3, c.SetPassword("h", "kept")),
+        ],
+    )
+    assert {type(event) for event in announced} == {*KINDS, Message}
+    [joined] = [event for event in announced if isinstance(event, MemberJoined) and event.log_id == 1]
+    assert joined.read_count == 2
+    with town.database.reading() as tx:
+        for event in announced:
+            assert entries(tx, event.log_id, event.seq - 1, event.seq, 1) == [event]

@@ -16,7 +16,7 @@ from veche.storage.database import Database
 from veche.storage.echo import closed_echoes, echo_page
 from veche.storage.entries import entries
 from veche.storage.log import heads
-from veche.storage.membership import is_member, list_members
+from veche.storage.membership import list_members
 from veche.storage.messages import history
 from veche.storage.rooms import public_rooms, room, rooms_of, welcome
 from veche.storage.sessions import session_with_account
@@ -59,7 +59,6 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "session": lambda on: session_with_account(on, "s1"),
     "by username": lambda on: credentials(on, username="ann"),
     "by e-mail": lambda on: credentials(on, email="dan@x.org"),
-    "is a member": lambda on: is_member(on, 1, 2),
 }
 
 

@@ -28,6 +28,8 @@ from veche.storage.database import Database
 from veche.storage.entries import entries
 from veche.storage.writer import commit
 
+from .conftest import Counted
+
 AT = 1_000_000
 TABLES = ("accounts", "sessions", "rooms", "logs", "members", "messages", "events")
 BEGINNING: list[c.Request] = [
@@ -136,7 +138,7 @@ class Stored:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "x.db"
             shutil.copy(template, path)
-            database = Database(f"sqlite:///{path}")
+            database = Counted(f"sqlite:///{path}")
             rest = list(script)
             for size in sizes:
                 batch, rest = rest[:size], rest[size:]
@@ -145,9 +147,11 @@ class Stored:
             self.look(database)
             database.close()
 
-    def run(self, database: Database, batch: list[c.Request]) -> None:
+    def run(self, database: Counted, batch: list[c.Request]) -> None:
         if batch:
+            begun = database.begun
             outcomes, events = commit(database, batch, AT)
+            assert database.begun == begun + 1, "a batch was stored in parts"
             self.outcomes += map(outcome_of, outcomes)
             self.events += plain(events)
 
@@ -198,6 +202,10 @@ def test_how_commands_are_batched_changes_nothing(template: Path, script: list[c
 CASES: dict[str, list[c.Request]] = {
     "a message is marked as read whose author has a log": [
         c.by(1, c.SendMessage(1, "hi")),
+        c.by(2, c.MarkRead(1, 1)),
+    ],
+    "a message is marked as read whose author has no log": [
+        c.by(1, c.PostNotice(1, "hi")),
         c.by(2, c.MarkRead(1, 1)),
     ],
     "who reads up to a message of the same batch has read it": [

@@ -145,3 +145,62 @@ async def test_a_listener_that_fails_does_not_stop_the_writer(town: Town) -> Non
     async with asyncio.timeout(5):
         await at.writer.stop()
     assert len(complaints) == 2
+
+
+async def test_flushed_waits_for_all_that_was_taken_before(town: Town) -> None:
+    async with desk(town, batch=2) as at:
+        await at.writer.flushed()  # nothing waits
+        for number in range(7):
+            at.ask(f"c{number}")
+            if number == 3:
+                await asyncio.sleep(0)
+        await at.writer.flushed()
+        assert [said[0] for said in at.said if isinstance(said, tuple)] == [f"c{number}" for number in range(7)]
+        assert at.said[-1] == [(1, 9)], "and for its announcement"
+
+
+async def test_flushed_does_not_wait_for_what_comes_after(town: Town) -> None:
+    """Each answer asks again, so that something waits at all times."""
+    goes_on = True
+    answers = 0
+
+    async with desk(town) as at:
+
+        def again(outcome: Any) -> None:
+            nonlocal answers
+            answers += 1
+            if goes_on:
+                at.writer.submit(*town.say(), again)
+
+        at.writer.submit(*town.say(), again)
+        async with asyncio.timeout(5):
+            for _ in range(3):
+                before = answers
+                await at.writer.flushed()
+                assert answers > before
+        assert at.writer._waiting
+        goes_on = False
+
+
+async def test_flushed_counts_what_was_refused_as_done(town: Town) -> None:
+    async with desk(town) as at:
+        at.ask("no", by=3)
+        await at.writer.flushed()
+        assert at.said == [("no", "not_member"), []]
+
+
+async def test_many_wait_and_each_is_woken_once_its_own_are_answered(town: Town) -> None:
+    async with desk(town, batch=1) as at:
+        woken: list[tuple[int, int]] = []
+
+        async def wait(number: int) -> None:
+            await at.writer.flushed()
+            woken.append((number, sum(isinstance(said, tuple) for said in at.said)))
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(1, 9):
+                at.ask(f"c{number}")
+                group.create_task(wait(number))
+                await asyncio.sleep(0)
+        assert [number for number, _ in woken] == list(range(1, 9))
+        assert all(answered >= number for number, answered in woken)

@@ -1,0 +1,117 @@
+"""A command that reads what it did not ask for: it is answered `internal`, and nobody else notices."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from core import commands as c
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from veche.core.accounts import ACCOUNTS, HANDLES
+from veche.core.facts import Needs
+from veche.core.messages import SENT
+from veche.core.rooms import MEMBERS, ROOMS
+from veche.core.state import HEADS, State
+from veche.core.values import Kind
+
+from .conftest import Counted, Town, codes
+from .test_writer import desk
+
+CHANNEL = 1
+ANN, BOB, EVE = 1, 2, 3
+
+
+class Look(c.Command[None], frozen=True):
+    """Asks for some rows, and reads some."""
+
+    asks: tuple[Any, ...]
+    reads: tuple[Any, ...]
+
+    def needs(self, actor: c.Actor, needs: Needs) -> None:
+        for fact, key in self.asks:
+            needs.ask(fact, key)
+
+    def decide(self, actor: c.Actor, state: State) -> None:
+        for fact, key in self.reads:
+            state.get(fact, key)
+
+
+@pytest.mark.parametrize(
+    ("pair", "shown"),
+    [
+        ((MEMBERS, (CHANNEL, BOB)), "members (1, 2)"),
+        ((HEADS, -ANN), "heads -1"),
+        ((HANDLES, "gretel"), "handles <6 characters>"),
+        ((SENT, (BOB, "gretel")), "sent (2, <6 characters>)"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_it_is_logged_with_the_command_the_fact_and_the_key_and_the_neighbours_are_stored(
+    town: Town, caplog: pytest.LogCaptureFixture, pair: Any, shown: str
+) -> None:
+    heard: list[Any] = []
+    async with desk(town) as at:
+        at.ask("before", "gretel")
+        at.writer.submit(c.Actor(BOB, "native", request_id="r-1"), Look((), (pair,)), heard.append)
+        at.ask("after", "gretel")
+        await at.writer.drain()
+    assert codes(heard) == ["internal"]
+    assert town.rows("SELECT client_message_id FROM messages ORDER BY seq") == [("before",), ("after",)]
+    [record] = caplog.records
+    assert (record.levelno, record.getMessage()) == (logging.ERROR, "Look by account 2 (native, request r-1) failed")
+    assert f"NotAsked: {shown}\n" in caplog.text
+    assert "gretel" not in caplog.text
+
+
+PAIRS = [
+    *[(ROOMS, key) for key in (CHANNEL, 2, 99)],
+    *[(HEADS, key) for key in (CHANNEL, -ANN, -99)],
+    *[(MEMBERS, key) for key in ((CHANNEL, ANN), (CHANNEL, EVE))],
+    *[(ACCOUNTS, ANN), (HANDLES, "ann"), (HANDLES, "nobody")],
+]
+some = st.lists(st.sampled_from(PAIRS), max_size=4).map(tuple)
+looks = st.builds(Look, some, some)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(batch=st.lists(st.none() | looks, min_size=1, max_size=8))
+def test_a_neighbour_that_asks_hides_nothing(
+    town: Town, caplog: pytest.LogCaptureFixture, batch: list[Look | None]
+) -> None:
+    """None stands for a message: what it asks for, and what it changes, lets nobody else read it."""
+    with caplog.at_level(logging.CRITICAL):
+        outcomes = town.batch(*[c.by(BOB, look) if look else town.say(CHANNEL) for look in batch])
+    sound = [look is None or set(look.reads) <= set(look.asks) for look in batch]
+    assert codes(outcomes) == ["ok" if one else "internal" for one in sound]
+    assert town.seqs(CHANNEL) == list(range(1, town.head(CHANNEL) + 1))
+
+
+def test_rows_that_were_made_earlier_in_the_batch_count_as_asked(town: Town, database: Counted) -> None:
+    begun = database.begun
+    made = ((ROOMS, 3), (HEADS, 3), (MEMBERS, (3, ANN)), (ACCOUNTS, 4), (HEADS, -4), (HANDLES, "dan"))
+    outcomes = town.batch(
+        c.by(ANN, c.CreateRoom(Kind.CHANNEL, "New")),
+        c.by(c.NOBODY_ID, c.Register("h", username="dan")),
+        c.by(BOB, Look((), made)),
+    )
+    assert codes(outcomes) == ["ok", "ok", "ok"]
+    assert database.begun == begun + 1
+
+
+def test_a_message_of_the_same_batch_is_marked_read_at_once(town: Town, database: Counted) -> None:
+    """Its author's head is known only once the message is: it is read then, and the batch is not stored in parts."""
+    town.do(c.by(ANN, c.SetPassword("h")))
+    begun, head = database.begun, town.head(-ANN)
+    outcomes = town.batch(*[town.say(CHANNEL), c.by(BOB, c.MarkRead(CHANNEL, 1)), c.by(BOB, c.MarkRead(CHANNEL, 1))])
+    assert codes(outcomes) == ["ok", "ok", "ok"]
+    assert database.begun == begun + 1
+    assert town.seqs(-ANN) == list(range(1, head + 2))
