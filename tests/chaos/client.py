@@ -280,7 +280,6 @@ class Client:
         traffic: Traffic,
         listen_only: bool = False,
     ) -> None:
-        """With `listen_only` it sends no messages."""
         self.memory = Memory(account, {ME: 0} | dict.fromkeys(rooms, 0))
         self.listen_only = listen_only
         self._url = url
@@ -331,9 +330,8 @@ class Client:
         await self._changed.wait()
 
     def _lifetime(self) -> float:
-        return (
-            SILENCE_LIMIT if self.listen_only else min(self._rng.expovariate(1 / self._traffic.lifetime), SILENCE_LIMIT)
-        )
+        mean = self._traffic.lifetime
+        return SILENCE_LIMIT if self.listen_only else min(self._rng.expovariate(1 / mean), SILENCE_LIMIT)
 
     async def _connect_once(self) -> float | None:
         try:
