@@ -187,8 +187,8 @@ async def native_send(town: Town, into: list[Run]) -> None:
         for number, run in enumerate(town.tracer.runs(into)):
             async with run:
                 sent = await hers.ask("send", room_id=room_id, text="hi", client_message_id=f"c-{number}")
-                await hers.heard_up_to(room_id, sent["seq"])
-                await his.heard_up_to(room_id, sent["seq"])
+                await hers.wait_for_seq(room_id, sent["seq"])
+                await his.wait_for_seq(room_id, sent["seq"])
 
 
 async def login(town: Town, into: list[Run]) -> None:

@@ -1,1 +1,1 @@
-"""The checker: real clients, a server that is killed again and again, and an analyser of what everybody saw."""
+"""The chaos checker: real clients, a server that is killed repeatedly, and an analysis of what each client received."""

@@ -1,4 +1,4 @@
-"""A native client that keeps the five rules of docs/native.md and writes down all that it says and hears."""
+"""A native client that follows the five rules of docs/native.md and records what it sends and receives."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .records import (
     Invoke,
     Journal,
     Nack,
-    Odd,
     Recv,
     Reset,
+    Unexpected,
     Verdict,
     Welcome,
     judge,
@@ -38,7 +38,7 @@ SILENCE_LIMIT = 40.0
 
 @dataclass(frozen=True)
 class Account:
-    """Who a client is. `name` is also the first part of its client message ids."""
+    """The account of a client. `name` is also the prefix of its client message ids."""
 
     name: str
     id: int
@@ -47,7 +47,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Traffic:
-    """A client's habits. `burst`: the mean number of messages before a pause; all times are means, in seconds."""
+    """How a client behaves. `burst` is the mean number of messages before a pause; times are means in seconds."""
 
     burst: float = 4.0
     pause: float = 0.08
@@ -65,13 +65,13 @@ class Pending:
 
 
 def text_of(cid: str) -> str:
-    """The text of a message follows from its client id, so that a changed or invented text shows."""
+    """Return the text for a client message id. It is derived from the id, so that a changed text is found."""
     return f"{hashlib.sha256(cid.encode()).hexdigest()} {cid}"
 
 
 @dataclass
 class Memory:
-    """What a client keeps from one socket to the next (rules 1 and 3)."""
+    """The state that a client keeps across sockets (rules 1 and 3)."""
 
     account: Account
     positions: dict[int, int]
@@ -95,7 +95,7 @@ class Memory:
         return pending
 
     def apply(self, room: int, seq: int) -> Verdict:
-        """Moves the position when the event is the next of its log. A log that was never asked for has no position."""
+        """Move the position if the event is the next of its log. A log that is not followed has no position."""
         verdict = judge(self.positions.get(room, seq), seq)
         if verdict == "next":
             self.positions[room] = seq
@@ -104,24 +104,24 @@ class Memory:
 
 @dataclass(frozen=True)
 class Command:
-    """What was asked under one command id; `cid` of a send."""
+    """A command that waits for its answer; a `send` has the `cid` of its message."""
 
     name: str
     cid: str = ""
 
 
-class Visit:
-    """One socket's life: the commands that wait for an answer die with it, the memory does not."""
+class Connection:
+    """One socket. Commands without an answer are forgotten when it ends; the memory is kept."""
 
-    def __init__(self, number: int, memory: Memory, journal: Journal, moved: asyncio.Event) -> None:
+    def __init__(self, number: int, memory: Memory, journal: Journal, changed: asyncio.Event) -> None:
         self.number = number
         self.bye = Bye(code=0)
         self.welcomed = False
-        self.retreat = False
+        self.must_reconnect = False
         self.caught_up = False
         self._memory = memory
         self._journal = journal
-        self._moved = moved
+        self._changed = changed
         self._commands: dict[int, Command] = {}
         self._last_id = 0
         self._syncing = False
@@ -131,7 +131,7 @@ class Visit:
         return self._memory.account.name
 
     def command(self, name: str, body: Mapping[str, Any], cid: str = "") -> str:
-        """The text of one command frame; its answer will be known by its id."""
+        """Make the frame of a command, and remember its id for the answer."""
         self._last_id += 1
         self._commands[self._last_id] = Command(name, cid)
         return msgspec.json.encode({"id": self._last_id, name: body}).decode()
@@ -141,7 +141,7 @@ class Visit:
         return self.command("send", body, pending.cid)
 
     def take(self, raw: str | bytes) -> str | None:
-        """One frame of the server; gives the frame to say in return, if any."""
+        """Handle a frame of the server; return the frame to send in reply, if any."""
         try:
             frame = msgspec.json.decode(raw, type=dict[str, Any])
             if not frame:
@@ -150,24 +150,24 @@ class Visit:
                 return self._pushed(frame)
             self._answered(frame)
         except msgspec.ValidationError as error:
-            self._odd(f"{error}: {raw!r:.300}")
+            self._record_unexpected(f"{error}: {raw!r:.300}")
         except msgspec.DecodeError:
-            self._odd(f"not JSON: {raw!r:.300}")
+            self._record_unexpected(f"not JSON: {raw!r:.300}")
         finally:
-            self._moved.set()
+            self._changed.set()
         return None
 
-    def _odd(self, sentence: str) -> None:
-        self._journal.add(Odd(self._journal.clock(), self._name, sentence))
+    def _record_unexpected(self, sentence: str) -> None:
+        self._journal.add(Unexpected(self._journal.clock(), self._name, sentence))
 
     def _answered(self, frame: Mapping[str, Any]) -> None:
         command = self._commands.pop(frame["id"], None)
         if command is None:
-            self._odd(f"an answer to no command: {frame}")
+            self._record_unexpected(f"an answer to no command: {frame}")
         elif "error" in frame:
             self._refused(command, msgspec.convert(frame["error"], ErrorBody))
         elif command.name not in frame:
-            self._odd(f"{command.name} was answered by {sorted(frame)}")
+            self._record_unexpected(f"{command.name} was answered by {sorted(frame)}")
         elif command.name == "send":
             self._acked(command.cid, msgspec.convert(frame["send"], SendAnswer))
         elif command.name == "hello":
@@ -177,7 +177,7 @@ class Visit:
 
     def _acked(self, cid: str, answer: SendAnswer) -> None:
         if answer.client_message_id != cid:
-            self._odd(f"the answer to {cid} speaks of {answer.client_message_id}")
+            self._record_unexpected(f"the answer to {cid} has {answer.client_message_id}")
             return
         self._memory.unacked.pop(cid, None)
         at = self._journal.clock()
@@ -185,14 +185,14 @@ class Visit:
         self._journal.add(Ack(at, self._name, self.number, room, cid, seq, message_id, answer.duplicate))
 
     def _refused(self, command: Command, error: ErrorBody) -> None:
-        """What may pass later ends the visit, so that all un-acked go out again after a wait and in order."""
-        self.retreat = error.temporary
+        """On a temporary refusal, reconnect: all unacked messages are then sent again, after a wait and in order."""
+        self.must_reconnect = error.temporary
         if command.name == "send":
             self._journal.add(Nack(self._journal.clock(), self._name, command.cid, error.code, error.temporary))
             if not error.temporary:
                 self._memory.unacked.pop(command.cid, None)
         elif not error.temporary:
-            self._odd(f"{command.name} was refused: {error.code} {error.message}")
+            self._record_unexpected(f"{command.name} was refused: {error.code} {error.message}")
 
     def _greeted(self, answer: HelloAnswer) -> None:
         self._memory.epoch = answer.epoch
@@ -220,11 +220,11 @@ class Visit:
             elif event == "bye":
                 self.bye = msgspec.convert(body, Bye)
             elif event == "message":
-                return self._heard_message(msgspec.convert(body, MessageBody))
+                return self._received_message(msgspec.convert(body, MessageBody))
             elif isinstance(body, dict) and "seq" in body:
-                return self._heard(Recv(at, name, self.number, body.get("room_id", ME), body["seq"], event))
+                return self._received(Recv(at, name, self.number, body.get("room_id", ME), body["seq"], event))
             else:
-                self._odd(f"unknown frame {frame}")
+                self._record_unexpected(f"unknown frame {frame}")
         return None
 
     def _reset(self, body: ResetBody) -> None:
@@ -232,8 +232,8 @@ class Visit:
         self._journal.add(Reset(at, self._name, self.number, body.room_id, body.seq, body.reason))
         self._memory.positions[body.room_id] = body.seq
 
-    def _heard_message(self, body: MessageBody) -> str | None:
-        return self._heard(
+    def _received_message(self, body: MessageBody) -> str | None:
+        return self._received(
             Recv(
                 self._journal.clock(),
                 self._name,
@@ -248,7 +248,7 @@ class Visit:
             )
         )
 
-    def _heard(self, recv: Recv) -> str | None:
+    def _received(self, recv: Recv) -> str | None:
         self._journal.add(recv)
         verdict = self._memory.apply(recv.room, recv.seq)
         if verdict == "gap" and not self._syncing:
@@ -257,8 +257,8 @@ class Visit:
         return None
 
 
-def pause_before_return(bye: Bye, rng: random.Random) -> float | None:
-    """Rule 5: how many seconds to wait before the next connect; None: do not come back."""
+def reconnect_delay(bye: Bye, rng: random.Random) -> float | None:
+    """Return the seconds to wait before the next connect, by rule 5; None: do not reconnect."""
     jitter = rng.uniform(0.05, 0.3)
     if 4000 <= bye.code < 4100:
         return None
@@ -268,7 +268,7 @@ def pause_before_return(bye: Bye, rng: random.Random) -> float | None:
 
 
 class Client:
-    """Connects, resumes, sends with a window of `WINDOW`, drops its own socket at times, and comes back."""
+    """Connects, resumes, sends up to `WINDOW` messages at once, sometimes drops its socket, and reconnects."""
 
     def __init__(
         self,
@@ -278,87 +278,87 @@ class Client:
         journal: Journal,
         rng: random.Random,
         traffic: Traffic,
-        calm: bool = False,
+        listen_only: bool = False,
     ) -> None:
-        """`calm`: only listens."""
         self.memory = Memory(account, {ME: 0} | dict.fromkeys(rooms, 0))
-        self.calm = calm
+        self.listen_only = listen_only
         self._url = url
         self._rooms = sorted(rooms)
         self._journal = journal
         self._rng = rng
         self._traffic = traffic
-        self._moved = asyncio.Event()
-        self._visits = 0
-        self._visit: Visit | None = None
+        self._changed = asyncio.Event()
+        self._connections = 0
+        self._connection: Connection | None = None
 
     async def run(self) -> None:
-        """Comes back for ever: ends when it is cancelled, or when the server tells it not to come back."""
+        """Reconnect until it is cancelled, or until the server forbids it."""
         pause: float | None = 0.0
         while pause is not None:
             await asyncio.sleep(pause)
-            pause = await self._come_and_go()
+            pause = await self._connect_once()
 
-    def soothe(self) -> None:
-        """From now on it sends nothing new; what is un-acked is still repeated at each return."""
-        self.calm = True
-        self._moved.set()
+    def stop_sending(self) -> None:
+        """Send no new messages from now on; unacked ones are still repeated at each reconnect."""
+        self.listen_only = True
+        self._changed.set()
 
-    async def answered(self, limit: float) -> bool:
-        """True when nothing is un-acked within `limit` seconds."""
+    async def wait_answered(self, limit: float) -> bool:
+        """Wait until all messages are acked; False after `limit` seconds."""
         return await self._until(lambda: not self.memory.unacked, limit)
 
-    async def settled(self, heads: Mapping[int, int], limit: float) -> bool:
-        """True when within `limit` seconds it is caught up, and has applied each room of `heads` up to its head."""
-        return await self._until(lambda: self._is_settled(heads), limit)
+    async def wait_caught_up(self, heads: Mapping[int, int], limit: float) -> bool:
+        """Wait until it has caught up and applied all events up to `heads`; False after `limit` seconds."""
+        return await self._until(lambda: self._is_caught_up(heads), limit)
 
-    def _is_settled(self, heads: Mapping[int, int]) -> bool:
+    def _is_caught_up(self, heads: Mapping[int, int]) -> bool:
         positions = self.memory.positions
         at_heads = all(positions[room] >= head for room, head in heads.items())
-        return at_heads and self._visit is not None and self._visit.caught_up
+        return at_heads and self._connection is not None and self._connection.caught_up
 
     async def _until(self, holds: Callable[[], bool], limit: float) -> bool:
         try:
             async with asyncio.timeout(limit):
                 while not holds():
-                    await self._motion()
+                    await self._wait_for_change()
         except TimeoutError:
             return False
         return True
 
-    async def _motion(self) -> None:
-        self._moved.clear()
-        await self._moved.wait()
+    async def _wait_for_change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
 
     def _lifetime(self) -> float:
-        return SILENCE_LIMIT if self.calm else min(self._rng.expovariate(1 / self._traffic.lifetime), SILENCE_LIMIT)
+        mean = self._traffic.lifetime
+        return SILENCE_LIMIT if self.listen_only else min(self._rng.expovariate(1 / mean), SILENCE_LIMIT)
 
-    async def _come_and_go(self) -> float | None:
+    async def _connect_once(self) -> float | None:
         try:
             socket = await connect(
                 self._url, compression=None, ping_interval=None, open_timeout=OPEN_LIMIT, close_timeout=OPEN_LIMIT
             )
         except (OSError, TimeoutError, EOFError, WebSocketException):
-            return pause_before_return(Bye(code=0), self._rng)
-        self._visits += 1
-        self._visit = visit = Visit(self._visits, self.memory, self._journal, self._moved)
-        own = await self._converse(socket, visit)
-        self._visit = None
-        code = visit.bye.code or socket.close_code
-        self._journal.add(Down(self._journal.clock(), self.memory.account.name, visit.number, code, own))
-        return pause_before_return(visit.bye, self._rng)
+            return reconnect_delay(Bye(code=0), self._rng)
+        self._connections += 1
+        self._connection = connection = Connection(self._connections, self.memory, self._journal, self._changed)
+        own = await self._read_and_write(socket, connection)
+        self._connection = None
+        code = connection.bye.code or socket.close_code
+        self._journal.add(Down(self._journal.clock(), self.memory.account.name, connection.number, code, own))
+        return reconnect_delay(connection.bye, self._rng)
 
-    async def _converse(self, socket: ClientConnection, visit: Visit) -> bool:
-        """Reads and writes until the socket ends; True when it was this client that dropped it."""
-        writer = asyncio.create_task(self._write(socket, visit))
+    async def _read_and_write(self, socket: ClientConnection, connection: Connection) -> bool:
+        """Read and write until the socket ends; tell whether this client dropped it."""
+        writer = asyncio.create_task(self._write(socket, connection))
         try:
             async with asyncio.timeout(self._lifetime()):
-                await socket.send(visit.command("hello", self.memory.hello()))
+                await socket.send(connection.command("hello", self.memory.hello()))
                 async for raw in socket:
-                    reply = visit.take(raw)
+                    reply = connection.take(raw)
                     if reply is not None:
                         await socket.send(reply)
-                    if visit.retreat:
+                    if connection.must_reconnect:
                         return True
             return False
         except TimeoutError:
@@ -370,30 +370,30 @@ class Client:
             socket.transport.abort()
             await _ended(writer)
 
-    async def _write(self, socket: ClientConnection, visit: Visit) -> None:
-        while not visit.welcomed:
-            await self._motion()
+    async def _write(self, socket: ClientConnection, connection: Connection) -> None:
+        while not connection.welcomed:
+            await self._wait_for_change()
         for pending in tuple(self.memory.unacked.values()):
-            await socket.send(visit.send(pending))
+            await socket.send(connection.send(pending))
         while True:
-            while self.calm or len(self.memory.unacked) >= WINDOW:
-                await self._motion()
-            await self._say_something(socket, visit)
+            while self.listen_only or len(self.memory.unacked) >= WINDOW:
+                await self._wait_for_change()
+            await self._send_message(socket, connection)
 
-    async def _say_something(self, socket: ClientConnection, visit: Visit) -> None:
+    async def _send_message(self, socket: ClientConnection, connection: Connection) -> None:
         room = self._rng.choice(self._rooms)
         pending = self.memory.compose(room)
         name = self.memory.account.name
         self._journal.add(Invoke(self._journal.clock(), name, room, pending.cid, pending.text))
-        await socket.send(visit.send(pending))
+        await socket.send(connection.send(pending))
         if self._rng.random() < self._traffic.read_share and (seq := self.memory.positions[room]):
-            await socket.send(visit.command("read", {"room_id": room, "seq": seq}))
+            await socket.send(connection.command("read", {"room_id": room, "seq": seq}))
         if self._rng.random() < 1 / self._traffic.burst:
             await asyncio.sleep(self._rng.expovariate(1 / self._traffic.pause))
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
-    """Waits for a task that was cancelled; what it failed with is a bug of this client, unless the socket closed."""
+    """Wait for a cancelled task. An exception other than ConnectionClosed is a bug in this client."""
     await asyncio.wait([task])
     if not task.cancelled() and (error := task.exception()) and not isinstance(error, ConnectionClosed):
         raise error

@@ -1,4 +1,4 @@
-"""What a run amounts to in numbers, taken from its records. Pure."""
+"""The figures of a run, computed from its records. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .records import Ack, CaughtUp, Down, Fault, Recv, Welcome
 
 @dataclass(frozen=True)
 class Figures:
-    """Times in seconds, from the end of the server to the `caught_up` of a client; 0 where there was none."""
+    """Times are in seconds from the end of the server to the `caught_up` of a client; 0 if there was none."""
 
     faults: tuple[tuple[str, int], ...]
     acked: int
@@ -42,7 +42,7 @@ def figures(evidence: Evidence) -> Figures:
 
 
 def times_to_return(evidence: Evidence) -> list[float]:
-    """From each end of the server to the next `caught_up` of each client, where it came before the next end."""
+    """List the times from each end of the server to the next `caught_up` of each client, if before the next end."""
     times: list[float] = []
     waiting: dict[str, float] = {}
     for record in evidence.records:
@@ -54,6 +54,6 @@ def times_to_return(evidence: Evidence) -> list[float]:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile; 0 of nothing."""
+    """Return the nearest-rank percentile; 0 without values."""
     ranked = sorted(values)
     return ranked[min(int(share * len(ranked)), len(ranked) - 1)] if ranked else 0.0

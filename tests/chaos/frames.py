@@ -1,4 +1,4 @@
-"""The frames of the server as docs/native.md serializers them, as far as a client needs them; more keys may come."""
+"""The frames of docs/native.md, with the keys that the client needs; the server may send more keys."""
 
 from __future__ import annotations
 

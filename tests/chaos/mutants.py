@@ -1,6 +1,6 @@
-"""Servers that break one promise each, made by an exact replacement in a copy of the package.
+"""Servers that break one promise each, made by replacing text in a copy of the package.
 
-The proof that the checker sees: a run against each of them must end with one of the violations it is expected to cause.
+They test the checker: a run against each of them must find one of the expected violations.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "veche"
 
 @dataclass(frozen=True)
 class Edit:
-    """`file` is relative to the package; `old` stands in it exactly once."""
+    """`file` is relative to the package and contains `old` exactly once."""
 
     file: str
     old: str
@@ -27,7 +27,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Mutant:
-    """`expected`: at least one violation of these kinds must be found in a run through `acts` under `traffic`."""
+    """A run with `acts` and `traffic` must find at least one violation of the `expected` kinds."""
 
     name: str
     edits: tuple[Edit, ...]
@@ -37,7 +37,7 @@ class Mutant:
 
 
 class StaleMutantError(Exception):
-    """The source has moved on: the text to be replaced is not there exactly once."""
+    """The source was changed: the text to replace is not there exactly once."""
 
 
 ACKS_BEFORE_COMMIT = Mutant(
@@ -121,7 +121,7 @@ MUTANTS = (ACKS_BEFORE_COMMIT, DOES_NOT_DEDUPE, READS_BEFORE_IT_REGISTERS)
 
 
 def build(mutant: Mutant, folder: Path, package: Path = PACKAGE) -> Path:
-    """Copies the package into `folder` and breaks it there; gives the folder to put on the path of the server."""
+    """Copy the package into `folder` and change it there; return the folder for the server's PYTHONPATH."""
     copy = folder / "veche"
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
     for edit in mutant.edits:
@@ -134,7 +134,7 @@ def _replace(name: str, edit: Edit, path: Path) -> None:
     times = source.count(edit.old)
     if times != 1:
         raise StaleMutantError(
-            f"mutant {name!r}: the text to replace stands {times} times in {edit.file}, not once; "
+            f"mutant {name!r}: the text to replace is {times} times in {edit.file}, not once; "
             f"bring tests/chaos/mutants.py up to date with the source.\n{edit.old}"
         )
     path.write_text(source.replace(edit.old, edit.new))

@@ -1,4 +1,4 @@
-"""Ends the server in every way a process can end, by a plan that follows from a seed, and starts it again."""
+"""Ends the server in all the ways in which a process can end, by a plan from a seed, and restarts it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ END_LIMIT = 10.0
 
 @dataclass(frozen=True)
 class Kill:
-    """SIGKILL, `after` seconds of service."""
+    """SIGKILL after `after` seconds."""
 
     after: float
 
 
 @dataclass(frozen=True)
 class Crash:
-    """The server ends itself at the `hit`-th passage of a point of its own code."""
+    """The server ends itself when it reaches a crash point for the `hit`-th time (`veche.ops.crash`)."""
 
     point: CrashPoint
     hit: int
@@ -49,7 +49,7 @@ class Crash:
 
 @dataclass(frozen=True)
 class Drain:
-    """SIGTERM, `after` seconds of service."""
+    """SIGTERM after `after` seconds."""
 
     after: float
 
@@ -58,9 +58,9 @@ Act = Kill | Crash | Drain
 
 
 def plan(kills: int, rng: random.Random) -> list[Act]:
-    """`kills` acts in random order: one drain, each crash point as often as the others (half of all), random kills.
+    """Make `kills` acts in random order: one drain, all crash points equally often (half of the acts), and kills.
 
-    From six on each kind is there at least once.
+    With six acts or more there is at least one of each kind.
     """
     each = max(kills // (2 * len(CRASH_POINTS)), 1)
     acts: list[Act] = [Crash(point, rng.randint(1, 30)) for point in CRASH_POINTS for _ in range(each)]
@@ -80,21 +80,21 @@ def free_port() -> int:
 
 @cache
 def compiled_code() -> str:
-    """A folder for the compiled code of all servers that this process starts; it goes when the process ends."""
+    """Return a folder for the bytecode of all servers of this process; it is removed when the process ends."""
     folder = tempfile.mkdtemp(prefix="veche-compiled-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 class StartError(Exception):
-    """The server did not begin to answer; the text carries the end of its log."""
+    """The server did not start; the message has the end of its log."""
 
 
 class Server:
-    """`veche serve` as a child process: one data folder, one port, one process at a time."""
+    """`veche serve` as a child process, with one data folder and one port."""
 
     def __init__(self, folder: Path, package: Path | None = None) -> None:
-        """`package`: a folder that holds a copy of the package `veche` to be run in place of the installed one."""
+        """`package` is a folder with another copy of the package `veche`, to run instead of the installed one."""
         self.port = free_port()
         self.database = folder / "veche.db"
         self.log = folder / "server.log"
@@ -115,17 +115,17 @@ class Server:
         return f"ws://127.0.0.1:{self.port}/v1/socket"
 
     async def start(self, crash: Crash | None = None) -> None:
-        """Returns when the server answers, or has already met its crash point; raises `StartError`."""
+        """Return when the server answers, or has already reached its crash point. Raises StartError."""
         command = [str(Path(sys.executable).with_name("veche")), "serve", "--port", str(self.port)]
         command += ["--database-url", f"sqlite:///{self.database}"]
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command, cwd=self._folder, env=self._environment(crash), stdout=log, stderr=log
             )
-        await self._answers(self._process, crash)
+        await self._wait_until_healthy(self._process, crash)
 
     def _environment(self, crash: Crash | None) -> Mapping[str, str]:
-        """The caller's, without settings of Veche, and with compiled code kept, as beside an installed server."""
+        """Make the environment: without settings of Veche, and with cached bytecode, like an installed server."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment["PYTHONPYCACHEPREFIX"] = compiled_code()
@@ -135,7 +135,7 @@ class Server:
             environment[CRASH_VARIABLE] = f"{crash.point}:{crash.hit}"
         return environment
 
-    async def _answers(self, process: asyncio.subprocess.Process, crash: Crash | None) -> None:
+    async def _wait_until_healthy(self, process: asyncio.subprocess.Process, crash: Crash | None) -> None:
         try:
             async with asyncio.timeout(START_LIMIT), httpx.AsyncClient(base_url=self.base, timeout=1.0) as http:
                 while not await _healthy(http):
@@ -155,11 +155,11 @@ class Server:
         return self.log.read_text(errors="replace")[-4000:]
 
     async def kill(self) -> int:
-        """SIGKILL to the process started last, if it lives; gives its exit code."""
+        """Send SIGKILL if the server runs; return its exit code."""
         return await self._end(signal.SIGKILL, END_LIMIT)
 
     async def drain(self) -> int | None:
-        """SIGTERM; gives the exit code, or None when it did not end in time and was killed."""
+        """Send SIGTERM; return the exit code, or None if the server had to be killed."""
         try:
             return await self._end(signal.SIGTERM, DRAIN_LIMIT)
         except TimeoutError:
@@ -167,7 +167,7 @@ class Server:
             return None
 
     async def ended(self, limit: float) -> int | None:
-        """Waits for the process to end by itself; None when it did not, and was killed."""
+        """Wait for the server to end by itself; return the exit code, or None if it had to be killed."""
         try:
             return await asyncio.wait_for(self._running().wait(), limit)
         except TimeoutError:
@@ -193,16 +193,16 @@ async def _healthy(http: httpx.AsyncClient) -> bool:
         return False
 
 
-async def torment(server: Server, acts: Sequence[Act], journal: Journal) -> None:
-    """Runs through the acts, each on a fresh start; takes a server that is down and leaves one that answers."""
+async def run_acts(server: Server, acts: Sequence[Act], journal: Journal) -> None:
+    """Run all acts, each after a new start. The server must be down at first, and runs at the end."""
     for act in acts:
         await server.start(act if isinstance(act, Crash) else None)
-        await inflict(server, act, journal)
+        await run_act(server, act, journal)
     await server.start()
 
 
-async def inflict(server: Server, act: Act, journal: Journal) -> None:
-    """Ends the server, which was started with the act's crash point if it has one, and writes down how it ended."""
+async def run_act(server: Server, act: Act, journal: Journal) -> None:
+    """End the server by one act, and record how it ended."""
     if isinstance(act, Kill | Drain):
         await asyncio.sleep(act.after)
     begun = journal.clock()

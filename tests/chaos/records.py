@@ -1,4 +1,4 @@
-"""What the checker writes down: one frozen value for each thing that happened, in the order of one monotonic clock."""
+"""The records of a run: one frozen value for each thing that happened, with the time of one monotonic clock."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Literal
 import msgspec
 
 ME = 0
-"""Stands for a client's own log (`me`) where a room id is expected; 0 is never the id of a room."""
+"""The client's own log (`me`), in place of a room id; no room has the id 0."""
 
 
 class Record(msgspec.Struct, frozen=True, tag=True):
-    """`at`: seconds of the monotonic clock."""
+    """`at` is in seconds of the monotonic clock."""
 
     at: float
 
 
 class Invoke(Record, frozen=True):
-    """A message leaves for the first time. Later tries of it are not written down."""
+    """A message is sent for the first time. Later tries are not recorded."""
 
     client: str
     room: int
@@ -46,7 +46,7 @@ class Nack(Record, frozen=True):
 
 
 class Recv(Record, frozen=True):
-    """One numbered frame as it came, applied or not. `cid`, `message_id`, `sender` and `text` are a message's own."""
+    """A frame with a seq was received, applied or not. Only messages have `cid`, `message_id`, `sender`, `text`."""
 
     client: str
     connection: int
@@ -60,7 +60,7 @@ class Recv(Record, frozen=True):
 
 
 class Welcome(Record, frozen=True):
-    """The answer to `hello` or `sync`: the heads of those logs that the client had asked to be continued."""
+    """The answer to `hello` or `sync`: the heads of the logs that the client continues."""
 
     client: str
     connection: int
@@ -87,7 +87,7 @@ class Gone(Record, frozen=True):
 
 
 class Down(Record, frozen=True):
-    """The socket ended: by the server with `code`, by the client's own will (`own`), or without a word."""
+    """The socket ended: closed by the server with `code`, dropped by the client (`own`), or lost."""
 
     client: str
     connection: int
@@ -95,15 +95,15 @@ class Down(Record, frozen=True):
     own: bool
 
 
-class Odd(Record, frozen=True):
-    """The server sent what the contract does not know."""
+class Unexpected(Record, frozen=True):
+    """The server sent something that docs/native.md does not have."""
 
     client: str
     sentence: str
 
 
 class Fault(Record, frozen=True):
-    """The server process ended. `how`: `kill`, `drain` or a crash point; `code`: None where it had to be forced."""
+    """The server process ended. `how` is `kill`, `drain` or a crash point; `code` is None if it had to be killed."""
 
     how: str
     code: int | None
@@ -114,14 +114,14 @@ Verdict = Literal["next", "repeat", "gap"]
 
 
 def judge(position: int, seq: int) -> Verdict:
-    """The rule of docs/native.md, "Events": apply the next, ignore what is not above, sync when it is further."""
+    """Compare a seq with a position, as docs/native.md, "Events", says: apply, ignore, or sync."""
     if seq == position + 1:
         return "next"
     return "repeat" if seq <= position else "gap"
 
 
 class Journal:
-    """All records of a run, in the order in which they happened in this process."""
+    """All records of a run, in order."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
@@ -131,6 +131,6 @@ class Journal:
         self.records.append(record)
 
     def save(self, path: Path) -> None:
-        """Writes the records as JSON lines."""
+        """Write the records as JSON lines."""
         encoder = msgspec.json.Encoder()
         path.write_bytes(b"".join(encoder.encode(record) + b"\n" for record in self.records))

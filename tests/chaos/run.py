@@ -1,6 +1,6 @@
 """One run of the checker: `python -m tests.chaos.run --kills 30 --clients 6 --rooms 3 --seed 1 [--package PATH]`.
 
-Exit code 0 when every promise was kept, 1 when one was broken; then the folder with the evidence stays.
+The exit code is 0 if every promise was kept, and 1 if one was broken; then the folder with the evidence is kept.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import httpx
 from .check import Evidence, Violation, check
 from .client import Account, Client, Traffic
 from .figures import Figures, figures
-from .nemesis import Act, Kill, Server, inflict, plan, torment
+from .nemesis import Act, Kill, Server, plan, run_act, run_acts
 from .records import Journal
 from .world import api, create_room, database_events, database_rows, head_of, register, served_history
 
@@ -31,8 +31,8 @@ STRANGER = "stranger"
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a run is made of. `package`: a folder with another copy of the package `veche`."""
+class RunOptions:
+    """The options of a run. `package` is a folder with another copy of the package `veche`."""
 
     seed: str
     acts: Sequence[Act]
@@ -54,22 +54,22 @@ class Outcome:
 
 @dataclass(frozen=True)
 class World:
-    """Members are in all rooms; the stranger is in none, and listens for what it should not hear."""
+    """Members are in all rooms; the stranger is in none, and must receive nothing of them."""
 
     members: tuple[Account, ...]
     stranger: Account
     rooms: tuple[int, ...]
 
 
-async def run(setting: Setting, folder: Path) -> Outcome:
-    """A whole run with its server's files and records in `folder`, an empty one."""
-    server, journal = Server(folder, setting.package), Journal()
+async def run(options: RunOptions, folder: Path) -> Outcome:
+    """Make one run; the empty `folder` gets the server's files and the records."""
+    server, journal = Server(folder, options.package), Journal()
     try:
         await server.start()
         async with api(server.base) as http:
-            world = await _found(http, setting)
+            world = await _set_up(http, options)
             await server.kill()
-            heads = await _live(server, http, world, setting, journal)
+            heads = await _run_clients(server, http, world, options, journal)
             served = [row for room in world.rooms for row in await served_history(http, world.members[0], room)]
         await server.drain()
     finally:
@@ -89,30 +89,30 @@ async def run(setting: Setting, folder: Path) -> Outcome:
     return Outcome(check(evidence), figures(evidence))
 
 
-async def _found(http: httpx.AsyncClient, setting: Setting) -> World:
-    members = [await register(http, f"c{number}") for number in range(1, setting.clients + 1)]
+async def _set_up(http: httpx.AsyncClient, options: RunOptions) -> World:
+    members = [await register(http, f"c{number}") for number in range(1, options.clients + 1)]
     stranger = await register(http, STRANGER)
-    rooms = [await create_room(http, members[0], f"room {n}", members[1:]) for n in range(1, setting.rooms + 1)]
+    rooms = [await create_room(http, members[0], f"room {n}", members[1:]) for n in range(1, options.rooms + 1)]
     return World(tuple(members), stranger, tuple(rooms))
 
 
-async def _live(
-    server: Server, http: httpx.AsyncClient, world: World, setting: Setting, journal: Journal
+async def _run_clients(
+    server: Server, http: httpx.AsyncClient, world: World, options: RunOptions, journal: Journal
 ) -> dict[int, int]:
-    """The clients' whole life, from a server that is down to a healed one; gives the heads of the rooms."""
-    clients = [_client(account, server, world, setting, journal) for account in world.members]
-    stranger = _client(world.stranger, server, world, setting, journal, calm=True)
+    """Run the clients and all acts, then let the clients catch up; return the heads of the rooms."""
+    clients = [_client(account, server, world, options, journal) for account in world.members]
+    stranger = _client(world.stranger, server, world, options, journal, listen_only=True)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(client.run()) for client in (*clients, stranger)]
-        await torment(server, setting.acts, journal)
+        await run_acts(server, options.acts, journal)
         for client in clients:
-            client.soothe()
-        await asyncio.gather(*(client.answered(HEAL_LIMIT) for client in clients))
-        await inflict(server, Kill(after=0.0), journal)
+            client.stop_sending()
+        await asyncio.gather(*(client.wait_answered(HEAL_LIMIT) for client in clients))
+        await run_act(server, Kill(after=0.0), journal)
         await server.start()
         heads = {room: await head_of(http, world.members[0], room) for room in world.rooms}
         await asyncio.gather(
-            *(client.settled(heads, HEAL_LIMIT) for client in clients), stranger.settled({}, HEAL_LIMIT)
+            *(client.wait_caught_up(heads, HEAL_LIMIT) for client in clients), stranger.wait_caught_up({}, HEAL_LIMIT)
         )
         for task in tasks:
             task.cancel()
@@ -120,23 +120,23 @@ async def _live(
 
 
 def _client(
-    account: Account, server: Server, world: World, setting: Setting, journal: Journal, calm: bool = False
+    account: Account, server: Server, world: World, options: RunOptions, journal: Journal, listen_only: bool = False
 ) -> Client:
-    rng = random.Random(f"{setting.seed}/{account.name}")
-    return Client(account, server.socket_url, world.rooms, journal, rng, setting.traffic, calm)
+    rng = random.Random(f"{options.seed}/{account.name}")
+    return Client(account, server.socket_url, world.rooms, journal, rng, options.traffic, listen_only)
 
 
-def summary(setting: Setting, outcome: Outcome) -> str:
-    """The table of one run, as text."""
+def summary(options: RunOptions, outcome: Outcome) -> str:
+    """Return the table of one run as text."""
     numbers = outcome.figures
     faults = ", ".join(f"{how} {times}" for how, times in numbers.faults)
     lines = [
-        f"seed                {setting.seed}",
-        f"clients, rooms      {setting.clients}, {setting.rooms}",
+        f"seed                {options.seed}",
+        f"clients, rooms      {options.clients}, {options.rooms}",
         f"ends of the server  {faults}",
         f"acked, stored       {numbers.acked}, {numbers.stored}",
         f"duplicates answered {numbers.duplicates}",
-        f"frames heard        {numbers.frames}",
+        f"frames received     {numbers.frames}",
         f"reconnects          {numbers.reconnects}, of them after own drops {numbers.own_drops}",
         f"kill to caught up   p50 {numbers.back_p50:.2f} s, p99 {numbers.back_p99:.2f} s",
         f"verdict             {'BROKEN' if outcome.violations else 'kept'}",
@@ -145,7 +145,7 @@ def summary(setting: Setting, outcome: Outcome) -> str:
 
 
 def _broken(violations: Sequence[Violation]) -> list[str]:
-    """Each kind with its count and its first sentence."""
+    """Return a line for each kind, with its count and its first sentence."""
     first: Mapping[str, str] = {violation.kind: violation.sentence for violation in reversed(violations)}
     counts = Counter(violation.kind for violation in violations)
     return [f"  {kind:<18} {times:>5}  {first[kind]}" for kind, times in counts.most_common()]
@@ -166,10 +166,10 @@ def main(argv: Sequence[str]) -> int:
     seed = arguments.seed or secrets.token_hex(4)
     print(f"seed {seed}", flush=True)
     acts = plan(arguments.kills, random.Random(seed))
-    setting = Setting(seed, acts, arguments.clients, arguments.rooms, arguments.package)
+    options = RunOptions(seed, acts, arguments.clients, arguments.rooms, arguments.package)
     folder = Path(tempfile.mkdtemp(prefix="veche-chaos-"))
-    outcome = asyncio.run(run(setting, folder))
-    print(summary(setting, outcome))
+    outcome = asyncio.run(run(options, folder))
+    print(summary(options, outcome))
     if outcome.violations:
         print(f"evidence            {folder}")
         return 1

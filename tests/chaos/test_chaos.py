@@ -1,4 +1,4 @@
-"""The short run of the checker: ten ends of the server, every crash point among them, and nothing lost."""
+"""A short run of the checker: the server ends ten times, also at every crash point, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .nemesis import CRASH_POINTS, Crash, Drain, Kill, plan
-from .run import Setting, run, summary
+from .run import RunOptions, run, summary
 
 SEED = "ten"
 
@@ -30,7 +30,7 @@ def test_a_plan_follows_from_its_seed() -> None:
 @pytest.mark.chaos
 @pytest.mark.timeout(120)
 def test_nothing_is_lost_through_ten_ends(tmp_path: Path) -> None:
-    setting = Setting(SEED, plan(10, random.Random(SEED)))
-    outcome = asyncio.run(run(setting, tmp_path))
-    assert outcome.kinds == set(), summary(setting, outcome)
+    options = RunOptions(SEED, plan(10, random.Random(SEED)))
+    outcome = asyncio.run(run(options, tmp_path))
+    assert outcome.kinds == set(), summary(options, outcome)
     assert outcome.figures.acked == outcome.figures.stored > 0

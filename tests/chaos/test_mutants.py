@@ -1,4 +1,4 @@
-"""The proof that the checker sees: each server that breaks a promise is caught breaking it."""
+"""Tests of the checker: it finds the broken promise of each mutant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .mutants import MUTANTS, Edit, Mutant, StaleMutantError, build
-from .run import Setting, run, summary
+from .run import RunOptions, run, summary
 
 MADE_UP = Mutant("made up", (Edit("a.py", "x = 1\n", "x = 2\n"),), frozenset(), ())
 
@@ -27,7 +27,7 @@ def test_a_mutant_is_a_copy_with_the_text_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("source", "times"), [("y = 1\n", 0), ("x = 1\nx = 1\n", 2)])
-def test_a_mutant_whose_text_is_not_there_once_is_stale(tmp_path: Path, source: str, times: int) -> None:
+def test_a_mutant_is_stale_unless_its_text_is_there_once(tmp_path: Path, source: str, times: int) -> None:
     original = package(tmp_path / "original", source)
     with pytest.raises(StaleMutantError, match=f"'made up'.*{times} times in a.py, not once"):
         build(MADE_UP, tmp_path / "mutant", original)
@@ -44,6 +44,6 @@ def test_each_mutant_fits_the_source(mutant: Mutant, tmp_path: Path) -> None:
 def test_each_mutant_is_caught(mutant: Mutant, tmp_path: Path) -> None:
     copy = build(mutant, tmp_path / "package")
     (tmp_path / "data").mkdir()
-    setting = Setting(mutant.name, mutant.acts, package=copy, traffic=mutant.traffic)
-    outcome = asyncio.run(run(setting, tmp_path / "data"))
-    assert outcome.kinds & mutant.expected, summary(setting, outcome)
+    options = RunOptions(mutant.name, mutant.acts, package=copy, traffic=mutant.traffic)
+    outcome = asyncio.run(run(options, tmp_path / "data"))
+    assert outcome.kinds & mutant.expected, summary(options, outcome)

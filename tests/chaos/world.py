@@ -1,4 +1,4 @@
-"""What stands around the clients: accounts and rooms made through REST, and the histories read back at the end."""
+"""The setting of a run: makes accounts and rooms over REST, and reads the histories at the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def register(http: httpx.AsyncClient, name: str) -> Account:
 
 
 async def create_room(http: httpx.AsyncClient, owner: Account, name: str, others: Sequence[Account]) -> int:
-    """Gives the id of a new group room in which `owner` and all `others` are."""
+    """Create a group room of `owner` and all `others`; return its id."""
     room = {"kind": "group", "name": name, "member_ids": [other.id for other in others]}
     answer = await http.post("/v1/rooms", json=room, headers=_authorised(owner))
     number: int = _body(answer)["id"]
@@ -46,7 +46,7 @@ async def head_of(http: httpx.AsyncClient, reader: Account, room: int) -> int:
 
 
 async def served_history(http: httpx.AsyncClient, reader: Account, room: int) -> list[Stored]:
-    """All messages of a room, page by page from its beginning, as a member gets them."""
+    """Read all messages of a room from the public API, page by page."""
     history: list[Stored] = []
     more = True
     while more:
@@ -74,7 +74,7 @@ def _body(answer: httpx.Response) -> Any:
 
 
 def database_rows(database: Path, rooms: Sequence[int]) -> list[Stored]:
-    """All messages of `rooms`, straight from the file."""
+    """Read all messages of `rooms` from the database file."""
     columns = "room_id, seq, id, sender_id, client_message_id, text, kind"
     with closing(_opened(database)) as connection:
         query = f"SELECT {columns} FROM messages WHERE room_id IN ({_marks(rooms)})"
@@ -82,7 +82,7 @@ def database_rows(database: Path, rooms: Sequence[int]) -> list[Stored]:
 
 
 def database_events(database: Path, logs: Sequence[int]) -> list[tuple[int, int]]:
-    """The (log, seq) of all events of `logs`, straight from the file."""
+    """Read the (log, seq) of all events of `logs` from the database file."""
     with closing(_opened(database)) as connection:
         query = f"SELECT log_id, seq FROM events WHERE log_id IN ({_marks(logs)})"
         return [(log, seq) for log, seq in connection.execute(query, logs)]

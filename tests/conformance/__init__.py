@@ -1,1 +1,1 @@
-"""Suites that others wrote, run against our wire."""
+"""Public protocol test suites, run against `veche.wire`."""

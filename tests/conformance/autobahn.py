@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def find_python() -> list[str] | None:
-    """The command of a Python 2.7: on the PATH, or one of pyenv's."""
+    """Return the command of a Python 2.7 from the PATH or from pyenv; None if there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     candidates = [shutil.which("python2.7"), shutil.which("python2"), *pyenv.glob("versions/2.7*/bin/python2.7")]
     for candidate in candidates:
@@ -55,7 +55,7 @@ def find_python() -> list[str] | None:
 
 
 def is_python_27(command: str) -> bool:
-    """A shim of pyenv is on the PATH even where it leads nowhere, so it is asked."""
+    """Run the command to check its version: a shim of pyenv may be on the PATH without a Python behind it."""
     asked = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
     return "Python 2.7" in asked.stdout + asked.stderr
 
@@ -71,7 +71,7 @@ def install(python: list[str]) -> None:
 
 
 def run(command: list[str], log: TextIO) -> None:
-    """Python 2.7 with `.cache/autobahn` as its user directory: what a virtualenv does, without one more tool."""
+    """Run Python 2.7 with `.cache/autobahn` as its user directory, in place of a virtualenv."""
     environment = {**os.environ, "PYTHONUSERBASE": str(CACHE)}
     try:
         subprocess.run(command, check=True, cwd=CACHE, env=environment, stdout=log, stderr=log)
@@ -108,7 +108,7 @@ def run_suite(python: list[str], port: int) -> None:
 
 
 def report(cases: dict[str, dict[str, Any]]) -> int:
-    """Print what came of the cases; 1 when one failed, in its message or in its close."""
+    """Print the results; return 1 if a case failed, by its behaviour or by its close."""
     verdicts = Counter(case["behavior"] for case in cases.values())
     failed = [name for name, case in cases.items() if case["behavior"] not in GOOD or case["behaviorClose"] not in GOOD]
     for name in failed:

@@ -61,7 +61,7 @@ def _routes(upgrade: Upgrade) -> Accept:
 
 
 async def app(scope: _Message, receive: _Receive, send: _Send) -> None:
-    """Puts the wire into the lifespan state, as Veche's own app does, and answers no HTTP."""
+    """Put the wire into the lifespan state, as Veche's app does; HTTP requests get no answer."""
     assert scope["type"] == "lifespan"
     await receive()
     heartbeats = Heartbeats()

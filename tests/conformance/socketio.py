@@ -2,9 +2,9 @@
 
     .venv/bin/python -m tests.conformance.socketio FOLDER [--port 3000]
 
-The folder holds copies of socketio/engine.io-protocol and socketio/socket.io-protocol, which are not part of this
-project. Their suites run on node, in a copy under `.cache/`, where `npm ci` installs what they need; they ask port
-3000, and another port is put into that copy.
+The folder has copies of socketio/engine.io-protocol and socketio/socket.io-protocol, which are not part of this
+project. Their suites run on node, in a copy under `.cache/`, where `npm ci` installs their packages. They use port
+3000; with another port, the copy is changed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def prepare(folder: Path, name: str, port: int) -> Path:
-    """Copy a suite, and install what it needs; what was installed before is kept."""
+    """Copy a suite and install its packages; packages from an earlier run are kept. Return the copy."""
     suite = folder / f"{name}.io-protocol" / "test-suite"
     script = suite / "test-suite.js"
     if not script.is_file():
@@ -65,7 +65,7 @@ def prepare(folder: Path, name: str, port: int) -> Path:
 
 
 def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    """Until our server answers: whoever else has the port would be tested instead."""
+    """Wait until our server answers; fail if it has ended, because another server may have the port."""
     while server.poll() is None:
         try:
             if httpx.get(f"http://localhost:{port}/socket.io/").text.startswith('{"code":0,'):
@@ -77,7 +77,7 @@ def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
 
 
 def run(copy: Path) -> dict[str, Any]:
-    """Mocha's report."""
+    """Run a suite; return Mocha's report."""
     command = ["node_modules/.bin/mocha", "test-suite.js", "--reporter", "json", "--exit"]
     mocha = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=120, check=False)
     start = mocha.stdout.find("{")
@@ -88,7 +88,7 @@ def run(copy: Path) -> dict[str, Any]:
 
 
 def report(found: dict[str, Any]) -> tuple[int, int]:
-    """Print what came of the cases, and return how many passed, and how many did not."""
+    """Print the results; return how many cases passed, and how many failed."""
     for case in found["failures"]:
         print(f"{case['fullTitle']}: {case['err'].get('message', case['err'])}")
     stats = found["stats"]

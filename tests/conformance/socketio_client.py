@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def install() -> Path:
-    """The script, where node finds the client beside it."""
+    """Install the client; return a copy of the script beside it, where node finds it."""
     place = CACHE / "client"
     place.mkdir(parents=True, exist_ok=True)
     if not (place / "node_modules" / "socket.io-client").exists():

@@ -1,4 +1,4 @@
-"""The server that the public suites, and the real client, talk to."""
+"""The server for the public suites and for the real client."""
 
 from __future__ import annotations
 

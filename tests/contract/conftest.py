@@ -1,4 +1,4 @@
-"""Servers for transcripts: `veche serve` as people run it, one for all files that want the same of it."""
+"""Servers for transcripts: one `veche serve` process for all files with an equal head."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 
 VECHE = Path(sys.executable).with_name("veche")
 SECRET = "a secret of these tests alone, long enough"
-PATIENCE = 15.0  # seconds that any single wait may take, on a machine that is busy with other things
+TIMEOUT = 15.0  # seconds for any single wait; generous, for a busy machine
 USUAL = {
     "VECHE_SECRET": SECRET,
     "VECHE_WRONG_LOGINS_PER_MINUTE": "10000",
@@ -34,8 +34,8 @@ _numbers = itertools.count(1)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-def fresh(name: str) -> str:
-    """A handle that nobody has: eight characters at most, as the strictest contract wants."""
+def new_handle(name: str) -> str:
+    """Return an unused handle of at most eight characters, the limit of the dispatch dialect."""
     number, digits = next(_numbers), ""
     while number:
         number, digit = divmod(number, 36)
@@ -44,8 +44,8 @@ def fresh(name: str) -> str:
 
 
 @dataclass
-class Running:
-    """One `veche serve` on a free port, over a database in a folder of its own."""
+class RunningServer:
+    """One `veche serve` process on a free port, with a database in its own folder."""
 
     folder: Path
     head: Head
@@ -75,7 +75,7 @@ class Running:
             pytest.fail(f"The server did not start: {(self.folder / 'server.log').read_text()}", pytrace=False)
         self.base, self.port = found[0], int(found[1])
 
-    def tell_to_stop(self) -> None:
+    def send_sigterm(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
 
@@ -116,15 +116,15 @@ class Running:
         assert done.returncode == 0, done.stderr
 
     def fence(self) -> None:
-        """Have something stored, after all that was asked for before, that nobody hears."""
+        """Wait until all earlier commands are stored: store one more that sends no frames."""
         if self._fence is None:
             self._fence = self._native_fence() if self._serves_native() else None
         if self._fence is not None:
             path, body, headers = self._fence
         else:
-            path, body = _REGISTER[self.head.dialects.split(",")[0].strip()](fresh("fence"))
+            path, body = _REGISTER[self.head.dialects.split(",")[0].strip()](new_handle("fence"))
             headers = {}
-        answer = httpx.post(f"{self.base}{path}", json=body, headers=headers, timeout=PATIENCE, trust_env=False)
+        answer = httpx.post(f"{self.base}{path}", json=body, headers=headers, timeout=TIMEOUT, trust_env=False)
         answer.raise_for_status()
 
     def _serves_native(self) -> bool:
@@ -132,7 +132,7 @@ class Running:
 
     def _native_fence(self) -> tuple[str, dict[str, object], dict[str, str]]:
         body = {"username": f"fence.{os.getpid()}", "password": "correct horse"}
-        answer = httpx.post(f"{self.base}/v1/register", json=body, timeout=PATIENCE, trust_env=False)
+        answer = httpx.post(f"{self.base}/v1/register", json=body, timeout=TIMEOUT, trust_env=False)
         token = answer.raise_for_status().json()["token"]
         return f"/v1/rooms/{LOBBY}/read", {"seq": 0}, {"Authorization": f"Bearer {token}"}
 
@@ -150,21 +150,21 @@ _REGISTER: dict[str, Callable[[str], tuple[str, dict[str, object]]]] = {
 
 
 class Servers:
-    """All servers of a run, by what was wanted of them."""
+    """All servers of a test run, by the head of their transcripts."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._shared: dict[Head, Running] = {}
+        self._shared: dict[Head, RunningServer] = {}
         self._upstream: Server | None = None
 
-    def new(self, head: Head) -> Running:
+    def new(self, head: Head) -> RunningServer:
         folder = self._folder / f"{next(_numbers)}"
         folder.mkdir()
-        running = Running(folder, head, upstream=self._upstream_url() if head.upstream else "")
+        running = RunningServer(folder, head, upstream=self._upstream_url() if head.upstream else "")
         running.start()
         return running
 
-    def shared(self, head: Head) -> Running:
+    def shared(self, head: Head) -> RunningServer:
         if head not in self._shared:
             self._shared[head] = self.new(head)
         return self._shared[head]
@@ -183,7 +183,7 @@ class Servers:
 
 
 def _echo(socket: ServerConnection) -> None:
-    """What wss://echo.websocket.org does; at the word `die` it is gone."""
+    """Greet and echo, as wss://echo.websocket.org does; close at the text `die`."""
     socket.send("Request served by a test")
     with contextlib.suppress(ConnectionClosed):
         for text in socket:

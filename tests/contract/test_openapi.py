@@ -1,4 +1,4 @@
-"""The OpenAPI document: each contract is a group, and shows the examples that are played as transcripts."""
+"""The OpenAPI document: each dialect is a group and shows the examples that run as transcripts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def examples_of(dialect: str) -> tuple[Example, ...]:
 
 
 def shown(call: dict[str, Any]) -> dict[str, tuple[int, Any]]:
-    """The examples of a call's answers."""
+    """Return the examples of a call's responses, as status and value by name."""
     return {
         name: (int(status), example["value"])
         for status, answer in call["responses"].items()
@@ -51,7 +51,7 @@ def shown(call: dict[str, Any]) -> dict[str, tuple[int, Any]]:
     }
 
 
-def test_it_is_one(document: dict[str, Any]) -> None:
+def test_the_document_is_valid(document: dict[str, Any]) -> None:
     OpenAPI(**document)
     ids = Counter(call["operationId"] for call in calls_of(document).values())
     assert max(ids.values()) == 1
@@ -65,7 +65,7 @@ def _references(value: Any) -> list[str]:
     return [found for part in value for found in _references(part)] if isinstance(value, list) else []
 
 
-def test_each_contract_is_a_group(document: dict[str, Any]) -> None:
+def test_each_dialect_is_a_group(document: dict[str, Any]) -> None:
     assert [tag["name"] for tag in document["tags"]] == list(ALL_DIALECTS)
     assert {tag for call in calls_of(document).values() for tag in call["tags"]} == set(ALL_DIALECTS)
     calls = calls_of(document)
@@ -74,7 +74,7 @@ def test_each_contract_is_a_group(document: dict[str, Any]) -> None:
     assert calls["PUT /login"]["tags"] == ["rooms"]
 
 
-def test_each_call_is_shown_when_all_is_well(document: dict[str, Any]) -> None:
+def test_each_call_has_an_example_that_succeeds(document: dict[str, Any]) -> None:
     for name, call in calls_of(document).items():
         assert any(int(status) < 400 or status == "426" for status in call["responses"]), name
         if "requestBody" in call:
@@ -84,7 +84,7 @@ def test_each_call_is_shown_when_all_is_well(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("dialect", ALL_DIALECTS)
-def test_what_was_played_is_what_is_shown(document: dict[str, Any], dialect: str) -> None:
+def test_the_examples_are_those_that_were_played(document: dict[str, Any], dialect: str) -> None:
     calls = [call for call in calls_of(document).values() if dialect in call["tags"]]
     for example in examples_of(dialect):
         if example.answer is not None:
@@ -94,7 +94,7 @@ def test_what_was_played_is_what_is_shown(document: dict[str, Any], dialect: str
 
 
 @pytest.mark.parametrize("dialect", ["rooms", "channels", "messenger"])
-def test_alone_it_is_that_contract(servers: Servers, dialect: str) -> None:
+def test_a_dialect_that_is_served_alone(servers: Servers, dialect: str) -> None:
     document = fetched(servers, Head(dialects=dialect))
     assert [tag["name"] for tag in document["tags"]] == [dialect]
     calls = calls_of(document)

@@ -1,4 +1,4 @@
-"""The paths that contracts share at the root: whatever comes there is answered, whoever it is for."""
+"""The paths that several dialects share at the root."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from conftest import PATIENCE, Servers
+from conftest import TIMEOUT, Servers
 from transcript import Head
 
 
 @pytest.fixture
 def http(servers: Servers) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=servers.shared(Head()).base, timeout=PATIENCE, trust_env=False) as client:
+    with httpx.Client(base_url=servers.shared(Head()).base, timeout=TIMEOUT, trust_env=False) as client:
         yield client
 
 
 @pytest.mark.parametrize("path", ["/register", "/login", "/api/v1/register", "/me/nothing"])
-def test_a_body_that_turns_out_too_large(http: httpx.Client, path: str) -> None:
+def test_a_chunked_body_that_is_too_large(http: httpx.Client, path: str) -> None:
     def body() -> Iterator[bytes]:
         yield b'{"username":"ann","password":"'
         yield b"x" * 70_000
@@ -30,6 +30,6 @@ def test_a_body_that_turns_out_too_large(http: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize(("path", "allowed"), [("/login", "POST, PUT"), ("/register", "POST"), ("/chats", "GET, POST")])
-def test_a_wrong_method_is_told_all_that_are_right(http: httpx.Client, path: str, allowed: str) -> None:
+def test_a_wrong_method_gets_the_allowed_methods_of_all_dialects(http: httpx.Client, path: str, allowed: str) -> None:
     answer = http.delete(path)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)

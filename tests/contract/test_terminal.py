@@ -1,7 +1,7 @@
-"""What docs/dialects shows of a terminal is run as it stands: curl, wscat, and what they print.
+"""The terminal sessions in docs/dialects are run, and must print the output that is shown.
 
-A line that begins with `$` is a command, what is indented below goes on with it, and all else is what it prints. Times,
-tokens and session ids are of the moment. A command that has printed what it should is interrupted, as a reader would.
+A line that begins with `$` is a command, indented lines below continue it, and all other lines are its output. Times,
+tokens and ids are not compared. A command that has printed the expected output is interrupted.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE, VECHE, Servers
+from conftest import TIMEOUT, VECHE, Servers
 from npm import installed
 from transcript import Head
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "dialects").glob("*.md"))
 WSCAT = "wscat@6"
-OF_THE_MOMENT = {
+VARIABLE_PARTS = {
     r"eyJ[\w.-]+…?": "TOKEN",
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?": "TIME",
     r"\b\d{13}\b": "MILLISECONDS",
@@ -35,14 +35,14 @@ _TAKEN = re.compile(r"(\w+)=(?:\$\(.*\)|\".*\")$", re.DOTALL)
 
 @pytest.fixture(scope="session")
 def wscat() -> Path:
-    """The folder of the command."""
+    """Return the folder of the installed command."""
     if shutil.which("curl") is None:
-        pytest.fail("There is no curl on this machine, and these tests run what the docs show.", False)
+        pytest.fail("These tests need curl, which is not installed.", False)
     return installed(WSCAT, "wscat") / "node_modules" / ".bin"
 
 
 def commands(page: str) -> Iterator[tuple[str, list[str]]]:
-    """Each command of a page, and the lines that it prints."""
+    """Yield each command of a page, with the lines that it should print."""
     for block in _BLOCK.findall(page):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             lines = part.rstrip().split("\n")
@@ -50,19 +50,19 @@ def commands(page: str) -> Iterator[tuple[str, list[str]]]:
             yield "\n".join(lines[:length]), lines[length:]
 
 
-def alike(line: str) -> str:
-    for pattern, word in OF_THE_MOMENT.items():
+def masked(line: str) -> str:
+    for pattern, word in VARIABLE_PARTS.items():
         line = re.sub(pattern, word, line)
     return line
 
 
 def run(command: str, expected: list[str], env: dict[str, str]) -> list[str]:
-    """What a command prints, up to as many lines as it should; empty ones are none."""
+    """Run a command; return its output without empty lines, and at most as many lines as expected."""
     pipe = subprocess.PIPE
     process = subprocess.Popen(
         ["bash", "-c", command], env=env, stdin=pipe, stdout=pipe, stderr=pipe, text=True, process_group=0
     )
-    timer = threading.Timer(PATIENCE, os.killpg, (process.pid, signal.SIGKILL))
+    timer = threading.Timer(TIMEOUT, os.killpg, (process.pid, signal.SIGKILL))
     timer.start()
     try:
         assert process.stdout is not None
@@ -80,9 +80,9 @@ def run(command: str, expected: list[str], env: dict[str, str]) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_what_a_terminal_shows(page: Path, servers: Servers, wscat: Path) -> None:
+def test_the_terminal_session_prints_what_is_shown(page: Path, servers: Servers, wscat: Path) -> None:
     shown = list(commands(page.read_text(encoding="utf-8")))
-    assert shown, "a page shows how it is used from a terminal"
+    assert shown, "the page has no terminal session"
     running = servers.new(Head(dialects=page.stem, own=True, demo=page.stem == "messenger"))
     env = os.environ | {"PATH": f"{wscat}:{VECHE.parent}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
     try:
@@ -93,6 +93,6 @@ def test_what_a_terminal_shows(page: Path, servers: Servers, wscat: Path) -> Non
                 env[name] = "\n".join(run(f'{asked}\nprintf %s "${name}"', [], env))
                 assert env[name], command
             else:
-                assert list(map(alike, run(asked, expected, env))) == list(map(alike, expected)), command
+                assert list(map(masked, run(asked, expected, env))) == list(map(masked, expected)), command
     finally:
         running.end()

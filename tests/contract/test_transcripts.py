@@ -1,4 +1,4 @@
-"""Plays every transcript against a real server, over real sockets; each file is one test (README.md here)."""
+"""Plays every transcript against a real server, over real sockets; each file is one test (see README.md here)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any, NoReturn
 
 import httpx
 import pytest
-from conftest import PATIENCE, Running, Servers, fresh
+from conftest import TIMEOUT, RunningServer, Servers, new_handle
 from transcript import (
-    Answer,
+    Action,
     Claims,
     Connect,
-    Differs,
-    Do,
-    Hear,
-    Names,
+    ExpectedResponse,
+    ExpectFrames,
+    Holes,
+    Mismatch,
     Request,
-    Say,
+    SendText,
     Step,
     Transcript,
     Unreadable,
@@ -42,7 +42,7 @@ EXAMPLES = Path(veche.dialects.__file__).parent.glob("*/examples.txt")
 FILES = {str(path.relative_to(FOLDER).with_suffix("")): path for path in sorted(FOLDER.rglob("*.txt"))} | {
     f"{path.parent.name}/examples": path for path in sorted(EXAMPLES)
 }
-HEARTBEAT = "{}"  # of the native contract: it comes when its time has come
+HEARTBEAT = "{}"  # of the native dialect; may arrive at any time
 
 
 @pytest.mark.parametrize("path", FILES.values(), ids=FILES)
@@ -97,19 +97,19 @@ UNEQUAL = [
 ]
 
 
-@pytest.mark.parametrize(("expected", "came"), EQUAL)
-def test_what_is_equal(expected: str, came: str) -> None:
-    Names(fresh).match(expected, came)
+@pytest.mark.parametrize(("expected", "actual"), EQUAL)
+def test_equal(expected: str, actual: str) -> None:
+    Holes(new_handle).match(expected, actual)
 
 
-@pytest.mark.parametrize(("expected", "came"), UNEQUAL)
-def test_what_is_not(expected: str, came: str) -> None:
-    with pytest.raises(Differs):
-        Names(fresh).match(expected, came)
+@pytest.mark.parametrize(("expected", "actual"), UNEQUAL)
+def test_not_equal(expected: str, actual: str) -> None:
+    with pytest.raises(Mismatch):
+        Holes(new_handle).match(expected, actual)
 
 
-class Ear(ClientConnection):
-    """A socket that remembers whether it was pinged."""
+class PingCountingSocket(ClientConnection):
+    """A socket that counts the pings it received."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.pings = 0
@@ -121,9 +121,9 @@ class Ear(ClientConnection):
 
 
 @contextmanager
-def playing(transcript: Transcript, running: Running) -> Iterator[Player]:
+def playing(transcript: Transcript, running: RunningServer) -> Iterator[Player]:
     with (
-        httpx.Client(timeout=PATIENCE, trust_env=False, verify=False) as http,
+        httpx.Client(timeout=TIMEOUT, trust_env=False, verify=False) as http,
         ThreadPoolExecutor(8) as threads,
         ExitStack() as closing,
     ):
@@ -131,12 +131,12 @@ def playing(transcript: Transcript, running: Running) -> Iterator[Player]:
 
 
 class Player:
-    """Does what one transcript says, line by line."""
+    """Runs one transcript, step by step."""
 
     def __init__(
         self,
         transcript: Transcript,
-        running: Running,
+        running: RunningServer,
         http: httpx.Client,
         threads: ThreadPoolExecutor,
         closing: ExitStack,
@@ -146,203 +146,208 @@ class Player:
         self.http = http
         self.threads = threads
         self.closing = closing
-        self.names = Names(fresh)
-        self.sockets: dict[str, Ear] = {}
+        self.holes = Holes(new_handle)
+        self.sockets: dict[str, PingCountingSocket] = {}
         self.open: set[str] = set()
-        self.asked: dict[str, Future[httpx.Response]] = {}
+        self.responses: dict[str, Future[httpx.Response]] = {}
 
     def play(self) -> None:
         for step in self.transcript.steps:
             try:
-                self.do(step)
+                self.run_step(step)
             except Unreadable as error:
                 self.fail(step.line, str(error))
-        for who in sorted(self.open):
-            self.silent(self.transcript.steps[-1].line, who)
+        for socket_name in sorted(self.open):
+            self.silent(self.transcript.steps[-1].line, socket_name)
 
-    def do(self, step: Step) -> None:
+    def run_step(self, step: Step) -> None:
         match step:
             case Request():
-                self.asked[step.label] = self.threads.submit(self.ask, step)
-            case Answer():
-                self.compare(step, self.asked.pop(step.label).result(PATIENCE))
+                self.responses[step.label] = self.threads.submit(self.send_request, step)
+            case ExpectedResponse():
+                self.compare(step, self.responses.pop(step.label).result(TIMEOUT))
             case Connect():
                 self.connect(step)
-            case Say():
-                self.send(step.line, step.who, self.filled(step.text))
-            case Hear():
-                self.hear(step)
+            case SendText():
+                self.send(step.line, step.socket_name, self.fill(step.text))
+            case ExpectFrames():
+                self.expect_frames(step)
             case Claims():
                 self.claims(step)
-            case Do(who="server"):
-                self.serve(step.verb)
-            case Do(verb="after"):
+            case Action(socket_name="server"):
+                self.control_server(step.verb)
+            case Action(verb="after"):
                 time.sleep(float(step.rest))
-            case Do():
-                self.act(step)
+            case Action():
+                self.run_action(step)
 
     # REST.
 
-    def ask(self, request: Request) -> httpx.Response:
-        headers = {name: self.names.fill(value) for name, value in request.headers.items()}
-        body = None if request.body is None else self.filled(request.body)
+    def send_request(self, request: Request) -> httpx.Response:
+        headers = {name: self.holes.fill(value) for name, value in request.headers.items()}
+        body = None if request.body is None else self.fill(request.body)
         if body is not None and is_json(body):
             headers.setdefault("Content-Type", "application/json")
         if not headers.get("Content-Type", "x"):
             del headers["Content-Type"]
-        url = self.running.base + self.names.fill(request.path)
+        url = self.running.base + self.holes.fill(request.path)
         return self.http.request(request.method, url, content=body, headers=headers)
 
-    def filled(self, template: str) -> str:
-        return self.names.fill(template if is_json(template) else unescape(template))
+    def fill(self, template: str) -> str:
+        return self.holes.fill(template if is_json(template) else unescape(template))
 
-    def compare(self, expected: Answer, came: httpx.Response) -> None:
-        self.same(expected.line, str(expected.status), str(came.status_code), more=came.text)
+    def compare(self, expected: ExpectedResponse, actual: httpx.Response) -> None:
+        self.check_equal(expected.line, str(expected.status), str(actual.status_code), more=actual.text)
         media = expected.media or ("application/json" if is_json(expected.body or "") else None)
         if media:
-            kind = came.headers.get("Content-Type", "")
-            self.same(expected.line, media, kind if ";" in media else kind.partition(";")[0], more=came.text)
+            kind = actual.headers.get("Content-Type", "")
+            self.check_equal(expected.line, media, kind if ";" in media else kind.partition(";")[0], more=actual.text)
         for name, value in expected.headers.items():
-            self.same(expected.line, f"{name}: {value}", f"{name}: {came.headers.get(name, '')}", more=came.text)
-        self.same(expected.line, expected.body or "", came.text)
+            self.check_equal(
+                expected.line, f"{name}: {value}", f"{name}: {actual.headers.get(name, '')}", more=actual.text
+            )
+        self.check_equal(expected.line, expected.body or "", actual.text)
 
     def claims(self, step: Claims) -> None:
-        payload = self.names.fill(step.token).split(".")[1]
-        self.same(step.line, step.body, base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode())
+        payload = self.holes.fill(step.token).split(".")[1]
+        self.check_equal(step.line, step.body, base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode())
 
     # Sockets.
 
     def connect(self, step: Connect) -> None:
-        headers = {name: self.names.fill(value) for name, value in step.headers.items()}
-        offered = [part.strip() for part in self.names.fill(step.protocols).split(",") if part.strip()]
-        address = self.running.base.replace("http", "ws", 1) + self.names.fill(step.path)
-        expected = step.answer or Answer(step.line, "", 101, None, body=None)
+        headers = {name: self.holes.fill(value) for name, value in step.headers.items()}
+        offered = [part.strip() for part in self.holes.fill(step.protocols).split(",") if part.strip()]
+        address = self.running.base.replace("http", "ws", 1) + self.holes.fill(step.path)
+        expected = step.answer or ExpectedResponse(step.line, "", 101, None, body=None)
         try:
             opening = connect(
                 address,
                 subprotocols=offered or None,  # type: ignore[arg-type]
                 additional_headers=headers,
-                open_timeout=PATIENCE,
-                close_timeout=PATIENCE,
+                open_timeout=TIMEOUT,
+                close_timeout=TIMEOUT,
                 ping_interval=None,
                 max_size=None,
                 max_queue=None,
                 proxy=None,
-                create_connection=Ear,
+                create_connection=PingCountingSocket,
             )
             socket = self.closing.enter_context(opening)
         except InvalidStatus as refused:
             found = refused.response
-            came = httpx.Response(
+            actual = httpx.Response(
                 found.status_code, headers=list(found.headers.raw_items()), content=bytes(found.body or b"")
             )
         else:
-            assert isinstance(socket, Ear)
+            assert isinstance(socket, PingCountingSocket)
             assert socket.response is not None
-            self.sockets[step.who] = socket
-            self.open.add(step.who)
-            came = httpx.Response(101, headers=list(socket.response.headers.raw_items()))
-        self.compare(expected, came)
+            self.sockets[step.socket_name] = socket
+            self.open.add(step.socket_name)
+            actual = httpx.Response(101, headers=list(socket.response.headers.raw_items()))
+        self.compare(expected, actual)
 
-    def socket(self, line: int, who: str) -> Ear:
-        return self.sockets.get(who) or self.fail(line, f"{who} has no socket")
+    def socket(self, line: int, socket_name: str) -> PingCountingSocket:
+        return self.sockets.get(socket_name) or self.fail(line, f"{socket_name} has no socket")
 
-    def send(self, line: int, who: str, data: str | bytes, *, text: bool | None = None) -> None:
+    def send(self, line: int, socket_name: str, data: str | bytes, *, text: bool | None = None) -> None:
         try:
-            self.socket(line, who).send(data, text=text)
+            self.socket(line, socket_name).send(data, text=text)
         except ConnectionClosed as closed:
-            self.fail(line, "the socket is closed", came=_ending(closed))
+            self.fail(line, "the socket is closed", actual=_ending(closed))
 
-    def hear(self, step: Hear) -> None:
+    def expect_frames(self, step: ExpectFrames) -> None:
         expected = list(step.frames)
         while expected:
-            came = self.next_frame(step.line, step.who, expected)
-            if came == HEARTBEAT and HEARTBEAT not in expected:
-                self.send(step.line, step.who, HEARTBEAT)
+            actual = self.next_frame(step.line, step.socket_name, expected)
+            if actual == HEARTBEAT and HEARTBEAT not in expected:
+                self.send(step.line, step.socket_name, HEARTBEAT)
                 continue
             for frame in expected if not step.in_order else expected[:1]:
-                if self.fits(frame, came):
+                if self.matches_frame(frame, actual):
                     expected.remove(frame)
                     break
             else:
-                self.fail(step.line, "\n          ".join(expected), came=came)
+                self.fail(step.line, "\n          ".join(expected), actual=actual)
 
-    def fits(self, expected: str, came: str) -> bool:
-        if _is_end(expected) or _is_end(came):
-            return expected in (came, " ".join(came.split(" ")[:2])) or (expected, came) == ("close", "close 1005")
-        return self.matches(expected, came)
+    def matches_frame(self, expected: str, actual: str) -> bool:
+        if _is_end(expected) or _is_end(actual):
+            return expected in (actual, " ".join(actual.split(" ")[:2])) or (expected, actual) == (
+                "close",
+                "close 1005",
+            )
+        return self.matches(expected, actual)
 
-    def matches(self, expected: str, came: str) -> bool:
+    def matches(self, expected: str, actual: str) -> bool:
         try:
-            self.names.match(expected, came)
-        except Differs:
+            self.holes.match(expected, actual)
+        except Mismatch:
             return False
         return True
 
-    def next_frame(self, line: int, who: str, expected: object, timeout: float = PATIENCE) -> str:
+    def next_frame(self, line: int, socket_name: str, expected: object, timeout: float = TIMEOUT) -> str:
         try:
-            came = self.socket(line, who).recv(timeout)
+            actual = self.socket(line, socket_name).recv(timeout)
         except ConnectionClosed as closed:
-            self.open.discard(who)
+            self.open.discard(socket_name)
             return _ending(closed)
         except TimeoutError:
-            self.fail(line, str(expected), came=f"nothing within {timeout:.0f} s")
-        return came if isinstance(came, str) else f"binary {came.hex(' ')}"
+            self.fail(line, str(expected), actual=f"no frame within {timeout:.0f} s")
+        return actual if isinstance(actual, str) else f"binary {actual.hex(' ')}"
 
-    def act(self, step: Do) -> None:
-        socket = self.socket(step.line, step.who)
+    def run_action(self, step: Action) -> None:
+        socket = self.socket(step.line, step.socket_name)
         match step.verb:
             case "silent":
-                self.silent(step.line, step.who)
+                self.silent(step.line, step.socket_name)
             case "close":
-                self.open.discard(step.who)
+                self.open.discard(step.socket_name)
                 socket.close(int(step.rest or 1000))
             case "binary":
-                self.send(step.line, step.who, bytes.fromhex(step.rest))
+                self.send(step.line, step.socket_name, bytes.fromhex(step.rest))
             case "text":
-                self.send(step.line, step.who, bytes.fromhex(step.rest), text=True)
+                self.send(step.line, step.socket_name, bytes.fromhex(step.rest), text=True)
             case "pinged":
-                deadline = time.monotonic() + PATIENCE
+                deadline = time.monotonic() + TIMEOUT
                 while not socket.pings:
                     if time.monotonic() > deadline:
-                        self.fail(step.line, "a ping", came="none")
+                        self.fail(step.line, "a ping", actual="none")
                     time.sleep(0.02)
             case "unpinged":
-                self.same(step.line, "0 pings", f"{socket.pings} pings")
+                self.check_equal(step.line, "0 pings", f"{socket.pings} pings")
 
-    def silent(self, line: int, who: str) -> None:
-        """All that was asked for before has been read, stored and told when the last pong is here."""
+    def silent(self, line: int, socket_name: str) -> None:
+        """Check that no more frames have arrived: after the last pong, all earlier commands are stored and sent."""
         self.ping_all()
         self.running.fence()
         self.ping_all()
-        came: object = HEARTBEAT
-        while came == HEARTBEAT:
+        actual: object = HEARTBEAT
+        while actual == HEARTBEAT:
             try:
-                came = self.socket(line, who).recv(0)
+                actual = self.socket(line, socket_name).recv(0)
             except TimeoutError:
                 return
             except ConnectionClosed as closed:
-                came = _ending(closed)
-        self.fail(line, "nothing more", came=came)
+                actual = _ending(closed)
+        self.fail(line, "no more frames", actual=actual)
 
     def ping_all(self) -> None:
         waiting = []
-        for who in self.open:
+        for socket_name in self.open:
             try:
-                waiting.append(self.sockets[who].ping())
+                waiting.append(self.sockets[socket_name].ping())
             except ConnectionClosed:
                 continue
         for pong in waiting:
-            pong.wait(PATIENCE)
+            pong.wait(TIMEOUT)
 
     # The server.
 
-    def serve(self, verb: str) -> None:
+    def control_server(self, verb: str) -> None:
         if not self.transcript.head.own:
-            raise Unreadable("only a server of its own can be stopped")
+            raise Unreadable("only a server with `server: own` can be stopped")
         match verb:
             case "stop":
-                self.running.tell_to_stop()
+                self.running.send_sigterm()
             case "start":
                 self.running.end()
                 self.running.start()
@@ -355,18 +360,18 @@ class Player:
 
     # Failing.
 
-    def same(self, line: int, expected: str, came: str, more: str = "") -> None:
-        if not self.matches(expected, came):
-            self.fail(line, expected, came=came, more=more)
+    def check_equal(self, line: int, expected: str, actual: str, more: str = "") -> None:
+        if not self.matches(expected, actual):
+            self.fail(line, expected, actual=actual, more=more)
 
-    def fail(self, line: int, expected: str, *, came: object = None, more: str = "") -> NoReturn:
+    def fail(self, line: int, expected: str, *, actual: object = None, more: str = "") -> NoReturn:
         path = self.transcript.path
         lines = path.read_text(encoding="utf-8").split("\n")
         around = "\n".join(f"  {number:3} {lines[number - 1]}" for number in range(max(1, line - 4), line + 1))
-        known = "  ".join(f"{name}={str(value)[:40]}" for name, value in self.names.values.items())
+        known = "  ".join(f"{name}={str(value)[:40]}" for name, value in self.holes.values.items())
         words = [f"{path}:{line}", around, f"expected  {expected}"]
-        words += [f"came      {came}"] if came is not None else []
-        words += [f"with body {more}"] if more and more != came else []
+        words += [f"received  {actual}"] if actual is not None else []
+        words += [f"with body {more}"] if more and more != actual else []
         pytest.fail("\n".join([*words, f"known     {known}", f"server    {self.running.folder}"]), pytrace=False)
 
 

@@ -1,4 +1,4 @@
-"""Reads a transcript (README.md here says how one is written): text in, steps out; and holds what came against it."""
+"""Parses transcripts (see README.md here) into steps, and compares received bodies and frames with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SERVER_VERBS = ("stop", "start", "restart", "kill")
 _METHOD = re.compile(r"(?:\((?P<label>\w+)\) )?(?P<method>[A-Z]+) (?P<path>/\S*)$")
 _STATUS = re.compile(r"(?:\((?P<label>\w+)\) )?(?P<status>\d{3})(?: (?P<media>\S.*))?$")
 _HEADER = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9-]*):(?: (?P<value>.*))?$")
-_NAMED = re.compile(r"(?P<who>\w+) ?(?P<what>>>|<<|<~|:)(?: (?P<rest>.*))?$", re.DOTALL)
+_NAMED = re.compile(r"(?P<socket_name>\w+) ?(?P<what>>>|<<|<~|:)(?: (?P<rest>.*))?$", re.DOTALL)
 _CONNECT = re.compile(r"connect (?P<path>\S+)(?: as (?P<protocols>.+))?$")
 _HOLE = re.compile(r"\{(?P<name>[a-z_][a-z0-9_]*)(?::(?P<type>[a-zA-Z0-9_]+))?\}")
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"')
@@ -34,17 +34,17 @@ _IN_STRING = r'(?:[^"\\]|\\.)*'
 _BARE = r'(?:"(?:[^"\\]|\\.)*"|[^"\s,\[\]{}]+)'
 
 
-class Differs(Exception):
-    """What came is not what stands in the transcript."""
+class Mismatch(Exception):
+    """A received value differs from the transcript."""
 
 
 class Unreadable(Exception):
-    """The transcript itself is wrong."""
+    """The transcript itself has an error."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """What a transcript wants of its server; equal ones share it, unless it is their `own`."""
+    """The server that a transcript needs. Transcripts with equal heads share one, unless `own` is set."""
 
     dialects: str = "all"
     env: tuple[tuple[str, str], ...] = ()
@@ -54,8 +54,8 @@ class Head:
 
 
 @dataclass
-class Answer:
-    """An expected HTTP answer. No body line: the body is empty."""
+class ExpectedResponse:
+    """An expected HTTP response. Without a body line the body must be empty."""
 
     line: int
     label: str
@@ -67,7 +67,7 @@ class Answer:
 
 @dataclass
 class Request:
-    """A call. With a label it is not waited for; its answer stands where that label does."""
+    """An HTTP request. With a label it runs in the background until the response with that label."""
 
     line: int
     label: str
@@ -79,68 +79,66 @@ class Request:
 
 @dataclass
 class Connect:
-    """Opens a WebSocket. No `answer`: 101."""
+    """Opens a WebSocket. Without an `answer` 101 is expected."""
 
     line: int
-    who: str
+    socket_name: str
     path: str
     protocols: str
     headers: dict[str, str] = field(default_factory=dict)
-    answer: Answer | None = None
+    answer: ExpectedResponse | None = None
 
 
 @dataclass
-class Say:
-    """A text frame, as it stands."""
+class SendText:
+    """Sends a text frame."""
 
     line: int
-    who: str
+    socket_name: str
     text: str
 
 
 @dataclass
-class Hear:
-    """The next frame, or the next ones in any order; `close` and `gone` are the end."""
+class ExpectFrames:
+    """Expects the next frame, or several frames in any order; `close` and `gone` are the end of the socket."""
 
     line: int
-    who: str
+    socket_name: str
     frames: list[str]
     in_order: bool = True
 
 
 @dataclass
-class Do:
-    """Something else that a socket does: one of VERBS. `server` and `after` do what their words say."""
+class Action:
+    """Another action: one of VERBS for a socket, one of SERVER_VERBS for `server`, or the wait `after`."""
 
     line: int
-    who: str
+    socket_name: str
     verb: str
     rest: str
 
 
 @dataclass
 class Claims:
-    """The claims of a token."""
+    """Compares the claims of a token."""
 
     line: int
     token: str
     body: str
 
 
-Step = Request | Answer | Connect | Say | Hear | Do | Claims
+Step = Request | ExpectedResponse | Connect | SendText | ExpectFrames | Action | Claims
 
 
 @dataclass
 class Transcript:
-    """A whole file."""
-
     path: Path
     head: Head
     steps: list[Step]
 
 
 def read(path: Path) -> Transcript:
-    """Parse a file; raises Unreadable with the number of the line."""
+    """Parse a file. Raises Unreadable with the number of the line."""
     lines = _logical(path.read_text(encoding="utf-8"))
     head = _read_head(path, lines)
     steps: list[Step] = []
@@ -153,7 +151,7 @@ def read(path: Path) -> Transcript:
 
 
 def _logical(text: str) -> list[tuple[int, str]]:
-    """Join lines that begin with a blank or close a bracket to the one before; leave out empty ones and comments."""
+    """Join continuation lines (a blank or a closing bracket first); skip empty lines and comments."""
     found: list[tuple[int, str]] = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith((" ", "\t", "}", "]")) and line.strip() and found:
@@ -184,7 +182,7 @@ def _read_head(path: Path, lines: list[tuple[int, str]]) -> Head:
             case "demo" | "upstream" if value == "yes":
                 wants[name] = True
             case _:
-                raise Unreadable(f"{path}:{number}: {line!r} is not of a head")
+                raise Unreadable(f"{path}:{number}: {line!r} is not a line of a head")
     raise Unreadable(f"{path}: the head has no end")
 
 
@@ -196,11 +194,11 @@ def _read_line(number: int, line: str, steps: list[Step]) -> None:
     elif word == "<<":
         _read_answer(number, rest, last, steps)
     elif word == "after":
-        steps.append(Do(number, "", "after", rest.removesuffix(" s")))
+        steps.append(Action(number, "", "after", rest.removesuffix(" s")))
     elif word == "claims":
         steps.append(Claims(number, rest, ""))
     elif named := _NAMED.match(line):
-        _read_named(number, named["who"], named["what"], named["rest"] or "", steps)
+        _read_named(number, named["socket_name"], named["what"], named["rest"] or "", steps)
     else:
         raise Unreadable("not a line of a transcript")
 
@@ -221,20 +219,20 @@ def _read_answer(number: int, rest: str, last: Step | None, steps: list[Step]) -
     found = _STATUS.match(rest)
     if isinstance(last, Claims):
         last.body += rest
-    elif found and (found["label"] or not isinstance(begun, Answer)):
-        answer = Answer(number, found["label"] or "", int(found["status"]), found["media"])
+    elif found and (found["label"] or not isinstance(begun, ExpectedResponse)):
+        answer = ExpectedResponse(number, found["label"] or "", int(found["status"]), found["media"])
         if isinstance(last, Connect) and not answer.label:
             last.answer = answer
         else:
             steps.append(answer)
-    elif isinstance(begun, Answer):
+    elif isinstance(begun, ExpectedResponse):
         _add(begun, rest)
     else:
         raise Unreadable("no answer to add to")
 
 
-def _add(message: Request | Answer, rest: str) -> None:
-    """Add a header, as long as the body has not begun; an empty line begins it."""
+def _add(message: Request | ExpectedResponse, rest: str) -> None:
+    """Add a header, or a line of the body. The first line that is not a header begins the body."""
     header = _HEADER.match(rest)
     if message.body is None and header and "\n" not in rest:
         message.headers[header["name"]] = header["value"] or ""
@@ -244,34 +242,34 @@ def _add(message: Request | Answer, rest: str) -> None:
         message.body = f"{message.body}\n{rest}" if message.body else rest
 
 
-def _read_named(number: int, who: str, what: str, rest: str, steps: list[Step]) -> None:
+def _read_named(number: int, socket_name: str, what: str, rest: str, steps: list[Step]) -> None:
     last = steps[-1] if steps else None
     if what == ">>":
-        steps.append(Say(number, who, rest))
+        steps.append(SendText(number, socket_name, rest))
     elif what == "<<":
-        steps.append(Hear(number, who, [rest]))
-    elif what == "<~" and isinstance(last, Hear) and last.who == who and not last.in_order:
+        steps.append(ExpectFrames(number, socket_name, [rest]))
+    elif what == "<~" and isinstance(last, ExpectFrames) and last.socket_name == socket_name and not last.in_order:
         last.frames.append(rest)
     elif what == "<~":
-        steps.append(Hear(number, who, [rest], in_order=False))
+        steps.append(ExpectFrames(number, socket_name, [rest], in_order=False))
     elif found := _CONNECT.match(rest):
-        steps.append(Connect(number, who, found["path"], found["protocols"] or ""))
+        steps.append(Connect(number, socket_name, found["path"], found["protocols"] or ""))
     else:
         verb, _, rest = rest.partition(" ")
-        if verb not in (SERVER_VERBS if who == "server" else VERBS):
-            raise Unreadable(f"nothing is called {verb!r} here")
-        steps.append(Do(number, who, verb, rest))
+        if verb not in (SERVER_VERBS if socket_name == "server" else VERBS):
+            raise Unreadable(f"unknown action {verb!r}")
+        steps.append(Action(number, socket_name, verb, rest))
 
 
-class Names:
-    """What the holes of one transcript stand for."""
+class Holes:
+    """The values of the holes in one transcript."""
 
-    def __init__(self, fresh: Callable[[str], str]) -> None:
+    def __init__(self, new_handle: Callable[[str], str]) -> None:
         self.values: dict[str, Any] = {}
-        self._fresh = fresh
+        self._fresh = new_handle
 
     def fill(self, template: str) -> str:
-        """Put in what is known; raises Unreadable for what is not."""
+        """Replace the holes by their values. Raises Unreadable for a hole without a value."""
         return _HOLE.sub(lambda hole: self._value(hole["name"], hole["type"]), template)
 
     def _value(self, name: str, more: str | None) -> str:
@@ -280,7 +278,7 @@ class Names:
         if name == "name":
             return self._handle(more or "")
         if name not in self.values:
-            raise Unreadable(f"nothing is known of {{{name}}}")
+            raise Unreadable(f"{{{name}}} has no value yet")
         value = self.values[name]
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -288,7 +286,7 @@ class Names:
         return str(self.values.setdefault(f"name:{name}", self._fresh(name)))
 
     def pattern(self, template: str, *, strings: bool) -> str:
-        """Make a regular expression; `strings`: the text is JSON, and a hole ends with its string or value."""
+        """Make a regular expression. With `strings` the text is JSON, and a hole is one string or value."""
         parts, end, bound = [], 0, set[str]()
         for hole in _HOLE.finditer(template):
             parts.append(re.escape(template[end : hole.start()]))
@@ -309,55 +307,55 @@ class Names:
         bound.add(name)
         return f"(?P<{name}>{KINDS[kind] if kind else free})"
 
-    def match(self, expected: str, came: str) -> None:
-        """Hold a body or frame against what is expected; raises Differs, else remembers what the holes stood for."""
+    def match(self, expected: str, actual: str) -> None:
+        """Compare a body or frame with the expected one and keep the values of new holes. Raises Mismatch."""
         if expected == ANYTHING:
             return
         if not is_json(expected):
-            self._match_text(unescape(expected), came, strings=False)
+            self._match_text(unescape(expected), actual, strings=False)
         elif re.search(r"\s", _STRING.sub('""', expected.removesuffix("\\n"))):
-            self._match_parsed(expected, came)
+            self._match_parsed(expected, actual)
         else:
             plain = expected.removesuffix("\\n")
-            self._match_text(plain + "\n" * (plain != expected), came, strings=True)
+            self._match_text(plain + "\n" * (plain != expected), actual, strings=True)
 
-    def _match_text(self, expected: str, came: str, *, strings: bool) -> None:
-        found = re.fullmatch(self.pattern(expected, strings=strings), came, re.DOTALL)
+    def _match_text(self, expected: str, actual: str, *, strings: bool) -> None:
+        found = re.fullmatch(self.pattern(expected, strings=strings), actual, re.DOTALL)
         if found is None:
-            raise Differs
+            raise Mismatch
         for name, value in found.groupdict().items():
             self.values[name] = _scalar(value) if strings else value
 
-    def _match_parsed(self, expected: str, came: str) -> None:
+    def _match_parsed(self, expected: str, actual: str) -> None:
         try:
-            value = json.loads(came)
+            value = json.loads(actual)
         except ValueError:
-            raise Differs from None
+            raise Mismatch from None
         self._match_value(json.loads(_marked(expected)), value)
 
-    def _match_value(self, expected: Any, came: Any) -> None:
+    def _match_value(self, expected: Any, actual: Any) -> None:
         if isinstance(expected, str) and _HOLE.search(expected):
-            text = came if isinstance(came, str) else json.dumps(came, ensure_ascii=False)
+            text = actual if isinstance(actual, str) else json.dumps(actual, ensure_ascii=False)
             bare = expected.startswith(_MARK)
             found = re.fullmatch(self.pattern(expected.removeprefix(_MARK), strings=False), text, re.DOTALL)
-            if found is None or not (bare or isinstance(came, str)):
-                raise Differs
-            self.values |= found.groupdict() if not bare else dict.fromkeys(found.groupdict(), came)
-        elif isinstance(expected, dict) and isinstance(came, dict):
+            if found is None or not (bare or isinstance(actual, str)):
+                raise Mismatch
+            self.values |= found.groupdict() if not bare else dict.fromkeys(found.groupdict(), actual)
+        elif isinstance(expected, dict) and isinstance(actual, dict):
             more = expected.pop(_MORE, None)
-            if not (expected.keys() <= came.keys() if more else expected.keys() == came.keys()):
-                raise Differs
+            if not (expected.keys() <= actual.keys() if more else expected.keys() == actual.keys()):
+                raise Mismatch
             for key, value in expected.items():
-                self._match_value(value, came[key])
-        elif isinstance(expected, list) and isinstance(came, list):
+                self._match_value(value, actual[key])
+        elif isinstance(expected, list) and isinstance(actual, list):
             more = expected[-1:] == [_MORE]
             expected = expected[: len(expected) - more]
-            if not (len(expected) <= len(came) if more else len(expected) == len(came)):
-                raise Differs
-            for one, other in zip(expected, came, strict=False):
+            if not (len(expected) <= len(actual) if more else len(expected) == len(actual)):
+                raise Mismatch
+            for one, other in zip(expected, actual, strict=False):
                 self._match_value(one, other)
-        elif type(expected) is not type(came) or expected != came:
-            raise Differs
+        elif type(expected) is not type(actual) or expected != actual:
+            raise Mismatch
 
 
 _MARK = "\0"
@@ -365,12 +363,12 @@ _MORE = "\0..."
 
 
 def is_json(text: str) -> bool:
-    """Tell whether a line is written, and compared, as JSON."""
+    """Tell whether a line is compared as JSON."""
     return text.lstrip().startswith(("{", "[", '"')) and not _HOLE.match(text)
 
 
 def unescape(text: str) -> str:
-    r"""Read `\n`, `\r`, `\t` and `\x1e` in what is not JSON."""
+    r"""Replace `\n`, `\r`, `\t` and `\x1e` in text that is not JSON."""
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else _CONTROL[found[2]], text)
 
 
@@ -378,7 +376,7 @@ _CONTROL = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 def _marked(expected: str) -> str:
-    """Make JSON of JSON with holes and dots."""
+    """Turn JSON with holes and dots into valid JSON."""
     parts, end = [], 0
     for string in _STRING.finditer(expected):
         parts += [_mark(expected[end : string.start()]), string[0]]

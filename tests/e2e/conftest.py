@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
 from .harness import MissingError, Person, Server, launch
 
-Meet = Callable[..., Person]
+NewPerson = Callable[..., Person]
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +32,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def meet(browser: Browser, server: Server) -> Iterator[Meet]:
-    """Makes people: `ann = meet("ann")` has signed up and is caught up; `new=False` stands at the dialect."""
+def new_person(browser: Browser, server: Server) -> Iterator[NewPerson]:
+    """Return a function that opens the page for a person and signs up: `ann = new_person("ann")`.
+
+    With `new=False` the person is not signed up yet.
+    """
     people: list[Person] = []
 
     def person(name: str, *, new: bool = True, viewport: ViewportSize | None = None) -> Person:
@@ -45,4 +48,4 @@ def meet(browser: Browser, server: Server) -> Iterator[Meet]:
 
     yield person
     for somebody in people:
-        somebody.leave()
+        somebody.close()

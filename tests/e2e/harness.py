@@ -1,4 +1,4 @@
-"""What the browser tests stand on: a server of one's own, the system's Chromium, and people who use the page."""
+"""The harness of the browser tests: a server, the system's Chromium, and people who use the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwrig
 
 LOBBY = "Lobby"
 PASSWORD = "correct horse battery"
-PATIENCE_MS = 15_000
+TIMEOUT_MS = 15_000
 START_SECONDS = 30.0
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -29,21 +29,19 @@ CHROMIUM_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-NO_CHROMIUM = (
-    "The browser tests need Chromium, and there is none: install `chromium`, or name its file in VECHE_CHROMIUM."
-)
+NO_CHROMIUM = "The browser tests need Chromium: install `chromium`, or set VECHE_CHROMIUM to its file."
 
 
 class MissingError(Exception):
-    """Something the tests need is not on this machine; the message says what, in one sentence."""
+    """A program that the tests need is not installed; the message is one sentence that names it."""
 
 
 def find_chromium() -> str:
-    """The file of the system's Chromium. Root may install it where apt-get is. Raises MissingError."""
+    """Return the path of Chromium. Root installs it with apt-get if it is missing. Raises MissingError."""
     named = os.environ.get("VECHE_CHROMIUM")
     if named:
         if not Path(named).is_file():
-            raise MissingError(f"VECHE_CHROMIUM names {named}, and there is no such file.")
+            raise MissingError(f"VECHE_CHROMIUM is {named}, but there is no such file.")
         return named
     found = _on_path() or (_install() and _on_path())
     if not found:
@@ -79,7 +77,7 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """`veche serve` in a folder of its own. It keeps folder and port when it is killed and started again."""
+    """A `veche serve` process in its own folder. A restart keeps the folder and the port."""
 
     folder: Path
     port: int = field(default_factory=free_port)
@@ -108,7 +106,7 @@ class Server:
         return self
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye to anybody."""
+        """End the server with SIGKILL: clients get no close frame."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -150,21 +148,21 @@ class Server:
 
 
 class Person:
-    """Somebody at the page, in a browser context of their own, who finds things as people do: by their names."""
+    """A person who uses the page in their own browser context. Elements are found by their accessible names."""
 
     def __init__(self, browser: Browser, url: str, name: str, viewport: ViewportSize | None = None) -> None:
         self.name = name
         self.context = browser.new_context(viewport=viewport, color_scheme="light", locale="en-GB")
-        self.context.set_default_timeout(PATIENCE_MS)
+        self.context.set_default_timeout(TIMEOUT_MS)
         self.page: Page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        self.console_errors: list[str] = []
+        self.page.on("console", self._record_error)
+        self.page.on("pageerror", lambda error: self.console_errors.append(f"uncaught: {error}"))
         self.url = url
 
-    def _note(self, message: ConsoleMessage) -> None:
+    def _record_error(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(f"{message.type}: {message.text}")
+            self.console_errors.append(f"{message.type}: {message.text}")
 
     def fill_in(self, password: str = PASSWORD) -> None:
         self.page.get_by_role("textbox", name="Username").fill(self.name)
@@ -177,13 +175,13 @@ class Person:
         return self.expect_caught_up()
 
     def write(self, text: str) -> Locator:
-        """Says `text` in the open room; does not wait for the server."""
+        """Send `text` to the open room, without waiting for the server."""
         self.page.get_by_role("textbox", name="Message").fill(text)
         self.page.get_by_role("button", name="Send", exact=True).click()
         return self.message(text)
 
     def say(self, text: str) -> Locator:
-        """Says `text` in the open room and waits until it is stored."""
+        """Send `text` to the open room, and wait until it is stored."""
         message = self.write(text)
         self.expect_state(message, "sent")
         return message
@@ -192,7 +190,7 @@ class Person:
         self.page.get_by_role("button", name="New room").click()
         self.page.get_by_role("textbox", name="Room name").fill(name)
         self.page.get_by_role("button", name="Create").click()
-        expect(self.room(name)).to_have_attribute("aria-current", "true", timeout=PATIENCE_MS)
+        expect(self.room(name)).to_have_attribute("aria-current", "true", timeout=TIMEOUT_MS)
 
     @property
     def log(self) -> Locator:
@@ -208,23 +206,23 @@ class Person:
     def room(self, name: str) -> Locator:
         return self.page.get_by_role("list", name="Rooms").get_by_role("button", name=name)
 
-    def look_again(self) -> None:
-        """Comes back to the window, upon which the page looks for new public rooms."""
+    def focus_window(self) -> None:
+        """Focus the window, so that the page loads the list of public rooms again."""
         self.page.evaluate("window.dispatchEvent(new Event('focus'))")
 
     def expect_status(self, status: str) -> None:
-        expect(self.page.get_by_role("status")).to_have_text(status, timeout=PATIENCE_MS)
+        expect(self.page.get_by_role("status")).to_have_text(status, timeout=TIMEOUT_MS)
 
     def expect_state(self, message: Locator, state: str) -> None:
-        expect(message.locator(".state")).to_have_text(state, timeout=PATIENCE_MS)
+        expect(message.locator(".state")).to_have_text(state, timeout=TIMEOUT_MS)
 
     def expect_caught_up(self) -> Self:
         self.expect_status("caught up")
         return self
 
     def expect_texts(self, *texts: str) -> None:
-        """The log shows exactly these, in this order."""
-        expect(self.log.locator(".text")).to_have_text(list(texts), timeout=PATIENCE_MS)
+        """Check that the log shows exactly these texts, in this order."""
+        expect(self.log.locator(".text")).to_have_text(list(texts), timeout=TIMEOUT_MS)
 
-    def leave(self) -> None:
+    def close(self) -> None:
         self.context.close()

@@ -1,4 +1,4 @@
-"""Makes the picture of two people talking for the README: `python -m tests.e2e.screenshot OUT.png`."""
+"""Make the README's screenshot of two people talking: `python -m tests.e2e.screenshot OUT.png`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCRIPT = (
     ("marta", "Thank you! I also asked the bakery: forty loaves, and they want to be paid in tickets."),
     ("ivo", "Deal. Tell them the front row is theirs."),
 )
-ASIDE = ("Has anyone seen the key to the town hall?", "Found it, it was in the dialect.")
+ASIDE = ("Has anyone seen the key to the town hall?", "Found it, it was in the door.")
 
 
 def main(out: Path) -> None:
@@ -39,7 +39,7 @@ def picture(browser: Browser, url: str, out: Path) -> None:
     marta, ivo = people.values()
     for name in (*OTHER_ROOMS, ROOM):
         ivo.make_room(name)
-    marta.look_again()
+    marta.focus_window()
     marta.room(OTHER_ROOMS[0]).click()
     marta.room(ROOM).click()
     for name, text in SCRIPT:

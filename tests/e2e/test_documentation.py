@@ -1,4 +1,4 @@
-"""The pages of documentation: every contract's calls with their examples, and nobody but this server is asked."""
+"""The pages of API documentation show the calls of every dialect, and load nothing from other servers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ pytestmark = pytest.mark.e2e
 )
 def test_a_page_of_documentation(browser: Browser, server: Server, path: str, group: str, shown: str) -> None:
     page = browser.new_page()
-    reached, wrong = list[str](), list[str]()
-    page.on("requestfinished", lambda request: reached.append(request.url))
-    page.on("requestfailed", lambda request: reached.append(request.url) if request.failure != "csp" else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    requested, errors = list[str](), list[str]()
+    page.on("requestfinished", lambda request: requested.append(request.url))
+    page.on("requestfailed", lambda request: requested.append(request.url) if request.failure != "csp" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{server.url}{path}")
     for dialect in DIALECTS:
         expect(page.locator(group.format(dialect.name)).first).to_be_visible()
     expect(page.get_by_text(shown).first).to_be_visible()
     page.wait_for_load_state("networkidle")
     page.close()
-    assert reached
-    assert not [url for url in reached if not url.startswith((server.url, f"blob:{server.url}", "data:"))]
-    assert not wrong
+    assert requested
+    assert not [url for url in requested if not url.startswith((server.url, f"blob:{server.url}", "data:"))]
+    assert not errors

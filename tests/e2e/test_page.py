@@ -1,4 +1,4 @@
-"""The page as a document: its policy, its names, its serializers."""
+"""The page as a document: its content security policy, its accessible names, its layout."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from .conftest import Meet
+from .conftest import NewPerson
 from .harness import LOBBY, Server
 
 pytestmark = pytest.mark.e2e
@@ -27,7 +27,7 @@ PHONE: ViewportSize = {"width": 360, "height": 640}
 LONG = "https://example.org/" + "a" * 300
 
 
-def test_its_policy_is_strict_and_its_files_have_their_types(server: Server) -> None:
+def test_the_policy_is_strict_and_the_files_have_content_types(server: Server) -> None:
     for path, kind in TYPES.items():
         with urllib.request.urlopen(server.url + path) as answer:
             assert answer.headers["Content-Type"].startswith(kind)
@@ -40,20 +40,20 @@ def policy(header: str) -> dict[str, str]:
     return {name: sources for name, _, sources in directives if name}
 
 
-def test_nothing_complains_during_a_conversation(meet: Meet) -> None:
-    ann, bob = meet("ann"), meet("bob")
+def test_a_conversation_causes_no_console_errors(new_person: NewPerson) -> None:
+    ann, bob = new_person("ann"), new_person("bob")
     ann.make_room("Square")
     ann.say("hello")
-    bob.look_again()
+    bob.focus_window()
     bob.room("Square").click()
     bob.say("hello yourself")
     ann.expect_texts("hello", "hello yourself")
-    assert ann.complaints == []
-    assert bob.complaints == []
+    assert ann.console_errors == []
+    assert bob.console_errors == []
 
 
-def test_names_and_roles(meet: Meet) -> None:
-    ann = meet("ann", new=False)
+def test_names_and_roles(new_person: NewPerson) -> None:
+    ann = new_person("ann", new=False)
     ann.page.goto(ann.url)
     for name in ("Username", "Password"):
         expect(ann.page.get_by_role("textbox", name=name, exact=True)).to_be_visible()
@@ -68,8 +68,8 @@ def test_names_and_roles(meet: Meet) -> None:
     expect(ann.page.get_by_role("status")).to_have_count(1)
 
 
-def test_it_fits_a_phone(meet: Meet) -> None:
-    ann, bob = meet("ann", new=False, viewport=PHONE), meet("bob")
+def test_the_page_fits_a_phone(new_person: NewPerson) -> None:
+    ann, bob = new_person("ann", new=False, viewport=PHONE), new_person("bob")
     ann.page.goto(ann.url)
     assert_fits(ann.page)
     ann.sign_up()
@@ -88,8 +88,8 @@ def test_it_fits_a_phone(meet: Meet) -> None:
     expect(ann.page.get_by_role("button", name="Send", exact=True)).to_be_in_viewport(ratio=1)
 
 
-def test_it_keeps_to_the_newest_unless_one_reads_above(meet: Meet) -> None:
-    ann, bob = meet("ann", viewport=PHONE), meet("bob")
+def test_the_log_follows_new_messages_unless_it_is_scrolled_up(new_person: NewPerson) -> None:
+    ann, bob = new_person("ann", viewport=PHONE), new_person("bob")
     for number in range(20):
         bob.write(f"line {number}")
     expect(ann.message("line 19")).to_be_in_viewport()
@@ -101,4 +101,4 @@ def test_it_keeps_to_the_newest_unless_one_reads_above(meet: Meet) -> None:
 
 def assert_fits(page: Page) -> None:
     wide, room = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-    assert wide <= room, f"{wide} px in {room} px"
+    assert wide <= room, f"the page is {wide} px wide, the window {room} px"

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import Meet
+from .conftest import NewPerson
 from .harness import LOBBY, Server
 
 pytestmark = pytest.mark.e2e
@@ -20,8 +20,8 @@ PAYLOADS = (
 )
 
 
-def test_two_people_sign_up_and_talk_in_the_lobby(meet: Meet) -> None:
-    ann, bob = meet("ann"), meet("bob")
+def test_two_people_sign_up_and_talk_in_the_lobby(new_person: NewPerson) -> None:
+    ann, bob = new_person("ann"), new_person("bob")
     expect(ann.room(LOBBY)).to_have_attribute("aria-current", "true")
 
     ann.say("Is anybody here?")
@@ -31,14 +31,14 @@ def test_two_people_sign_up_and_talk_in_the_lobby(meet: Meet) -> None:
 
     for person in (ann, bob):
         person.expect_texts("Is anybody here?", "Yes, I am.", "Good.")
-    heard = ann.message("Yes, I am.")
-    expect(heard).to_contain_text(re.compile(r"bob\s+\d\d:\d\d"))
-    expect(heard.locator(".state")).to_be_empty()
-    expect(heard.locator("time")).to_have_attribute("datetime", re.compile(r"^\d{4}-\d\d-\d\dT.*Z$"))
+    received = ann.message("Yes, I am.")
+    expect(received).to_contain_text(re.compile(r"bob\s+\d\d:\d\d"))
+    expect(received.locator(".state")).to_be_empty()
+    expect(received.locator("time")).to_have_attribute("datetime", re.compile(r"^\d{4}-\d\d-\d\dT.*Z$"))
 
 
-def test_enter_sends_and_shift_enter_breaks_the_line(meet: Meet) -> None:
-    ann = meet("ann")
+def test_enter_sends_and_shift_enter_breaks_the_line(new_person: NewPerson) -> None:
+    ann = new_person("ann")
     box = ann.page.get_by_role("textbox", name="Message")
     box.press_sequentially("one")
     box.press("Shift+Enter")
@@ -49,12 +49,12 @@ def test_enter_sends_and_shift_enter_breaks_the_line(meet: Meet) -> None:
     expect(box).to_have_value("")
 
 
-def test_a_second_person_joins_a_new_room_by_a_click(meet: Meet) -> None:
-    ann, bob = meet("ann"), meet("bob")
+def test_a_second_person_joins_a_new_room_by_a_click(new_person: NewPerson) -> None:
+    ann, bob = new_person("ann"), new_person("bob")
     ann.make_room("Bell tower")
     ann.say("Who comes up?")
 
-    bob.look_again()
+    bob.focus_window()
     expect(bob.room("Bell tower")).to_contain_text("join")
     bob.room("Bell tower").click()
     expect(bob.message("Who comes up?")).to_be_visible()
@@ -68,8 +68,8 @@ def test_a_second_person_joins_a_new_room_by_a_click(meet: Meet) -> None:
     bob.expect_texts()
 
 
-def test_messages_elsewhere_are_counted_until_they_are_seen(meet: Meet) -> None:
-    ann, bob = meet("ann"), meet("bob")
+def test_messages_elsewhere_are_counted_until_they_are_seen(new_person: NewPerson) -> None:
+    ann, bob = new_person("ann"), new_person("bob")
     ann.page.get_by_role("button", name="New room").click()
     ann.page.get_by_role("textbox", name="Room name").fill("Quay")
     ann.page.get_by_role("textbox", name="Room name").press("Enter")
@@ -84,24 +84,24 @@ def test_messages_elsewhere_are_counted_until_they_are_seen(meet: Meet) -> None:
     ann.expect_texts("one", "two")
 
 
-def test_a_reload_keeps_the_session_and_the_history(meet: Meet) -> None:
-    ann = meet("ann")
-    said = [f"line {number}" for number in range(55)]
-    for text in said:
+def test_a_reload_keeps_the_session_and_the_history(new_person: NewPerson) -> None:
+    ann = new_person("ann")
+    texts = [f"line {number}" for number in range(55)]
+    for text in texts:
         ann.write(text)
-    ann.expect_texts(*said)
+    ann.expect_texts(*texts)
     ann.expect_state(ann.messages.last, "sent")
 
     ann.page.reload()
     ann.expect_caught_up()
-    ann.expect_texts(*said[5:])
+    ann.expect_texts(*texts[5:])
     ann.page.get_by_role("button", name="Earlier messages").click()
-    ann.expect_texts(*said)
+    ann.expect_texts(*texts)
     expect(ann.page.get_by_role("button", name="Earlier messages")).to_be_hidden()
 
 
-def test_markup_stays_text(meet: Meet) -> None:
-    ann, bob = meet("ann"), meet("bob")
+def test_markup_stays_text(new_person: NewPerson) -> None:
+    ann, bob = new_person("ann"), new_person("bob")
     for payload in PAYLOADS:
         ann.say(payload)
     bob.expect_texts(*PAYLOADS)
@@ -109,11 +109,11 @@ def test_markup_stays_text(meet: Meet) -> None:
         assert person.log.locator("script, img, svg, a").count() == 0
         assert person.page.locator("script:not([src='/page.js'])").count() == 0
         assert person.page.evaluate("window.__x") is None
-    assert bob.complaints == []
+    assert bob.console_errors == []
 
 
-def test_markup_as_username_is_refused_or_stays_text(meet: Meet) -> None:
-    mallory = meet(PAYLOADS[1][:32], new=False)
+def test_markup_as_username_is_refused_or_stays_text(new_person: NewPerson) -> None:
+    mallory = new_person(PAYLOADS[1][:32], new=False)
     mallory.page.goto(mallory.url)
     mallory.fill_in()
     mallory.page.get_by_role("button", name="Sign up").click()
@@ -122,14 +122,14 @@ def test_markup_as_username_is_refused_or_stays_text(meet: Meet) -> None:
     assert mallory.page.evaluate("window.__x") is None
 
 
-def test_a_name_that_is_markup_stays_text(meet: Meet, server: Server) -> None:
-    ann = meet("ann")
+def test_a_name_that_is_markup_stays_text(new_person: NewPerson, server: Server) -> None:
+    ann = new_person("ann")
     name = PAYLOADS[1]
-    told = ann.context.request.post(
+    answer = ann.context.request.post(
         f"{server.url}/v1/register",
         data={"username": "mallory", "password": "x" * 12, "name": name},
     )
-    token = told.json()["token"]
+    token = answer.json()["token"]
     ann.context.request.post(
         f"{server.url}/v1/rooms/2147483647/messages",
         headers={"Authorization": f"Bearer {token}"},
@@ -140,9 +140,9 @@ def test_a_name_that_is_markup_stays_text(meet: Meet, server: Server) -> None:
     assert ann.page.evaluate("window.__x") is None
 
 
-def test_a_wrong_password_is_said_plainly(meet: Meet) -> None:
-    meet("ann")
-    stranger = meet("ann", new=False)
+def test_a_wrong_password_shows_an_error(new_person: NewPerson) -> None:
+    new_person("ann")
+    stranger = new_person("ann", new=False)
     stranger.page.goto(stranger.url)
     stranger.fill_in("not the password")
     stranger.page.get_by_role("button", name="Sign in").click()
@@ -155,8 +155,8 @@ def test_a_wrong_password_is_said_plainly(meet: Meet) -> None:
     stranger.expect_caught_up()
 
 
-def test_sign_out_ends_it(meet: Meet) -> None:
-    ann = meet("ann")
+def test_sign_out_ends_it(new_person: NewPerson) -> None:
+    ann = new_person("ann")
     ann.say("between us")
     ann.page.get_by_role("button", name="Sign out").click()
     expect(ann.page.get_by_role("textbox", name="Username")).to_be_visible()

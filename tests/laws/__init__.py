@@ -1,1 +1,1 @@
-"""What everybody relies on, over a running server and real sockets."""
+"""Tests of the promises to all clients, over a running server and real sockets."""

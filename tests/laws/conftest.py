@@ -1,4 +1,4 @@
-"""One server for all laws that do not end it."""
+"""One server for all tests here that do not stop it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every contract's socket reduced to the two things they share: saying a text in a room, and hearing texts in order."""
+"""A common client for the sockets of all dialects: send a text to a room, and receive texts in order."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from .town import LOBBY, PATIENCE, Person
+from .town import LOBBY, TIMEOUT, Person
 
-SYSTEM = 2**31 - 1  # speaks for the server: who comes and who goes
+SYSTEM = 2**31 - 1  # the sender of notices
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """`path` and `greet` open it for a person and a room; `ready` tells the frame after which it hears."""
+    """How to use the socket of one dialect.
+
+    `path` and `greet` open it for a person and a room. `ready` recognizes the frame after which it receives messages
+    (None: the first frame). `say` makes the frame of a text; `text_of` returns the text of a frame, or None.
+    """
 
     name: str
     path: Callable[[Person, int], str]
     greet: Callable[[Person, int], list[str]]
     ready: Callable[[str], bool] | None
     say: Callable[[int, str, int], str]
-    heard: Callable[[str], str | None]
+    text_of: Callable[[str], str | None]
 
 
 @dataclass
-class Ear:
-    """One open socket, what came by it so far, and the texts that were heard in it."""
+class DialectClient:
+    """One open socket, with the frames and texts received so far."""
 
     dialect: Dialect
     room_id: int
@@ -42,7 +46,7 @@ class Ear:
     texts: list[str] = field(default_factory=list)
     closed: bool = False
     _said: int = 0
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _ready: bool = False
 
     async def say(self, text: str) -> None:
@@ -53,29 +57,29 @@ class Ear:
         with contextlib.suppress(ConnectionClosed):
             async for frame in self.socket:
                 assert isinstance(frame, str)
-                async with self._news:
+                async with self._changed:
                     self.frames.append(frame)
-                    if (text := self.dialect.heard(frame)) is not None:
+                    if (text := self.dialect.text_of(frame)) is not None:
                         self.texts.append(text)
                     self._ready = self._ready or self.dialect.ready is None or self.dialect.ready(frame)
-                    self._news.notify_all()
-        async with self._news:
+                    self._changed.notify_all()
+        async with self._changed:
             self.closed = True
-            self._news.notify_all()
+            self._changed.notify_all()
 
-    async def until(self, good: Callable[[Ear], bool]) -> None:
-        async with asyncio.timeout(PATIENCE), self._news:
-            await self._news.wait_for(lambda: good(self))
+    async def until(self, good: Callable[[DialectClient], bool]) -> None:
+        async with asyncio.timeout(TIMEOUT), self._changed:
+            await self._changed.wait_for(lambda: good(self))
 
-    async def hears(self, *texts: str) -> None:
-        await self.until(lambda ear: set(texts) <= set(ear.texts))
+    async def receives(self, *texts: str) -> None:
+        await self.until(lambda client: set(texts) <= set(client.texts))
 
-    async def has_read_all(self) -> None:
-        """What was written to it before this is in `texts` afterwards, whether it is open or closed."""
-        for _ in range(2):  # what came before the first pong has been listened to when the second one comes
+    async def drain(self) -> None:
+        """Wait until everything that the server has written so far is in `texts`; the socket may be closed."""
+        for _ in range(2):  # at the second pong, all frames before the first one are in `texts`
             if not self.closed:
                 with contextlib.suppress(ConnectionClosed):
-                    await asyncio.wait_for(await self.socket.ping(), PATIENCE)
+                    await asyncio.wait_for(await self.socket.ping(), TIMEOUT)
 
 
 def _native(frame: str) -> str | None:
@@ -92,21 +96,21 @@ def _native_say(room_id: int, text: str, number: int) -> str:
     return json.dumps({"id": number, "send": {"room_id": room_id, "text": text}})
 
 
-def _rooms_heard(frame: str) -> str | None:
+def _rooms_text(frame: str) -> str | None:
     line = json.loads(frame)
     return None if line["username"] in ("system", "error") else line["text"]
 
 
-def _messenger_heard(frame: str) -> str | None:
+def _messenger_text(frame: str) -> str | None:
     line = json.loads(frame)
     return line["text"] if line["type"] == "message" and line["sender_id"] != SYSTEM else None
 
 
-def _channels_heard(frame: str) -> str | None:
+def _channels_text(frame: str) -> str | None:
     return frame.partition(": ")[2] or None
 
 
-def _socketio_heard(frame: str) -> str | None:
+def _socketio_text(frame: str) -> str | None:
     return json.loads(frame[2:])[1]["text"] if frame.startswith('42["message"') else None
 
 
@@ -127,7 +131,7 @@ CHANNELS = Dialect(
     lambda *_: [],
     lambda frame: frame.startswith("Приветствую"),
     lambda _, text, __: text,
-    _channels_heard,
+    _channels_text,
 )
 SOCKETIO = Dialect(
     "socketio",
@@ -135,7 +139,7 @@ SOCKETIO = Dialect(
     lambda person, _: [f'40{{"token":"{person.token}"}}'],
     lambda frame: frame.startswith("40"),
     lambda _, text, __: "42" + json.dumps(["message", {"id": str(uuid4()), "text": text}]),
-    _socketio_heard,
+    _socketio_text,
 )
 ROOMS = Dialect(
     "rooms",
@@ -143,7 +147,7 @@ ROOMS = Dialect(
     lambda _, room_id: [json.dumps({"type": "join", "content": str(room_id)})],
     lambda frame: "joined the room" in frame,
     lambda _, text, __: json.dumps({"type": "message", "content": text}),
-    _rooms_heard,
+    _rooms_text,
 )
 MESSENGER = Dialect(
     "messenger",
@@ -151,31 +155,31 @@ MESSENGER = Dialect(
     lambda *_: [],
     None,
     lambda _, text, __: json.dumps({"type": "message", "text": text}),
-    _messenger_heard,
+    _messenger_text,
 )
 IN_LOBBY = (NATIVE, DISPATCH, ROOMS, SOCKETIO, CHANNELS, MESSENGER)
 IN_ROOMS = (NATIVE, ROOMS, MESSENGER)
 
 
 @contextlib.asynccontextmanager
-async def opened(port: int, dialect: Dialect, person: Person, room_id: int) -> AsyncIterator[Ear]:
-    """Open a dialect; once this yields, whatever is said in the room is heard."""
+async def opened(port: int, dialect: Dialect, person: Person, room_id: int) -> AsyncIterator[DialectClient]:
+    """Open a socket; it yields once the socket receives the messages of the room."""
     async with connect(f"ws://127.0.0.1:{port}{dialect.path(person, room_id)}", ping_interval=None) as socket:
-        ear = Ear(dialect, room_id, socket)
-        listening = asyncio.create_task(ear.listen())
+        client = DialectClient(dialect, room_id, socket)
+        listening = asyncio.create_task(client.listen())
         try:
             for frame in dialect.greet(person, room_id):
                 await socket.send(frame)
             if dialect.ready is not None:
-                await ear.until(lambda ear: ear._ready)
-            yield ear
+                await client.until(lambda client: client._ready)
+            yield client
         finally:
             listening.cancel()
 
 
 @dataclass
-class Poll:
-    """A Socket.IO client that stays with polling, and the texts that it heard so far."""
+class PollingClient:
+    """A Socket.IO client that uses only polling, with the texts received so far."""
 
     http: httpx.AsyncClient
     sid: str
@@ -188,21 +192,21 @@ class Poll:
         answer = await self.http.get("/socket.io/", params=POLLING | {"sid": self.sid})
         return answer.raise_for_status().text.split("\x1e")
 
-    async def hears(self, text: str) -> None:
-        async with asyncio.timeout(PATIENCE):
+    async def receives(self, text: str) -> None:
+        async with asyncio.timeout(TIMEOUT):
             while text not in self.texts:
-                self.texts += filter(None, map(_socketio_heard, await self.packets()))
+                self.texts += filter(None, map(_socketio_text, await self.packets()))
 
 
 POLLING = {"EIO": "4", "transport": "polling"}
 
 
 @contextlib.asynccontextmanager
-async def polling(port: int, person: Person) -> AsyncIterator[Poll]:
-    """Come into the lobby by polling; once this yields, whatever is said there waits for the next poll."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False) as http:
+async def polling(port: int, person: Person) -> AsyncIterator[PollingClient]:
+    """Enter the lobby by polling; it yields once the next poll returns the messages of the lobby."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT, trust_env=False) as http:
         opening = await http.get("/socket.io/", params=POLLING)
-        poll = Poll(http, json.loads(opening.raise_for_status().text[1:])["sid"])
+        poll = PollingClient(http, json.loads(opening.raise_for_status().text[1:])["sid"])
         await poll.post(f'40{{"token":"{person.token}"}}')
         assert (await poll.packets())[0].startswith("40")
         yield poll

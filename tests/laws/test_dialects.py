@@ -1,4 +1,4 @@
-"""What holds whichever contract somebody comes through."""
+"""The promises that hold in every dialect."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from veche.settings import read_settings
 from veche.storage.database import Database
 from veche.wire.websocket import WebSocket
 
-from .dialects import IN_LOBBY, IN_ROOMS, NATIVE, SOCKETIO, Dialect, Ear, opened, polling
+from .dialects import IN_LOBBY, IN_ROOMS, NATIVE, SOCKETIO, Dialect, DialectClient, opened, polling
 from .town import LOBBY, Person, Server
 
 SCRIPT = ["first", "второе", "a\nb", "<b>&amp;", "x" * 1500, "🙂"]
 
 
 @contextlib.asynccontextmanager
-async def ears(
+async def open_clients(
     server: Server, dialects: tuple[Dialect, ...], room_id: int, people: list[Person]
-) -> AsyncIterator[list[Ear]]:
+) -> AsyncIterator[list[DialectClient]]:
     async with contextlib.AsyncExitStack() as stack:
         found = [
             await stack.enter_async_context(opened(server.port, dialect, person, room_id))
@@ -41,13 +41,13 @@ async def ears(
         yield found
 
 
-def place(server: Server, dialects: tuple[Dialect, ...]) -> tuple[int, list[Person]]:
+def people_in_room(server: Server, dialects: tuple[Dialect, ...]) -> tuple[int, list[Person]]:
     people = [server.person() for _ in dialects]
     return (LOBBY if dialects is IN_LOBBY else people[0].make_room(*people[1:])), people
 
 
 def stored(server: Server, room_id: int, person: Person) -> list[str]:
-    """What somebody has said in a room, as somebody else who opens the database sees it now."""
+    """Read a person's texts in a room from the database file, as another process sees it."""
     with contextlib.closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as database:
         query = "SELECT text FROM messages WHERE room_id = ? AND sender_id = ? AND kind = 'text' ORDER BY seq"
         return [text for (text,) in database.execute(query, (room_id, person.id))]
@@ -55,19 +55,19 @@ def stored(server: Server, room_id: int, person: Person) -> list[str]:
 
 @pytest.mark.parametrize("dialects", [IN_LOBBY, IN_ROOMS], ids=["lobby", "room"])
 async def test_all_dialects_see_one_order(server: Server, dialects: tuple[Dialect, ...]) -> None:
-    room_id, people = place(server, dialects)
+    room_id, people = people_in_room(server, dialects)
     lines = {person.name: [f"{person.name} says {n}" for n in range(10)] for person in people}
     every = [text for texts in lines.values() for text in texts]
 
-    async def speak(ear: Ear, person: Person) -> None:
+    async def speak(client: DialectClient, person: Person) -> None:
         for text in lines[person.name]:
-            await ear.say(text)
+            await client.say(text)
 
-    async with ears(server, dialects, room_id, people) as found:
-        await asyncio.gather(*(speak(ear, person) for ear, person in zip(found, people, strict=True)))
-        for ear in found:
-            await ear.hears(*every)
-        orders = {tuple(text for text in ear.texts if text in every) for ear in found}
+    async with open_clients(server, dialects, room_id, people) as found:
+        await asyncio.gather(*(speak(client, person) for client, person in zip(found, people, strict=True)))
+        for client in found:
+            await client.receives(*every)
+        orders = {tuple(text for text in client.texts if text in every) for client in found}
     assert len(orders) == 1
     assert sorted(orders.pop()) == sorted(every), "each once"
 
@@ -77,73 +77,71 @@ async def test_all_dialects_see_one_order(server: Server, dialects: tuple[Dialec
     [(dialects, dialect) for dialects in (IN_LOBBY, IN_ROOMS) for dialect in dialects],
     ids=lambda x: getattr(x, "name", ""),
 )
-async def test_the_same_script_leaves_the_same_stored(
-    server: Server, dialects: tuple[Dialect, ...], dialect: Dialect
-) -> None:
-    room_id, people = place(server, dialects)
+async def test_the_same_script_is_stored_alike(server: Server, dialects: tuple[Dialect, ...], dialect: Dialect) -> None:
+    room_id, people = people_in_room(server, dialects)
     speaker = people[dialects.index(dialect)]
-    async with ears(server, dialects, room_id, people) as found:
+    async with open_clients(server, dialects, room_id, people) as found:
         for text in SCRIPT:
             await found[dialects.index(dialect)].say(text)
-        for ear in found:
-            await ear.hears(*SCRIPT)
+        for client in found:
+            await client.receives(*SCRIPT)
     assert stored(server, room_id, speaker) == SCRIPT
 
 
 @pytest.fixture(scope="module")
-def crowd(server: Server) -> dict[tuple[Dialect, ...], tuple[int, list[Person]]]:
-    return {dialects: place(server, dialects) for dialects in (IN_LOBBY, IN_ROOMS)}
+def people_by_dialects(server: Server) -> dict[tuple[Dialect, ...], tuple[int, list[Person]]]:
+    return {dialects: people_in_room(server, dialects) for dialects in (IN_LOBBY, IN_ROOMS)}
 
 
-SAYABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=400)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=400)
 
 
 @settings(max_examples=15, deadline=None)
-@given(texts=st.lists(SAYABLE, min_size=1, max_size=6))
+@given(texts=st.lists(TEXTS, min_size=1, max_size=6))
 @pytest.mark.parametrize("dialects", [IN_LOBBY, IN_ROOMS], ids=["lobby", "room"])
-async def test_whatever_is_said_any_two_dialects_store_alike(
+async def test_all_dialects_store_the_same_texts_alike(
     server: Server,
-    crowd: dict[tuple[Dialect, ...], tuple[int, list[Person]]],
+    people_by_dialects: dict[tuple[Dialect, ...], tuple[int, list[Person]]],
     dialects: tuple[Dialect, ...],
     texts: list[str],
 ) -> None:
-    room_id, people = crowd[dialects]
-    marker = uuid4()  # nobody has said it before
-    async with ears(server, dialects, room_id, people) as found:
-        for ear, person in zip(found, people, strict=True):
+    room_id, people = people_by_dialects[dialects]
+    marker = uuid4()  # no earlier text contains it
+    async with open_clients(server, dialects, room_id, people) as found:
+        for client, person in zip(found, people, strict=True):
             for text in (*texts, f"{marker} {person.name}"):
-                await ear.say(text)
-        for ear in found:
-            await ear.hears(*(f"{marker} {person.name}" for person in people))
+                await client.say(text)
+        for client in found:
+            await client.receives(*(f"{marker} {person.name}" for person in people))
     for person in people:
         assert stored(server, room_id, person)[-len(texts) - 1 : -1] == texts, person.name
 
 
-def put_out(server: Server, owner: Person, gone: Person, room_id: int) -> None:
+def remove_member(server: Server, owner: Person, gone: Person, room_id: int) -> None:
     owner.call("DELETE", f"/rooms/{room_id}/members/{gone.id}", expect=204)
 
 
-def goes(server: Server, owner: Person, gone: Person, room_id: int) -> None:
+def leave_room(server: Server, owner: Person, gone: Person, room_id: int) -> None:
     gone.call("POST", f"/rooms/{room_id}/leave", expect=204)
 
 
-@pytest.mark.parametrize("leaves", [put_out, goes])
-async def test_who_is_gone_through_one_dialect_hears_nothing_through_any(
+@pytest.mark.parametrize("leaves", [remove_member, leave_room])
+async def test_a_member_who_left_receives_nothing_in_any_dialect(
     server: Server, leaves: Callable[[Server, Person, Person, int], None]
 ) -> None:
     owner, gone, witness = (server.person() for _ in range(3))
     room_id = owner.make_room(gone, witness)
-    async with ears(server, IN_ROOMS, room_id, [gone] * len(IN_ROOMS)) as found:
+    async with open_clients(server, IN_ROOMS, room_id, [gone] * len(IN_ROOMS)) as found:
         async with opened(server.port, NATIVE, witness, room_id) as other:
             owner.say(room_id, "before")
-            for ear in found:
-                await ear.hears("before")
+            for client in found:
+                await client.receives("before")
             leaves(server, owner, gone, room_id)
             owner.say(room_id, "after")
-            await other.hears("after")
-        for ear in found:
-            await ear.has_read_all()
-            assert ear.texts == ["before"], ear.dialect.name
+            await other.receives("after")
+        for client in found:
+            await client.drain()
+            assert client.texts == ["before"], client.dialect.name
 
 
 @pytest.mark.parametrize(
@@ -152,33 +150,33 @@ async def test_who_is_gone_through_one_dialect_hears_nothing_through_any(
     ids=lambda x: getattr(x, "name", ""),
 )
 async def test_what_is_echoed_is_stored(server: Server, dialects: tuple[Dialect, ...], dialect: Dialect) -> None:
-    room_id, people = place(server, dialects)
-    async with opened(server.port, dialect, people[0], room_id) as ear:
+    room_id, people = people_in_room(server, dialects)
+    async with opened(server.port, dialect, people[0], room_id) as client:
         for n in range(20):
-            await ear.say(f"{people[0].name} {n}")
-            await ear.hears(f"{people[0].name} {n}")
+            await client.say(f"{people[0].name} {n}")
+            await client.receives(f"{people[0].name} {n}")
             assert len(stored(server, room_id, people[0])) == n + 1
 
 
 async def test_what_is_acknowledged_is_stored(server: Server) -> None:
     ann = server.person()
     bearer = {"Authorization": f"Bearer {ann.token}"}
-    async with ann.socket() as socket, opened(server.port, SOCKETIO, ann, LOBBY) as ear:
+    async with ann.socket() as socket, opened(server.port, SOCKETIO, ann, LOBBY) as client:
         for n in range(0, 40, 4):
             await socket.ask("send", room_id=LOBBY, text="by socket")
             assert len(stored(server, LOBBY, ann)) == n + 1
-            await ear.socket.send(f'42{n}["message",{{"text":"with an ack"}}]')
-            await ear.until(lambda ear, ack=f"43{n}[]": ack in ear.frames)  # type: ignore[misc]
+            await client.socket.send(f'42{n}["message",{{"text":"with an ack"}}]')
+            await client.until(lambda client, ack=f"43{n}[]": ack in client.frames)  # type: ignore[misc]
             assert len(stored(server, LOBBY, ann)) == n + 2
             ann.say(LOBBY, "by REST")
             assert len(stored(server, LOBBY, ann)) == n + 3
-            said = server.http.post(f"/chats/{LOBBY}/messages", json={"text": "by REST"}, headers=bearer)
-            assert said.raise_for_status().json()["text"] == "by REST"
+            answer = server.http.post(f"/chats/{LOBBY}/messages", json={"text": "by REST"}, headers=bearer)
+            assert answer.raise_for_status().json()["text"] == "by REST"
             assert len(stored(server, LOBBY, ann)) == n + 4
 
 
-class Inside:
-    """A server in a thread of ours, to count what the hub encodes."""
+class InProcessServer:
+    """A server in a thread of this process, so that the tests can look into its hub."""
 
     def __init__(self, folder: Path) -> None:
         database = Database(f"sqlite:///{folder / 'veche.db'}", serving=True)
@@ -188,7 +186,7 @@ class Inside:
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run)
 
-    def __enter__(self) -> Inside:
+    def __enter__(self) -> InProcessServer:
         self.thread.start()
         while not self.server.started:
             assert self.thread.is_alive()
@@ -204,13 +202,13 @@ class Inside:
 
 
 @pytest.fixture
-def inside(tmp_path: Path) -> Iterator[Inside]:
-    with Inside(tmp_path) as inside:
+def inside(tmp_path: Path) -> Iterator[InProcessServer]:
+    with InProcessServer(tmp_path) as inside:
         yield inside
 
 
-async def test_each_form_that_is_present_is_encoded_once(inside: Inside) -> None:
-    """All six contracts in the lobby, two sockets each, and a Socket.IO client that polls: six forms."""
+async def test_an_event_is_encoded_once_for_each_serializer(inside: InProcessServer) -> None:
+    """All six dialects in the lobby, two sockets each, and a Socket.IO client that polls: six serializers."""
     people = [Person(inside, f"inside{n}") for n in range(12)]  # type: ignore[arg-type]
     async with contextlib.AsyncExitStack() as stack:
         found = [
@@ -218,21 +216,24 @@ async def test_each_form_that_is_present_is_encoded_once(inside: Inside) -> None
             for dialect, person in zip(IN_LOBBY * 2, people, strict=True)
         ]
         poll = await stack.enter_async_context(polling(inside.port, people[0]))
-        await found[0].say("to make everybody live")
-        for ear in found:
-            await ear.hears("to make everybody live")
-        await poll.hears("to make everybody live")
-        for ear in found:
+        await found[0].say("first, so that every subscription is live")
+        for client in found:
+            await client.receives("first, so that every subscription is live")
+        await poll.receives("first, so that every subscription is live")
+        for client in found:
             before = inside.parts.hub.encodes
-            text = f"{ear.dialect.name} {before}"
-            await ear.say(text)
+            text = f"{client.dialect.name} {before}"
+            await client.say(text)
             for other in (*found, poll):
-                await other.hears(text)
-            assert inside.parts.hub.encodes - before == len(IN_LOBBY), "thirteen connections, six forms"
+                await other.receives(text)
+            assert inside.parts.hub.encodes - before == len(IN_LOBBY), "thirteen connections, six serializers"
 
 
-async def test_every_connection_begins_with_its_own_log(inside: Inside) -> None:
-    """From the head that found the session good, before it hears anything else. (Native: with its hello.)"""
+async def test_every_connection_follows_its_own_log_first(inside: InProcessServer) -> None:
+    """It begins at the head of the snapshot in which the session was valid, before it subscribes to a room.
+
+    Native is left out: it begins with its hello.
+    """
     begun: list[tuple[str, int, int]] = []
     begin = inside.parts.hub.begin
 
@@ -244,8 +245,8 @@ async def test_every_connection_begins_with_its_own_log(inside: Inside) -> None:
     dialects = tuple(dialect for dialect in IN_LOBBY if dialect is not NATIVE)
     people = [Person(inside, f"begins{n}") for n in range(len(dialects))]  # type: ignore[arg-type]
     people[0].make_room(*people[1:])  # the first entry of each own log
-    async with ears(inside, dialects, LOBBY, people) as found:  # type: ignore[arg-type]
-        for ear in found:
-            await ear.say(f"hello from {ear.dialect.name}")
-            await ear.hears(f"hello from {ear.dialect.name}")
+    async with open_clients(inside, dialects, LOBBY, people) as found:  # type: ignore[arg-type]
+        for client in found:
+            await client.say(f"hello from {client.dialect.name}")
+            await client.receives(f"hello from {client.dialect.name}")
     assert sorted(begun) == sorted((dialect.name, 1, 0) for dialect in dialects)

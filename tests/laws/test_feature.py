@@ -138,7 +138,7 @@ def pins(socket: Socket, room_id: int) -> list[Frame]:
     return [pinned for pinned in found if pinned["room_id"] == room_id]
 
 
-async def hears_pin(socket: Socket, seq: int) -> Frame:
+async def receive_pin(socket: Socket, seq: int) -> Frame:
     found: Frame = (await socket.until(lambda frame: frame.get("pinned", {}).get("seq") == seq))["pinned"]
     return found
 
@@ -157,14 +157,14 @@ async def test_a_pin_is_committed_answered_and_announced_once_to_every_member(pi
         assert answer == {"room_id": room, "seq": seq}
         assert rows(pinning, "pins", room) == [{"message_id": message["id"], "room_id": room, "seq": seq}]
         for socket in (one, other, third):
-            heard = await hears_pin(socket, seq)
-            assert heard.pop("at").endswith("Z")
+            pinned = await receive_pin(socket, seq)
+            assert pinned.pop("at").endswith("Z")
             person = {"id": ann.id, "username": ann.name, "name": ann.name}
-            assert heard == {"room_id": room, "seq": seq, "message_id": message["id"], "account": person}
+            assert pinned == {"room_id": room, "seq": seq, "message_id": message["id"], "account": person}
         last = await asyncio.to_thread(bob.say, room, "next")
         assert last["seq"] == seq + 1
         for socket in (one, other, third):
-            await socket.heard_up_to(room, last["seq"])
+            await socket.wait_for_seq(room, last["seq"])
             assert len(pins(socket, room)) == 1
 
 
@@ -200,19 +200,19 @@ async def test_a_pin_is_refused_to_a_stranger_and_for_a_message_of_another_room(
 async def test_clients_of_the_older_dialects_hear_nothing_of_a_pin(pinning: Server) -> None:
     ann, bob = pinning.person(), pinning.person()
     async with contextlib.AsyncExitStack() as stack:
-        ears = [await stack.enter_async_context(opened(pinning.port, dialect, bob, LOBBY)) for dialect in OTHERS]
+        clients = [await stack.enter_async_context(opened(pinning.port, dialect, bob, LOBBY)) for dialect in OTHERS]
         socket = await stack.enter_async_context(ann.socket())
         await socket.ask("join", room_id=LOBBY)
         first = await asyncio.to_thread(ann.say, LOBBY, "before")
-        for ear in ears:
-            await ear.hears("before")
-        before = [len(ear.frames) for ear in ears]
+        for client in clients:
+            await client.receives("before")
+        before = [len(client.frames) for client in clients]
         pinned = await socket.ask("pin", room_id=LOBBY, message_id=first["id"])
-        await hears_pin(socket, pinned["seq"])
+        await receive_pin(socket, pinned["seq"])
         await asyncio.to_thread(ann.say, LOBBY, "after")
-        for ear, seen in zip(ears, before, strict=True):
-            await ear.hears("after")
-            assert (ear.dialect.name, len(ear.frames) - seen, ear.closed) == (ear.dialect.name, 1, False)
+        for client, seen in zip(clients, before, strict=True):
+            await client.receives("after")
+            assert (client.dialect.name, len(client.frames) - seen, client.closed) == (client.dialect.name, 1, False)
 
 
 async def test_a_pin_outlives_a_kill_and_is_replayed_to_one_that_resumes(copy: Path, tmp_path: Path) -> None:

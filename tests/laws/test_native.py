@@ -10,7 +10,7 @@ import pytest
 
 from veche.gateway.client import MAX_WAITING
 
-from .town import LOBBY, PASSWORD, Frame, Person, Server, of
+from .town import LOBBY, PASSWORD, Frame, Person, Server, seq_in_room
 
 
 async def test_a_message_is_acknowledged_before_its_own_event(ann: Person, bob: Person) -> None:
@@ -19,7 +19,7 @@ async def test_a_message_is_acknowledged_before_its_own_event(ann: Person, bob: 
         ids = {
             await socket.say("send", room_id=room, text=f"m{n}", client_message_id=f"{room}-{n}"): n for n in range(100)
         }
-        await socket.heard_up_to(room, 102)
+        await socket.wait_for_seq(room, 102)
         acknowledged: set[int] = set()
         for frame in socket.frames:
             if frame.get("id") in ids:
@@ -30,13 +30,15 @@ async def test_a_message_is_acknowledged_before_its_own_event(ann: Person, bob: 
         assert len(acknowledged) == 100
 
 
-async def test_who_sends_faster_than_is_stored_waits_and_is_answered(ann: Person) -> None:
+async def test_a_client_that_sends_too_fast_waits_and_gets_all_answers(ann: Person) -> None:
     room = ann.make_room()
     async with ann.socket() as socket:
         ids = [await socket.say("send", room_id=room, text=f"m{n}") for n in range(3 * MAX_WAITING)]
         await socket.until(lambda frame: frame.get("id") == ids[-1])
-        await socket.heard_up_to(room, len(ids) + 1)
-        assert [frame["id"] for frame in socket.frames if "send" in frame] == ids, "each is stored, none refused"
+        await socket.wait_for_seq(room, len(ids) + 1)
+        assert [frame["id"] for frame in socket.frames if "send" in frame] == ids, (
+            "each must be stored, and none refused"
+        )
 
 
 async def test_all_members_see_one_order_with_five_senders_at_once(server: Server) -> None:
@@ -53,17 +55,17 @@ async def test_all_members_see_one_order_with_five_senders_at_once(server: Serve
 
         await asyncio.gather(*[send(index) for index in range(5)])
         for socket in sockets:
-            await socket.heard_up_to(room, 155)
+            await socket.wait_for_seq(room, 155)
         logs = [[frame["message"] for frame in socket.events(room)] for socket in sockets]
     assert all(log == logs[0] for log in logs)
     assert [message["seq"] for message in logs[0]] == list(range(6, 156))
     assert people[0].history(room) == logs[0]
     for index in range(5):
         texts = [message["text"] for message in logs[0] if message["sender"]["id"] == people[index].id]
-        assert texts == [f"{index}.{n}" for n in range(30)], "each sender's messages stand as they were sent"
+        assert texts == [f"{index}.{n}" for n in range(30)], "each sender's messages must be in the order sent"
 
 
-async def test_what_was_seen_before_plus_events_is_what_is_seen_now(ann: Person, bob: Person, server: Server) -> None:
+async def test_an_earlier_state_plus_its_events_is_the_present_state(ann: Person, bob: Person, server: Server) -> None:
     eve, dan = server.person(), server.person()
     room = ann.make_room(bob, eve, kind="channel")
     ann.say(room, "before")
@@ -80,7 +82,7 @@ async def test_what_was_seen_before_plus_events_is_what_is_seen_now(ann: Person,
         ann.call("DELETE", f"/rooms/{room}/members/{dan.id}", expect=204)
         eve.call("POST", f"/rooms/{room}/join", expect=200)
         last = ann.say(room, "three")
-        await socket.heard_up_to(room, last["seq"])
+        await socket.wait_for_seq(room, last["seq"])
         for frame in socket.events(room):
             apply(frame, people, messages)
     assert people == members()
@@ -97,7 +99,7 @@ def apply(frame: Frame, people: dict[int, str], messages: list[Frame]) -> None:
             del people[left["account"]["id"]]
 
 
-async def test_ones_rooms_and_pointers_follow_from_ones_own_log(ann: Person, bob: Person) -> None:
+async def test_rooms_and_read_pointers_follow_from_the_own_log(ann: Person, bob: Person) -> None:
     kept = ann.make_room(bob)
     async with bob.socket() as socket:
         rooms = {room["id"]: room["read_seq"] for room in socket.welcome["rooms"]}
@@ -123,41 +125,41 @@ async def test_ones_rooms_and_pointers_follow_from_ones_own_log(ann: Person, bob
     assert rooms[kept] == fresh[kept] == message["seq"]
 
 
-async def test_one_who_was_put_out_hears_nothing_more(ann: Person, bob: Person) -> None:
+async def test_a_removed_member_receives_nothing_more(ann: Person, bob: Person) -> None:
     room = ann.make_room(bob)
     async with bob.socket() as out, ann.socket() as inside:
         ids = [await inside.say("send", room_id=room, text="x") for _ in range(50)]
         ann.call("DELETE", f"/rooms/{room}/members/{bob.id}", expect=204)
         await inside.until(lambda frame: frame.get("id") == ids[-1])
-        kick = (await inside.until(lambda frame: "left" in frame))["left"]["seq"]
+        left_seq = (await inside.until(lambda frame: "left" in frame))["left"]["seq"]
         last = ann.say(room, "after")
-        await inside.heard_up_to(room, last["seq"])
+        await inside.wait_for_seq(room, last["seq"])
         await out.until(lambda frame: "left" in frame.get("me", {}))
         await out.ask("sync", rooms={str(room): 0})
         assert await out.until(lambda frame: "gone" in frame) == {"gone": {"room_id": room}}
         assert (await out.ask("send", room_id=room, text="still here?"))["error"]["code"] == "not_found"
-        assert out.seqs(room) == list(range(3, kick + 1))
+        assert out.seqs(room) == list(range(3, left_seq + 1))
     assert bob.call("GET", f"/rooms/{room}/messages")["code"] == "not_found"
     async with bob.socket(rooms={str(room): 0}) as again:
         assert {"gone": {"room_id": room}} in again.frames
         assert again.events(room) == []
 
 
-async def test_asking_for_a_replay_while_one_is_put_out_does_not_bring_one_back(ann: Person, bob: Person) -> None:
-    """A sync that was asked before the kick and is answered after it."""
+async def test_a_sync_during_a_removal_does_not_resubscribe(ann: Person, bob: Person) -> None:
+    """The sync is sent before the removal and answered after it."""
     room = ann.make_room(bob)
     async with bob.socket() as out, ann.socket() as inside:
         asked = [await out.say("sync", rooms={str(room): 0}) for _ in range(300)]
         await asyncio.to_thread(ann.call, "DELETE", f"/rooms/{room}/members/{bob.id}", expect=204)
         await out.until(lambda frame: frame.get("id") == asked[-1])
-        kick = (await inside.until(lambda frame: "left" in frame))["left"]["seq"]
+        left_seq = (await inside.until(lambda frame: "left" in frame))["left"]["seq"]
         last = ann.say(room, "secret")
-        await inside.heard_up_to(room, last["seq"])
+        await inside.wait_for_seq(room, last["seq"])
         await out.ask("sync", me=0)
-        assert [seq for seq in out.seqs(room) if seq > kick] == []
+        assert [seq for seq in out.seqs(room) if seq > left_seq] == []
 
 
-async def test_the_same_client_id_is_stored_once_through_either_dialect(ann: Person, bob: Person) -> None:
+async def test_the_same_client_id_is_stored_once_by_socket_and_rest(ann: Person, bob: Person) -> None:
     room = ann.make_room(bob)
     async with ann.socket() as socket, bob.socket() as other:
         first = await socket.ask("send", room_id=room, text="hi", client_message_id="same")
@@ -174,11 +176,11 @@ async def test_the_same_client_id_is_stored_once_through_either_dialect(ann: Per
         ]
         assert [answer.status_code for answer in answers] == [200, 422]
         last = await socket.ask("send", room_id=room, text="end")
-        await other.heard_up_to(room, last["seq"])
+        await other.wait_for_seq(room, last["seq"])
         assert [frame["message"]["text"] for frame in other.events(room)] == ["hi", "end"]
 
 
-async def test_the_same_message_sent_many_times_at_once_is_one(ann: Person, bob: Person) -> None:
+async def test_a_message_sent_many_times_at_once_is_stored_once(ann: Person, bob: Person) -> None:
     room = ann.make_room(bob)
     async with ann.socket() as one, ann.socket() as two:
         ids = [
@@ -201,11 +203,11 @@ async def test_rest_and_sockets_write_one_log(ann: Person, bob: Person) -> None:
             answer = await socket.ask("send", room_id=room, text=f"socket {n}")
             assert answer["seq"] == stored["seq"] + 1
         for each in (socket, other):
-            await each.heard_up_to(room, answer["seq"])
+            await each.wait_for_seq(room, answer["seq"])
             assert [frame["message"] for frame in each.events(room)] == ann.history(room)
 
 
-async def test_one_who_comes_back_gets_what_was_missed_once_and_in_order(ann: Person, bob: Person) -> None:
+async def test_a_client_that_resumes_gets_missed_events_once_and_in_order(ann: Person, bob: Person) -> None:
     room = ann.make_room(bob)
     async with bob.socket() as socket:
         epoch, me = socket.welcome["epoch"], socket.welcome["me"]["seq"]
@@ -214,14 +216,14 @@ async def test_one_who_comes_back_gets_what_was_missed_once_and_in_order(ann: Pe
     async with bob.socket(epoch=epoch, rooms={str(room): 12}, me=me) as back, ann.socket() as inside:
         ids = [await inside.say("send", room_id=room, text="live") for _ in range(20)]
         await inside.until(lambda frame: frame.get("id") == ids[-1])
-        await back.heard_up_to(room, 52)
+        await back.wait_for_seq(room, 52)
         assert back.seqs(room) == list(range(13, 53))
 
 
 @pytest.mark.parametrize(
     ("position", "epoch", "reason"), [(99, None, "ahead"), (2, "another", "epoch"), (None, None, None)]
 )
-async def test_a_position_that_cannot_be_continued_is_said_so(
+async def test_a_position_that_cannot_be_continued_is_reset(
     ann: Person, bob: Person, position: int | None, epoch: str | None, reason: str | None
 ) -> None:
     room = ann.make_room(bob)
@@ -231,7 +233,7 @@ async def test_a_position_that_cannot_be_continued_is_said_so(
         resets = [frame["reset"] for frame in socket.frames if "reset" in frame and "room_id" in frame["reset"]]
         assert resets == ([{"room_id": room, "seq": 3, "reason": reason}] if reason else [])
         ann.say(room, "next")
-        await socket.heard_up_to(room, 4)
+        await socket.wait_for_seq(room, 4)
         assert socket.seqs(room) == [4]
 
 
@@ -245,18 +247,18 @@ async def test_more_than_is_replayed_is_a_reset(ann: Person) -> None:
         assert exactly.seqs(room) == list(range(4, 504))
 
 
-async def test_the_lobby_is_heard_by_those_who_join_it(ann: Person, bob: Person) -> None:
-    async with ann.socket() as hears, bob.socket() as does_not:
-        head = (await hears.ask("join", room_id=LOBBY))["head_seq"]
-        said = await asyncio.to_thread(bob.say, LOBBY, "hello everybody")
-        assert said["seq"] > head
-        await hears.heard_up_to(LOBBY, said["seq"])
-        assert (await does_not.ask("sync", me=0))["rooms"] == {}
-        assert does_not.events(LOBBY) == []
-        await hears.ask("leave", room_id=LOBBY)
+async def test_only_sockets_that_join_the_lobby_receive_it(ann: Person, bob: Person) -> None:
+    async with ann.socket() as joined, bob.socket() as not_joined:
+        head = (await joined.ask("join", room_id=LOBBY))["head_seq"]
+        message = await asyncio.to_thread(bob.say, LOBBY, "hello everybody")
+        assert message["seq"] > head
+        await joined.wait_for_seq(LOBBY, message["seq"])
+        assert (await not_joined.ask("sync", me=0))["rooms"] == {}
+        assert not_joined.events(LOBBY) == []
+        await joined.ask("leave", room_id=LOBBY)
         bob.say(LOBBY, "anybody?")
-        await hears.ask("sync", me=0)
-        assert hears.seqs(LOBBY)[-1] == said["seq"]
+        await joined.ask("sync", me=0)
+        assert joined.seqs(LOBBY)[-1] == message["seq"]
 
 
 async def test_a_password_change_closes_the_other_sockets(ann: Person) -> None:
@@ -276,7 +278,7 @@ async def test_an_idle_socket_holds_no_database_connection(server: Server, ann: 
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(40):
             await stack.enter_async_context(ann.socket())
-        assert connections() <= 5, "one to write and four to read, however many sockets there are"
+        assert connections() <= 5, "one writer and four readers, for any number of sockets"
 
 
 NEGATIVE = {
@@ -289,7 +291,7 @@ NEGATIVE = {
 
 
 @pytest.mark.parametrize("text", NEGATIVE.values(), ids=list(NEGATIVE))
-async def test_a_frame_that_cannot_be_read_is_answered_and_the_socket_lives(ann: Person, text: str) -> None:
+async def test_an_unreadable_frame_is_answered_and_the_socket_stays_open(ann: Person, text: str) -> None:
     async with ann.socket() as socket:
         await socket.connection.send(text)
         assert (await socket.until(lambda frame: "error" in frame))["error"]["code"] == "bad_request"
@@ -301,7 +303,7 @@ async def test_a_frame_that_cannot_be_read_is_answered_and_the_socket_lives(ann:
     [f"{name}={2**63 - 1}" for name in ("before_seq", "after_seq", "around_seq")]
     + ["limit=200", "before_seq=0", "around_seq=0"],
 )
-def test_the_ends_of_all_numbers_are_numbers(ann: Person, query: str) -> None:
+def test_the_limits_of_all_numbers_are_accepted(ann: Person, query: str) -> None:
     room = ann.make_room()
     ann.say(room, "hi")
     assert ann.call("GET", f"/rooms/{room}/messages?{query}", expect=200)
@@ -309,7 +311,7 @@ def test_the_ends_of_all_numbers_are_numbers(ann: Person, query: str) -> None:
 
 @pytest.mark.parametrize("field", ["username", "name", "email", "password"])
 @pytest.mark.parametrize("bad", ["a\0b@x.org", "a\ud800b@x.org", "a\u202eb@x.org"])
-def test_what_no_database_stores_is_refused_at_the_dialect(server: Server, field: str, bad: str) -> None:
+def test_text_that_cannot_be_stored_is_refused(server: Server, field: str, bad: str) -> None:
     body = {"username": "someone", "name": "S", "email": "s@x.org", "password": "correct horse"} | {field: bad}
     answer = server.http.post(
         "/v1/register", content=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
@@ -320,14 +322,14 @@ def test_what_no_database_stores_is_refused_at_the_dialect(server: Server, field
         assert answer.status_code == 422, answer.text
 
 
-def test_a_bug_is_called_one(ann: Person) -> None:
-    """By the table of errors 500 is `internal`: a client must be able to tell it from its own fault."""
+def test_status_500_is_the_code_internal(ann: Person) -> None:
+    """A client must be able to tell a bug in the server from its own mistake."""
     from veche.dialects.native.errors import plain
 
     status, body, _ = plain(500, "Something went wrong here.")
     assert (status, json.loads(body)["code"]) == (500, "internal")
 
 
-def test_an_event_has_one_place(ann: Person) -> None:
-    assert of({"message": {"room_id": 1, "seq": 2}}, 1) == (2,)
-    assert of({"message": {"room_id": 1, "seq": 2}}, 2) == ()
+def test_seq_in_room(ann: Person) -> None:
+    assert seq_in_room({"message": {"room_id": 1, "seq": 2}}, 1) == (2,)
+    assert seq_in_room({"message": {"room_id": 1, "seq": 2}}, 2) == ()

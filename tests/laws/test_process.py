@@ -1,4 +1,4 @@
-"""Starting and stopping: in good order, and where it cannot be, with one sentence and no trace."""
+"""Starting and stopping the server. A start that fails prints one sentence and no traceback."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from .town import VECHE, free_port, serving, start
 
 
-async def test_sigterm_drains_answers_and_says_goodbye(tmp_path: Path) -> None:
+async def test_sigterm_drains_answers_and_closes_with_bye(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         ann = server.person()
         room = ann.make_room()
@@ -35,7 +35,7 @@ async def test_sigterm_drains_answers_and_says_goodbye(tmp_path: Path) -> None:
                         await asyncio.sleep(0)
 
             sending = asyncio.create_task(send())
-            await sender.heard_up_to(room, 100)
+            await sender.wait_for_seq(room, 100)
             begun = time.monotonic()
             server.process.send_signal(signal.SIGTERM)
             codes = [await each.ended() for each in (idle, sender)]
@@ -61,14 +61,14 @@ async def test_sigterm_drains_answers_and_says_goodbye(tmp_path: Path) -> None:
     assert acknowledged.items() <= stored.items()
 
 
-def test_a_server_that_nobody_uses_stops_at_once(tmp_path: Path) -> None:
+def test_an_idle_server_stops_at_once(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         begun = time.monotonic()
         assert server.stop(signal.SIGINT) == 0
         assert time.monotonic() - begun < 5
 
 
-async def test_what_was_stored_is_there_after_a_restart_and_tokens_stay_good(tmp_path: Path) -> None:
+async def test_messages_and_tokens_survive_a_restart(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         ann = server.person()
         room = ann.make_room()
@@ -83,7 +83,7 @@ async def test_what_was_stored_is_there_after_a_restart_and_tokens_stay_good(tmp
 
 
 def fails(*words: str, **settings: str) -> str:
-    """Run to the end; gives what it said, having seen that it was one sentence, no trace, and status 1."""
+    """Run a command that must fail with status 1 and one sentence without a traceback; return the sentence."""
     process = start(*words, **settings)
     try:
         out, err = process.communicate(timeout=30)
@@ -95,7 +95,7 @@ def fails(*words: str, **settings: str) -> str:
     assert err.startswith("veche: ")
     assert err.rstrip()[-1] in ".?"
     assert len(err.strip().splitlines()) == 1, err
-    assert "is on http" not in out, "said that it serves, and did not"
+    assert "is on http" not in out, "output that it serves, and did not"
     return err
 
 
@@ -109,22 +109,22 @@ def test_two_servers_do_not_share_a_database(tmp_path: Path) -> None:
         assert server.http.get("/healthz").status_code == 200
 
 
-def test_a_port_in_use_is_said_so(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         assert f"Port {port} of 127.0.0.1 is in use" in serve(tmp_path / "x.db", port)
     assert list(tmp_path.iterdir()) == [], "found before anything else is done"
 
 
-def test_an_unknown_setting_is_said_so_with_what_was_meant(tmp_path: Path) -> None:
+def test_an_unknown_setting_is_reported_with_a_suggestion(tmp_path: Path) -> None:
     assert "There is no setting VECHE_PROT. Did you mean VECHE_PORT?" in serve(tmp_path / "x.db", VECHE_PROT="1")
 
 
 @pytest.mark.parametrize("secret", ["secret", "dev-secret", "changeme", "", "x" * 31])
-def test_a_weak_secret_is_refused_by_name_and_not_repeated(tmp_path: Path, secret: str) -> None:
-    said = serve(tmp_path / "x.db", VECHE_SECRET=secret)
-    assert "VECHE_SECRET is too weak" in said
-    assert not secret or f" {secret}" not in said.replace("VECHE_SECRET", "")
+def test_a_weak_secret_is_refused_and_not_printed(tmp_path: Path, secret: str) -> None:
+    output = serve(tmp_path / "x.db", VECHE_SECRET=secret)
+    assert "VECHE_SECRET is too weak" in output
+    assert not secret or f" {secret}" not in output.replace("VECHE_SECRET", "")
 
 
 @pytest.mark.parametrize(
@@ -136,35 +136,35 @@ def test_a_weak_secret_is_refused_by_name_and_not_repeated(tmp_path: Path, secre
         ("VECHE_TRUSTED_PROXIES", "nonsense"),
     ],
 )
-def test_a_setting_that_is_wrong_is_said_so_by_name(tmp_path: Path, name: str, value: str) -> None:
+def test_a_wrong_setting_is_reported_by_name(tmp_path: Path, name: str, value: str) -> None:
     words = ["serve", "--database-url", f"sqlite:///{tmp_path}/x.db"] + (
         [] if name == "VECHE_PORT" else ["--port", str(free_port())]
     )
     assert name in fails(*words, **{name: value})
 
 
-def test_settings_that_do_not_go_together_are_said_so(tmp_path: Path) -> None:
+def test_contradicting_settings_are_reported(tmp_path: Path) -> None:
     assert "VECHE_P" in serve(tmp_path / "x.db", VECHE_PING_SECONDS="5", VECHE_PONG_SECONDS="10")
 
 
 @pytest.mark.parametrize("path", ["/dev/null/x/veche.db", "/proc/veche/veche.db"])
-def test_a_path_that_cannot_be_written_is_said_so(path: str) -> None:
+def test_a_path_that_cannot_be_written_is_reported(path: str) -> None:
     assert f"Cannot write to {path}" in serve(path)
 
 
 @pytest.mark.parametrize("address", ["postgresql://localhost/veche", "mysql://x/y", "nonsense"])
-def test_an_address_that_is_none_is_said_so(address: str) -> None:
+def test_an_invalid_address_is_reported(address: str) -> None:
     assert "sqlite:///veche.db" in fails("serve", "--port", str(free_port()), "--database-url", address)
 
 
-def test_a_file_that_is_no_database_is_said_so_and_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_reported_and_unchanged(tmp_path: Path) -> None:
     letter = tmp_path / "letter.txt"
     letter.write_text("Dear all,\n" * 500)
     assert str(letter) in serve(letter)
     assert letter.read_text() == "Dear all,\n" * 500
 
 
-def test_a_database_of_a_newer_version_is_said_so(tmp_path: Path) -> None:
+def test_a_database_of_a_newer_version_is_reported(tmp_path: Path) -> None:
     database = tmp_path / "x.db"
     assert (
         subprocess.run(
@@ -177,14 +177,14 @@ def test_a_database_of_a_newer_version_is_said_so(tmp_path: Path) -> None:
     assert "made by a newer Veche (schema 9999)" in serve(database)
 
 
-def test_a_kept_secret_that_was_cut_off_is_not_used(tmp_path: Path) -> None:
-    """The disk was full, or the power went, between making the file and writing it: a new one is made."""
+def test_a_truncated_secret_file_is_replaced(tmp_path: Path) -> None:
+    """A full disk or a power loss can leave the file truncated: the server makes a new secret."""
     (tmp_path / "veche.db.secret").touch(mode=0o600)
     with serving(tmp_path) as server:
         assert server.person().token
 
 
-def test_the_kept_secret_is_its_owners_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_secret_file(tmp_path: Path) -> None:
     with serving(tmp_path):
         secret = tmp_path / "veche.db.secret"
         assert secret.stat().st_mode & 0o077 == 0

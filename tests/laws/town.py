@@ -1,4 +1,4 @@
-"""A running `veche serve`, people who use it over REST, and sockets that write down every frame in order."""
+"""The harness of these tests: a `veche serve` process, people with REST calls, and sockets that record frames."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from websockets.exceptions import ConnectionClosed
 LOBBY = 2**31 - 1
 PASSWORD = "correct horse battery"
 VECHE = Path(sys.executable).with_name("veche")
-PATIENCE = 10.0  # seconds for anything that should come at once, on a machine that is busy with other things
+TIMEOUT = 10.0  # seconds for anything that should be immediate; generous, for a busy machine
 
 Frame = dict[str, Any]
 _names = itertools.count(1)
@@ -38,7 +38,7 @@ def free_port() -> int:
 
 
 def start(*words: str, **settings: str) -> subprocess.Popen[str]:
-    """`veche` with these words and VECHE_* settings, and none of those that are set here."""
+    """Start `veche` with these arguments and settings, and no other VECHE_* variables."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
     return subprocess.Popen(
         [str(VECHE), *words], env=clean | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -47,8 +47,6 @@ def start(*words: str, **settings: str) -> subprocess.Popen[str]:
 
 @dataclass
 class Server:
-    """One running server."""
-
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
 
@@ -107,7 +105,7 @@ def serving(folder: Path, **settings: str) -> Iterator[Server]:
 
 
 class Person:
-    """Somebody who has registered."""
+    """A person who has registered."""
 
     def __init__(self, server: Server, name: str) -> None:
         self.server = server
@@ -144,7 +142,7 @@ class Person:
 
     @contextlib.asynccontextmanager
     async def socket(self, **hello: Any) -> AsyncIterator[Socket]:
-        """A socket that has said hello and is caught up."""
+        """Open a socket, send hello, and wait for `caught_up`."""
         url = f"ws://127.0.0.1:{self.server.port}/v1/socket"
         async with connect(url, compression=None, max_size=None, ping_interval=None) as connection:
             opened = Socket(connection)
@@ -157,14 +155,14 @@ class Person:
 
 
 class Socket:
-    """Writes down what it hears; answers heartbeats."""
+    """A native socket that records its frames and answers heartbeats."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
         self.frames: list[Frame] = []
         self.welcome: Any = None
         self._ids = itertools.count(1)
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -175,11 +173,11 @@ class Socket:
                     await self.connection.send("{}")
                 else:
                     self.frames.append(frame)
-                    self._news.set()
-        self._news.set()
+                    self._changed.set()
+        self._changed.set()
 
     async def say(self, name: str, **fields: Any) -> int:
-        """Send a command without waiting; gives its id."""
+        """Send a command without waiting; return its id."""
         id = next(self._ids)
         await self.connection.send(msgspec.json.encode({"id": id, name: fields}).decode())
         return id
@@ -191,41 +189,41 @@ class Socket:
         return frame.get(name, frame)
 
     async def until(self, wanted: Callable[[Frame], bool]) -> Frame:
-        """The first frame of this kind, heard or still to come."""
+        """Return the first frame that matches, and wait for it if necessary."""
         seen = 0
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             for frame in self.frames[seen:]:
                 if wanted(frame):
                     return frame
             seen = len(self.frames)
             assert not self._reading.done(), f"closed: {self.connection.close_code} {self.frames[-3:]}"
-            self._news.clear()
+            self._changed.clear()
             try:
-                await asyncio.wait_for(self._news.wait(), max(0.01, deadline - time.monotonic()))
+                await asyncio.wait_for(self._changed.wait(), max(0.01, deadline - time.monotonic()))
             except TimeoutError:
-                raise AssertionError(f"it never came; the last frames: {self.frames[-5:]}") from None
+                raise AssertionError(f"no such frame; the last frames: {self.frames[-5:]}") from None
 
-    async def heard_up_to(self, room_id: int, seq: int) -> None:
-        await self.until(lambda frame: of(frame, room_id) >= (seq,))
+    async def wait_for_seq(self, room_id: int, seq: int) -> None:
+        await self.until(lambda frame: seq_in_room(frame, room_id) >= (seq,))
 
     async def ended(self) -> int | None:
-        await asyncio.wait_for(self._reading, PATIENCE)
+        await asyncio.wait_for(self._reading, TIMEOUT)
         return self.connection.close_code
 
     def events(self, room_id: int) -> list[Frame]:
-        return [frame for frame in self.frames if of(frame, room_id)]
+        return [frame for frame in self.frames if seq_in_room(frame, room_id)]
 
     def seqs(self, room_id: int) -> list[int]:
-        return [of(frame, room_id)[0] for frame in self.events(room_id)]
+        return [seq_in_room(frame, room_id)[0] for frame in self.events(room_id)]
 
     async def close(self) -> None:
         await self.connection.close()
         await self._reading
 
 
-def of(frame: Frame, room_id: int) -> tuple[int, ...]:
-    """The seq of an event of this room; empty for anything else."""
+def seq_in_room(frame: Frame, room_id: int) -> tuple[int, ...]:
+    """Return the seq of an event of this room, as a tuple of one; empty for other frames."""
     for name in ("message", "joined", "left"):
         body = frame.get(name)
         if isinstance(body, dict) and body.get("room_id") == room_id:

@@ -39,8 +39,9 @@ class Heartbeats:
     def __init__(self, interval: float = 25.0, timeout: float = 10.0, stall: float = 30.0) -> None:
         self.interval, self.timeout = interval, timeout
         self._tick = interval / SLOTS
-        self._timeout_slots = max(1, math.ceil(timeout / self._tick))
-        if self._timeout_slots >= SLOTS:
+        # At most one slot less than a turn, so that no connection is checked in the tick that pings it again.
+        self._timeout_slots = min(max(1, math.ceil(timeout / self._tick)), SLOTS - 1)
+        if timeout >= interval:
             raise ValueError("A heartbeat must be answered before the next one is due: timeout must be below interval.")
         self._stall = stall
         self._slots: list[set[Pingable]] = [set() for _ in range(SLOTS)]

@@ -1,4 +1,4 @@
-"""One running server for all tests of the contract, people with links, and an upstream that does as it is told."""
+"""One server for all tests of the dialect, people with links, and an upstream that follows commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from messenger.harness import PATIENCE, Served
+from messenger.harness import TIMEOUT, LiveServer
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
@@ -22,15 +22,15 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Person:
-    """Somebody who has signed in, with the sockets that they have open."""
+    """A person who has signed in, and their open sockets."""
 
-    server: Served
+    server: LiveServer
     name: str
     http: httpx.Client
     sockets: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @classmethod
-    def new(cls, server: Served, name: str = "eve") -> Person:
+    def new(cls, server: LiveServer, name: str = "eve") -> Person:
         name = f"{name}{next(_numbers)}"
         body = {"username": name, "password": PASSWORD}
         with server.http() as http:
@@ -38,7 +38,7 @@ class Person:
             token = http.post("/api/v1/login", json=body).raise_for_status().json()["token"]
         return cls(server, name, server.http(token))
 
-    def leave(self) -> None:
+    def close(self) -> None:
         self.sockets.close()
         self.http.close()
 
@@ -47,8 +47,8 @@ class Person:
         return found
 
     def connect(self, channel: str, **options: Any) -> ClientConnection:
-        """Connects to the link as it is returned."""
-        options = {"open_timeout": PATIENCE, "close_timeout": PATIENCE, "proxy": None, "max_queue": None} | options
+        """Open a socket with a new link."""
+        options = {"open_timeout": TIMEOUT, "close_timeout": TIMEOUT, "proxy": None, "max_queue": None} | options
         socket: ClientConnection = self.sockets.enter_context(connect(self.link(channel), **options))
         return socket
 
@@ -59,42 +59,42 @@ class Person:
         return [(line["source"], line["message"]) for line in found]
 
 
-def both(*texts: str) -> list[tuple[str, str]]:
-    """What the history holds of texts that were echoed."""
+def echo_history(*texts: str) -> list[tuple[str, str]]:
+    """Return the history of echoed texts: each once from the client and once from the server."""
     return [(source, text) for text in texts for source in ("client", "server")]
 
 
-Meet = Callable[..., Person]
+NewPerson = Callable[..., Person]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("channels")) as served:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with LiveServer(tmp_path_factory.mktemp("channels")) as served:
         yield served
 
 
 @pytest.fixture
-def meet(server: Served) -> Iterator[Meet]:
-    """Makes people who have signed in: `ann = meet("ann")`."""
+def new_person(server: LiveServer) -> Iterator[NewPerson]:
+    """Return a function that signs a new person in: `ann = new_person("ann")`."""
     with contextlib.ExitStack() as leaving:
 
         def person(name: str = "eve") -> Person:
             somebody = Person.new(server, name)
-            leaving.callback(somebody.leave)
+            leaving.callback(somebody.close)
             return somebody
 
         yield person
 
 
 @pytest.fixture
-def http(server: Served) -> Iterator[httpx.Client]:
-    """Somebody without a token."""
+def http(server: LiveServer) -> Iterator[httpx.Client]:
+    """A client without a token."""
     with server.http() as client:
         yield client
 
 
 class Upstream:
-    """A WebSocket server that greets and echoes, and does else what a line asks of it."""
+    """A WebSocket server that greets and echoes; some texts make it do something else."""
 
     def __init__(self) -> None:
         self.connections: list[ServerConnection] = []
@@ -123,7 +123,7 @@ class Upstream:
         self.asked.set()
         match line:
             case "wait":
-                self.may_answer.wait(PATIENCE)
+                self.may_answer.wait(TIMEOUT)
                 socket.send(line)
             case "binary":
                 socket.send(b"binary")

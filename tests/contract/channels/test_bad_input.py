@@ -1,4 +1,4 @@
-"""Whatever is sent: this contract's refusal, never a 5xx, no password comes back, nobody else is disturbed."""
+"""Bad input gets a refusal of this dialect: no 5xx, no password in the answer, no effect on other clients."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from messenger.harness import Served, closed_with, heard
+from messenger.harness import LiveServer, closed_with, receive
 from websockets.sync.client import ClientConnection, connect
 
 from veche.dialects.channels.errors import INVALID_CREDENTIALS
 
-from .conftest import Meet
+from .conftest import NewPerson
 
 PATHS = ["/api/v1/register", "/api/v1/login", "/channels/register", "/channels/login"]
 SECRET = "Hunter2-and-a-half"
@@ -39,16 +39,16 @@ TEXTS = ['"\\ud800"', '"\\udfff"', f'"{SECRET[:6]}"']
 
 
 @pytest.fixture
-def listener(meet: Meet) -> Iterator[ClientConnection]:
-    """Beside it bob is in the public channel, whom nothing of it may disturb."""
-    bob = meet("bob")
+def listener(new_person: NewPerson) -> Iterator[ClientConnection]:
+    """Bob in the public channel, who must receive nothing from the test."""
+    bob = new_person("bob")
     socket = bob.connect("pub_ws")
     socket.send("before")
-    while heard(socket) != f"{bob.name}: before":
+    while receive(socket) != f"{bob.name}: before":
         pass
     yield socket
     socket.send("after")
-    assert heard(socket) == f"{bob.name}: after"
+    assert receive(socket) == f"{bob.name}: after"
 
 
 def refused(http: httpx.Client, path: str, body: bytes, *more: int) -> None:
@@ -59,21 +59,21 @@ def refused(http: httpx.Client, path: str, body: bytes, *more: int) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_is_no_such_body(http: httpx.Client, listener: ClientConnection, path: str) -> None:
+def test_invalid_bodies(http: httpx.Client, listener: ClientConnection, path: str) -> None:
     for body in BODIES:
         refused(http, path, body)
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("key", ["username", "password"])
-def test_what_is_no_such_value(http: httpx.Client, listener: ClientConnection, path: str, key: str) -> None:
+def test_invalid_values(http: httpx.Client, listener: ClientConnection, path: str, key: str) -> None:
     for value in [*VALUES, *(TEXTS if key == "password" else ())]:
         refused(http, path, FITS[:-1] + f',"{key}":{value}}}'.encode())
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", ['"nul \\u0000"', '"lone \\ud800"', '"\\u202e"', f'"{"x" * 60_000}"', '""'])
-def test_names_that_nobody_has(http: httpx.Client, listener: ClientConnection, path: str, name: str) -> None:
+def test_invalid_names(http: httpx.Client, listener: ClientConnection, path: str, name: str) -> None:
     refused(http, path, FITS[:-1] + f',"username":{name}}}'.encode(), *([401] if "login" in path else []))
 
 
@@ -88,11 +88,13 @@ def test_a_body_too_large(http: httpx.Client, path: str) -> None:
     "query",
     ["", "?", "?ticket=", "?ticket=x", "?ticket=a.b.c", "?token=", "?token=%00", "?token=%ED%A0%80", "?ticket=%FF&x"],
 )
-def test_who_is_not_let_in_is_told(server: Served, listener: ClientConnection, path: str, query: str) -> None:
+def test_a_socket_that_is_not_admitted_gets_the_reason(
+    server: LiveServer, listener: ClientConnection, path: str, query: str
+) -> None:
     for name in ("ann", "%00", "%FF", "%2e%2e", "x" * 3_000, "*"):
         address = f"{server.base.replace('http', 'ws')}/{path}/{name}{query}"
         with connect(address, proxy=None) as socket:
-            assert heard(socket) == INVALID_CREDENTIALS
+            assert receive(socket) == INVALID_CREDENTIALS
             assert closed_with(socket) == 1008
 
 
@@ -105,21 +107,23 @@ def test_who_is_not_let_in_is_told(server: Served, listener: ClientConnection, p
         ("pub_ws", "x" * 65_537, 1009),
     ],
 )
-def test_what_is_no_frame(meet: Meet, listener: ClientConnection, channel: str, frame: str | bytes, code: int) -> None:
-    socket = meet("eve").connect(channel)
+def test_invalid_frames(
+    new_person: NewPerson, listener: ClientConnection, channel: str, frame: str | bytes, code: int
+) -> None:
+    socket = new_person("eve").connect(channel)
     socket.send(frame)
     assert closed_with(socket) == code
 
 
-def test_lines_that_cannot_be_stored_are_dropped(meet: Meet, listener: ClientConnection) -> None:
-    eve = meet("eve")
+def test_texts_that_cannot_be_stored_are_dropped(new_person: NewPerson, listener: ClientConnection) -> None:
+    eve = new_person("eve")
     socket = eve.connect("pub_ws")
     socket.send("\0")
     socket.send("a\0b")
     socket.send("жива")
-    while heard(listener) != f"{eve.name}: жива":
+    while receive(listener) != f"{eve.name}: жива":
         pass
 
 
-def test_the_log_says_nothing(server: Served) -> None:
+def test_the_log_is_empty(server: LiveServer) -> None:
     assert "Traceback" not in server.log

@@ -1,4 +1,4 @@
-"""Every refusal of the core has its words here."""
+"""Every refusal code of the core has an answer in this dialect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from veche.core.errors import TEMPORARY, ChatError, Code
 from veche.dialects.channels.errors import ANSWERS, PARTICULAR, problem
 
 
-def test_no_code_is_missing() -> None:
+def test_every_code_has_an_answer() -> None:
     assert set(ANSWERS) == set(Code)
     assert {code for code, _ in PARTICULAR} <= set(Code)
 
@@ -25,5 +25,5 @@ def test_every_answer_is_json_with_one_key(code: Code) -> None:
     assert ("WWW-Authenticate" in headers) == (status == 401)
 
 
-def test_how_long_to_wait() -> None:
+def test_retry_after() -> None:
     assert problem(ChatError(Code.RATE_LIMITED, "x", retry_after=7))[2]["Retry-After"] == "7"

@@ -1,4 +1,4 @@
-"""GET /echo_ws and GET /pub_ws: links that connect as they are returned."""
+"""GET /echo_ws and GET /pub_ws: the links that they return can be opened."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from messenger.harness import PATIENCE, Served, heard
+from messenger.harness import TIMEOUT, LiveServer, receive
 
-from .conftest import Meet, Person
+from .conftest import NewPerson, Person
 
 
 @pytest.mark.parametrize("name", ["ann", "Пётр", "a b", "a/b", "100%", "a%2Fb", "a?b#c", "..", "é&=+;"])
-def test_every_name_makes_a_link_that_connects(meet: Meet, name: str) -> None:
-    somebody = meet(name)
+def test_the_link_of_every_name_can_be_opened(new_person: NewPerson, name: str) -> None:
+    somebody = new_person(name)
     assert urlsplit(somebody.link("pub_ws")).path.count("/") == 2
-    assert heard(somebody.connect("pub_ws")) == f"Приветствую в чате, {somebody.name}!"
+    assert receive(somebody.connect("pub_ws")) == f"Приветствую в чате, {somebody.name}!"
 
 
-def test_the_host_is_the_one_that_was_asked(meet: Meet) -> None:
-    ann = meet("ann")
+def test_the_host_is_that_of_the_request(new_person: NewPerson) -> None:
+    ann = new_person("ann")
     assert ann.link("echo_ws").startswith(f"{ann.server.base.replace('http', 'ws')}/echo_ws/{ann.name}?ticket=")
     for host in ("chat.example", "chat.example:8443", "[::1]:8000", "[", "a b", "]:x", "x" * 3_000):
         assert ann.link("echo_ws", Host=host).startswith(f"ws://{host}/echo_ws/{ann.name}?ticket=")
 
 
-def test_a_request_without_a_host(meet: Meet) -> None:
-    ann = meet("ann")
+def test_a_request_without_a_host(new_person: NewPerson) -> None:
+    ann = new_person("ann")
     name, port = ann.server.base.removeprefix("http://").split(":")
-    with socket.create_connection((name, int(port)), PATIENCE) as raw:
+    with socket.create_connection((name, int(port)), TIMEOUT) as raw:
         raw.sendall(f"GET /echo_ws HTTP/1.0\r\nAuthorization: {ann.http.headers['Authorization']}\r\n\r\n".encode())
         answer = b"".join(iter(lambda: raw.recv(65_536), b"")).decode()
     assert f'{{"link":"ws://{name}:{port}/echo_ws/{ann.name}?ticket=' in answer
 
 
-def test_tls_is_believed_of_trusted_proxies_alone(meet: Meet, tmp_path: Path) -> None:
+def test_only_trusted_proxies_can_claim_tls(new_person: NewPerson, tmp_path: Path) -> None:
     headers = {"X-Forwarded-Proto": "https"}
-    assert meet("ann").link("echo_ws", **headers).startswith("ws://")
-    with Served(tmp_path, {"TRUSTED_PROXIES": "127.0.0.1", "CHANNELS_HOST": "chat.example"}) as server:
+    assert new_person("ann").link("echo_ws", **headers).startswith("ws://")
+    with LiveServer(tmp_path, {"TRUSTED_PROXIES": "127.0.0.1", "CHANNELS_HOST": "chat.example"}) as server:
         bob = Person.new(server, "bob")
         assert bob.link("echo_ws", **headers).startswith("wss://chat.example/echo_ws/")
         assert bob.link("echo_ws", **{"X-Forwarded-Proto": "http"}).startswith("ws://chat.example/")
         assert bob.link("pub_ws").startswith("ws://chat.example/pub_ws/")
-        bob.leave()
+        bob.close()
 
 
-def test_a_token_lives_for_half_an_hour_and_a_ticket_for_five_minutes(meet: Meet) -> None:
-    ann = meet("ann")
+def test_a_token_lives_for_half_an_hour_and_a_ticket_for_five_minutes(new_person: NewPerson) -> None:
+    ann = new_person("ann")
     assert _lifetime(ann.http.headers["Authorization"].removeprefix("Bearer ")) == 30 * 60
     for channel in ("echo_ws", "pub_ws"):
         assert _lifetime(ann.link(channel).partition("?ticket=")[2]) == 5 * 60

@@ -1,4 +1,4 @@
-"""One running server for all tests of the contract, and people at their terminals."""
+"""One server for all tests of the dialect, and people with terminals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
-from messenger.harness import PATIENCE, Served
+from messenger.harness import TIMEOUT, LiveServer
 from websockets.sync.client import ClientConnection, connect
 
 PASSWORD = "pw"
@@ -18,9 +18,9 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Terminal:
-    """Somebody who has signed up, with the sockets that they have open."""
+    """A person who has signed up, and their open sockets."""
 
-    server: Served
+    server: LiveServer
     name: str
     sockets: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -30,9 +30,9 @@ class Terminal:
             return http.post("/signin", json=body).raise_for_status().text
 
     def open(self, max_queue: int | None = None) -> ClientConnection:
-        """A socket that has said nothing yet."""
+        """Open a socket without sending the token."""
         address = f"{self.server.base.replace('http', 'ws')}/connect"
-        opening = connect(address, open_timeout=PATIENCE, close_timeout=PATIENCE, proxy=None, max_queue=max_queue)
+        opening = connect(address, open_timeout=TIMEOUT, close_timeout=TIMEOUT, proxy=None, max_queue=max_queue)
         socket: ClientConnection = self.sockets.enter_context(opening)
         return socket
 
@@ -42,18 +42,18 @@ class Terminal:
         return socket
 
 
-Meet = Callable[..., Terminal]
+NewPerson = Callable[..., Terminal]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("dispatch")) as served:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with LiveServer(tmp_path_factory.mktemp("dispatch")) as served:
         yield served
 
 
 @pytest.fixture
-def meet(server: Served) -> Iterator[Meet]:
-    """Makes people who have signed up: `ann = meet("ann")`."""
+def new_person(server: LiveServer) -> Iterator[NewPerson]:
+    """Return a function that signs a new person up: `ann = new_person("ann")`."""
     with contextlib.ExitStack() as leaving:
 
         def person(name: str = "eve") -> Terminal:
@@ -68,7 +68,7 @@ def meet(server: Served) -> Iterator[Meet]:
 
 
 @pytest.fixture
-def http(server: Served) -> Iterator[httpx.Client]:
-    """Somebody without a token."""
+def http(server: LiveServer) -> Iterator[httpx.Client]:
+    """A client without a token."""
     with server.http() as client:
         yield client

@@ -1,4 +1,4 @@
-"""Whatever is sent: the contract's own form of refusal, never a 5xx, and nobody else is disturbed."""
+"""Bad input gets a refusal of this dialect: no 5xx, no effect on other clients."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from socket import create_connection
 
 import httpx
 import pytest
-from messenger.harness import Served, closed_with, heard
+from messenger.harness import LiveServer, closed_with, receive
 from websockets.sync.client import ClientConnection
 
-from .conftest import Meet
+from .conftest import NewPerson
 
 BODIES = [
     b"",
@@ -42,20 +42,20 @@ VALUES = ["NaN", "1e400", str(2**64), "-1", "true", "null", "{}", "[]", '["x"]',
 
 
 @pytest.fixture
-def listener(meet: Meet) -> Iterator[ClientConnection]:
-    """Beside it bob is in the lobby, whom nothing of it may disturb."""
-    bob = meet("bob")
+def listener(new_person: NewPerson) -> Iterator[ClientConnection]:
+    """Bob in the lobby, who must receive nothing from the test."""
+    bob = new_person("bob")
     socket = bob.connect()
     socket.send(f"before {bob.name}")
-    while f"before {bob.name}" not in heard(socket):
+    while f"before {bob.name}" not in receive(socket):
         pass
     yield socket
     socket.send("after")
-    assert '"body":"after"' in heard(socket)
+    assert '"body":"after"' in receive(socket)
 
 
 @pytest.mark.parametrize("path", ["/signup", "/signin", "/dispatch/signup", "/dispatch/signin"])
-def test_what_is_no_such_body(http: httpx.Client, listener: ClientConnection, path: str) -> None:
+def test_invalid_bodies(http: httpx.Client, listener: ClientConnection, path: str) -> None:
     for body in BODIES:
         answer = http.post(path, content=body)
         assert (answer.status_code, answer.text) == (409, "Wrong format"), body[:60]
@@ -63,14 +63,14 @@ def test_what_is_no_such_body(http: httpx.Client, listener: ClientConnection, pa
 
 
 @pytest.mark.parametrize("path", ["/signup", "/signin"])
-def test_what_is_no_such_value(http: httpx.Client, listener: ClientConnection, path: str) -> None:
+def test_invalid_values(http: httpx.Client, listener: ClientConnection, path: str) -> None:
     for value in VALUES:
         for body in (f'{{"username":{value},"password":"x"}}', f'{{"username":"x","password":{value}}}'):
             answer = http.post(path, content=body)
             assert (answer.status_code, answer.text) == (409, "Wrong format"), body
 
 
-def test_a_body_in_pieces_that_turns_out_too_large(http: httpx.Client, listener: ClientConnection) -> None:
+def test_a_chunked_body_that_is_too_large(http: httpx.Client, listener: ClientConnection) -> None:
     answer = http.post("/signin", content=iter([b"[" * 60_000, b"[" * 60_000]))
     assert (answer.status_code, answer.text) == (409, "Wrong format")
 
@@ -78,14 +78,14 @@ def test_a_body_in_pieces_that_turns_out_too_large(http: httpx.Client, listener:
 @pytest.mark.parametrize(
     "token", ["", "x", "a.b.c", ".", "\0", "\u202e", "é" * 1_000, "x" * 65_536, "[" * 60_000, "null", "{}"]
 )
-def test_what_is_no_token(meet: Meet, listener: ClientConnection, token: str) -> None:
-    socket = meet("eve").open()
+def test_invalid_tokens(new_person: NewPerson, listener: ClientConnection, token: str) -> None:
+    socket = new_person("eve").open()
     socket.send(token)
     assert closed_with(socket) == 1005
 
 
-def test_who_pings_before_the_token_and_reads_nothing_is_not_read_for_ever(
-    server: Served, listener: ClientConnection
+def test_a_client_that_only_sends_pings_and_never_reads_is_closed(
+    server: LiveServer, listener: ClientConnection
 ) -> None:
     with create_connection(("127.0.0.1", int(server.base.rpartition(":")[2]))) as peer:
         peer.sendall(
@@ -102,16 +102,16 @@ def test_who_pings_before_the_token_and_reads_nothing_is_not_read_for_ever(
     assert sent < 64 << 20
 
 
-def test_lines_that_cannot_be_stored_are_dropped(meet: Meet, listener: ClientConnection) -> None:
-    eve = meet("eve")
+def test_texts_that_cannot_be_stored_are_dropped(new_person: NewPerson, listener: ClientConnection) -> None:
+    eve = new_person("eve")
     socket = eve.connect()
     socket.send("\0")
     socket.send("a\0b")
     socket.send(f"alive {eve.name}")
-    while f"alive {eve.name}" not in (line := heard(socket)):
+    while f"alive {eve.name}" not in (line := receive(socket)):
         assert "\\u0000" not in line
-    assert f"alive {eve.name}" in heard(listener)
+    assert f"alive {eve.name}" in receive(listener)
 
 
-def test_the_log_says_nothing(server: Served) -> None:
+def test_the_log_is_empty(server: LiveServer) -> None:
     assert "Traceback" not in server.log

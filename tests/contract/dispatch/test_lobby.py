@@ -1,4 +1,4 @@
-"""WebSocket /connect where people come and speak at the same time."""
+"""WebSocket /connect with many clients that connect and send at the same time."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from messenger.harness import PATIENCE, Served, closed_with, heard
+from messenger.harness import TIMEOUT, LiveServer, closed_with, receive
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from .conftest import Meet, Terminal
+from .conftest import NewPerson, Terminal
 
 MANY = 400
 
 
 def bodies_until(socket: ClientConnection, last: str) -> list[tuple[str, str]]:
-    """All that is heard up to a line, as who said what."""
+    """Receive up to a text; return the senders and texts."""
     found: list[tuple[str, str]] = []
     while not found or found[-1][1] != last:
-        line = json.loads(heard(socket))
+        line = json.loads(receive(socket))
         assert list(line) == ["from", "body", "timestamp"]
         assert isinstance(line["timestamp"], int)
         found.append((line["from"], line["body"]))
     return found
 
 
-def test_who_comes_while_others_speak_misses_nothing_and_hears_nothing_twice(meet: Meet) -> None:
-    speaker, comers = meet("sp"), [meet("c") for _ in range(8)]
-    said = speaker.connect()
+def test_a_client_that_connects_while_others_send_receives_each_message_once(new_person: NewPerson) -> None:
+    speaker, comers = new_person("sp"), [new_person("c") for _ in range(8)]
+    speaker_socket = speaker.connect()
 
     def speak() -> None:
         for number in range(MANY):
-            said.send(f"line {number}")
-        said.send("the end")
+            speaker_socket.send(f"line {number}")
+        speaker_socket.send("the end")
 
     def come(comer: Terminal) -> list[tuple[str, str]]:
         return bodies_until(comer.connect(), "the end")
@@ -44,18 +44,18 @@ def test_who_comes_while_others_speak_misses_nothing_and_hears_nothing_twice(mee
     with ThreadPoolExecutor(len(comers) + 1) as threads:
         listening = [threads.submit(come, comer) for comer in comers]
         threads.submit(speak)
-        heard_all = [future.result() for future in listening]
-    heard_all.append(bodies_until(said, "the end"))
-    assert all(one == heard_all[0] for one in heard_all)
-    mine = [body for name, body in heard_all[0] if name == speaker.name]
+        received_all = [future.result() for future in listening]
+    received_all.append(bodies_until(speaker_socket, "the end"))
+    assert all(one == received_all[0] for one in received_all)
+    mine = [body for name, body in received_all[0] if name == speaker.name]
     assert mine == [*(f"line {number}" for number in range(MANY)), "the end"]
 
 
-def test_a_client_need_not_wait_before_it_speaks(meet: Meet) -> None:
-    ann = meet("ann")
+def test_a_client_may_send_texts_right_after_its_token(new_person: NewPerson) -> None:
+    ann = new_person("ann")
     socket = ann.open()
     token = ann.sign_in()
-    with socket.protocol_mutex:  # one write: the token and all lines arrive together
+    with socket.protocol_mutex:  # one write: the token and all texts arrive together
         for text in (token, *(f"{ann.name} {number}" for number in range(3_000))):
             socket.protocol.send_text(text.encode())
         socket.send_data()
@@ -63,11 +63,11 @@ def test_a_client_need_not_wait_before_it_speaks(meet: Meet) -> None:
     assert mine == [f"{ann.name} {number}" for number in range(3_000)]
 
 
-def test_who_speaks_and_hangs_up_at_once_is_heard(meet: Meet) -> None:
-    ann, bob = meet("ann"), meet("bob")
+def test_texts_sent_right_before_a_close_are_stored(new_person: NewPerson) -> None:
+    ann, bob = new_person("ann"), new_person("bob")
     listening, socket = bob.connect(), ann.open()
     token = ann.sign_in()
-    with socket.protocol_mutex:  # one write, the close frame too
+    with socket.protocol_mutex:  # one write, with the close frame
         for text in (token, f"{ann.name} was here", "bye"):
             socket.protocol.send_text(text.encode())
         socket.protocol.send_close(1000)
@@ -76,8 +76,8 @@ def test_who_speaks_and_hangs_up_at_once_is_heard(meet: Meet) -> None:
     ann.sign_in()
 
 
-def test_the_last_of_many_sockets_stays(meet: Meet) -> None:
-    ann = meet("ann")
+def test_the_newest_socket_replaces_the_others(new_person: NewPerson) -> None:
+    ann = new_person("ann")
     token = ann.sign_in()
     with ThreadPoolExecutor(6) as threads:
         sockets = list(threads.map(lambda _: ann.connect(token), range(6)))
@@ -94,8 +94,8 @@ def test_the_last_of_many_sockets_stays(meet: Meet) -> None:
 
 
 @pytest.mark.parametrize("how", ["close", "drop", "binary", "too long"])
-def test_whoever_is_gone_is_no_longer_in(meet: Meet, how: str) -> None:
-    ann = meet("ann")
+def test_a_closed_socket_no_longer_counts_as_already_in(new_person: NewPerson, how: str) -> None:
+    ann = new_person("ann")
     socket = ann.connect()
     socket.send("here")
     bodies_until(socket, "here")
@@ -119,24 +119,24 @@ def test_whoever_is_gone_is_no_longer_in(meet: Meet, how: str) -> None:
         assert answer.status_code == 200
 
 
-def test_a_socket_that_does_not_say_its_token_is_closed(meet: Meet) -> None:
-    socket = meet("ann").open()
+def test_a_socket_that_sends_no_token_is_closed(new_person: NewPerson) -> None:
+    socket = new_person("ann").open()
     with pytest.raises(ConnectionClosed) as closed:
-        socket.recv(PATIENCE)
+        socket.recv(TIMEOUT)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1005
 
 
-def test_a_socket_without_a_token_is_nobodys(meet: Meet) -> None:
-    ann = meet("ann")
+def test_a_socket_without_a_token_belongs_to_no_account(new_person: NewPerson) -> None:
+    ann = new_person("ann")
     ann.open()
     ann.sign_in()
     ann.open().send("rubbish")
     ann.sign_in()
 
 
-def test_a_password_changed_elsewhere_closes(meet: Meet) -> None:
-    ann = meet("ann")
+def test_a_password_change_in_another_dialect_closes_the_socket(new_person: NewPerson) -> None:
+    ann = new_person("ann")
     socket = ann.connect()
     socket.send(f"{ann.name} is in")
     bodies_until(socket, f"{ann.name} is in")
@@ -149,21 +149,21 @@ def test_a_password_changed_elsewhere_closes(meet: Meet) -> None:
     assert closed_with(socket) == 1008
 
 
-def test_who_does_not_read_is_cut_with_1013(tmp_path: Path) -> None:
+def test_a_client_that_does_not_read_is_closed_with_1013(tmp_path: Path) -> None:
     settings = {"PING_SECONDS": "2.5", "PONG_SECONDS": "2", "STALL_SECONDS": "0.5"}
-    with Served(tmp_path, settings) as server, ExitStack() as leaving, server.http() as http:
+    with LiveServer(tmp_path, settings) as server, ExitStack() as leaving, server.http() as http:
         ann, bob = (Terminal(server, name, leaving) for name in ("ann", "bob"))
         for person in (ann, bob):
             http.post("/signup", json={"username": person.name, "password": "pw"}).raise_for_status()
         quick, slow = ann.connect(), bob.connect(max_queue=1)
         for number in range(100):
             quick.send(f"{number}".ljust(60_000))
-            heard(quick)
+            receive(quick)
         while http.post("/signin", json={"username": "bob", "password": "pw"}).text == "Already in":
             pass
         assert closed_with(slow) == 1013
 
 
-def test_a_token_lives_for_a_minute(meet: Meet) -> None:
-    claims = json.loads(urlsafe_b64decode(meet("ann").sign_in().split(".")[1] + "=="))
+def test_a_token_lives_for_a_minute(new_person: NewPerson) -> None:
+    claims = json.loads(urlsafe_b64decode(new_person("ann").sign_in().split(".")[1] + "=="))
     assert claims["exp"] - claims["iat"] == 60

@@ -1,4 +1,4 @@
-"""One running server for all tests of the contract, and people who come and go."""
+"""One server for all tests of the dialect, and people."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from .harness import Person, Served
+from .harness import LiveServer, Person
 
-Meet = Callable[..., Person]
+NewPerson = Callable[..., Person]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("messenger"), {"DIALECTS": "native,messenger"}) as served:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with LiveServer(tmp_path_factory.mktemp("messenger"), {"DIALECTS": "native,messenger"}) as served:
         yield served
 
 
 @pytest.fixture
-def meet(server: Served) -> Iterator[Meet]:
-    """Makes people who have signed in: `ann = meet("ann")`."""
+def new_person(server: LiveServer) -> Iterator[NewPerson]:
+    """Return a function that signs a new person in: `ann = new_person("ann")`."""
     people: list[Person] = []
 
     def person(name: str = "eve") -> Person:
@@ -29,38 +29,38 @@ def meet(server: Served) -> Iterator[Meet]:
 
     yield person
     for somebody in people:
-        somebody.leave()
+        somebody.close()
 
 
 @pytest.fixture(scope="session")
-def residents(server: Served) -> Iterator[list[Person]]:
-    """People who stay from test to test, because to sign up costs time on purpose."""
+def shared_people(server: LiveServer) -> Iterator[list[Person]]:
+    """Two people for all tests: signing up is slow, because hashing a password is."""
     people = [Person.new(server, name) for name in ("ann", "bob")]
     yield people
     for somebody in people:
-        somebody.leave()
+        somebody.close()
 
 
 @pytest.fixture
-def ann(residents: list[Person]) -> Iterator[Person]:
-    yield residents[0]
-    residents[0].hang_up()
+def ann(shared_people: list[Person]) -> Iterator[Person]:
+    yield shared_people[0]
+    shared_people[0].close_sockets()
 
 
 @pytest.fixture
-def bob(residents: list[Person]) -> Iterator[Person]:
-    yield residents[1]
-    residents[1].hang_up()
+def bob(shared_people: list[Person]) -> Iterator[Person]:
+    yield shared_people[1]
+    shared_people[1].close_sockets()
 
 
 @pytest.fixture
 def chat_id(ann: Person, bob: Person) -> int:
-    """A group of ann and bob, made by ann."""
+    """Return the id of a group of ann and bob, made by ann."""
     return ann.make_chat(bob)
 
 
 @pytest.fixture
-def http(server: Served) -> Iterator[httpx.Client]:
-    """Somebody without a token."""
+def http(server: LiveServer) -> Iterator[httpx.Client]:
+    """A client without a token."""
     with server.http() as client:
         yield client

@@ -1,4 +1,4 @@
-"""What these tests stand on: `veche serve` as people run it, and a person at its REST and its sockets."""
+"""The harness of these tests: a `veche serve` process, and a person with REST calls and sockets."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from websockets.sync.client import ClientConnection, connect
 VECHE = Path(sys.executable).with_name("veche")
 SECRET = "a secret of these tests alone, long enough"
 PASSWORD = "secretpassword"
-PATIENCE = 10.0  # seconds that any single wait may take
+TIMEOUT = 10.0  # seconds for any single wait
 
 _numbers = itertools.count(1)
 
 
 @dataclass
-class Served:
-    """`veche serve` on a free port, over a database in a folder of its own."""
+class LiveServer:
+    """One `veche serve` process on a free port, with a database in its own folder."""
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
@@ -67,13 +67,13 @@ class Served:
     def log(self) -> str:
         return (self.folder / "server.log").read_text()
 
-    def tell_to_stop(self) -> None:
+    def send_sigterm(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
 
     def stop(self) -> None:
         if self.process is not None:
-            self.tell_to_stop()
+            self.send_sigterm()
             assert self.process.wait(30) == 0
             assert self.process.stdout is not None
             self.process.stdout.close()
@@ -81,18 +81,18 @@ class Served:
 
     def http(self, token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.base, headers=headers, timeout=PATIENCE, trust_env=False, verify=False)
+        return httpx.Client(base_url=self.base, headers=headers, timeout=TIMEOUT, trust_env=False, verify=False)
 
     def listen(self, chat_id: object, token: str | None, **options: Any) -> AbstractContextManager[ClientConnection]:
         query = "" if token is None else f"?token={token}"
         address = f"{self.base.replace('http', 'ws')}/ws/{chat_id}{query}"
         found: AbstractContextManager[ClientConnection] = connect(
-            address, open_timeout=PATIENCE, close_timeout=PATIENCE, proxy=None, **options
+            address, open_timeout=TIMEOUT, close_timeout=TIMEOUT, proxy=None, **options
         )
         return found
 
-    def refuses(self, chat_id: object, token: str | None) -> int:
-        """The status with which the handshake is refused; 101 where it is not."""
+    def handshake_status(self, chat_id: object, token: str | None) -> int:
+        """Return the status of a handshake: 101, or that of its refusal."""
         try:
             with self.listen(chat_id, token):
                 return 101
@@ -102,9 +102,9 @@ class Served:
 
 @dataclass
 class Person:
-    """Somebody who has signed in, with the sockets that they have open."""
+    """A person who has signed in, and their open sockets."""
 
-    server: Served
+    server: LiveServer
     id: int
     email: str
     token: str
@@ -112,7 +112,7 @@ class Person:
     sockets: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @classmethod
-    def new(cls, server: Served, name: str) -> Person:
+    def new(cls, server: LiveServer, name: str) -> Person:
         email = f"{name}{next(_numbers)}.{os.getpid()}@example.com"
         with server.http() as http:
             body = {"email": email, "password": PASSWORD, "name": name.title()}
@@ -120,17 +120,17 @@ class Person:
         return cls.known(server, email, PASSWORD, id)
 
     @classmethod
-    def known(cls, server: Served, email: str, password: str, id: int) -> Person:
+    def known(cls, server: LiveServer, email: str, password: str, id: int) -> Person:
         with server.http() as http:
             answer = http.post("/login", json={"email": email, "password": password}).raise_for_status()
         token = answer.json()["access_token"]
         return cls(server, id, email, token, server.http(token))
 
-    def hang_up(self) -> None:
+    def close_sockets(self) -> None:
         self.sockets.close()
 
-    def leave(self) -> None:
-        self.hang_up()
+    def close(self) -> None:
+        self.close_sockets()
         self.http.close()
 
     def make_chat(self, *others: Person, kind: str = "group", name: str = "Разговор") -> int:
@@ -151,41 +151,40 @@ class Person:
         return [message["text"] for message in self.http.get(f"/chats/{chat_id}/messages").raise_for_status().json()]
 
 
-def heard(socket: ClientConnection) -> str:
-    """The next frame."""
-    frame = socket.recv(PATIENCE)
+def receive(socket: ClientConnection) -> str:
+    frame = socket.recv(TIMEOUT)
     assert isinstance(frame, str)
     return frame
 
 
 def closed_with(socket: ClientConnection) -> int | None:
-    """Read on to the end; the code with which the server closed."""
+    """Read to the end; return the code with which the server closed."""
     try:
         while True:
-            socket.recv(PATIENCE)
+            socket.recv(TIMEOUT)
     except ConnectionClosed as closed:
         return closed.rcvd.code if closed.rcvd else None
 
 
 @contextlib.contextmanager
-def undisturbed(*sockets: ClientConnection, by: Person, chat_id: int) -> Iterator[None]:
-    """Whatever happens inside, these sockets hear nothing of it, and go on hearing what is said later."""
+def expect_silence(*sockets: ClientConnection, by: Person, chat_id: int) -> Iterator[None]:
+    """Check that the sockets receive nothing from the block, and still receive the message after it."""
     yield
     by.post(chat_id, "и всё")
     for socket in sockets:
-        assert '"text":"и всё"' in heard(socket)
+        assert '"text":"и всё"' in receive(socket)
 
 
-def say(socket: ClientConnection, text: str, **more: object) -> None:
+def send_message(socket: ClientConnection, text: str, **more: object) -> None:
     socket.send(json.dumps({"type": "message", "text": text, **more}))
 
 
-def mark(socket: ClientConnection, message_id: object) -> None:
+def mark_read(socket: ClientConnection, message_id: object) -> None:
     socket.send(json.dumps({"type": "read", "message_id": message_id}))
 
 
-def text_of(socket: ClientConnection) -> str:
-    frame = json.loads(heard(socket))
+def receive_text(socket: ClientConnection) -> str:
+    frame = json.loads(receive(socket))
     assert frame["type"] == "message"
     text: str = frame["text"]
     return text

@@ -1,4 +1,4 @@
-"""What POST /register and POST /login refuse, and every kind of token that is not good."""
+"""The refusals of POST /register and POST /login, and all kinds of bad tokens."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TestRegister:
             ({"email": "m@example.com", "password": PASSWORD, "name": "a\0b"}, "value_error", "name"),
         ],
     )
-    def test_what_does_not_fit(self, http: httpx.Client, body: dict[str, object], type: str, field: str) -> None:
+    def test_invalid_bodies(self, http: httpx.Client, body: dict[str, object], type: str, field: str) -> None:
         answer = http.post("/register", json=body)
         assert answer.status_code == 422
         [detail] = answer.json()["detail"]
@@ -51,7 +51,7 @@ class TestLogin:
         assert claims["exp"] - claims["iat"] == 60 * 3600
 
     @pytest.mark.parametrize("body", [{}, {"email": "x"}, {"email": "a@example.com", "password": "short"}, [], "x", 1])
-    def test_what_does_not_fit(self, http: httpx.Client, body: object) -> None:
+    def test_invalid_bodies(self, http: httpx.Client, body: object) -> None:
         answer = http.post("/login", json=body)
         assert answer.status_code == 422
         assert isinstance(answer.json()["detail"], list)

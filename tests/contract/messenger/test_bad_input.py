@@ -1,4 +1,4 @@
-"""Whatever is sent to the REST calls: the contract's own form of refusal, never a 5xx, and no password comes back."""
+"""Bad input to the REST calls gets a refusal of this dialect: no 5xx, no password in the answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from .harness import Person, Served, undisturbed
+from .harness import LiveServer, Person, expect_silence
 
 SECRET = "hunter2-and-a-half"
 FITS = {
@@ -64,7 +64,7 @@ FIELDS = [
 
 
 class Dialect:
-    """Posts raw bytes, and holds every answer to the rules of this file."""
+    """Posts raw bytes, and checks every answer by the rules of this file."""
 
     def __init__(self, ann: Person, chat_id: int) -> None:
         self.ann, self.chat_id = ann, chat_id
@@ -80,31 +80,31 @@ class Dialect:
 
 @pytest.fixture
 def dialect(ann: Person, bob: Person, chat_id: int) -> Iterator[Dialect]:
-    """Beside it bob listens to the chat, whom nothing of it may disturb."""
-    with undisturbed(bob.listen(chat_id), by=bob, chat_id=chat_id):
+    """The checked calls. Bob has a socket in the chat and must receive nothing from the test."""
+    with expect_silence(bob.listen(chat_id), by=bob, chat_id=chat_id):
         yield Dialect(ann, chat_id)
 
 
 @pytest.mark.parametrize("path", FITS)
-def test_what_is_not_json(dialect: Dialect, path: str) -> None:
+def test_bodies_that_are_not_json(dialect: Dialect, path: str) -> None:
     for make in UNREADABLE.values():
         dialect.post(path, make(FITS[path].encode()), (400, 422))
 
 
 @pytest.mark.parametrize("how", ["not UTF-8", "deep and open", "digits"])
-def test_the_words_for_what_cannot_be_decoded(dialect: Dialect, how: str) -> None:
+def test_the_answer_to_a_body_that_cannot_be_decoded(dialect: Dialect, how: str) -> None:
     answer = dialect.post("/chats", UNREADABLE[how](FITS["/chats"].encode()), (400,))
     assert answer.text == '{"detail":"There was an error parsing the body"}'
 
 
 @pytest.mark.parametrize("path", FITS)
-def test_what_is_no_such_object(dialect: Dialect, path: str) -> None:
+def test_invalid_objects(dialect: Dialect, path: str) -> None:
     for body in MISFITS:
         dialect.post(path, body, (422,))
 
 
 @pytest.mark.parametrize(("path", "field"), FIELDS)
-def test_what_is_no_such_value(dialect: Dialect, path: str, field: str) -> None:
+def test_invalid_values(dialect: Dialect, path: str, field: str) -> None:
     for value in VALUES:
         fits = FITS[path].encode()
         if (field, value) in (("client_message_id", "null"),):
@@ -121,18 +121,18 @@ def test_a_body_too_large(dialect: Dialect, path: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "rubbish"])
-def test_another_type_of_content(dialect: Dialect, kind: str) -> None:
+def test_another_content_type(dialect: Dialect, kind: str) -> None:
     for path, fits in FITS.items():
         answer = dialect.ann.http.post(path.format(dialect.chat_id), content=fits, headers={"Content-Type": kind})
         assert answer.status_code == 422
         assert SECRET not in answer.text
 
 
-def test_headers_that_are_no_tokens(http: httpx.Client) -> None:
+def test_invalid_authorization_headers(http: httpx.Client) -> None:
     for value in (b"Bearer \xff\xfe", b"Bearer " + b"x" * 20_000, b"Bearer a.b.c d", b"\xe2\x98\x83"):
         assert http.get("/chats", headers={b"Authorization": value}).status_code in (400, 401)
 
 
-def test_no_password_is_written_down(server: Served, dialect: Dialect) -> None:
+def test_the_log_has_no_password(server: LiveServer, dialect: Dialect) -> None:
     dialect.post("/login", FITS["/login"].encode(), (400,))
     assert SECRET not in server.log

@@ -1,4 +1,4 @@
-"""What POST /chats, messages and history refuse, and text that comes back as it was."""
+"""The refusals of POST /chats, messages and history, and texts that are returned unchanged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Meet
+from .conftest import NewPerson
 from .harness import Person
 
 NO_ACCESS = '{"detail":"У вас нет доступа к этому чату"}'
@@ -15,10 +15,10 @@ LOBBY = 2**31 - 1
 PLACES = [("GET", "/chats/{}/messages"), ("POST", "/chats/{}/messages"), ("GET", "/history/{}")]
 
 
-class TestMakingChats:
+class TestPostChats:
     @pytest.fixture
-    def ann(self, meet: Meet) -> Person:
-        return meet("ann")
+    def ann(self, new_person: NewPerson) -> Person:
+        return new_person("ann")
 
     @pytest.mark.parametrize("id", [0, -1, 999_999, LOBBY, 2**63 - 1, 2**63, 2**64, 10**100])
     @pytest.mark.parametrize("kind", ["private", "group"])
@@ -48,7 +48,7 @@ class TestMakingChats:
             ({"name": "x", "member_ids": [1] * 1001}, "too_long", ["member_ids"], None),
         ],
     )
-    def test_what_does_not_fit(
+    def test_invalid_input(
         self, ann: Person, body: dict[str, Any], type: str, loc: list[object], msg: str | None
     ) -> None:
         answer = ann.http.post("/chats", json=body)
@@ -59,7 +59,7 @@ class TestMakingChats:
 
 
 class TestMessages:
-    def test_text_comes_back_as_it_was(self, ann: Person, chat_id: int) -> None:
+    def test_texts_are_returned_unchanged(self, ann: Person, chat_id: int) -> None:
         text = '  привет \u202e \r\n\t\x01 \u2028 👩‍👩‍👧 \\u0041 " </script> '
         ann.post(chat_id, text)
         assert ann.texts(chat_id) == [text]
@@ -81,13 +81,13 @@ class TestMessages:
             None,
         ],
     )
-    def test_what_does_not_fit(self, ann: Person, chat_id: int, body: object) -> None:
+    def test_invalid_input(self, ann: Person, chat_id: int, body: object) -> None:
         answer = ann.http.post(f"/chats/{chat_id}/messages", json=body)
         assert answer.status_code == 422
         assert isinstance(answer.json()["detail"], list)
         assert ann.texts(chat_id) == []
 
-    def test_a_long_chat_comes_whole(self, ann: Person, chat_id: int) -> None:
+    def test_a_long_chat_is_complete(self, ann: Person, chat_id: int) -> None:
         with ann.listen(chat_id) as socket:
             for number in range(2100):
                 socket.send(f'{{"type":"message","text":"{number}"}}')
@@ -111,13 +111,13 @@ class TestHistory:
             ("offset", "9" * 5000, "int_parsing_size"),
         ],
     )
-    def test_what_does_not_fit(self, ann: Person, chat_id: int, name: str, value: str, type: str) -> None:
+    def test_invalid_input(self, ann: Person, chat_id: int, name: str, value: str, type: str) -> None:
         answer = ann.http.get(f"/history/{chat_id}", params={name: value})
         assert answer.status_code == 422
         assert [(detail["type"], detail["loc"]) for detail in answer.json()["detail"]] == [(type, ["query", name])]
 
 
-class TestWhere:
+class TestChatIds:
     @pytest.mark.parametrize(("method", "path"), PLACES)
     @pytest.mark.parametrize("id", [0, -1, 999_999, 2**63 - 1, 2**63, 10**100])
     def test_no_such_chat(self, ann: Person, method: str, path: str, id: int) -> None:
@@ -126,7 +126,7 @@ class TestWhere:
 
     @pytest.mark.parametrize(("method", "path"), PLACES)
     @pytest.mark.parametrize("id", ["x", "1.5", "%00", "%ED%A0%80", "null", "1_0_"])
-    def test_no_integer(self, ann: Person, method: str, path: str, id: str) -> None:
+    def test_an_id_that_is_not_an_integer(self, ann: Person, method: str, path: str, id: str) -> None:
         answer = ann.http.request(method, path.format(id), json={"text": "x"} if method == "POST" else None)
         assert answer.status_code == 422
         [detail] = answer.json()["detail"]

@@ -1,4 +1,4 @@
-"""`veche demo`: the seed's test data, before or beside a running server."""
+"""`veche demo`: the test data of the original, added before or while a server runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .harness import VECHE, Person, Served, heard
+from .harness import VECHE, LiveServer, Person, receive
 
 PASSWORD = "password123"
 NAMES = {"alice": "Алиса", "bob": "Боб", "charlie": "Чарли", "david": "Дэвид"}
@@ -23,7 +23,7 @@ def demo(url: str) -> str:
     return done.stdout
 
 
-def sign_in(server: Served, username: str) -> Person:
+def sign_in(server: LiveServer, username: str) -> Person:
     person = Person.known(server, f"{username}@example.com", PASSWORD, 0)
     person.id = person.http.get("/me").json()["id"]
     return person
@@ -31,41 +31,43 @@ def sign_in(server: Served, username: str) -> Person:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A server that was started after the demo was made, twice."""
-    server = Served(tmp_path_factory.mktemp("demo"))
+    """A server that was started after `veche demo` ran twice."""
+    server = LiveServer(tmp_path_factory.mktemp("demo"))
     demo(server.url)
-    said = demo(server.url)
-    assert "alice@example.com" in said
-    assert PASSWORD in said
+    output = demo(server.url)
+    assert "alice@example.com" in output
+    assert PASSWORD in output
     with server:
         yield server
 
 
-def test_the_people(served: Served) -> None:
+def test_the_people(served: LiveServer) -> None:
     for id, (username, name) in enumerate(NAMES.items(), start=1):
         person = sign_in(served, username)
         assert person.http.get("/me").json() == {"email": f"{username}@example.com", "name": name, "id": id}
         assert person.http.get("/v1/me").json()["username"] == username
-        person.leave()
+        person.close()
 
 
 @pytest.mark.parametrize("username", NAMES)
-def test_the_chats(served: Served, username: str) -> None:
+def test_the_chats(served: LiveServer, username: str) -> None:
     person = sign_in(served, username)
     private = [{"name": "Алиса и Боб", "chat_type": "private", "id": 1}] if username in ("alice", "bob") else []
     group = {"name": "Команда проекта", "chat_type": "group", "id": 2}
     assert person.http.get("/chats").json() == [*private, group]
-    person.leave()
+    person.close()
 
 
 @pytest.mark.parametrize(
     ("chat_id", "line", "count", "first_id", "senders"),
     [(1, "Тестовое сообщение", 10, 1, {1, 2}), (2, "Групповое сообщение", 15, 11, {1, 2, 3, 4})],
 )
-def test_the_messages(served: Served, chat_id: int, line: str, count: int, first_id: int, senders: set[int]) -> None:
+def test_the_messages(
+    served: LiveServer, chat_id: int, line: str, count: int, first_id: int, senders: set[int]
+) -> None:
     alice = sign_in(served, "alice")
     items = alice.http.get(f"/history/{chat_id}").json()["items"]
-    alice.leave()
+    alice.close()
     assert [item["text"] for item in items] == [f"{line} {ago}" for ago in reversed(range(count))]
     assert [item["id"] for item in items] == list(range(first_id, first_id + count))
     assert {item["sender_id"] for item in items} == senders
@@ -75,8 +77,8 @@ def test_the_messages(served: Served, chat_id: int, line: str, count: int, first
     assert timedelta() < datetime.now(UTC) - times[-1] < timedelta(minutes=5)
 
 
-def test_beside_a_running_server(tmp_path: Path) -> None:
-    with Served(tmp_path) as server:
+def test_while_a_server_runs(tmp_path: Path) -> None:
+    with LiveServer(tmp_path) as server:
         eve = Person.new(server, "eve")
         demo(server.url)
         alice = sign_in(server, "alice")
@@ -86,28 +88,28 @@ def test_beside_a_running_server(tmp_path: Path) -> None:
         assert len(alice.texts(group["id"])) == 15
         socket = alice.listen(group["id"])
         alice.post(group["id"], "и мы здесь")
-        assert '"text":"и мы здесь"' in heard(socket)
+        assert '"text":"и мы здесь"' in receive(socket)
         demo(server.url)
         assert alice.texts(group["id"])[-1] == "и мы здесь"
-        alice.leave()
-        eve.leave()
+        alice.close()
+        eve.close()
 
 
-def test_what_it_adds_is_heard_by_who_listens(tmp_path: Path) -> None:
-    with Served(tmp_path) as server:
+def test_open_sockets_receive_the_added_messages(tmp_path: Path) -> None:
+    with LiveServer(tmp_path) as server:
         people = [Person.known(server, email, PASSWORD, id) for id, email in enumerate(_register(server), start=1)]
         alice, bob = people[:2]
         chat_id = alice.make_chat(bob, kind="private", name="раньше")
         socket = bob.listen(chat_id)
         demo(server.url)
         for ago in reversed(range(10)):
-            assert f'"text":"Тестовое сообщение {ago}"' in heard(socket)
+            assert f'"text":"Тестовое сообщение {ago}"' in receive(socket)
         assert [chat["name"] for chat in bob.http.get("/chats").json()] == ["раньше", "Команда проекта"]
         for person in people:
-            person.leave()
+            person.close()
 
 
-def _register(server: Served) -> list[str]:
+def _register(server: LiveServer) -> list[str]:
     emails = [f"{username}@example.com" for username in NAMES]
     with server.http() as http:
         for email in emails:
@@ -115,17 +117,17 @@ def _register(server: Served) -> list[str]:
     return emails
 
 
-def test_taken_names_are_no_obstacle(tmp_path: Path) -> None:
-    with Served(tmp_path) as server:
+def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
+    with LiveServer(tmp_path) as server:
         with server.http() as http:
             http.post("/v1/register", json={"username": "alice", "password": "another one"}).raise_for_status()
         demo(server.url)
         alice = sign_in(server, "alice")
         assert alice.http.get("/v1/me").json()["username"] == "alice2"
-        alice.leave()
+        alice.close()
 
 
-def test_a_wrong_address(tmp_path: Path) -> None:
+def test_an_invalid_database_url(tmp_path: Path) -> None:
     done = subprocess.run([VECHE, "demo", "--database-url", "nonsense"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""A notice of a leave may come late; no server, so that it comes when the test wants."""
+"""The hub may report a leave late. There is no server here, so the test chooses when."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHAT_ID = 1
 @pytest.mark.parametrize(
     ("room_id", "seq", "code"), [(CHAT_ID, 9, None), (CHAT_ID, 10, 1008), (CHAT_ID, 0, 1008), (2, 10, None)]
 )
-async def test_only_a_leave_after_the_check_closes(room_id: int, seq: int, code: int | None) -> None:
+async def test_only_a_leave_after_the_membership_check_closes(room_id: int, seq: int, code: int | None) -> None:
     async def own_head(account_id: int, session_id: str | None) -> int:
         return 3
 

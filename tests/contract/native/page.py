@@ -1,4 +1,4 @@
-"""Reads docs/native.md as data: its tables by heading, and its examples, which leave out quotes and values."""
+"""Parses docs/native.md: its tables by heading, and its examples, which leave out quotes and values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WORD = re.compile(r"[a-z_]+(?P<key>\s*:)?")
 
 
 class Example(NamedTuple):
-    """One JSON value of the page. `whole`: it shows every key."""
+    """One JSON value of the page. `whole` if it shows every key."""
 
     line: int
     sent: bool
@@ -22,24 +22,24 @@ class Example(NamedTuple):
 
 
 def sections() -> dict[str, str]:
-    """The text below each heading, without that of the headings below it."""
+    """Return the text below each heading, up to the next heading."""
     parts = re.split(r"^#+ (.+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def table(heading: str) -> list[list[str]]:
-    """The rows of the first table below a heading, without its head."""
+    """Return the rows of the first table below a heading, without the table's head."""
     rows = [line for line in sections()[heading].splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
 
 
 def codes(cell: str) -> list[str]:
-    """What stands in backticks."""
+    """Return the parts of a cell that are in backticks."""
     return re.findall(r"`([^`]+)`", cell)
 
 
 def examples() -> list[Example]:
-    """Every JSON value in the page's blocks, and in the answers of its table of calls."""
+    """Return every JSON value in the page's blocks and text."""
     found: list[Example] = []
     inside = False
     waiting = ""
@@ -48,34 +48,29 @@ def examples() -> list[Example]:
             inside, waiting = not inside, ""
         elif not inside:
             inline = [] if line.startswith("|") else re.findall(r'`(\{"[^`]*\})`', line)
-            found += [Example(number, False, loosely(text), not _elided(text)) for text in inline]
+            found += [Example(number, False, parse_loose(text), not _has_dots(text)) for text in inline]
         else:
             waiting += line.strip()
             start = waiting.find("{")
             if start >= 0 and waiting.count("{") == waiting.count("}"):
                 text = waiting[start : waiting.rfind("}") + 1]
-                found.append(Example(number, waiting.startswith("→"), loosely(text), not _elided(text)))
+                found.append(Example(number, waiting.startswith("→"), parse_loose(text), not _has_dots(text)))
                 waiting = ""
             elif start < 0:
                 waiting = ""
     return found
 
 
-def serializer(text: str) -> Example:
-    """An example that stands in a table's cell."""
-    return Example(0, False, loosely(text), not _elided(text))
-
-
-def loosely(text: str) -> Any:
-    """Read `{id, name: [x], "y":…}`: words are keys without a value, dots are nothing."""
+def parse_loose(text: str) -> Any:
+    """Parse `{id, name: [x], "y":…}`: a word is a key without a value; dots are left out."""
     parts, end = [], 0
     for string in _STRING.finditer(text):
-        parts += [_strictly(text[end : string.start()]), string[0]]
+        parts += [_to_json(text[end : string.start()]), string[0]]
         end = string.end()
-    return json.loads(re.sub(r",\s*,", ",", "".join([*parts, _strictly(text[end:])])))
+    return json.loads(re.sub(r",\s*,", ",", "".join([*parts, _to_json(text[end:])])))
 
 
-def _strictly(between: str) -> str:
+def _to_json(between: str) -> str:
     between = re.sub(r",\s*…", "", between)
     between = between.replace("…", "null")
     opened = re.sub(r"\[([a-z_]+)\]", r'["\1"]', between)
@@ -91,12 +86,12 @@ def _quoted(word: re.Match[str]) -> str:
     return f'"{name}":' if word["key"] else f'"{name}":null'
 
 
-def _elided(text: str) -> bool:
+def _has_dots(text: str) -> bool:
     return "…" in _STRING.sub('""', text)
 
 
 def differs(shown: Any, real: Any, whole: bool, at: str = "") -> list[str]:
-    """Where the keys that the page shows are not those that were sent; values are not compared."""
+    """List the differences between the keys of the page and those that were sent; values are not compared."""
     if isinstance(shown, dict) and isinstance(real, dict):
         if all(key.isdigit() for key in (*shown, *real)):
             return []

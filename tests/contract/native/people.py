@@ -1,4 +1,4 @@
-"""People at the native dialect: REST, and a socket that says hello."""
+"""People who use the native dialect: REST calls, and sockets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-PATIENCE = 15.0
+TIMEOUT = 15.0
 PASSWORD = "correct horse"
 LOBBY = 2147483647
 _numbers = itertools.count(1)
@@ -23,7 +23,7 @@ Frame = dict[str, Any]
 
 @dataclass
 class Person:
-    """Somebody who has registered, and the sockets they have open."""
+    """A person who has registered, and their open sockets."""
 
     base: str
     id: int
@@ -34,7 +34,7 @@ class Person:
 
     @classmethod
     def new(cls, base: str, name: str = "person") -> Person:
-        http = httpx.Client(base_url=base, timeout=PATIENCE, trust_env=False, verify=False)
+        http = httpx.Client(base_url=base, timeout=TIMEOUT, trust_env=False, verify=False)
         username = f"{name}.{os.getpid()}.{next(_numbers)}"
         answer = http.post("/v1/register", json={"username": username, "password": PASSWORD}).raise_for_status().json()
         http.headers["Authorization"] = f"Bearer {answer['token']}"
@@ -51,46 +51,46 @@ class Person:
 
     def socket(self, path: str = "/v1/socket") -> ClientConnection:
         address = f"{self.base.replace('http', 'ws', 1)}{path}"
-        options: dict[str, Any] = {"proxy": None, "open_timeout": PATIENCE, "ping_interval": None, "max_size": None}
+        options: dict[str, Any] = {"proxy": None, "open_timeout": TIMEOUT, "ping_interval": None, "max_size": None}
         socket: ClientConnection = self.sockets.enter_context(connect(address, **options))
         return socket
 
     def listen(self, **hello: Any) -> tuple[ClientConnection, list[Frame]]:
-        """Say hello; the socket, and all that came until it had caught up."""
+        """Open a socket and send hello; return it with all frames up to `caught_up`."""
         socket = self.socket()
         socket.send(json.dumps({"id": 1, "hello": {"token": self.token, **hello}}))
-        frames = [hear(socket)]
+        frames = [receive(socket)]
         while "caught_up" not in frames[-1]:
-            frames.append(hear(socket))
+            frames.append(receive(socket))
         return socket, frames
 
-    def leave(self) -> None:
+    def close(self) -> None:
         self.sockets.close()
         self.http.close()
 
 
-def hear(socket: ClientConnection) -> Frame:
-    """The next frame but heartbeats."""
+def receive(socket: ClientConnection) -> Frame:
+    """Return the next frame; heartbeats are skipped."""
     while True:
-        frame: Frame = json.loads(socket.recv(PATIENCE))
+        frame: Frame = json.loads(socket.recv(TIMEOUT))
         if frame:
             return frame
 
 
-def ask(socket: ClientConnection, id: int, **command: Any) -> list[Frame]:
-    """Send a command; all frames up to its answer, which is the last."""
+def send_command(socket: ClientConnection, id: int, **command: Any) -> list[Frame]:
+    """Send a command; return all frames up to its answer, which is the last."""
     socket.send(json.dumps({"id": id, **command}))
-    frames = [hear(socket)]
+    frames = [receive(socket)]
     while frames[-1].get("id") != id:
-        frames.append(hear(socket))
+        frames.append(receive(socket))
     return frames
 
 
-def hear_out(socket: ClientConnection) -> tuple[list[Frame], int | None]:
-    """All frames to the end, and the code with which the server closed."""
+def receive_until_close(socket: ClientConnection) -> tuple[list[Frame], int | None]:
+    """Return all frames up to the close, and the code with which the server closed."""
     frames: list[Frame] = []
     try:
         while True:
-            frames.append(hear(socket))
+            frames.append(receive(socket))
     except ConnectionClosed as closed:
         return frames, closed.rcvd.code if closed.rcvd else None

@@ -1,6 +1,6 @@
-"""Whatever is sent to the native dialect: a refusal in its own form or a close with a code, never a 5xx or a trace.
+"""Bad input to the native dialect gets a refusal of this dialect or a close with a code: no 5xx, no traceback.
 
-Nobody else is disturbed: after each test a witness has heard nothing but what is said next.
+It does not affect other clients: after each test, a second client receives the next message and nothing before it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Running, Servers
+from conftest import RunningServer, Servers
 from transcript import Head
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -20,13 +20,13 @@ from websockets.typing import Subprotocol
 
 from veche.dialects.native.errors import STATUS
 
-from .people import LOBBY, PASSWORD, Frame, Person, hear, hear_out
+from .people import LOBBY, PASSWORD, Frame, Person, receive, receive_until_close
 
 PROBLEM = ["type", "title", "status", "detail", "code", "temporary"]
 KNOWN = {str(code): status for code, status in STATUS.items()} | {"method_not_allowed": 405}
 BIG = "9223372036854775808"  # 2^63
 
-TEXTS = [r'"nul \u0000"', r'"lone \ud800"', r'"turned \udc00\ud800"']  # bad in every text that is kept
+TEXTS = [r'"nul \u0000"', r'"lone \ud800"', r'"turned \udc00\ud800"']  # invalid in every text that is stored
 NO_TEXTS = ["1", "1.5", "true", "NaN", "-Infinity", "[]", "{}", '["x"]', '{"a":"x"}', "[" * 20_000 + "]" * 20_000]
 NO_IDS = [BIG, f"-{BIG}", "-1", "1.5", "1e3", '"1"', "true", "null", "NaN", "Infinity", "[]", "{}", "[1]", "9" * 5_000]
 NO_LISTS = [
@@ -73,7 +73,7 @@ UNREADABLE = {
     "true": b"true",
 }
 
-# Each call with a body that would do, and what does not do in each of its fields.
+# Each call with a valid body, and invalid values for each of its fields.
 CALLS: dict[str, tuple[str, str, dict[str, str]]] = {
     "register": ("POST", "/v1/register", {"username": '"{new}"', "password": f'"{PASSWORD}"'}),
     "login": ("POST", "/v1/login", {"username": '"{ann}"', "password": f'"{PASSWORD}"'}),
@@ -102,7 +102,7 @@ BAD: list[tuple[str, str, list[str]]] = [
     ("read", "seq", NO_IDS),
 ]
 
-# The same for the commands of the socket.
+# The same for the socket's commands.
 COMMANDS: dict[str, dict[str, str]] = {
     "send": {"room_id": "{room}", "text": '"x"'},
     "join": {"room_id": "{room}"},
@@ -154,31 +154,31 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def running(servers: Servers) -> Running:
+def running(servers: Servers) -> RunningServer:
     return servers.shared(Head())
 
 
 @pytest.fixture(scope="module")
-def ann(running: Running) -> Iterator[Person]:
+def ann(running: RunningServer) -> Iterator[Person]:
     person = Person.new(running.base, "ann")
     yield person
-    person.leave()
+    person.close()
 
 
 @pytest.fixture(scope="module")
-def bob(running: Running) -> Iterator[Person]:
+def bob(running: RunningServer) -> Iterator[Person]:
     person = Person.new(running.base, "bob")
     yield person
-    person.leave()
+    person.close()
 
 
 class Room:
-    """A room of ann and bob, and bob who listens in it."""
+    """A room of ann and bob, and a socket of bob that receives its events."""
 
     def __init__(self, ann: Person, bob: Person) -> None:
         self.ann, self.bob = ann, bob
         self.id = ann.make_room(bob)
-        self.witness, _ = bob.listen()
+        self.other_socket, _ = bob.listen()
 
     def fill(self, template: str) -> str:
         names = {"{room}": self.id, "{bob}": self.bob.id, "{ann}": self.ann.username, "{new}": f"new{next(_numbers)}"}
@@ -186,14 +186,14 @@ class Room:
             template = template.replace(name, str(value))
         return template
 
-    def is_undisturbed(self) -> None:
-        """Whoever listens hears what is said next, and nothing before it."""
-        text = f"and on {next(_numbers)}"
+    def check_no_frames(self) -> None:
+        """Check that bob's socket receives the next message and nothing before it."""
+        text = f"next {next(_numbers)}"
         self.ann.call("POST", f"/rooms/{self.id}/messages", {"text": text})
-        heard = [hear(self.witness)]
-        while "message" not in heard[-1] or heard[-1]["message"]["text"] != text:
-            heard.append(hear(self.witness))
-        assert len(heard) == 1, heard
+        frames = [receive(self.other_socket)]
+        while "message" not in frames[-1] or frames[-1]["message"]["text"] != text:
+            frames.append(receive(self.other_socket))
+        assert len(frames) == 1, frames
 
 
 @pytest.fixture(scope="module")
@@ -202,15 +202,15 @@ def shared_room(ann: Person, bob: Person) -> Room:
 
 
 @pytest.fixture
-def room(shared_room: Room, running: Running) -> Iterator[Room]:
+def room(shared_room: Room, running: RunningServer) -> Iterator[Room]:
     yield shared_room
-    shared_room.is_undisturbed()
+    shared_room.check_no_frames()
     assert "Traceback" not in running.log
     assert PASSWORD not in running.log
 
 
 def refused(answer: httpx.Response, *codes: str, secret: str = PASSWORD) -> Frame:
-    """It is a problem as docs/native.md has it, which tells nothing that it should not."""
+    """Check that an answer is a problem as docs/native.md describes it, without secrets; return its body."""
     assert 400 <= answer.status_code < 500, answer.text[:300]
     assert answer.headers["Content-Type"] == "application/problem+json"
     body: Frame = answer.json()
@@ -232,11 +232,11 @@ class TestCalls:
 
     @pytest.mark.parametrize("call", CALLS)
     @pytest.mark.parametrize("kind", UNREADABLE)
-    def test_what_cannot_be_read(self, room: Room, call: str, kind: str) -> None:
+    def test_unreadable_input(self, room: Room, call: str, kind: str) -> None:
         refused(self.send(room, call, UNREADABLE[kind]), "bad_request", "invalid")
 
     @pytest.mark.parametrize(("call", "name", "values"), BAD, ids=[f"{call}-{name}" for call, name, _ in BAD])
-    def test_what_a_field_may_not_hold(self, room: Room, call: str, name: str, values: list[str]) -> None:
+    def test_invalid_field_values(self, room: Room, call: str, name: str, values: list[str]) -> None:
         for value in values:
             fields = CALLS[call][2] | {name: value}
             body = "{" + ",".join(f'"{key}":{text}' for key, text in fields.items()) + "}"
@@ -248,7 +248,7 @@ class TestCalls:
                 assert problem.get("errors"), f"{name} = {value[:80]} is refused without a field: {problem}"
 
     @pytest.mark.parametrize("call", CALLS)
-    def test_a_field_that_is_missing_or_unknown(self, room: Room, call: str) -> None:
+    def test_missing_and_unknown_fields(self, room: Room, call: str) -> None:
         fields = {key: json.loads(room.fill(text)) for key, text in CALLS[call][2].items()}
         for key in set(fields) - {"kind", "member_ids"}:
             left = {name: value for name, value in fields.items() if name != key}
@@ -263,7 +263,7 @@ class TestCalls:
         refused(self.send(room, call, fits), "too_large")
         refused(self.send(room, call, b"[" * 100_000 + b"]" * 100_000), "too_large")
 
-    def test_a_body_that_turns_out_too_large(self, room: Room) -> None:
+    def test_a_chunked_body_that_is_too_large(self, room: Room) -> None:
         chunks = (b"x" * 10_000 for _ in range(20))
         path = f"/v1/rooms/{room.id}/messages"
         headers = {"Content-Type": "application/json"}
@@ -275,7 +275,7 @@ class TestCalls:
     def test_another_content_type(self, room: Room, kind: str) -> None:
         refused(self.send(room, "read", b'{"seq":', **{"Content-Type": kind}), "bad_request", "invalid")
 
-    def test_a_key_twice(self, room: Room) -> None:
+    def test_a_repeated_key(self, room: Room) -> None:
         """The last one counts, as in JSON.parse."""
         body = b'{"seq":-1,"seq":1}'
         assert self.send(room, "read", body).status_code == 204
@@ -295,28 +295,28 @@ class TestCalls:
             ("DELETE", "/v1/rooms/1/members/{}"),
         ],
     )
-    def test_what_is_no_id(self, room: Room, method: str, path: str, id: str) -> None:
+    def test_invalid_ids(self, room: Room, method: str, path: str, id: str) -> None:
         refused(room.ann.http.request(method, path.format(id)), "invalid", "not_found")
 
     @pytest.mark.parametrize(
         "value", ["-1", BIG, "1.5", "x", "true", "null", "NaN", "", "%00", "%ED%A0%80", "9" * 5000]
     )
     @pytest.mark.parametrize("name", ["limit", "before_seq", "after_seq", "around_seq"])
-    def test_what_a_query_may_not_hold(self, room: Room, name: str, value: str) -> None:
+    def test_invalid_query_values(self, room: Room, name: str, value: str) -> None:
         refused(room.ann.http.get(f"/v1/rooms/{room.id}/messages?{name}={value}"), "invalid")
 
     @pytest.mark.parametrize("value", ["-1", BIG, "1.5", "x", "%00", "%ED%A0%80", "٣", "9" * 5000, "", "%20"])
     @pytest.mark.parametrize("path", ["/v1/rooms", "/v1/rooms/public"])
-    def test_what_is_no_cursor(self, room: Room, path: str, value: str) -> None:
+    def test_invalid_cursors(self, room: Room, path: str, value: str) -> None:
         refused(room.ann.http.get(f"{path}?cursor={value}"), "invalid")
 
     @pytest.mark.parametrize("key", [b"x" * 65, b"\x80\x81", b"x" * 20_000, b""])
-    def test_what_is_no_idempotency_key(self, room: Room, key: bytes) -> None:
+    def test_invalid_idempotency_keys(self, room: Room, key: bytes) -> None:
         path, headers = f"/v1/rooms/{room.id}/messages", [(b"Idempotency-Key", key)]
         refused(room.ann.http.post(path, json={"text": "x"}, headers=headers), "invalid")
 
-    def test_what_is_no_http(self, room: Room) -> None:
-        """A control character in a header does not get as far as the contract."""
+    def test_invalid_http(self, room: Room) -> None:
+        """uvicorn refuses a control character in a header before the dialect sees the request."""
         answer = room.ann.http.get("/v1/me", headers=[(b"X-Any", b"nul \x01")])
         assert (answer.status_code, answer.text) == (400, "Invalid HTTP request received.")
 
@@ -333,51 +333,51 @@ class TestCalls:
             "x",
         ],
     )
-    def test_what_is_no_token(self, room: Room, header: str) -> None:
+    def test_invalid_tokens(self, room: Room, header: str) -> None:
         answer = room.ann.http.get("/v1/me", headers={"Authorization": header})
         refused(answer, "unauthenticated")
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
-    def test_bytes_in_a_token(self, room: Room) -> None:
+    def test_a_token_that_is_not_ascii(self, room: Room) -> None:
         refused(room.ann.http.get("/v1/me", headers=[(b"Authorization", b"Bearer \xff\xfe")]), "unauthenticated")
 
 
 class TestFrames:
     @pytest.fixture
     def socket(self, room: Room) -> Iterator[ClientConnection]:
-        """Ann's socket, which has said hello and hears no room's messages but those that it caused."""
+        """Ann's socket after hello; it receives only the messages that the test causes."""
         socket, _ = room.ann.listen()
         with socket:
             yield socket
 
     @pytest.fixture
     def stranger(self, room: Room) -> Iterator[ClientConnection]:
-        """A socket that has not said hello."""
+        """A socket that has not sent hello."""
         with room.ann.socket() as socket:
             yield socket
 
-    def lives(self, socket: ClientConnection) -> None:
+    def check_open(self, socket: ClientConnection) -> None:
         socket.send('{"id":77,"sync":{}}')
-        assert hear(socket)["id"] == 77
+        assert receive(socket)["id"] == 77
 
     @pytest.mark.parametrize("kind", UNREADABLE)
-    def test_what_cannot_be_read(self, socket: ClientConnection, kind: str) -> None:
+    def test_unreadable_input(self, socket: ClientConnection, kind: str) -> None:
         try:
             text = UNREADABLE[kind].decode()
         except UnicodeDecodeError:
             socket.send(UNREADABLE[kind], text=True)
-            assert hear_out(socket) == ([], 1007)
+            assert receive_until_close(socket) == ([], 1007)
             return
         socket.send(text)
-        frame = hear(socket)
+        frame = receive(socket)
         assert list(frame) == ["error"]
         assert frame["error"]["code"] == "bad_request"
-        self.lives(socket)
+        self.check_open(socket)
 
     @pytest.mark.parametrize(
         ("command", "name", "values"), BAD_COMMANDS, ids=[f"{command}-{name}" for command, name, _ in BAD_COMMANDS]
     )
-    def test_what_a_field_may_not_hold(
+    def test_invalid_field_values(
         self, room: Room, stranger: ClientConnection, command: str, name: str, values: list[str]
     ) -> None:
         socket = stranger if command == "hello" else room.ann.listen()[0]
@@ -385,15 +385,15 @@ class TestFrames:
             fields = COMMANDS.get(command, {}) | {name: value}
             body = ",".join(f'"{key}":{room.fill(text)}' for key, text in fields.items())
             socket.send(f'{{"id":{id},"{command}":{{{body}}}}}')
-            frame = self.hear_refusal(socket, f"{name} = {value[:80]}")
+            frame = self.receive_refusal(socket, f"{name} = {value[:80]}")
             assert frame.get("id") in (id, None), f"{name} = {value[:80]}: {frame}"
             assert set(frame["error"]) - {"field", "retry_after_ms"} == {"code", "message", "temporary"}
             assert frame["error"]["code"] in KNOWN
         socket.close()
 
-    def hear_refusal(self, socket: ClientConnection, what: str) -> Frame:
+    def receive_refusal(self, socket: ClientConnection, what: str) -> Frame:
         try:
-            frame = hear(socket)
+            frame = receive(socket)
         except ConnectionClosed as closed:
             raise AssertionError(f"{what} closed the socket: {closed}") from None
         except TimeoutError:
@@ -405,12 +405,12 @@ class TestFrames:
     @pytest.mark.parametrize(
         "id", [BIG, "9007199254740992", "-1", "1.5", '"1"', "true", "[]", "{}", "NaN", "9" * 5_000]
     )
-    def test_what_is_no_id_of_a_command(self, socket: ClientConnection, id: str) -> None:
+    def test_invalid_command_ids(self, socket: ClientConnection, id: str) -> None:
         socket.send(f'{{"id":{id},"sync":{{}}}}')
-        frame = hear(socket)
+        frame = receive(socket)
         assert list(frame) == ["error"]
         assert frame["error"]["code"] == "bad_request"
-        self.lives(socket)
+        self.check_open(socket)
 
     @pytest.mark.parametrize(
         "frame",
@@ -432,30 +432,30 @@ class TestFrames:
             '{"id":5,"hello":{}}',
         ],
     )
-    def test_what_is_no_command(self, socket: ClientConnection, frame: str) -> None:
+    def test_invalid_commands(self, socket: ClientConnection, frame: str) -> None:
         socket.send(frame)
-        answer = hear(socket)
+        answer = receive(socket)
         assert answer["id"] == 5
         assert answer["error"]["code"] == "bad_request"
-        self.lives(socket)
+        self.check_open(socket)
 
-    def test_a_key_twice(self, room: Room, socket: ClientConnection) -> None:
+    def test_a_repeated_key(self, room: Room, socket: ClientConnection) -> None:
         """The last one counts, as in JSON.parse."""
         socket.send('{"id":1,"id":2,"sync":{"me":-1},"sync":{}}')
-        answer = hear(socket)
+        answer = receive(socket)
         assert "error" in answer or answer["id"] == 2
-        self.lives_after_sync(socket)
+        self.check_open_after_sync(socket)
 
-    def lives_after_sync(self, socket: ClientConnection) -> None:
+    def check_open_after_sync(self, socket: ClientConnection) -> None:
         socket.send('{"id":77,"sync":{}}')
-        while hear(socket).get("id") != 77:
+        while receive(socket).get("id") != 77:
             pass
 
     @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "sync"])
     def test_a_command_before_hello(self, room: Room, stranger: ClientConnection, name: str) -> None:
         fields = ",".join(f'"{key}":{room.fill(text)}' for key, text in COMMANDS[name].items())
         stranger.send(f'{{"id":1,"{name}":{{{fields}}}}}')
-        answer = hear(stranger)
+        answer = receive(stranger)
         assert (answer["id"], answer["error"]["code"]) == (1, "unauthenticated")
 
     @pytest.mark.parametrize(
@@ -465,14 +465,14 @@ class TestFrames:
     )
     def test_a_frame_too_long(self, socket: ClientConnection, data: str) -> None:
         socket.send(data)
-        frames, code = hear_out(socket)
+        frames, code = receive_until_close(socket)
         assert code == 1009
         assert all(list(frame) == ["bye"] for frame in frames)
 
     @pytest.mark.parametrize("data", [b"", b"\x00\xff", b'{"id":1,"sync":{}}'])
-    def test_binary(self, socket: ClientConnection, data: bytes) -> None:
+    def test_a_binary_frame_closes(self, socket: ClientConnection, data: bytes) -> None:
         socket.send(data)
-        frames, code = hear_out(socket)
+        frames, code = receive_until_close(socket)
         assert code == 1003
         assert frames == [{"bye": {"code": 1003, "reason": "text_only"}}]
 
@@ -484,6 +484,6 @@ class TestFrames:
         options: dict[str, Any] = {"proxy": None, "ping_interval": None}
         with connect(address, subprotocols=[Subprotocol(name) for name in protocols], **options) as socket:
             socket.send('{"id":1,"hello":{}}')
-            frames, code = hear_out(socket)
+            frames, code = receive_until_close(socket)
         assert code == 4001
         assert [next(key for key in frame if key != "id") for frame in frames] == ["error", "bye"]

@@ -1,4 +1,4 @@
-"""docs/native.md is true: its calls, codes, figures, fields and examples are those of the server."""
+"""docs/native.md is correct: its calls, codes, figures, fields and examples are those of the server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from veche.dialects.native.limits import limits_of
 from veche.wire.heartbeat import Heartbeats
 
 from . import page
-from .people import PASSWORD, Frame, Person, ask, hear, hear_out
+from .people import PASSWORD, Frame, Person, receive, receive_until_close, send_command
 
 STRUCTS = {
     "hello": native_frames.Hello,
@@ -35,7 +35,7 @@ STRUCTS = {
 
 
 class Seen:
-    """What a server sent while people did everything once: answers of calls, and frames by their names."""
+    """All that a server sent when each command and call was used once: answers of calls, and frames by name."""
 
     def __init__(self) -> None:
         self.calls: dict[str, Any] = {}
@@ -54,7 +54,7 @@ class Seen:
 
 
 def name_of(frame: Frame) -> str:
-    """`answer send`, `message`, `me.read`, `reset me`."""
+    """Name a frame: `answer send`, `message`, `me.read`, `reset me`."""
     name, fields = next((key, value) for key, value in frame.items() if key != "id")
     if name == "me":
         return f"me.{next(key for key in fields if key != 'seq')}"
@@ -73,14 +73,14 @@ def seen(servers: Servers) -> Iterator[Seen]:
     try:
         _do_calls(found, ann, bob)
         listening = _do_frames(found, ann, bob)
-        running.tell_to_stop()
-        frames, code = hear_out(listening)
+        running.send_sigterm()
+        frames, code = receive_until_close(listening)
         found.note(*frames)
         assert code == 4200
         yield found
     finally:
         for person in (ann, bob):
-            person.leave()
+            person.close()
         running.end()
 
 
@@ -111,23 +111,23 @@ def _do_frames(found: Seen, ann: Person, bob: Person) -> ClientConnection:
     found.note(*frames)
     stale.close()
     listening, _ = ann.listen()
-    found.note(*ask(listening, 2, send={"room_id": room, "text": "hi", "client_message_id": f"c-{room}"}))
-    read = hear(listening)["message"]["id"]
-    found.note(*ask(listening, 3, send={"room_id": 999999, "text": "hi"}))
-    found.note(*ask(listening, 4, join={"room_id": news}))
-    found.note(*ask(listening, 5, who={"room_id": room}))
-    found.note(*ask(listening, 6, leave={"room_id": news}))
-    found.note(*ask(listening, 7, read={"room_id": room, "seq": 1}))
-    found.note(*ask(listening, 8, sync={"rooms": {str(room): 0}, "me": 0}))
+    found.note(*send_command(listening, 2, send={"room_id": room, "text": "hi", "client_message_id": f"c-{room}"}))
+    read = receive(listening)["message"]["id"]
+    found.note(*send_command(listening, 3, send={"room_id": 999999, "text": "hi"}))
+    found.note(*send_command(listening, 4, join={"room_id": news}))
+    found.note(*send_command(listening, 5, who={"room_id": room}))
+    found.note(*send_command(listening, 6, leave={"room_id": news}))
+    found.note(*send_command(listening, 7, read={"room_id": room, "seq": 1}))
+    found.note(*send_command(listening, 8, sync={"rooms": {str(room): 0}, "me": 0}))
     with bob.socket(f"/ws/{room}?token={bob.token}") as reader:
         reader.send(json.dumps({"type": "read", "message_id": read}))
         while "me.message_read" not in found.frames:
-            found.note(hear(listening))
+            found.note(receive(listening))
     ann.call("PUT", "/me/password", {"old_password": PASSWORD, "new_password": "battery staple"})
     while "me.sessions_ended" not in found.frames:
-        found.note(hear(listening))
+        found.note(receive(listening))
     while "me.read" not in found.frames:
-        found.note(hear(socket))
+        found.note(receive(socket))
     return listening
 
 
@@ -139,21 +139,21 @@ def documented_calls() -> dict[tuple[str, str], list[str]]:
     return {(call[0], call[1]): row for row in rows if (call := page.codes(row[0])[0].split(" ", 1))}
 
 
-def call_serializers() -> list[tuple[str, str]]:
-    """Calls whose answer the page shows key by key."""
+def documented_answers() -> list[tuple[str, str]]:
+    """Return the calls whose answer the page shows key by key, each with that answer."""
     rows = page.table("REST")
     shown = [(page.codes(row[0])[0], [cell for cell in page.codes(row[2]) if cell.startswith("{")]) for row in rows]
     return [(call, cells[0]) for call, cells in shown if cells and call != "GET /healthz"]
 
 
-def test_every_route_stands_in_the_page_and_the_other_way_round(seen: Seen) -> None:
+def test_the_page_has_exactly_the_routes_of_the_server(seen: Seen) -> None:
     served = {
         (method.upper(), re.sub(r"\{room_id\}", "{id}", path)) for path, ways in seen.routes.items() for method in ways
     }
     assert served == set(documented_calls()) - {("GET", "/healthz")}
 
 
-def test_every_field_of_a_body_and_query_stands_in_the_page(seen: Seen) -> None:
+def test_the_page_has_every_field_of_a_body_and_query(seen: Seen) -> None:
     schemas = {
         "RegisterBody": "POST /v1/register",
         "LoginBody": "POST /v1/login",
@@ -165,8 +165,8 @@ def test_every_field_of_a_body_and_query_stands_in_the_page(seen: Seen) -> None:
     }
     calls = {" ".join(call): row for call, row in documented_calls().items()}
     for name, call in schemas.items():
-        said = set(page.codes(calls[call][1])) - {"group", "channel", "direct", "Idempotency-Key"}
-        assert said == set(getattr(rest, name).model_fields), call
+        documented = set(page.codes(calls[call][1])) - {"group", "channel", "direct", "Idempotency-Key"}
+        assert documented == set(getattr(rest, name).model_fields), call
     for path, ways in seen.routes.items():
         for method, route in ways.items():
             asked = {parameter["name"] for parameter in route.get("parameters", []) if parameter["in"] == "query"}
@@ -174,9 +174,9 @@ def test_every_field_of_a_body_and_query_stands_in_the_page(seen: Seen) -> None:
             assert asked == (set(page.codes(row[1])) if method == "get" else set()), path
 
 
-@pytest.mark.parametrize(("call", "shown"), call_serializers(), ids=[call for call, _ in call_serializers()])
+@pytest.mark.parametrize(("call", "shown"), documented_answers(), ids=[call for call, _ in documented_answers()])
 def test_the_answer_of_a_call_has_the_keys_that_are_shown(seen: Seen, call: str, shown: str) -> None:
-    assert page.differs(page.loosely(shown), seen.calls[call], whole=True) == []
+    assert page.differs(page.parse_loose(shown), seen.calls[call], whole=True) == []
 
 
 def test_rooms_and_messages_have_the_keys_that_are_shown(seen: Seen) -> None:
@@ -198,7 +198,7 @@ def test_the_kinds_of_rooms() -> None:
 # Errors, limits, codes.
 
 
-def test_every_error_code_stands_in_the_page_with_its_status() -> None:
+def test_the_page_has_every_error_code_with_its_status() -> None:
     rows = {page.codes(row[0])[0]: (int(row[1]), row[2] == "yes") for row in page.table("Errors")}
     real = {str(code): (STATUS[code], code in TEMPORARY) for code in Code}
     assert rows == real | {"method_not_allowed": (405, False)}
@@ -222,24 +222,24 @@ def test_the_limits_are_those_of_the_server(seen: Seen) -> None:
 
 
 def test_the_figures_in_the_text_are_those_of_the_server(seen: Seen) -> None:
-    said = page.sections()
+    sections = page.sections()
     limits = seen.limits
-    assert f"within {limits['hello_within_ms'] // 1000} seconds" in said["hello"]
-    assert f"more than {limits['replay_events']} events" in said["hello"]
-    heartbeat = said["Heartbeat"]
+    assert f"within {limits['hello_within_ms'] // 1000} seconds" in sections["hello"]
+    assert f"more than {limits['replay_events']} events" in sections["hello"]
+    heartbeat = sections["Heartbeat"]
     assert f"every {limits['ping_interval_ms'] // 1000} s" in heartbeat
     assert f"within {limits['pong_timeout_ms'] // 1000} s" in heartbeat
-    assert f"1..{limits['page']} (50)" in said["REST"]
+    assert f"1..{limits['page']} (50)" in sections["REST"]
 
 
-def test_the_codes_of_closing_are_those_of_the_source() -> None:
+def test_the_close_codes_are_those_of_the_source() -> None:
     rows = [(code, page.codes(row[1])) for row in page.table("Closing") for code in row[0].split(", ")]
-    said = {code: words[0] if words else "" for code, words in rows}
+    documented = {code: words[0] if words else "" for code, words in rows}
     closes = (*CLOSE_CODES.values(), HELLO_TIMEOUT, TOKEN_EXPIRED)
     ends = {str(code): reason for code, reason in closes}
-    assert {code for code in said if code.startswith("4")} == {code for code in ends if code[0] == "4"}
-    assert {code: reason for code, reason in ends.items() if code[0] == "4"}.items() <= said.items()
-    assert {"1003", "1007", "1009"} <= set(said)
+    assert {code for code in documented if code.startswith("4")} == {code for code in ends if code[0] == "4"}
+    assert {code: reason for code, reason in ends.items() if code[0] == "4"}.items() <= documented.items()
+    assert {"1003", "1007", "1009"} <= set(documented)
 
 
 # Commands and frames.
@@ -271,7 +271,7 @@ def test_a_frame_has_the_keys_that_are_shown(seen: Seen, example: page.Example) 
         assert page.differs(example.value, frame, example.whole) == []
 
 
-def test_every_event_that_is_sent_stands_in_the_page(seen: Seen) -> None:
+def test_the_page_has_every_event_that_was_sent(seen: Seen) -> None:
     shown = {name_of(example.value) for example in EXAMPLES if not example.sent}
     answers = {f"answer {name}" for name in native_frames.NAMES}
     assert set(seen.frames) <= shown | answers

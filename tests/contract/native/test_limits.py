@@ -1,4 +1,4 @@
-"""GET /v1/limits tells the heartbeat of the server that is asked."""
+"""GET /v1/limits has the heartbeat settings of the server."""
 
 import math
 
@@ -12,11 +12,11 @@ from veche.wire.heartbeat import Heartbeats
     ("ping", "pong", "milliseconds"),
     [(25.0, 10.0, (25_000, 10_000)), (0.4, 0.3, (400, 300)), (12.3456, 1.0004, (12_346, 1000))],
 )
-def test_the_heartbeat_is_told_in_whole_milliseconds(ping: float, pong: float, milliseconds: tuple[int, int]) -> None:
+def test_the_heartbeat_is_in_whole_milliseconds(ping: float, pong: float, milliseconds: tuple[int, int]) -> None:
     limits = limits_of(Heartbeats(ping, pong))
     assert (limits["ping_interval_ms"], limits["pong_timeout_ms"]) == milliseconds
     assert LIMITS.items() <= limits.items()
 
 
-def test_pings_that_are_switched_off_are_a_number_too() -> None:
+def test_disabled_pings_are_the_largest_safe_integer() -> None:
     assert limits_of(Heartbeats(math.inf, 10.0))["ping_interval_ms"] == 2**53 - 1

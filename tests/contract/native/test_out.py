@@ -1,4 +1,4 @@
-"""What the server sends is listed, has a schema each, and stands in docs/native.md."""
+"""Every frame that the server sends is listed, has its own schema, and is in docs/native.md."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def every_kind(kind: type[out.Outgoing] = out.Outgoing) -> Iterator[type[out.Out
         yield from every_kind(found)
 
 
-def test_every_struct_is_sent_and_has_a_schema_of_its_own() -> None:
+def test_every_struct_is_sent_and_has_its_own_schema() -> None:
     _, components = msgspec.json.schema_components(OUTGOING)
     structs = {name for name, found in components.items() if found.get("type") == "object"}
     assert structs == {kind.__name__ for kind in every_kind()} | {"Person"}
@@ -52,7 +52,7 @@ def test_every_struct_is_sent_and_has_a_schema_of_its_own() -> None:
 
 
 def names_of(frame: type[out.Outgoing]) -> list[str]:
-    """How a frame of this Struct is called in `test_docs`."""
+    """Return the names that `test_docs` gives to frames of this Struct."""
     hints = typing.get_type_hints(frame)
     key = next((name for name in hints if name != "id"), "")
     if key == "me":
@@ -63,7 +63,7 @@ def names_of(frame: type[out.Outgoing]) -> list[str]:
 
 
 @pytest.mark.parametrize("frame", FRAMES, ids=[frame.__name__ for frame in FRAMES])
-def test_every_frame_stands_in_the_page(frame: type[out.Outgoing]) -> None:
+def test_the_page_has_every_frame(frame: type[out.Outgoing]) -> None:
     shown = {name_of(example.value) for example in page.examples() if example.value and not example.sent}
     shown |= {f"answer {page.codes(row[0])[0]}" for row in page.table("Commands")}
     if frame is answers.Heartbeat:
@@ -77,7 +77,7 @@ def test_each_command_has_its_answer() -> None:
     assert names == {f"answer {name}" for name in frames.NAMES} | {"error"}
 
 
-# The bytes: a frame has the fields of its Struct, in their order.
+# The bytes: a frame has the fields of its Struct, in the same order.
 
 EVENTS: dict[LogEvent, str] = {
     MESSAGE: '{"message":{"id":31,"room_id":7,"seq":3,"kind":"text","sender":{"id":1,"username":"ann","name":"Ann"},'
@@ -101,24 +101,24 @@ def test_every_event_has_its_frame() -> None:
 
 
 @pytest.mark.parametrize(("event", "frame"), EVENTS.items(), ids=[type(event).__name__ for event in EVENTS])
-def test_an_event_as_it_is_sent(event: LogEvent, frame: str) -> None:
+def test_the_frame_of_an_event(event: LogEvent, frame: str) -> None:
     assert encode(event).decode() == frame
     assert as_documented(event_out(event)) == encode(event)
 
 
 def as_documented(frame: out.Outgoing) -> bytes:
-    """Read a frame strictly by its own Struct, and write it again."""
+    """Decode a frame strictly by its own Struct, and encode it again."""
     return to_json(msgspec.json.decode(to_json(frame), type=type(frame)))
 
 
-def test_a_direct_room_that_is_joined_has_the_other_ones_name() -> None:
+def test_a_joined_direct_room_has_the_other_persons_name() -> None:
     frame = encode(RoomEntered(-1, 1, AT, DIRECT, 0, BOB))
     assert frame == b'{"me":{"seq":1,"joined":{"room":{"id":8,"kind":"direct","name":"Bob","head_seq":0}}}}'
     named = msgspec.structs.replace(DIRECT, name="Us")
     assert b'"name":"Us"' in encode(RoomEntered(-1, 1, AT, named, 0, BOB))
 
 
-def test_the_rooms_of_hello_are_rooms() -> None:
+def test_hello_uses_the_struct_room() -> None:
     login = Login(Account(1, "ann", "ann", "Ann", None, AT), Actor(1, "native", "s1"), 0)
     member = Member(7, 1, Role.OWNER, AT, 2, 0)
     rooms = [RoomView(TEAM, Head(3, 1, 31), member, None, MESSAGE), RoomView(DIRECT, Head(2), None, BOB)]
@@ -135,7 +135,7 @@ def test_the_rooms_of_hello_are_rooms() -> None:
     ]
 
 
-def test_resets_and_what_is_gone() -> None:
+def test_resets_and_gone_rooms() -> None:
     pushes = resume({7: 9, 9: 1, -1: 9}, {7: 4, -1: 2}).pushes
     assert [to_json(push).decode() for push in pushes] == [
         '{"reset":{"room_id":7,"seq":4,"reason":"ahead"}}',
@@ -152,7 +152,7 @@ REFUSALS: list[tuple[ChatError, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("refusal", "more"), REFUSALS, ids=[str(refusal.code) for refusal, _ in REFUSALS])
-def test_an_error_has_only_the_fields_that_say_something(refusal: ChatError, more: dict[str, Any]) -> None:
+def test_an_error_leaves_empty_fields_out(refusal: ChatError, more: dict[str, Any]) -> None:
     error = {"code": str(refusal.code), "message": "No.", "temporary": refusal.temporary, **more}
     for id, frame in ((UNSET, {"error": error}), (3, {"id": 3, "error": error})):
         sent = answers.ErrorAnswer(id=id, error=errors.socket_error(refusal))

@@ -1,1 +1,1 @@
-"""The rooms contract (seed 001), beside its transcripts in ../transcripts/rooms."""
+"""Tests of the rooms dialect, in addition to its transcripts in ../transcripts/rooms."""

@@ -1,4 +1,4 @@
-"""One running server for all tests of the contract, and people with a token, in its rooms."""
+"""One server for all tests of the dialect, and people with a token and rooms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from messenger.harness import PATIENCE, Served, heard
+from messenger.harness import TIMEOUT, LiveServer, receive
 from websockets.sync.client import ClientConnection, connect
 
 PASSWORD = "secretpassword"
@@ -20,9 +20,9 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Member:
-    """Somebody who has signed in, with the sockets that they have open."""
+    """A person who has signed in, and their open sockets."""
 
-    server: Served
+    server: LiveServer
     id: int
     name: str
     token: str
@@ -30,7 +30,7 @@ class Member:
     sockets: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @classmethod
-    def new(cls, server: Served, name: str) -> Member:
+    def new(cls, server: LiveServer, name: str) -> Member:
         name = f"{name}{next(_numbers)}"
         body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
         with server.http() as http:
@@ -40,12 +40,12 @@ class Member:
         http.headers["Authorization"] = token
         return cls(server, id, name, token, http)
 
-    def leave(self) -> None:
+    def close(self) -> None:
         self.sockets.close()
         self.http.close()
 
     def make_room(self, *others: Member) -> int:
-        """A room that these are members of."""
+        """Create a room with the others as members; return its id."""
         body = {"name": f"room{next(_numbers)}", "is_private": False}
         id: int = self.http.post("/create-room", json=body).raise_for_status().json()["id"]
         for other in others:
@@ -53,22 +53,22 @@ class Member:
         return id
 
     def connect(self, room_id: int | None = None, max_queue: int | None = None) -> ClientConnection:
-        """A socket, in a room or in none."""
+        """Open a socket, and join a room if one is given."""
         address = f"{self.server.base.replace('http', 'ws')}/ws?token={self.token}"
-        opening = connect(address, open_timeout=PATIENCE, close_timeout=PATIENCE, proxy=None, max_queue=max_queue)
+        opening = connect(address, open_timeout=TIMEOUT, close_timeout=TIMEOUT, proxy=None, max_queue=max_queue)
         socket: ClientConnection = self.sockets.enter_context(opening)
         if room_id is not None:
-            do(socket, "join", room_id)
-            assert said(socket) == ("system", f"{self.name} joined the room")
+            send_frame(socket, "join", room_id)
+            assert receive_line(socket) == ("system", f"{self.name} joined the room")
         return socket
 
     def native(self, method: str, path: str, **body: object) -> httpx.Response:
-        """A call of the native contract, with the same token."""
+        """Make a call of the native dialect, with the same token."""
         with self.server.http(self.token) as http:
             return http.request(method, f"/v1{path}", json=body or None).raise_for_status()
 
     def stored(self, room_id: int) -> list[tuple[str, str]]:
-        """All that a room has stored: who, and what."""
+        """Return all messages of a room as sender and text."""
         found: list[dict[str, Any]] = []
         more = True
         while more:
@@ -79,61 +79,61 @@ class Member:
         return [(message["sender"]["username"], message["text"]) for message in found]
 
 
-def do(socket: ClientConnection, type: str, content: object = "") -> None:
+def send_frame(socket: ClientConnection, type: str, content: object = "") -> None:
     socket.send(json.dumps({"type": type, "content": str(content)}))
 
 
-def said(socket: ClientConnection) -> tuple[str, str]:
-    """The next frame: who, and what."""
-    frame = heard(socket)
+def receive_line(socket: ClientConnection) -> tuple[str, str]:
+    """Return the next frame as sender and text."""
+    frame = receive(socket)
     assert frame.endswith("\n")
     line = json.loads(frame)
     assert list(line) == ["username", "text", "timestamp"]
     return line["username"], line["text"]
 
 
-def said_until(socket: ClientConnection, text: str) -> list[tuple[str, str]]:
-    """All frames up to one with this text."""
-    lines = [said(socket)]
+def receive_until(socket: ClientConnection, text: str) -> list[tuple[str, str]]:
+    """Return all frames up to one with this text."""
+    lines = [receive_line(socket)]
     while lines[-1][1] != text:
-        lines.append(said(socket))
+        lines.append(receive_line(socket))
     return lines
 
 
-Meet = Callable[..., Member]
+NewPerson = Callable[..., Member]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("rooms")) as served:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with LiveServer(tmp_path_factory.mktemp("rooms")) as served:
         yield served
         assert "Traceback" not in served.log
 
 
 @pytest.fixture(scope="session")
-def residents(server: Served) -> Iterator[list[Member]]:
-    """People who stay from test to test, because to sign up costs time on purpose."""
+def shared_people(server: LiveServer) -> Iterator[list[Member]]:
+    """Two people for all tests: signing up is slow, because hashing a password is."""
     people = [Member.new(server, name) for name in ("ann", "bob")]
     yield people
     for somebody in people:
-        somebody.leave()
+        somebody.close()
 
 
 @pytest.fixture
-def ann(residents: list[Member]) -> Iterator[Member]:
-    yield residents[0]
-    residents[0].sockets.close()
+def ann(shared_people: list[Member]) -> Iterator[Member]:
+    yield shared_people[0]
+    shared_people[0].sockets.close()
 
 
 @pytest.fixture
-def bob(residents: list[Member]) -> Iterator[Member]:
-    yield residents[1]
-    residents[1].sockets.close()
+def bob(shared_people: list[Member]) -> Iterator[Member]:
+    yield shared_people[1]
+    shared_people[1].sockets.close()
 
 
 @pytest.fixture
-def meet(server: Served) -> Iterator[Meet]:
-    """Makes more people: `eve = meet("eve")`."""
+def new_person(server: LiveServer) -> Iterator[NewPerson]:
+    """Return a function that signs a new person in: `eve = new_person("eve")`."""
     people: list[Member] = []
 
     def person(name: str = "eve") -> Member:
@@ -142,11 +142,11 @@ def meet(server: Served) -> Iterator[Meet]:
 
     yield person
     for somebody in people:
-        somebody.leave()
+        somebody.close()
 
 
 @pytest.fixture
-def http(server: Served) -> Iterator[httpx.Client]:
-    """Somebody without a token."""
+def http(server: LiveServer) -> Iterator[httpx.Client]:
+    """A client without a token."""
     with server.http() as client:
         yield client

@@ -1,4 +1,4 @@
-"""Whatever is sent: the contract's own form of refusal, never a 5xx, and nobody else is disturbed."""
+"""Bad input gets a refusal of this dialect: no 5xx, no effect on other clients."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from messenger.harness import PATIENCE, Served, closed_with
+from messenger.harness import TIMEOUT, LiveServer, closed_with
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from .conftest import Member, do, said
+from .conftest import Member, receive_line, send_frame
 
 CALLS = [
     ("PUT", "/login"),
@@ -88,11 +88,11 @@ FRAMES = [
 
 @pytest.fixture
 def listener(ann: Member) -> Iterator[ClientConnection]:
-    """Beside it ann is in her room, whom nothing of it may disturb."""
+    """Ann in her room, who must receive nothing from the test."""
     socket = ann.connect(ann.make_room())
     yield socket
-    do(socket, "message", "after")
-    assert said(socket) == (ann.name, "after")
+    send_frame(socket, "message", "after")
+    assert receive_line(socket) == (ann.name, "after")
 
 
 def is_ours(answer: httpx.Response) -> bool:
@@ -104,7 +104,7 @@ def is_ours(answer: httpx.Response) -> bool:
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)
-def test_what_is_no_such_body(bob: Member, listener: ClientConnection, method: str, path: str) -> None:
+def test_invalid_bodies(bob: Member, listener: ClientConnection, method: str, path: str) -> None:
     for body in UNREADABLE:
         answer = bob.http.request(method, path, content=body)
         assert (answer.status_code, answer.text) == (400, "invalid data\n"), body[:60]
@@ -112,7 +112,7 @@ def test_what_is_no_such_body(bob: Member, listener: ClientConnection, method: s
 
 
 @pytest.mark.parametrize(("method", "path", "field"), FIELDS)
-def test_what_is_no_such_value(bob: Member, listener: ClientConnection, method: str, path: str, field: str) -> None:
+def test_invalid_values(bob: Member, listener: ClientConnection, method: str, path: str, field: str) -> None:
     for value in VALUES:
         fields = USUAL | {field: value}
         body = "{" + ",".join(f'"{name}":{value}' for name, value in fields.items()) + "}"
@@ -126,7 +126,7 @@ def test_what_is_no_such_value(bob: Member, listener: ClientConnection, method: 
 def test_a_body_that_is_too_large(bob: Member, listener: ClientConnection, method: str, path: str) -> None:
     for body in (b"x" * 70_000, iter([b"[" * 60_000, b"[" * 60_000])):
         answer = bob.http.request(method, path, content=body)
-        if path != "/login":  # shared with other contracts: refused before it is known for whom it is
+        if path != "/login":  # a shared path: refused before the dialect is known
             assert (answer.status_code, answer.text) == (413, "request body too large\n")
         assert answer.status_code == 413
 
@@ -134,7 +134,7 @@ def test_a_body_that_is_too_large(bob: Member, listener: ClientConnection, metho
 TOKENS = ["", "x", "Bearer", "Bearer x", "a.b.c", "..", "я".encode(), b"\xff\xfe", "x" * 8_000]
 
 
-def test_tokens(http: httpx.Client, listener: ClientConnection) -> None:
+def test_invalid_tokens(http: httpx.Client, listener: ClientConnection) -> None:
     for token in TOKENS:
         answer = http.get("/profile", headers={"Authorization": token})
         assert (answer.status_code, answer.text) == (401, "authorization failed\n")
@@ -143,9 +143,11 @@ def test_tokens(http: httpx.Client, listener: ClientConnection) -> None:
 @pytest.mark.parametrize(
     "query", ["", "token", "token=", "token=x", "token=%ff", "token=%00", "Token=x", "token=a.b.c"]
 )
-def test_tokens_of_sockets(server: Served, http: httpx.Client, listener: ClientConnection, query: str) -> None:
+def test_invalid_tokens_of_sockets(
+    server: LiveServer, http: httpx.Client, listener: ClientConnection, query: str
+) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        connect(f"{server.base.replace('http', 'ws')}/ws?{query}", open_timeout=PATIENCE, proxy=None).close()
+        connect(f"{server.base.replace('http', 'ws')}/ws?{query}", open_timeout=TIMEOUT, proxy=None).close()
     response = refused.value.response
     assert (response.status_code, response.body) == (401, b"invalid token\n")
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -158,37 +160,37 @@ def test_sockets_without_an_upgrade(bob: Member) -> None:
         assert (answer.status_code, answer.text) == (400, "Bad Request\n")
 
 
-def test_frames(bob: Member, listener: ClientConnection) -> None:
+def test_invalid_frames(bob: Member, listener: ClientConnection) -> None:
     room_id = bob.make_room()
     socket = bob.connect(room_id)
     for frame in FRAMES:
         for data in (frame, frame.encode()):
             socket.send(data)
-            found = said(socket)
+            found = receive_line(socket)
             assert found in [("error", "invalid data"), ("error", "invalid operation")], frame[:60]
-    do(socket, "message", "still here")
-    assert said(socket) == (bob.name, "still here")
+    send_frame(socket, "message", "still here")
+    assert receive_line(socket) == (bob.name, "still here")
 
 
 def test_texts_that_cannot_be_stored(bob: Member, listener: ClientConnection) -> None:
     socket = bob.connect(bob.make_room())
-    do(socket, "message", "nul \0")
-    assert said(socket) == ("error", "invalid data")
+    send_frame(socket, "message", "nul \0")
+    assert receive_line(socket) == ("error", "invalid data")
     socket.send(b'{"type":"message","content":"\xff"}')
-    assert said(socket) == ("error", "invalid data")
+    assert receive_line(socket) == ("error", "invalid data")
     socket.send(b'{"type":"message","content":"bytes are read too"}')
-    assert said(socket) == (bob.name, "bytes are read too")
+    assert receive_line(socket) == (bob.name, "bytes are read too")
 
 
 def test_a_frame_that_is_too_large(bob: Member, listener: ClientConnection) -> None:
     socket = bob.connect(bob.make_room())
-    do(socket, "message", "x" * 60_000)
-    assert said(socket) == ("error", "message should be less 2000 symbols long")
-    do(socket, "message", "x" * 66_000)
+    send_frame(socket, "message", "x" * 60_000)
+    assert receive_line(socket) == ("error", "message should be less 2000 symbols long")
+    send_frame(socket, "message", "x" * 66_000)
     assert closed_with(socket) == 1009
 
 
-def test_a_password_that_nobody_has(bob: Member) -> None:
+def test_a_password_that_is_too_long(bob: Member) -> None:
     for password in ("x", "x" * 1024, "я" * 512):
         answer = bob.http.put("/login", json={"email": bob.name, "password": password})
         assert (answer.status_code, answer.text) == (401, "invalid password\n")

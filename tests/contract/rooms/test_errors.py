@@ -1,4 +1,4 @@
-"""Every refusal of the core has its words here."""
+"""Every refusal code of the core has an answer in this dialect."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from veche.core.errors import TEMPORARY, ChatError, Code
 from veche.dialects.rooms.errors import ANSWERS, ON_SOCKET, PARTICULAR, on_socket, plain, problem
 
 
-def test_no_code_is_missing() -> None:
+def test_every_code_has_an_answer() -> None:
     assert set(ANSWERS) == set(Code)
     assert {code for code, _ in PARTICULAR} <= set(Code)
     assert set(ON_SOCKET) <= set(Code)
@@ -28,11 +28,11 @@ def test_every_answer_is_a_line_of_text(code: Code) -> None:
 
 
 @pytest.mark.parametrize("code", list(Code))
-def test_every_refusal_can_be_said_on_the_socket(code: Code) -> None:
+def test_every_code_has_an_error_on_the_socket(code: Code) -> None:
     assert on_socket(ChatError(code, "in English")) in {*ON_SOCKET.values(), "server error"}
 
 
-def test_how_long_to_wait() -> None:
+def test_retry_after() -> None:
     assert problem(ChatError(Code.RATE_LIMITED, "x", retry_after=7))[2]["Retry-After"] == "7"
 
 
@@ -40,5 +40,5 @@ def test_how_long_to_wait() -> None:
     ("status", "body"),
     [(404, b"404 page not found\n"), (405, b""), (413, b"request body too large\n"), (500, b"server error\n")],
 )
-def test_what_no_route_answers(status: int, body: bytes) -> None:
+def test_unknown_paths_and_methods(status: int, body: bytes) -> None:
     assert plain(status, "in English")[:2] == (status, body)

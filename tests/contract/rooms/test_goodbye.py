@@ -1,43 +1,43 @@
-"""How the server ends a socket that answers no ping or reads nothing: with a code, and the rest of the room is told."""
+"""A socket that answers no ping or reads too slowly is closed with a code, and the others get the notice."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from messenger.harness import PATIENCE, Served, closed_with
+from messenger.harness import TIMEOUT, LiveServer, closed_with
 from websockets.sync.client import connect
 
-from .conftest import Member, do, said_until
+from .conftest import Member, receive_until, send_frame
 
 
-def test_who_answers_no_ping(tmp_path: Path) -> None:
-    with Served(tmp_path, {"PING_SECONDS": "0.5", "PONG_SECONDS": "0.4"}) as server:
+def test_a_client_that_answers_no_ping_is_closed(tmp_path: Path) -> None:
+    with LiveServer(tmp_path, {"PING_SECONDS": "0.5", "PONG_SECONDS": "0.4"}) as server:
         ann, bob = Member.new(server, "ann"), Member.new(server, "bob")
         room_id = ann.make_room(bob)
         quick, deaf = ann.connect(room_id), bob.connect(room_id, max_queue=1)
-        for number in range(10):  # what is not taken from a queue that is full holds up the pings behind it
-            do(quick, "message", number)
-        said_until(quick, f"{bob.name} leaved the room")
+        for number in range(10):  # a full queue keeps the client from reading the pings that follow
+            send_frame(quick, "message", number)
+        receive_until(quick, f"{bob.name} leaved the room")
         assert closed_with(deaf) == 1011
-        ann.leave()
-        bob.leave()
+        ann.close()
+        bob.close()
 
 
-def test_who_reads_too_slowly(tmp_path: Path) -> None:
+def test_a_client_that_reads_too_slowly_is_closed(tmp_path: Path) -> None:
     settings = {"PING_SECONDS": "10", "PONG_SECONDS": "9", "STALL_SECONDS": "0.5", "ROOMS_TEXT_BYTES": "65000"}
-    with Served(tmp_path, settings) as server:
+    with LiveServer(tmp_path, settings) as server:
         ann, bob = Member.new(server, "ann"), Member.new(server, "bob")
         room_id = ann.make_room(bob)
         quick, slow = ann.connect(room_id), bob.connect(room_id, max_queue=1)
         for number in range(100):
-            do(quick, "message", f"{number}".ljust(60_000))
+            send_frame(quick, "message", f"{number}".ljust(60_000))
         while bob.id in _present(ann, room_id):
             pass
         assert closed_with(slow) == 1013
-        said_until(quick, f"{bob.name} leaved the room")
-        ann.leave()
-        bob.leave()
+        receive_until(quick, f"{bob.name} leaved the room")
+        ann.close()
+        bob.close()
 
 
 def _present(member: Member, room_id: int) -> set[int]:
@@ -50,6 +50,6 @@ def _present(member: Member, room_id: int) -> set[int]:
         socket.send(json.dumps({"id": 1, "hello": {"token": member.token}}))
         socket.send(json.dumps({"id": 2, "who": {"room_id": room_id}}))
         while True:
-            answer = json.loads(socket.recv(PATIENCE))
+            answer = json.loads(socket.recv(TIMEOUT))
             if "who" in answer:
                 return {somebody["id"] for somebody in answer["who"]["online"]}

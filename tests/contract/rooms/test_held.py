@@ -1,4 +1,4 @@
-"""What comes while a socket joins waits, bounded; no server, so that the join takes as long as the test wants."""
+"""Frames that arrive during a join wait, up to a limit. There is no server, so the test ends the join when it wants."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from veche.service.accounts import Login
 OPTIONS = Options()
 
 
-class Recorded:
-    """A socket that writes down what is done to it."""
+class RecordingSocket:
+    """A socket that records the calls to it."""
 
     upgrade = None
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.texts: list[str] = []
         self.reading = True
         self.closed: int | None = None
 
     def write(self, frames: bytes) -> None: ...
 
     def send(self, payload: bytes) -> None:
-        self.told.append(json.loads(payload)["text"])
+        self.texts.append(json.loads(payload)["text"])
 
     def close(self, code: int | None = None, reason: str = "") -> None:
         self.closed = code
@@ -48,7 +48,7 @@ class Recorded:
 
 
 class Joining:
-    """A socket whose join waits until it is told how it ends."""
+    """A handler whose join waits until the test calls `succeed` or `fail`."""
 
     def __init__(self) -> None:
         self.checked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -57,7 +57,7 @@ class Joining:
         self.notices: list[str] = []
         login = Login(Account(1, "ann", "ann", "ann", None, 0), Actor(1, "rooms", "session"), 0)
         self.handler = RoomsHandler(chat, login, serializer_of("system"), OPTIONS)
-        self.socket: Any = Recorded()
+        self.socket: Any = RecordingSocket()
         self.handler.opened(self.socket)
         self.handler.text('{"type":"join","content":"1"}')
 
@@ -72,7 +72,7 @@ class Joining:
         self.notices.append(command.text)
 
     async def checking(self) -> None:
-        """Wait until membership is asked for."""
+        """Wait until the membership check has begun."""
         await asyncio.sleep(0)
         assert self.handler._presence.room_id == 1
 
@@ -90,18 +90,18 @@ class Joining:
 def _nothing(*_: object) -> None: ...
 
 
-async def test_the_peer_waits_while_it_joins_and_is_heard_again_when_that_fails() -> None:
+async def test_reading_pauses_during_a_join_and_resumes_when_it_fails() -> None:
     joining = Joining()
     assert joining.socket.reading
     joining.handler.text('{"type":"message","content":"x"}')
     joining.handler.text("{}")
-    assert (joining.socket.told, joining.socket.reading) == ([], False)
+    assert (joining.socket.texts, joining.socket.reading) == ([], False)
     await joining.fail(ChatError(Code.NOT_MEMBER, "no"))
-    assert joining.socket.told == ["user not a member of room", "not connected to any room", "invalid operation"]
+    assert joining.socket.texts == ["user not a member of room", "not connected to any room", "invalid operation"]
     assert joining.socket.reading
 
 
-async def test_whoever_sends_without_end_is_closed() -> None:
+async def test_a_client_that_sends_too_much_during_a_join_is_closed() -> None:
     joining = Joining()
     for _ in range(MAX_QUEUED):
         joining.handler.text("{}")
@@ -111,56 +111,56 @@ async def test_whoever_sends_without_end_is_closed() -> None:
     await joining.fail(ChatError(Code.NOT_MEMBER, "no"))
 
 
-async def test_a_bug_is_the_servers_error_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_is_reported_as_server_error_and_keeps_the_socket_open(caplog: pytest.LogCaptureFixture) -> None:
     joining = Joining()
     joining.handler.text('{"type":"message","content":"x"}')
     await joining.fail(KeyError("a bug"))
-    assert joining.socket.told == ["server error", "not connected to any room"]
+    assert joining.socket.texts == ["server error", "not connected to any room"]
     assert "could not join or leave" in caplog.text
     assert joining.socket.closed is None
 
 
-async def test_closed_while_it_is_checked() -> None:
+async def test_closed_during_the_check() -> None:
     joining = Joining()
     joining.handler.closed()
     await joining.fail(ChatError(Code.NOT_MEMBER, "no"))
-    assert joining.socket.told == []
+    assert joining.socket.texts == []
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_removed_while_it_is_checked(times: int) -> None:
+async def test_removed_during_the_check(times: int) -> None:
     joining = Joining()
     await joining.checking()
     for _ in range(times):
         joining.handler.removed(1, 9)
     await joining.fail(ChatError(Code.NOT_MEMBER, "no"))
-    assert joining.socket.told == ["user not a member of room"]
+    assert joining.socket.texts == ["user not a member of room"]
 
 
-LEAVES = [(9, False), (10, True), (0, True)]  # entry 0: not known which
+LEAVES = [(9, False), (10, True), (0, True)]  # seq 0: the seq of the leave is not known
 
 
-@pytest.mark.parametrize(("seq", "out"), LEAVES)
-async def test_only_a_leave_after_the_check_puts_it_out(seq: int, out: bool) -> None:
+@pytest.mark.parametrize(("seq", "removed"), LEAVES)
+async def test_only_a_leave_after_the_check_ends_the_join(seq: int, removed: bool) -> None:
     joining = Joining()
     await joining.succeed(9)
     joining.handler.removed(1, seq)
-    assert joining.socket.told == ["user not a member of room"] * out
-    assert joining.notices == ["ann joined the room"] + ["ann leaved the room"] * out
+    assert joining.socket.texts == ["user not a member of room"] * removed
+    assert joining.notices == ["ann joined the room"] + ["ann leaved the room"] * removed
 
 
-@pytest.mark.parametrize(("seq", "out"), LEAVES)
-async def test_a_leave_while_it_is_checked_waits_for_what_the_check_saw(seq: int, out: bool) -> None:
+@pytest.mark.parametrize(("seq", "removed"), LEAVES)
+async def test_a_leave_during_the_check_is_compared_with_its_result(seq: int, removed: bool) -> None:
     joining = Joining()
     await joining.checking()
     joining.handler.removed(1, seq)
     joining.handler.removed(1, 2)
     await joining.succeed(9)
-    assert joining.socket.told == ["user not a member of room"] * out
-    assert joining.notices == ["ann joined the room"] * (not out)
+    assert joining.socket.texts == ["user not a member of room"] * removed
+    assert joining.notices == ["ann joined the room"] * (not removed)
 
 
-async def test_each_join_is_checked_anew() -> None:
+async def test_each_join_is_checked_again() -> None:
     joining = Joining()
     await joining.checking()
     joining.handler.removed(1, 10)
@@ -168,5 +168,5 @@ async def test_each_join_is_checked_anew() -> None:
     joining.checked = asyncio.get_running_loop().create_future()
     joining.handler.text('{"type":"join","content":"1"}')
     await joining.succeed(11)
-    assert joining.socket.told == ["user not a member of room"]
+    assert joining.socket.texts == ["user not a member of room"]
     assert joining.notices == ["ann joined the room"]

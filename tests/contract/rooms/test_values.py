@@ -1,4 +1,4 @@
-"""How values look, and what is a name, an address, a number; without a server."""
+"""The format of values, and the rules for names, e-mail addresses and numbers; without a server."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ def test_times_have_no_trailing_zeros(at: int, written: str) -> None:
     assert time_of(at) == written
 
 
-def test_json_is_as_go_writes_it() -> None:
+def test_json_is_escaped_like_go() -> None:
     assert to_json('<a> & \u2028\u2029 " \\ я\n') == b'"\\u003ca\\u003e \\u0026 \\u2028\\u2029 \\" \\\\ \xd1\x8f\\n"\n'
 
 
 @pytest.mark.parametrize("name", ["abc", "a_1", "___", "Ж_٣", "имя", "x" * 20, "я" * 10])
-def test_names(name: str) -> None:
+def test_valid_names(name: str) -> None:
     check_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["", "ab", "x" * 21, "я" * 11, "a b", "a-b", "a.b", "a@b", "ab²", "ab\u200b", "😀", "ab\n"]
 )
-def test_no_names(name: str) -> None:
+def test_invalid_names(name: str) -> None:
     with pytest.raises(ChatError):
         check_name(name)
 
 
 @pytest.mark.parametrize("email", ["a@b.cd", "A.b_c%d+e-f@g-h.i.JK", "1@2.xyz", "a@b..cd"])
-def test_addresses(email: str) -> None:
+def test_valid_addresses(email: str) -> None:
     check_registration(Registration("name", email, "password"))
 
 
 @pytest.mark.parametrize(
     "email", ["a", "a@b", "a@b.c", "@b.cd", "a@.c", "a b@c.de", "a@b.cd\n", "a@b.cd1", "я@b.cd", "a@я.cd"]
 )
-def test_no_addresses(email: str) -> None:
+def test_invalid_addresses(email: str) -> None:
     with pytest.raises(ChatError) as refused:
         check_registration(Registration("name", email, "password"))
     assert refused.value.data == {"field": "email"}
@@ -77,7 +77,7 @@ def test_a_password_is_counted_in_bytes(password: str, fits: bool) -> None:
             check_registration(body)
 
 
-def test_keys_in_whatever_case() -> None:
+def test_keys_ignore_case() -> None:
     assert decode(Invitation, b'{"ROOM_ID":1,"room_id":2,"User_Id":3,"user_id":null,"x":[]}') == Invitation(2, 3)
 
 
@@ -100,7 +100,7 @@ def test_keys_in_whatever_case() -> None:
         "[" * 60_000,
     ],
 )
-def test_what_cannot_be_read(body: str) -> None:
+def test_unreadable_bodies(body: str) -> None:
     with pytest.raises(ChatError) as refused:
         decode(Frame, body)
     assert refused.value.code is Code.BAD_REQUEST
@@ -127,11 +127,11 @@ def test_what_cannot_be_read(body: str) -> None:
         ("9" * 10_000, None),
     ],
 )
-def test_numbers_of_rooms(content: str | int, number: int | None) -> None:
+def test_room_numbers(content: str | int, number: int | None) -> None:
     assert room_number(content) == number
 
 
-def test_what_can_be_an_id() -> None:
+def test_valid_ids() -> None:
     ids = (-1, 0, 1, 2**31 - 1025, 2**31 - 2, 2**62)
     assert [valid_person_id(id) for id in ids] == [valid_room_id(id) for id in ids] == [0, 0, 1, 2**31 - 1025, 0, 0]
     assert (valid_person_id(LOBBY_ID), valid_room_id(LOBBY_ID)) == (0, LOBBY_ID)

@@ -1,4 +1,4 @@
-"""A running server for the tests that no transcript tells, people at it, and the real client."""
+"""One server for the tests that no transcript can express, people, and the real client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from messenger.harness import PATIENCE, Served
+from messenger.harness import TIMEOUT, LiveServer
 from npm import installed
 from websockets.sync.client import ClientConnection, connect
 
@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Client:
-    """A Socket.IO client made of nothing but Engine.IO frames."""
+    """A Socket.IO client that sends and receives raw Engine.IO frames."""
 
     socket: ClientConnection
 
@@ -34,30 +34,29 @@ class Client:
         self.send(f"42{json.dumps([name, *data])}")
 
     def frame(self) -> str:
-        """The next frame."""
-        frame = self.socket.recv(PATIENCE)
+        frame = self.socket.recv(TIMEOUT)
         assert isinstance(frame, str)
         return frame
 
-    def heard(self) -> Any:
-        """What the next frame says, which is a `message`."""
+    def receive(self) -> Any:
+        """Return the data of the next frame, which must be a `message`."""
         frame = self.frame()
         assert frame.startswith("42"), frame
         name, data = json.loads(frame[2:])
         assert name == "message"
         return data
 
-    def hears_next(self, text: str) -> None:
-        """Nothing came before this."""
-        data = self.heard()
+    def expect_next(self, text: str) -> None:
+        """Check that the next message has this text."""
+        data = self.receive()
         assert (data if isinstance(data, str) else data["text"]) == text
 
 
 @dataclass
 class Person:
-    """Somebody who has signed up, with the sockets that they have open."""
+    """A person who has signed up, and their open sockets."""
 
-    server: Served
+    server: LiveServer
     name: str
     id: int
     token: str
@@ -73,26 +72,26 @@ class Person:
         return client
 
     def open(self) -> Client:
-        """A session over a WebSocket, in no namespace yet."""
+        """Open a WebSocket without entering a namespace."""
         address = f"{self.server.base.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
-        socket = connect(address, open_timeout=PATIENCE, close_timeout=PATIENCE, proxy=None, max_queue=None)
+        socket = connect(address, open_timeout=TIMEOUT, close_timeout=TIMEOUT, proxy=None, max_queue=None)
         client = Client(self.sockets.enter_context(socket))
         assert client.frame().startswith('0{"sid":"')
         return client
 
 
-Meet = Callable[[str], Person]
+NewPerson = Callable[[str], Person]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("socketio")) as served:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with LiveServer(tmp_path_factory.mktemp("socketio")) as served:
         yield served
 
 
 @pytest.fixture
-def meet(server: Served) -> Iterator[Meet]:
-    """Makes people who have signed up: `ann = meet("ann")`."""
+def new_person(server: LiveServer) -> Iterator[NewPerson]:
+    """Return a function that signs a new person up: `ann = new_person("ann")`."""
     with contextlib.ExitStack() as leaving:
 
         def person(name: str) -> Person:
@@ -107,13 +106,13 @@ def meet(server: Served) -> Iterator[Meet]:
 
 
 @pytest.fixture
-def http(server: Served) -> Iterator[httpx.Client]:
-    """Somebody without a token."""
+def http(server: LiveServer) -> Iterator[httpx.Client]:
+    """A client without a token."""
     with server.http() as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """Where the real client is installed."""
+    """Install the real client; return its folder."""
     return installed(CLIENT, "socketio/client")

@@ -1,4 +1,4 @@
-"""Every refusal of the core has its words here."""
+"""Every refusal code of the core has an answer in this dialect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from veche.core.errors import TEMPORARY, ChatError, Code
 from veche.dialects.socketio.errors import ANSWERS, plain, problem
 
 
-def test_no_code_is_missing() -> None:
+def test_every_code_has_an_answer() -> None:
     assert set(ANSWERS) == set(Code)
 
 
@@ -23,11 +23,11 @@ def test_every_answer_has_an_error(code: Code) -> None:
     assert ("Retry-After" in headers) == (code in TEMPORARY)
 
 
-def test_how_long_to_wait() -> None:
+def test_retry_after() -> None:
     assert problem(ChatError(Code.RATE_LIMITED, "x", retry_after=7))[2]["Retry-After"] == "7"
 
 
-def test_what_no_route_answers() -> None:
+def test_unknown_paths_and_methods() -> None:
     assert plain(404, "Not Found")[:2] == (404, b'{"error":"Not Found"}')
     assert plain(405, "Method Not Allowed") == (405, b"", {})
     assert plain(500, "It broke.")[:2] == (500, b'{"error":"Internal server error"}')

@@ -1,20 +1,20 @@
-"""More at once than is stored at once: the client waits, and is heard again afterwards."""
+"""Backpressure: reading from a client that sends too much pauses, and resumes afterwards."""
 
 from __future__ import annotations
 
 import json
 
-from messenger.harness import Served
+from messenger.harness import LiveServer
 
 from veche.gateway.client import MAX_WAITING
 
-from .conftest import Meet
+from .conftest import NewPerson
 
 URL = "/socket.io/?EIO=4&transport=polling"
 
 
-def test_who_says_much_and_leaves_may_enter_again(server: Served, meet: Meet) -> None:
-    entering = f"40{json.dumps({'token': meet('ann').token})}"
+def test_a_client_may_enter_again_after_many_messages(server: LiveServer, new_person: NewPerson) -> None:
+    entering = f"40{json.dumps({'token': new_person('ann').token})}"
     much = [f'42["message","{number}"]' for number in range(MAX_WAITING + 1)]
     with server.http() as http:
         url = f"{URL}&sid={json.loads(http.get(URL).text[1:])['sid']}"

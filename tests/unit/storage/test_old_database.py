@@ -340,7 +340,7 @@ async def test_the_older_contracts_show_what_they_showed(old: Server) -> None:
     assert old.http.get("/api/messages", headers=bearer).json() == texts
     async with opened(old.port, SOCKETIO, ann, LOBBY) as ear:  # said again, it is the line of then with its id
         await ear.socket.send('42["message",{"id":7,"text":"an id that is a number"}]')
-        await ear.hears("an id that is a number")
+        await ear.receives("an id that is a number")
         assert json.loads(ear.frames[-1][2:])[1] == {
             "id": 7,
             "author": "ann",
@@ -407,7 +407,7 @@ async def _talk(anns: Socket, bobs: Socket) -> None:
     assert again == first | {"at": time("03:04:24"), "duplicate": True}
     other = await anns.ask("send", room_id=TEAM, text="another text", client_message_id="c-2")
     assert other["error"]["code"] == "idempotency_mismatch"
-    await bobs.heard_up_to(TEAM, 14)
+    await bobs.wait_for_seq(TEAM, 14)
     expected = said(32, TEAM, 14, ANN, "still here", "native", "c-4", "")
     assert [timeless(frame) for frame in bobs.events(TEAM)] == [timeless(expected)]
     assert await bobs.ask("read", room_id=TEAM, seq=14) == {"room_id": TEAM, "seq": 14}
@@ -420,7 +420,7 @@ async def _come_and_go(ann2: Known, bobs: Socket) -> None:
         assert await socket.ask("join", room_id=NEWS) == {"room_id": NEWS, "head_seq": 12}
         await socket.until(lambda frame: frame == entered(7, NEWS, 11))
         assert own(socket) == [exited(6, NEWS), entered(7, NEWS, 11)]
-    await bobs.heard_up_to(NEWS, 12)
+    await bobs.wait_for_seq(NEWS, 12)
     expected = [left(NEWS, 11, ANN2, 2, ""), joined(NEWS, 12, ANN2, 2, "member", "")]
     assert [timeless(frame) for frame in bobs.events(NEWS)] == [timeless(frame) for frame in expected]
 
@@ -436,7 +436,7 @@ async def _by_messenger(server: Server, ann: Person, bob: Person) -> None:
         await anns.until(lambda ear: bool(ear.frames))
         assert [json.loads(frame) for frame in anns.frames] == [{"type": "read", "message_id": 13, "reader_id": 3}]
         await anns.say("by messenger")
-        await bobs.hears("by messenger")
+        await bobs.receives("by messenger")
         heard = json.loads(bobs.frames[-1])
         assert heard.pop("timestamp")
         assert heard == {"type": "message", "id": 33, "chat_id": ANN_BOB, "sender_id": 1, "text": "by messenger"}
