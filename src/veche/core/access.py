@@ -9,10 +9,10 @@ from veche.core.values import Kind, Member, Role, Room
 
 
 class Right(StrEnum):
-    """What somebody may do in a room, or see of it."""
+    """What an account may do or see in a room."""
 
-    SEE = "see"  # that it exists, its name, who is in it
-    READ = "read"  # its messages, and move one's read pointer
+    SEE = "see"  # see that the room exists, its name and its members
+    READ = "read"  # read the room's messages, and move one's own read pointer
     SPEAK = "speak"
     JOIN = "join"
     LEAVE = "leave"
@@ -20,35 +20,35 @@ class Right(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Yes, or why not."""
+    """Whether a right is granted, and if not, the reason."""
 
     YES = "yes"
     HIDDEN = "hidden"  # as if the room did not exist
-    OUTSIDE = "outside"  # they can see it, and have to join first
+    OUTSIDE = "outside"  # the account can see the room, but has to join it first
     NOT_OWNER = "not_owner"
-    DIRECT = "direct"  # nobody joins or leaves a direct room
-    LOBBY = "lobby"  # everybody is in the lobby
+    DIRECT = "direct"  # nobody can leave a direct room, be added to it or be removed from it
+    LOBBY = "lobby"  # nobody can be added to the lobby or removed from it: every account is in it
 
 
 YES, HIDDEN, OUTSIDE = Verdict.YES, Verdict.HIDDEN, Verdict.OUTSIDE
 
-Row: TypeAlias = tuple[Verdict, Verdict, Verdict]
-"""The verdicts for a stranger, a member, and the owner."""
+VerdictsByRole: TypeAlias = tuple[Verdict, Verdict, Verdict]
+"""The verdicts for an account that is not in the room, for a member, and for the owner."""
 
-_INSIDE_ONLY: Mapping[Kind, Row] = {
+_MEMBERS_ONLY: Mapping[Kind, VerdictsByRole] = {
     Kind.DIRECT: (HIDDEN, YES, YES),
     Kind.GROUP: (HIDDEN, YES, YES),
     Kind.CHANNEL: (OUTSIDE, YES, YES),
     Kind.LOBBY: (YES, YES, YES),
 }
-_IF_PUBLIC: Mapping[Kind, Row] = {**_INSIDE_ONLY, Kind.CHANNEL: (YES, YES, YES)}
+_MEMBERS_OR_PUBLIC_ROOM: Mapping[Kind, VerdictsByRole] = {**_MEMBERS_ONLY, Kind.CHANNEL: (YES, YES, YES)}
 
-MATRIX: Mapping[Right, Mapping[Kind, Row]] = {
-    Right.SEE: _IF_PUBLIC,
-    Right.JOIN: _IF_PUBLIC,
-    Right.READ: _INSIDE_ONLY,
-    Right.SPEAK: _INSIDE_ONLY,
-    Right.LEAVE: {**_INSIDE_ONLY, Kind.DIRECT: (HIDDEN, Verdict.DIRECT, Verdict.DIRECT)},
+MATRIX: Mapping[Right, Mapping[Kind, VerdictsByRole]] = {
+    Right.SEE: _MEMBERS_OR_PUBLIC_ROOM,
+    Right.JOIN: _MEMBERS_OR_PUBLIC_ROOM,
+    Right.READ: _MEMBERS_ONLY,
+    Right.SPEAK: _MEMBERS_ONLY,
+    Right.LEAVE: {**_MEMBERS_ONLY, Kind.DIRECT: (HIDDEN, Verdict.DIRECT, Verdict.DIRECT)},
     Right.MANAGE: {
         Kind.DIRECT: (HIDDEN, Verdict.DIRECT, Verdict.DIRECT),
         Kind.GROUP: (HIDDEN, Verdict.NOT_OWNER, YES),
@@ -58,17 +58,20 @@ MATRIX: Mapping[Right, Mapping[Kind, Row]] = {
 }
 
 
-def judge(right: Right, room: Room, member: Member | None) -> Verdict:
-    """Look a right up; `member` is None for an account that is not in the room."""
+def verdict_for(right: Right, room: Room, member: Member | None) -> Verdict:
+    """Return the verdict for a right. `member` is None if the account has no member row in the room."""
     column = 0 if member is None else 2 if member.role is Role.OWNER else 1
     return MATRIX[right][room.kind][column]
 
 
 def check_access(right: Right, room: Room | None, member: Member | None) -> Room:
-    """Return the room, or raise the ChatError that says why not. A room that does not exist is not found."""
+    """Return the room, or raise the ChatError that says why not.
+
+    If `room` is None, the error has the code NOT_FOUND.
+    """
     if room is None:
         raise ChatError(Code.NOT_FOUND, "No such room.", what="room")
-    if (verdict := judge(right, room, member)) is not YES:
+    if (verdict := verdict_for(right, room, member)) is not YES:
         raise _refusal(right, verdict, room)
     return room
 

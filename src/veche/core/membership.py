@@ -11,7 +11,7 @@ from veche.core.effects import Close, Open
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.facts import Needs, Rows
-from veche.core.rooms import MEMBERS, allowed_room, ask_people, ask_room
+from veche.core.rooms import MEMBERS, check_room_access, ask_accounts, ask_room
 from veche.core.state import State
 from veche.core.values import Account, Kind, Member, Person, Role, Room, account_log
 
@@ -93,11 +93,11 @@ class JoinRoom(Command[Entered], frozen=True, gc=False):
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_room(needs, self.room_id, actor.account_id)
-        ask_people(needs, actor.account_id)
+        ask_accounts(needs, actor.account_id)
 
     def decide(self, actor: Actor, state: State) -> Entered:
         account = account_of(state, actor.account_id)
-        room, member = allowed_room(state, Right.JOIN, self.room_id, account.id)
+        room, member = check_room_access(state, Right.JOIN, self.room_id, account.id)
         if room.kind is Kind.LOBBY or member is not None:
             return entered(state, room, account.id, new=False)
         enter(state, actor, room, account)
@@ -111,10 +111,10 @@ class LeaveRoom(Command[None], frozen=True, gc=False):
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_room(needs, self.room_id, actor.account_id)
-        ask_people(needs, actor.account_id)
+        ask_accounts(needs, actor.account_id)
 
     def decide(self, actor: Actor, state: State) -> None:
-        room, _ = allowed_room(state, Right.LEAVE, self.room_id, actor.account_id)
+        room, _ = check_room_access(state, Right.LEAVE, self.room_id, actor.account_id)
         if room.kind is not Kind.LOBBY:
             _exit(state, actor, room, account_of(state, actor.account_id))
 
@@ -127,10 +127,10 @@ class AddMember(Command[Entered], frozen=True, gc=False):
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_room(needs, self.room_id, actor.account_id, self.account_id)
-        ask_people(needs, self.account_id)
+        ask_accounts(needs, self.account_id)
 
     def decide(self, actor: Actor, state: State) -> Entered:
-        room, _ = allowed_room(state, Right.MANAGE, self.room_id, actor.account_id)
+        room, _ = check_room_access(state, Right.MANAGE, self.room_id, actor.account_id)
         account = account_of(state, self.account_id)
         if state.get(MEMBERS, (room.id, account.id)) is not None:
             return entered(state, room, account.id, new=False)
@@ -146,10 +146,10 @@ class RemoveMember(Command[None], frozen=True, gc=False):
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_room(needs, self.room_id, actor.account_id, self.account_id)
-        ask_people(needs, self.account_id)
+        ask_accounts(needs, self.account_id)
 
     def decide(self, actor: Actor, state: State) -> None:
-        room, _ = allowed_room(state, Right.MANAGE, self.room_id, actor.account_id)
+        room, _ = check_room_access(state, Right.MANAGE, self.room_id, actor.account_id)
         if state.get(MEMBERS, (room.id, self.account_id)) is None:
             raise ChatError(Code.NOT_FOUND, "No such member.", what="account")
         _exit(state, actor, room, account_of(state, self.account_id))

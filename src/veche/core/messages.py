@@ -1,4 +1,4 @@
-"""Messages: sending one, once; and notices of the server."""
+"""Messages: sending a message exactly once, and posting notices of the server."""
 
 from typing import ClassVar, NamedTuple
 
@@ -11,14 +11,18 @@ from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.facts import Fact, Needs, Rows
-from veche.core.rooms import MEMBERS, ROOMS, allowed_room, ask_room
+from veche.core.rooms import MEMBERS, ROOMS, check_room_access, ask_room
 from veche.core.state import HEADS, State
 from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text, size_of
 from veche.core.values import SYSTEM_ID, Head, Member, Person, account_log
 
 
 class Message(LogEvent, frozen=True, gc=False):
-    """A message of a room. `number` counts the room's messages up to it; `dialect` is the one that it was sent by."""
+    """A message of a room.
+
+    `number` is how many messages the room has up to and including this one, without notices. `dialect` is the dialect
+    through which it was sent.
+    """
 
     kind: ClassVar[str] = "message"
     id: int
@@ -45,27 +49,31 @@ class Message(LogEvent, frozen=True, gc=False):
         return Head(self.seq, self.number, self.id)
 
 
-def _ask_head_of_author(needs: Needs, message_id: int, message: Message) -> None:
+def _ask_head_of_own_log(needs: Needs, message_id: int, message: Message) -> None:
     needs.ask(HEADS, account_log(message.sender.id))
 
 
-MESSAGES: Fact[int, Message] = Fact("messages", then=_ask_head_of_author)
+MESSAGES: Fact[int, Message] = Fact("messages", then=_ask_head_of_own_log)
 SENT: Fact[tuple[int, str], Message] = Fact("sent")  # by (sender, client_message_id)
 
 MESSAGE_IDS = "messages"
 
 
 class Sent(NamedTuple):
-    """The answer to SendMessage: the stored message, and whether it was stored before."""
+    """The answer to SendMessage and PostNotice: the stored message.
+
+    `duplicate` is true if an earlier attempt stored it.
+    """
 
     message: Message
     duplicate: bool
 
 
 class SendMessage(Command[Sent], frozen=True, gc=False):
-    """Send a message to a room. With the same `client_message_id`, a retry gets the first answer.
+    """Send a message to a room.
 
-    `author` is the name that somebody without an account gave.
+    A retry with the same `client_message_id` gets the message that was stored first; nothing new is stored.
+    `author` is the name given by a sender who has no account. It is shown in place of the account's name.
     """
 
     room_id: int
@@ -91,8 +99,8 @@ class SendMessage(Command[Sent], frozen=True, gc=False):
     def decide(self, actor: Actor, state: State) -> Sent:
         client_id = self.client_message_id
         if client_id is not None and (first := state.get(SENT, (actor.account_id, client_id))) is not None:
-            return self._repeat(first)
-        room, _ = allowed_room(state, Right.SPEAK, self.room_id, actor.account_id)
+            return self._answer_duplicate(first)
+        room, _ = check_room_access(state, Right.SPEAK, self.room_id, actor.account_id)
         sender, head = sender_of(state, actor.account_id), state.head(room.id)
         message = Message(
             room.id,
@@ -108,7 +116,7 @@ class SendMessage(Command[Sent], frozen=True, gc=False):
         state.record(message)
         return Sent(message, duplicate=False)
 
-    def _repeat(self, first: Message) -> Sent:
+    def _answer_duplicate(self, first: Message) -> Sent:
         if (first.log_id, first.text) != (self.room_id, self.text):
             raise ChatError(Code.IDEMPOTENCY_MISMATCH, "This client_message_id was used for another message.")
         return Sent(first, duplicate=True)
@@ -119,7 +127,7 @@ class SendMessage(Command[Sent], frozen=True, gc=False):
 
 
 class PostNotice(Command[Sent], frozen=True, gc=False):
-    """Write a line of the server into a room. It does not count as unread."""
+    """Post a notice of the server to a room. A notice does not count as unread."""
 
     room_id: int
     text: str

@@ -11,7 +11,7 @@ from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.facts import Fact, Needs, Rows
 from veche.core.messages import MESSAGES, Message
-from veche.core.rooms import MEMBERS, allowed_room, ask_people, ask_room
+from veche.core.rooms import MEMBERS, check_room_access, ask_accounts, ask_room
 from veche.core.state import State
 from veche.core.values import RESERVED_IDS, Member, Role, account_log
 
@@ -55,11 +55,11 @@ class ReadUpTo(Command[None], frozen=True, gc=False):
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_room(needs, self.room_id, actor.account_id)
-        ask_people(needs, actor.account_id)
+        ask_accounts(needs, actor.account_id)
         needs.ask(COUNTS, (self.room_id, self.seq))
 
     def decide(self, actor: Actor, state: State) -> None:
-        room, member = allowed_room(state, Right.READ, self.room_id, actor.account_id)
+        room, member = check_room_access(state, Right.READ, self.room_id, actor.account_id)
         account = account_of(state, actor.account_id)
         seq = min(self.seq, state.head(room.id).last_seq)
         if seq > (member.read_seq if member is not None else 0):
@@ -74,12 +74,12 @@ class MarkRead(Command[None], frozen=True, gc=False):
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_room(needs, self.room_id, actor.account_id)  # its head is only locked: the read pointer stays the highest
-        ask_people(needs, actor.account_id)
+        ask_accounts(needs, actor.account_id)
         needs.ask(MESSAGES, self.message_id)
         needs.ask(READERS, self.message_id)
 
     def decide(self, actor: Actor, state: State) -> None:
-        room, member = allowed_room(state, Right.READ, self.room_id, actor.account_id)
+        room, member = check_room_access(state, Right.READ, self.room_id, actor.account_id)
         account = account_of(state, actor.account_id)
         message = state.get(MESSAGES, self.message_id)
         if message is None or message.log_id != room.id:

@@ -6,7 +6,7 @@ from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.facts import Needs
 from veche.core.membership import Entered, enter, entered
-from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated, ask_people
+from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated, ask_accounts
 from veche.core.state import State
 from veche.core.text import check_name
 from veche.core.values import Kind, Room, direct_key
@@ -31,7 +31,7 @@ class CreateRoom(Command[Entered], frozen=True):
             raise ChatError(Code.INVALID, "There is one lobby.", field="kind")
 
     def needs(self, actor: Actor, needs: Needs) -> None:
-        ask_people(needs, actor.account_id, *self.member_ids)
+        ask_accounts(needs, actor.account_id, *self.member_ids)
         if self.unique:
             needs.ask(ROOM_NAMES, self.name)
         if (key := self._direct_key(actor)) is not None:

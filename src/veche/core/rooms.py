@@ -1,4 +1,4 @@
-"""Rooms and their members as rows, and the access check that commands share."""
+"""The facts about rooms and their members, and the access check that commands share."""
 
 from veche.core.access import Right, check_access
 from veche.core.accounts import ACCOUNTS
@@ -9,7 +9,7 @@ from veche.core.values import Head, Member, Room, account_log
 
 ROOMS: Fact[int, Room] = Fact("rooms")
 MEMBERS: Fact[tuple[int, int], Member] = Fact("members")  # by (room, account)
-ROOM_NAMES: Fact[str, int] = Fact("room names")  # unique names, to the room that has it
+ROOM_NAMES: Fact[str, int] = Fact("room names")  # by unique name: the id of the room that has the name
 
 
 def _ask_direct_room(needs: Needs, key: str, room_id: int) -> None:
@@ -23,7 +23,7 @@ DIRECT_ROOMS: Fact[str, int] = Fact("direct rooms", then=_ask_direct_room)  # by
 
 
 class RoomCreated(Event, frozen=True, gc=False):
-    """There is a new room. Its members join with events of their own."""
+    """A room was created. Each member's joining is a separate event."""
 
     room: Room
 
@@ -38,21 +38,24 @@ class RoomCreated(Event, frozen=True, gc=False):
 
 
 def ask_room(needs: Needs, room_id: int, *account_ids: int) -> None:
-    """Ask for a room with its head, and for the memberships of accounts in it."""
+    """Ask for a room, for the head of its log, and for the member rows of these accounts in it."""
     needs.ask(ROOMS, room_id)
     needs.ask(HEADS, room_id)
     for account_id in account_ids:
         needs.ask(MEMBERS, (room_id, account_id))
 
 
-def ask_people(needs: Needs, *account_ids: int) -> None:
+def ask_accounts(needs: Needs, *account_ids: int) -> None:
     """Ask for accounts with the heads of their own logs."""
     for account_id in account_ids:
         needs.ask(ACCOUNTS, account_id)
         needs.ask(HEADS, account_log(account_id))
 
 
-def allowed_room(state: State, right: Right, room_id: int, account_id: int) -> tuple[Room, Member | None]:
-    """Return a room in which an account has a right, and its membership, or refuse."""
+def check_room_access(state: State, right: Right, room_id: int, account_id: int) -> tuple[Room, Member | None]:
+    """Check that an account has a right in a room, or raise ChatError.
+
+    Return the room, and the account's member row in it (None if it has none).
+    """
     member = state.get(MEMBERS, (room_id, account_id))
     return check_access(right, state.get(ROOMS, room_id), member), member
