@@ -55,7 +55,7 @@ class Chat:
 
     async def stored(self) -> None:
         """Wait until every command submitted so far is stored or refused."""
-        await self._writer.flushed()
+        await self._writer.wait_until_answered()
 
     async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query of `storage`. It checks no access: that is up to the caller."""

@@ -26,8 +26,8 @@ _WRITES: list[tuple[tuple[type[Event], ...], Write]] = [
 ]
 
 
-class Asked(NamedTuple):
-    """A command, who asks for it, and what it needs to know."""
+class CommandWithNeeds(NamedTuple):
+    """A command, its actor and its needs."""
 
     actor: Actor
     command: Command[Any]
@@ -35,47 +35,52 @@ class Asked(NamedTuple):
 
 
 class CommandFailed(Exception):
-    """A command raised something other than a refusal: a bug. `index` is its index in the batch."""
+    """A command raised an exception that is not a ChatError. This is a bug in the command.
+
+    `index` is the command's index in the batch.
+    """
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
         self.index = index
 
 
-def ask(actor: Actor, command: Command[Any]) -> Asked:
-    """Find out what a command needs to know."""
+def with_needs(actor: Actor, command: Command[Any]) -> CommandWithNeeds:
+    """Collect the needs of a command, and return it with its actor and its needs."""
     needs = Needs()
     command.needs(actor, needs)
-    return Asked(actor, command, needs)
+    return CommandWithNeeds(actor, command, needs)
 
 
-def run(tx: Transaction, batch: Sequence[Asked], now: Callable[[], int]) -> tuple[list[Outcome], State]:
+def decide_and_write(
+    tx: Transaction, batch: Sequence[CommandWithNeeds], now: Callable[[], int]
+) -> tuple[list[Outcome], State]:
     """Decide a batch and write its events. Nothing is committed here."""
     state = State(tx.engine.new_ids(tx.connection))
-    leads = load(tx, state, [asked.needs for asked in batch])
+    facts_with_then = load_needed_rows(tx, state, [item.needs for item in batch])
     outcomes: list[Outcome] = []
-    for index, asked in enumerate(batch):
-        if leads:
-            _follow_made(tx, state, asked.needs, leads)
-        outcomes.append(_decide(state, index, asked, now()))
+    for index, item in enumerate(batch):
+        if facts_with_then:
+            _load_rows_dependent_on_new_rows(tx, state, item.needs, facts_with_then)
+        outcomes.append(_decide(state, index, item, now()))
     if state.events:
         _write(tx, state)
     return outcomes, state
 
 
-def load(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> list[Fact[Any, Any]]:
-    """Read what commands need, as one statement for each fact; give the facts among them that lead to others.
+def load_needed_rows(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> list[Fact[Any, Any]]:
+    """Read the rows that the commands need, with one statement for each fact. Return those facts that have a `then`.
 
-    Keys that are known only from other rows are looked up first. Then the logs are locked, in one order, and the
-    rest is read.
+    Some keys are known only after another row was read. Those other rows are read first. Then the logs are locked,
+    always in the order of their ids, and all rows are read.
     """
     wanted = _by_fact(all_needs)
-    if leads := [fact for fact in _LOADS if fact.then is not None and fact in wanted]:
-        for fact in leads:
-            _follow(tx, fact, all_needs)
+    if facts_with_then := [fact for fact in _LOADS if fact.then is not None and fact in wanted]:
+        for fact in facts_with_then:
+            _ask_for_dependent_rows(tx, fact, all_needs)
         wanted = _by_fact(all_needs)
     _read(tx, state, wanted)
-    return leads
+    return facts_with_then
 
 
 def _read(tx: Transaction, state: State, wanted: Mapping[Fact[Any, Any], Collection[Any]]) -> None:
@@ -86,8 +91,11 @@ def _read(tx: Transaction, state: State, wanted: Mapping[Fact[Any, Any], Collect
                 state.load(fact, key, row)
 
 
-def _follow(tx: Transaction, fact: Fact[Any, Any], all_needs: Sequence[Needs]) -> None:
-    """Ask for what is known only once a row was found: `Fact.then`."""
+def _ask_for_dependent_rows(tx: Transaction, fact: Fact[Any, Any], all_needs: Sequence[Needs]) -> None:
+    """Read the rows of a fact, and call `fact.then` for each row found.
+
+    It adds keys to the needs that asked for the row.
+    """
     assert fact.then is not None
     askers: defaultdict[Any, list[Needs]] = defaultdict(list)
     for needs in all_needs:
@@ -98,10 +106,15 @@ def _follow(tx: Transaction, fact: Fact[Any, Any], all_needs: Sequence[Needs]) -
             fact.then(needs, key, row)
 
 
-def _follow_made(tx: Transaction, state: State, needs: Needs, leads: Collection[Fact[Any, Any]]) -> None:
-    """Follow rows that this batch made, and read what they lead to. A message may be marked as read at once."""
+def _load_rows_dependent_on_new_rows(
+    tx: Transaction, state: State, needs: Needs, facts_with_then: Collection[Fact[Any, Any]]
+) -> None:
+    """Call `Fact.then` for rows that earlier commands of this batch made, and read the rows that it asks for.
+
+    Example: a message is sent and marked as read in the same batch.
+    """
     before = {fact: set(keys) for fact, keys in needs.items()}
-    for fact in leads:
+    for fact in facts_with_then:
         for key in before.get(fact, ()):
             if fact.then is not None and (row := state.peek(fact, key)) is not None:
                 fact.then(needs, key, row)
@@ -121,10 +134,10 @@ def _by_fact(all_needs: Sequence[Needs]) -> dict[Fact[Any, Any], set[Any]]:
     return wanted
 
 
-def _decide(state: State, index: int, asked: Asked, now: int) -> Outcome:
-    state.begin(asked.needs, now)
+def _decide(state: State, index: int, item: CommandWithNeeds, now: int) -> Outcome:
+    state.begin(item.needs, now)
     try:
-        return asked.command.decide(asked.actor, state)
+        return item.command.decide(item.actor, state)
     except ChatError as refusal:
         return refusal
     except Exception as error:

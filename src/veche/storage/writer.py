@@ -1,7 +1,8 @@
-"""The writer: many requests, one transaction, one fsync.
+"""The writer stores many requests in one transaction, so that they share one fsync.
 
-Gets commands from the event loop's thread, each with its actor and a callback. After the commit, and only then, it
-calls back with each answer or refusal, in order; then it announces the entries of the batch once, in log order.
+The event loop's thread gives it commands, each with an actor and a callback. After the commit it calls the callbacks
+with their answers or refusals, in the order of the commands. Then it announces the new entries of the batch once. The
+entries of each log are in the order of their seqs.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from veche.core.command import Command, T
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.ops.crash import crash_point
-from veche.storage.batch import CommandFailed, Outcome, ask, run
+from veche.storage.batch import CommandFailed, Outcome, decide_and_write, with_needs
 from veche.storage.database import Database
 
 Reply: TypeAlias = Callable[[T | ChatError], None]
@@ -30,7 +31,7 @@ log = logging.getLogger("veche.storage")
 
 
 class Request(NamedTuple):
-    """A command, who asks for it, and who waits for its answer."""
+    """A command, its actor, and the callback that gets the answer."""
 
     actor: Actor
     command: Command[Any]
@@ -38,7 +39,7 @@ class Request(NamedTuple):
 
 
 class Writer:
-    """One thread. While it commits one batch, the next one gathers."""
+    """Runs one thread. While the thread commits one batch, the requests of the next batch are collected."""
 
     def __init__(self, database: Database, announce: Announce, *, batch: int = 1000, waiting: int = 20_000) -> None:
         self._database = database
@@ -47,8 +48,10 @@ class Writer:
         self._limit = waiting
         self._waiting = 0  # requests taken and not yet answered
         self._taken = 0  # requests ever taken
-        self._barriers: list[tuple[int, asyncio.Event]] = []  # set once so many are answered
-        self._gathered: list[Request] = []  # of this turn of the loop
+        # (count, event): the event is set when `count` of the requests ever taken are answered
+        self._waiters: list[tuple[int, asyncio.Event]] = []
+        # requests submitted in this turn of the loop and not yet handed to the thread
+        self._gathered: list[Request] = []
         self._queue: queue.SimpleQueue[list[Request] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
         self._idle = asyncio.Event()
@@ -63,7 +66,7 @@ class Writer:
         self._thread.start()
 
     async def drain(self) -> None:
-        """Refuse new requests, and wait until those taken are answered."""
+        """Refuse new requests, and wait until all requests that were already taken are answered."""
         self._accepting = False
         await self._idle.wait()
 
@@ -74,7 +77,10 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     def submit(self, actor: Actor, command: Command[T], reply: Reply[T]) -> None:
-        """Take a command; `reply` is called on the loop with its answer or a ChatError, never before the commit."""
+        """Take a command. `reply` is called on the loop with the answer or a ChatError.
+
+        An answer is given only after the commit. If the command cannot be taken, `reply` is called at once.
+        """
         if not self._accepting:
             reply(ChatError(Code.UNAVAILABLE, "The server is stopping. Come back and send it again."))
         elif self._waiting >= self._limit:
@@ -83,15 +89,16 @@ class Writer:
             self._waiting += 1
             self._taken += 1
             self._idle.clear()
-            if not self._gathered:  # one hand-over for each turn of the loop: requests of one turn share a commit
+            # Hand over once in each turn of the loop, so that the requests of one turn reach the thread together.
+            if not self._gathered:
                 self._loop.call_soon(self._hand_over)
             self._gathered.append(Request(actor, command, reply))
 
-    async def flushed(self) -> None:
+    async def wait_until_answered(self) -> None:
         """Wait until all requests taken so far are answered."""
         if self._waiting:
             last, done = self._taken, asyncio.Event()
-            self._barriers.append((last, done))
+            self._waiters.append((last, done))
             await done.wait()
 
     def _hand_over(self) -> None:
@@ -99,14 +106,18 @@ class Writer:
         self._queue.put(gathered)
 
     def _run(self) -> None:
-        while (requests := self._take()) is not None:
+        while (requests := self._wait_for_requests()) is not None:
             for start in range(0, len(requests), self._batch):
                 batch = requests[start : start + self._batch]
                 outcomes, events = commit(self._database, [(request.actor, request.command) for request in batch])
                 crash_point("after_commit_before_ack")
                 self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events)
 
-    def _take(self) -> list[Request] | None:
+    def _wait_for_requests(self) -> list[Request] | None:
+        """Wait for requests, and join lists until a batch is full or the queue is empty.
+
+        Return None when the writer stops.
+        """
         requests = self._queue.get()
         while requests is not None and len(requests) < self._batch and not self._queue.empty():
             more = self._queue.get()
@@ -121,60 +132,65 @@ class Writer:
             try:
                 request.reply(outcome)
             except Exception:
-                log.exception("an answer could not be given")
+                log.exception("the reply callback of a command failed")
         crash_point("after_ack_before_fanout")
         try:
             self._announce(events)
         finally:
             self._waiting -= len(batch)
-            self._lift_barriers(self._taken - self._waiting)
+            self._wake_waiters(self._taken - self._waiting)
             if not self._waiting:
                 self._idle.set()
 
-    def _lift_barriers(self, answered: int) -> None:
-        while self._barriers and self._barriers[0][0] <= answered:
-            self._barriers.pop(0)[1].set()
+    def _wake_waiters(self, answered: int) -> None:
+        while self._waiters and self._waiters[0][0] <= answered:
+            self._waiters.pop(0)[1].set()
 
 
-Requested: TypeAlias = tuple[Actor, Command[Any]]
+ActorAndCommand: TypeAlias = tuple[Actor, Command[Any]]
 
 
-Committed: TypeAlias = tuple[list[Outcome], list[LogEvent]]
+CommitResult: TypeAlias = tuple[list[Outcome], list[LogEvent]]
 
 
-def commit(database: Database, requests: Sequence[Requested], at: int | None = None) -> Committed:
-    """Decide and store commands in one transaction; give each one's outcome, and the new entries of logs in order.
+def commit(database: Database, requests: Sequence[ActorAndCommand], at: int | None = None) -> CommitResult:
+    """Decide commands and store their events, in one transaction if nothing fails.
 
-    They happen now, or `at` a time given in microseconds since 1970.
+    Return the outcome of each command, and the new log entries in the order in which they were recorded. `at` is the
+    time of the events, in microseconds since 1970. Without it, the current time is used.
 
-    Where the store refuses, nothing is stored and all are answered `unavailable`. Where something else fails, the
-    batch is stored in parts, in its order, each with fresh facts: at last what fails is alone.
+    If the database cannot store anything now, nothing of the batch is stored, and every command gets the refusal
+    `unavailable`. If something else fails, the batch is cut into parts. The parts are stored in order, each in its own
+    transaction and with its rows read again. A part that fails is treated in the same way: it is refused, or cut again
+    until the failing command is alone.
     """
     outcomes: list[Outcome] = []
     events: list[LogEvent] = []
-    parts = [requests]  # what is left, the first at the end
+    parts = [requests]  # the parts still to be stored, as a stack: the next part is the last item
     while parts:
         part = parts.pop()
         try:
             stored = _commit(database, part, at)
         except Exception as error:
-            if cuts := _cuts(error, len(part)):
+            if cuts := _where_to_cut(error, len(part)):
                 edges = [0, *cuts, len(part)]
                 parts += [part[start:end] for start, end in reversed(list(pairwise(edges))) if start < end]
                 continue
-            stored = _fail(database, part, at, error)
+            stored = _answer_failed_part(database, part, at, error)
         outcomes += stored[0]
         events += stored[1]
     return outcomes, events
 
 
-def _cuts(error: Exception, size: int) -> list[int]:
-    """Say before which commands to cut a batch that failed; nowhere where the store refuses, or there is but one.
+def _where_to_cut(error: Exception, size: int) -> list[int]:
+    """Return the indexes at which a failed batch is cut.
 
-    A bug is the fault of one command, which is stored apart. What comes after it is halved: so a batch of n commands
-    costs n log n reads at most, even where each has a bug.
+    The list is empty if the database cannot store anything now, or if the batch has only one command.
+
+    A bug is in one command. That command becomes a part of its own. The commands after it are cut into two halves. So
+    a batch of n commands costs at most about n log n reads, even if every command has a bug.
     """
-    if size == 1 or _is_refusal(error):
+    if size == 1 or _is_database_unavailable(error):
         return []
     if isinstance(error, CommandFailed):
         after = error.index + 1
@@ -182,56 +198,72 @@ def _cuts(error: Exception, size: int) -> list[int]:
     return [size // 2]
 
 
-def _is_refusal(error: Exception) -> bool:
-    """Tell whether the store takes nothing now. A value that it never takes is the fault of one command."""
+def _is_database_unavailable(error: Exception) -> bool:
+    """Return whether the error means that the database cannot store anything now.
+
+    IntegrityError, DataError and ProgrammingError do not mean that: they are the fault of one command.
+    """
     if isinstance(error, DBAPIError):
         return not isinstance(error, IntegrityError | DataError | ProgrammingError)
     return isinstance(error, OSError)
 
 
-def _fail(database: Database, requests: Sequence[Requested], at: int | None, error: Exception) -> Committed:
-    """Answer for a batch that cannot be cut.
+def _answer_failed_part(
+    database: Database, requests: Sequence[ActorAndCommand], at: int | None, error: Exception
+) -> CommitResult:
+    """Return the outcomes of a failed batch that cannot be cut further.
 
-    A constraint was broken: another process took a unique value after it was read here, or this is a bug. Decide once
-    more, with what is stored now.
+    An IntegrityError means that another process took a unique value after it was read here, or that there is a bug. In
+    this case decide once more, with the rows as they are stored now.
     """
     if isinstance(error, IntegrityError):
         try:
             return _commit(database, requests, at)
         except Exception as second:
             error = second
-    return _unavailable(requests, error) if _is_refusal(error) else _internal(requests[0], error)
+    return (
+        _answer_unavailable(requests, error)
+        if _is_database_unavailable(error)
+        else _answer_internal(requests[0], error)
+    )
 
 
-def _internal(request: Requested, error: Exception) -> Committed:
-    """Log a bug with the command's type and who asked, but nothing that people wrote."""
+def _answer_internal(request: ActorAndCommand, error: Exception) -> CommitResult:
+    """Log a bug, and answer with `internal`.
+
+    The log has the type of the command and its actor, but no text that people wrote.
+    """
     actor, command = request
     who = (type(command).__name__, actor.account_id, actor.dialect, actor.request_id)
     log.error("%s by account %d (%s, request %s) failed", *who, exc_info=error)
     return [ChatError(Code.INTERNAL, "Something went wrong here.")], []
 
 
-def _unavailable(requests: Sequence[Requested], error: Exception) -> Committed:
-    log.error("the store refused a batch of %d: %s", len(requests), error)
+def _answer_unavailable(requests: Sequence[ActorAndCommand], error: Exception) -> CommitResult:
+    log.error("the database could not store a batch of %d: %s", len(requests), error)
     return [ChatError(Code.UNAVAILABLE, "The store cannot take it now.") for _ in requests], []
 
 
-def _commit(database: Database, requests: Sequence[Requested], at: int | None) -> Committed:
-    refused = {index: refusal for index, (_, command) in enumerate(requests) if (refusal := _check(command))}
-    sound = [index for index in range(len(requests)) if index not in refused]
+def _commit(database: Database, requests: Sequence[ActorAndCommand], at: int | None) -> CommitResult:
+    refused = {
+        index: refusal for index, (_, command) in enumerate(requests) if (refusal := _refusal_from_check(command))
+    }
+    valid = [index for index in range(len(requests)) if index not in refused]
     outcomes: list[Outcome] = [refused.get(index) for index in range(len(requests))]
     with database.writing() as tx:
         try:
-            decided, state = run(tx, [ask(*requests[index]) for index in sound], lambda: at or time.time_ns() // 1000)
+            decided, state = decide_and_write(
+                tx, [with_needs(*requests[index]) for index in valid], lambda: at or time.time_ns() // 1000
+            )
         except CommandFailed as failed:
-            raise CommandFailed(sound[failed.index]) from failed.__cause__
-        for index, outcome in zip(sound, decided, strict=True):
+            raise CommandFailed(valid[failed.index]) from failed.__cause__
+        for index, outcome in zip(valid, decided, strict=True):
             outcomes[index] = outcome
         crash_point("before_commit")
     return outcomes, state.log_events()
 
 
-def _check(command: Command[Any]) -> ChatError | None:
+def _refusal_from_check(command: Command[Any]) -> ChatError | None:
     try:
         command.check()
     except ChatError as refusal:

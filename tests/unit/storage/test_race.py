@@ -86,8 +86,8 @@ def overtake(town: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
             other = Database(f"sqlite:///{town.database.path}")
             [answer], _ = commit(other, [request])
             other.close()
-            load, first = batch.load, [older]
-            monkeypatch.setattr(batch, "load", lambda tx, *rest: load(first.pop() if first else tx, *rest))
+            load, first = batch.load_needed_rows, [older]
+            monkeypatch.setattr(batch, "load_needed_rows", lambda tx, *rest: load(first.pop() if first else tx, *rest))
             return answer
 
         yield overtake

@@ -147,19 +147,19 @@ async def test_a_listener_that_fails_does_not_stop_the_writer(town: Town) -> Non
     assert len(complaints) == 2
 
 
-async def test_flushed_waits_for_all_that_was_taken_before(town: Town) -> None:
+async def test_it_waits_until_all_that_was_taken_before_is_answered(town: Town) -> None:
     async with desk(town, batch=2) as at:
-        await at.writer.flushed()  # nothing waits
+        await at.writer.wait_until_answered()  # nothing waits
         for number in range(7):
             at.ask(f"c{number}")
             if number == 3:
                 await asyncio.sleep(0)
-        await at.writer.flushed()
+        await at.writer.wait_until_answered()
         assert [said[0] for said in at.said if isinstance(said, tuple)] == [f"c{number}" for number in range(7)]
         assert at.said[-1] == [(1, 9)], "and for its announcement"
 
 
-async def test_flushed_does_not_wait_for_what_comes_after(town: Town) -> None:
+async def test_it_does_not_wait_for_the_answers_of_what_comes_after(town: Town) -> None:
     """Each answer asks again, so that something waits at all times."""
     goes_on = True
     answers = 0
@@ -176,16 +176,16 @@ async def test_flushed_does_not_wait_for_what_comes_after(town: Town) -> None:
         async with asyncio.timeout(5):
             for _ in range(3):
                 before = answers
-                await at.writer.flushed()
+                await at.writer.wait_until_answered()
                 assert answers > before
         assert at.writer._waiting
         goes_on = False
 
 
-async def test_flushed_counts_what_was_refused_as_done(town: Town) -> None:
+async def test_a_refusal_is_an_answer_too(town: Town) -> None:
     async with desk(town) as at:
         at.ask("no", by=3)
-        await at.writer.flushed()
+        await at.writer.wait_until_answered()
         assert at.said == [("no", "not_member"), []]
 
 
@@ -194,7 +194,7 @@ async def test_many_wait_and_each_is_woken_once_its_own_are_answered(town: Town)
         woken: list[tuple[int, int]] = []
 
         async def wait(number: int) -> None:
-            await at.writer.flushed()
+            await at.writer.wait_until_answered()
             woken.append((number, sum(isinstance(said, tuple) for said in at.said)))
 
         async with asyncio.TaskGroup() as group:
