@@ -97,7 +97,7 @@ class Server:
 
     def _mounted(self) -> list[Mounted]:
         with self.database.reading() as snapshot:
-            lobby_seq = logs.heads(snapshot, [LOBBY_ID])[LOBBY_ID]
+            lobby_seq = logs.head_seqs(snapshot, [LOBBY_ID])[LOBBY_ID]
         parts = Parts(self.chat, self.accounts, lobby_seq, self.origins, self.trusted)
         options = self.settings.options
         return [dialect.mount(parts, options[dialect.name]) for dialect in DIALECTS if dialect.name in options]
@@ -122,13 +122,13 @@ class Server:
         self.reader.call(reply, entries, log_id, after, upto, limit)
 
     def _heads(self, reply: Callable[[Any], None], log_ids: Sequence[LogId]) -> None:
-        self.reader.call(reply, logs.heads, log_ids)
+        self.reader.call(reply, logs.head_seqs, log_ids)
 
     async def _compare_heads(self) -> None:
         while True:
             await asyncio.sleep(COMPARE_SECONDS)
             with contextlib.suppress(Exception):  # if the database cannot be read now, the next round reads it
-                self.hub.compare((await self.feed.ahead(self.hub.positions())).items())
+                self.hub.compare((await self.feed.heads_ahead_of(self.hub.positions())).items())
 
 
 def _trusted_proxies(settings: ServerSettings) -> Trusted:

@@ -73,7 +73,7 @@ class Chat:
 
     def heads(self, reply: Callable[[dict[LogId, int] | None], None], log_ids: Sequence[LogId]) -> None:
         """Read the heads of logs. `reply` is called on the loop, with None if the query failed."""
-        self._reader.call(reply, log.heads, log_ids)
+        self._reader.call(reply, log.head_seqs, log_ids)
 
     async def own_head(self, account_id: int, session_id: str | None) -> int:
         """Check a session and read the head of the account's own log, in one snapshot.
@@ -86,7 +86,7 @@ class Chat:
         return head
 
     async def heads_of(self, log_ids: Sequence[LogId]) -> dict[LogId, int]:
-        return await self.read(log.heads, log_ids)
+        return await self.read(log.head_seqs, log_ids)
 
     async def room(self, by: int, room_id: int) -> RoomView:
         """Return a room that is public, or that the account is a member of."""

@@ -1,7 +1,7 @@
-"""The logs: the head of each, and the entries that are not messages.
+"""The tables for the heads of logs, and for the entries that are not messages.
 
-`logs` has a small row for the head of every log, since each send rewrites it. `messages` and `events` together have
-the entries: each seq of a log is in exactly one of them (`storage.entries` reads them as one).
+`logs` has one row for each log: its head. The row is small because every new entry rewrites it. The entries are in the
+tables `messages` and `events`. Each entry is in exactly one of the two. `storage.entries` reads both tables together.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -32,7 +32,7 @@ events = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", String(32), nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("account_id", Id),  # the person whom it is about; names are resolved when it is read
+    Column("account_id", Id),  # the account that the event is about; its name is looked up when the event is read
     Column("room_id", Id),
     Column("data", Text, nullable=False),  # the rest, as JSON
     sqlite_with_rowid=False,
@@ -67,13 +67,13 @@ def load_heads(tx: Transaction, log_ids: Collection[LogId]) -> Iterator[tuple[Lo
         yield row.id, Head(row.last_seq, row.message_count, row.last_message_id)
 
 
-def heads(tx: Transaction, log_ids: Iterable[LogId]) -> dict[LogId, int]:
+def head_seqs(tx: Transaction, log_ids: Iterable[LogId]) -> dict[LogId, int]:
     """Read the highest seq of each log."""
     return {log_id: head.last_seq for log_id, head in load_heads(tx, list(log_ids))}
 
 
 def heads_after(tx: Transaction, positions: Mapping[LogId, int]) -> dict[LogId, int]:
-    """Read the highest seq of those logs that go on after a position."""
+    """Read the highest seq of each log that has entries after its position."""
     return {row.id: row.last_seq for row in tx.by_keys(_heads_after, list(positions.items()))}
 
 

@@ -1,4 +1,4 @@
-"""Members of rooms: the table, what decisions and queries read of it, and how it is written."""
+"""Members of rooms: the table, what decisions and queries read from it, and how it is written."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -35,7 +35,7 @@ _move_pointer = update(members).where(_this_member).values(read_seq=bindparam("s
 
 
 def member_of(row: Row[Any]) -> Member:
-    """Make a Member of a row of `members`."""
+    """Make a Member from a row of the table `members`."""
     return Member(row.room_id, row.account_id, Role(row.role), row.joined_at, row.read_seq, row.read_count)
 
 
@@ -48,7 +48,11 @@ def _load_members(tx: Transaction, keys: Collection[tuple[int, int]]) -> Iterato
 
 
 def _save_members(tx: Transaction, state: State) -> None:
-    """A changed read pointer is an update, which is what every message does; all else replaces the row."""
+    """Write the changed rows of members.
+
+    If only the read pointer changed, update the row; a message by a member does this. If the role or `joined_at`
+    changed, delete the row and insert it again. Insert new members, and delete those who left.
+    """
     gone, new, moved = [], [], []
     for (room_id, account_id), before, member in state.changes(MEMBERS):
         this = {"room": room_id, "account": account_id}
@@ -78,7 +82,10 @@ SUBJECT = Subject(
 
 
 def list_members(tx: Transaction, room_id: int, after: int, limit: int) -> list[MemberView]:
-    """Read who is in a room, by account id; in the lobby that is everybody."""
+    """Read members of a room in the order of account ids, starting after the id `after`.
+
+    For the lobby these are all accounts except the built-in ones.
+    """
     a = accounts.c
     query = select(a.id, a.username, a.name)
     if room_id == LOBBY_ID:

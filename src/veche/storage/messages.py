@@ -26,7 +26,7 @@ from veche.core.text import size_of
 from veche.core.values import ANONYMOUS_ID, LogId, Person
 from veche.storage.accounts import accounts
 from veche.storage.engines.engine import Engine
-from veche.storage.log import heads
+from veche.storage.log import head_seqs
 from veche.storage.subject import Subject
 from veche.storage.tables import Id, metadata
 from veche.storage.transaction import Transaction
@@ -142,7 +142,7 @@ def history(
     around: int | None = None,
 ) -> MessagePage:
     """Read a page of a room's messages by seq; the newest ones where no seq is given."""
-    head_seq = heads(tx, [room_id]).get(room_id, 0)
+    head_seq = head_seqs(tx, [room_id]).get(room_id, 0)
     before, after, around = (None if seq is None else min(seq, head_seq + 1) for seq in (before, after, around))
     if around is not None:
         items = _older(tx, room_id, around + 1, limit - limit // 2) + _newer(tx, room_id, around, limit // 2)

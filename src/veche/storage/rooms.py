@@ -10,7 +10,7 @@ from veche.core.values import LOBBY_ID, PUBLIC, Kind, Person, Room, account_log
 from veche.core.views import RoomView, Welcome
 from veche.storage.accounts import people
 from veche.storage.engines.engine import Engine
-from veche.storage.log import heads, load_heads
+from veche.storage.log import head_seqs, load_heads
 from veche.storage.membership import member_of, members
 from veche.storage.messages import message_of, messages_by_id
 from veche.storage.sessions import exists
@@ -92,7 +92,7 @@ def rooms_by_id(tx: Transaction, room_ids: Iterable[int]) -> dict[int, Room]:
 
 def welcome(tx: Transaction, account_id: int, session_id: str) -> Welcome:
     """Read what a client that connects begins with, as of one moment."""
-    ends = heads(tx, [account_log(account_id), LOBBY_ID])
+    ends = head_seqs(tx, [account_log(account_id), LOBBY_ID])
     return Welcome(exists(tx, session_id), epoch(tx), rooms_of(tx, account_id), ends)
 
 

@@ -9,7 +9,7 @@ from veche.core.sessions import SESSIONS, PasswordChanged, SessionOpened, Sessio
 from veche.core.values import Account, Session, account_log
 from veche.storage.accounts import account_by_id, accounts
 from veche.storage.engines.engine import Engine
-from veche.storage.log import heads
+from veche.storage.log import head_seqs
 from veche.storage.subject import Subject
 from veche.storage.tables import Id, metadata
 from veche.storage.transaction import Transaction
@@ -99,4 +99,4 @@ def own_head(tx: Transaction, account_id: int, session_id: str | None) -> int | 
     if session_id is not None and not exists(tx, session_id):
         return None
     own = account_log(account_id)
-    return heads(tx, [own])[own]
+    return head_seqs(tx, [own])[own]

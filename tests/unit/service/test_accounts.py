@@ -21,7 +21,7 @@ from veche.service.passwords import Passwords
 from veche.service.tokens import Tokens
 from veche.storage.database import Database
 from veche.storage.entries import entries
-from veche.storage.log import heads
+from veche.storage.log import head_seqs
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
 
@@ -40,7 +40,7 @@ class Services:
         self.writer = Writer(self.database, lambda events: self.hub.deliver(events))
         self.hub = Hub(
             lambda reply, *what: self.reader.call(reply, entries, *what),
-            lambda reply, logs: self.reader.call(reply, heads, logs),
+            lambda reply, logs: self.reader.call(reply, head_seqs, logs),
         )
         self.passwords = Passwords(threads=2)
         self.limits = LoginLimits(wrong=4)

@@ -9,7 +9,7 @@ import pytest
 
 from veche.storage.database import Database, DatabaseError
 from veche.storage.engines import sqlite
-from veche.storage.log import heads
+from veche.storage.log import head_seqs
 from veche.storage.tables import epoch
 
 from .conftest import Town
@@ -42,7 +42,7 @@ def test_a_backup_while_somebody_writes_holds_all_that_was_acknowledged_before(t
                 stored = connection.connection.exec_driver_sql("SELECT count(*) FROM messages").scalar()
                 assert stored is not None
                 assert before <= stored <= acknowledged + 20
-                assert heads(connection, [1]) == {1: stored + 2}
+                assert head_seqs(connection, [1]) == {1: stored + 2}
             copy.close()
     finally:
         stop.set()

@@ -28,7 +28,7 @@ class Consumer:
         self.handled: list[LogEvent] = []
 
     async def catch_up(self, page: int = 3) -> None:
-        while ahead := await self.feed.ahead(self.positions):
+        while ahead := await self.feed.heads_ahead_of(self.positions):
             for log_id, head in ahead.items():
                 for event in await self.reader.read(entries, log_id, self.positions[log_id], head, page):
                     self.handled.append(event)
@@ -58,10 +58,10 @@ async def test_a_consumer_handles_every_entry_once_and_in_order(town: Town) -> N
 
 
 async def test_only_logs_that_are_ahead_are_named(town: Town, monkeypatch) -> None:
-    monkeypatch.setattr(feed, "AT_ONCE", 2)
+    monkeypatch.setattr(feed, "LOGS_PER_QUERY", 2)
     reader = Reader(town.database)
     heads = {log_id: town.head(log_id) for log_id in (CHANNEL, GROUP, LOBBY_ID, -ANN)}
-    ahead = CommitFeed(reader).ahead
+    ahead = CommitFeed(reader).heads_ahead_of
     assert await ahead(heads) == {}
     town.batch(town.say(CHANNEL), town.say(LOBBY_ID))
     assert await ahead(heads | {999: 0}) == {CHANNEL: heads[CHANNEL] + 1, LOBBY_ID: heads[LOBBY_ID] + 1}

@@ -15,7 +15,7 @@ from veche.storage.accounts import credentials
 from veche.storage.database import Database
 from veche.storage.echo import closed_echoes, echo_page
 from veche.storage.entries import entries
-from veche.storage.log import heads
+from veche.storage.log import head_seqs
 from veche.storage.membership import list_members
 from veche.storage.messages import history
 from veche.storage.rooms import public_rooms, room, rooms_of, welcome
@@ -43,7 +43,7 @@ COMMANDS: list[c.Request] = [
 QUERIES: dict[str, Callable[[Transaction], object]] = {
     "entries": lambda on: entries(on, 1, 0, 9, 200),
     "entries of one's own": lambda on: entries(on, -1, 0, 9, 200),
-    "heads": lambda on: heads(on, [1, 2, -1]),
+    "heads": lambda on: head_seqs(on, [1, 2, -1]),
     "welcome": lambda on: welcome(on, 2, "s1"),
     "room": lambda on: room(on, 1, 2),
     "rooms": lambda on: rooms_of(on, 2, 0, 50),

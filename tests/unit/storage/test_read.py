@@ -16,7 +16,7 @@ from veche.core.messages import Message
 from veche.core.values import LOBBY_ID, Kind
 from veche.storage.database import Database
 from veche.storage.entries import entries
-from veche.storage.log import heads
+from veche.storage.log import head_seqs
 from veche.storage.membership import list_members
 from veche.storage.messages import PAGE_BYTES, history
 from veche.storage.reader import Reader
@@ -224,7 +224,7 @@ def test_people_and_rooms_come_by_pages(town: Town) -> None:
 
 async def test_readers_hold_no_connection_while_they_are_idle(town: Town) -> None:
     reader = Reader(town.database)
-    await asyncio.gather(*[reader.read(heads, [CHANNEL]) for _ in range(50)])
+    await asyncio.gather(*[reader.read(head_seqs, [CHANNEL]) for _ in range(50)])
     assert town.database._readers.pool.checkedout() == 0  # type: ignore[attr-defined]
     town.do(town.say(CHANNEL))
     assert town.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0, "an old snapshot is still held"
