@@ -1,7 +1,8 @@
-"""Subscriptions that are behind: resuming, slow, or new. Each reads the log from a cursor of its own.
+"""Catches up subscriptions that are behind, for example because they are new, are resuming, or were too slow.
 
-Catching up is pull: one page of one log at a time, the next as the socket drains, nothing held in memory. A
-subscription becomes live in the same turn in which it reaches what was delivered to the others.
+Each reads the log from its own cursor. A subscriber reads one page of one log at a time. It reads the next page only
+when its socket has room. No pages are kept in memory. A subscription becomes live in the turn of the loop in which it
+has read up to the topic's `delivered`, provided that `delivered` has reached `promised`.
 """
 
 import logging
@@ -16,7 +17,7 @@ log = logging.getLogger("veche.hub")
 
 
 class CatchUp:
-    """`flush(topic)` writes all that waits for the live subscribers of a topic.
+    """`flush(topic)` writes all entries that are pending for the live subscribers of a topic.
 
     `close(subscriber, effect)` ends a subscription whose member has left.
     """
@@ -26,23 +27,28 @@ class CatchUp:
         self._flush = flush
         self._close = close
 
-    def begin(self, subscription: Subscription) -> None:
-        """Count a subscription as behind, from its `seq` on."""
+    def start_catching_up(self, subscription: Subscription) -> None:
+        """Mark a subscription as behind. It will read the log after its `seq`."""
         subscription.topic.set_live(subscription, False)
         subscription.subscriber.behind.append(subscription)
 
     def advance(self, subscriber: Subscriber) -> None:
-        """Make live what has caught up, or else ask for the next page."""
+        """Make each subscription live that has caught up. Stop at the first that has to read a page, and ask for it."""
         for subscription in tuple(subscriber.behind):
-            if subscriber.slow or subscriber.pulling:
+            if subscriber.slow or subscriber.reading_page:
                 return
             if subscription.topic.delivered is not None and subscription.is_current():
                 self._advance_one(subscription)
 
     def _advance_one(self, subscription: Subscription) -> None:
         topic, subscriber = subscription.topic, subscription.subscriber
-        self._flush(topic)  # this may advance this very subscriber
-        if subscriber.slow or subscriber.pulling or subscription not in subscriber.behind or topic.delivered is None:
+        self._flush(topic)  # this call may itself advance the same subscriber, so check again
+        if (
+            subscriber.slow
+            or subscriber.reading_page
+            or subscription not in subscriber.behind
+            or topic.delivered is None
+        ):
             return
         if subscription.seq is not None and subscription.seq < topic.delivered:
             self._read_page(subscription, subscription.seq, topic.delivered)
@@ -53,19 +59,19 @@ class CatchUp:
 
     def _read_page(self, subscription: Subscription, after: int, upto: int) -> None:
         def reply(events: Page | None) -> None:
-            subscription.subscriber.pulling = False
+            subscription.subscriber.reading_page = False
             if subscription.is_current():
-                self._take_page(subscription, events)
+                self._handle_page(subscription, events)
             self.advance(subscription.subscriber)
 
-        subscription.subscriber.pulling = True
+        subscription.subscriber.reading_page = True
         self._pull(reply, subscription.topic.log_id, after, upto, PAGE)
 
-    def _take_page(self, subscription: Subscription, events: Page | None) -> None:
-        if not events:  # the log has a hole, or cannot be read now
+    def _handle_page(self, subscription: Subscription, events: Page | None) -> None:
+        if not events:  # the log has a gap, or it cannot be read now
             call(subscription.subscriber.listener.lost)
             return
-        events, close = _up_to_close(subscription, events)
+        events, close = _cut_after_close(subscription, events)
         self._write_page(subscription, events)
         if close is not None and subscription.is_current():
             self._close(subscription.subscriber, close)
@@ -84,10 +90,13 @@ class CatchUp:
             subscription.subscriber.write(b"".join(map(serializer.frame, payloads)))
 
 
-def _up_to_close(subscription: Subscription, events: Page) -> tuple[Page, Close | None]:
-    """Cut a page after the entry with which the member left: nothing after it is for them."""
+def _cut_after_close(subscription: Subscription, events: Page) -> tuple[Page, Close | None]:
+    """Cut a page after the entry by which the account left the room: it may not see later entries.
+
+    Return the page, and the Close or None.
+    """
     for count, event in enumerate(events, 1):
         for effect in event.effects():
-            if isinstance(effect, Close) and subscription.ends_with(effect):
+            if isinstance(effect, Close) and subscription.is_ended_by(effect):
                 return events[:count], effect
     return events, None

@@ -78,7 +78,7 @@ class FanOut:
     def _encode(self, topic: Topic, events: list[LogEvent]) -> list[Broadcast]:
         broadcasts: list[Broadcast] = []
         payloads: dict[object, list[bytes]] = {}
-        for serializer, writes in topic.targets().items():
+        for serializer, writes in topic.live_writes_by_serializer().items():
             try:
                 if serializer.encode not in payloads:
                     self.encodes += len(events)
@@ -96,7 +96,7 @@ class FanOut:
         for subscription in topic.subscriptions:
             if subscription.live and subscription.serializer is serializer:
                 subscription.seq = seq
-                self._catch_up.begin(subscription)
+                self._catch_up.start_catching_up(subscription)
 
     def slow(self, subscriber: Subscriber) -> None:
         """Note that a transport has too much unsent. Called from inside a write, so it changes no collection in use."""
@@ -110,7 +110,7 @@ class FanOut:
             for subscription in self._newly_slow.pop().subscriptions.values():
                 if subscription.live:  # a write under way is finished: it counts as delivered
                     subscription.seq = subscription.topic.delivered
-                    self._catch_up.begin(subscription)
+                    self._catch_up.start_catching_up(subscription)
 
 
 def _write_all(writes: tuple[Write, ...], data: bytes) -> None:

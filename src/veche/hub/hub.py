@@ -117,7 +117,7 @@ class Hub:
             subscription.seq = min(after, checked)
         topic.subscriptions[subscription] = None
         subscriber.subscriptions[log_id] = subscription
-        self._catch_up.begin(subscription)
+        self._catch_up.start_catching_up(subscription)
         self._catch_up.advance(subscriber)
 
     def unsubscribe(self, subscriber: Subscriber, log_id: LogId) -> None:
@@ -164,7 +164,7 @@ class Hub:
                 self._take(topic, event)
 
     def _take(self, topic: Topic, event: LogEvent) -> None:
-        topic.known = max(topic.known, event.seq)
+        topic.highest_known_seq = max(topic.highest_known_seq, event.seq)
         if topic.delivered is None or event.seq <= topic.head:
             return
         if event.seq != topic.head + 1:
@@ -202,7 +202,7 @@ class Hub:
         """Write what was announced before, end the subscription, and tell the dialect; unless it is out of date."""
         subscription = subscriber.subscriptions.get(close.log_id)
         if subscription is not None:
-            if not subscription.ends_with(close):
+            if not subscription.is_ended_by(close):
                 return
             self.unsubscribe(subscriber, close.log_id)
         elif close.seq is None and close.at < subscriber.attached_at:

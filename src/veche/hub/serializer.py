@@ -1,4 +1,7 @@
-"""How events become bytes: all subscribers of one serializer get the same bytes, made once."""
+"""A serializer turns events into bytes.
+
+All subscribers of one serializer get the same bytes. The fan-out encodes each event once for all of them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +14,10 @@ Write = Callable[[bytes], object]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Serializer:
-    """`encode` makes the payload of an event, or None where it is not shown; `frame` wraps it for the transport."""
+    """`encode` returns the payload of an event, or None if the event is not shown.
+
+    `frame` wraps a payload for the transport.
+    """
 
     name: str
     encode: Callable[[LogEvent], bytes | None]

@@ -1,6 +1,7 @@
-"""A log as it is heard here, its subscribers, and what joins the two: subscriptions.
+"""The topic, the subscriber and the subscription.
 
-The three refer to each other, so they share a file.
+A topic is one log in this process. A subscriber is one connection. A subscription is one subscriber's position in one
+topic. The three refer to each other, so they share a file.
 """
 
 from veche.core.effects import Close
@@ -9,14 +10,19 @@ from veche.core.values import LogId, Person
 from veche.hub.listener import Listener
 from veche.hub.serializer import Serializer, Write
 
-BYTES_PER_TURN = 65_536  # how much one turn writes to a socket at most, but one event at least
+# One batch takes events until their sizes together exceed this. It takes at least one event.
+BYTES_PER_TURN = 65_536
 
 Broadcast = tuple[tuple[Write, ...], bytes]
-"""Bytes, and the transports that they are still to be written to."""
+"""The write functions that are still to be called, and the bytes to write."""
 
 
 class Subscriber:
-    """One client of one dialect. `slow` while its transport has too much unsent: then nothing more is written to it."""
+    """One connection as the hub sees it.
+
+    `slow` is true while its transport has too many unsent bytes. Meanwhile the hub starts no new write to it; a write
+    or a page under way is finished.
+    """
 
     __slots__ = (
         "account",
@@ -25,7 +31,7 @@ class Subscriber:
         "dialect",
         "listener",
         "own_seq",
-        "pulling",
+        "reading_page",
         "session_id",
         "slow",
         "subscriptions",
@@ -39,15 +45,20 @@ class Subscriber:
         self.listener = listener
         self.dialect = dialect
         self.attached_at = 0  # microseconds since 1970 in UTC
-        self.own_seq: int | None = None  # effects of the account's own log are applied up to here; None: not begun
+        # The effects of the account's own log were applied up to this seq. None before `Hub.begin` and after `Hub.detach`.
+        self.own_seq: int | None = None
         self.subscriptions: dict[LogId, Subscription] = {}
-        self.behind: list[Subscription] = []  # in the order in which they catch up, one page at a time
-        self.pulling = False  # a page of one of them is being read
+        # The subscriptions that are behind, in the order in which they catch up. Only one page is read at a time.
+        self.behind: list[Subscription] = []
+        self.reading_page = False  # true while a page is being read for one of the subscriptions in `behind`
         self.slow = False
 
 
 class Subscription:
-    """One subscriber's position in one log: live, or behind with a cursor of its own."""
+    """One subscriber's position in one log.
+
+    A subscription is either live, or behind. While it is behind, it has its own cursor, `seq`.
+    """
 
     __slots__ = ("after", "live", "promised", "seq", "serializer", "since", "subscriber", "topic")
 
@@ -63,10 +74,13 @@ class Subscription:
         self.subscriber = subscriber
         self.topic = topic
         self.serializer = serializer
-        self.after = after or 0  # nothing up to here is written
-        self.seq = after  # the last entry read; None: begin at the head. Meaningless while live
-        self.promised = max(self.after, promised)  # the head that the client was told: before it, it has not caught up
-        self.since = since  # the account was a member at this entry: that it left before is out of date
+        self.after = after or 0  # entries up to this seq are not written to the client
+        # While behind, the log was read up to this seq; None means start at the head. Not used while live.
+        self.seq = after
+        # The head that the client was told. The subscription becomes live only once the topic has delivered up to it.
+        self.promised = max(self.after, promised)
+        # The account was a member as of this seq. A Close with this seq or a lower one is out of date.
+        self.since = since
         self.live = False
 
     @property
@@ -75,57 +89,67 @@ class Subscription:
         return self.topic.delivered if self.live else self.seq
 
     def is_current(self) -> bool:
-        """Tell whether the subscriber still hears the log by this subscription."""
+        """Return whether this is still the subscriber's subscription: it was neither removed nor replaced."""
         return self.subscriber.subscriptions.get(self.topic.log_id) is self
 
-    def ends_with(self, close: Close) -> bool:
-        """Tell whether a Close is for this subscription, and newer than the membership that it rests on."""
+    def is_ended_by(self, close: Close) -> bool:
+        """Return whether a Close ends this subscription.
+
+        It must name this log and this account, and its seq must be higher than `since`. A Close without a seq must not
+        be older than `attached_at`.
+        """
         if close.log_id != self.topic.log_id or close.account_id != self.subscriber.account.id:
             return False
         return close.seq > self.since if close.seq is not None else close.at >= self.subscriber.attached_at
 
 
 class Topic:
-    """All live subscriptions of a log share one position, `delivered`; `pending` follows it without a hole."""
+    """One log in this process.
+
+    All its live subscriptions share one position, `delivered`. `pending` holds the entries that follow `delivered`,
+    without gaps.
+    """
 
     __slots__ = (
-        "_targets",
+        "_live_writes",
         "behind",
         "broadcasts",
         "delivered",
-        "filling",
+        "filling_gap",
         "followed",
-        "known",
+        "highest_known_seq",
         "log_id",
         "pending",
         "scheduled",
         "subscriptions",
         "throttled_until",
-        "unannounced",
+        "head_ahead",
     )
 
     def __init__(self, log_id: LogId) -> None:
         self.log_id = log_id
         self.delivered: int | None = None  # None until the head was read
         self.pending: list[LogEvent] = []
-        self.broadcasts: list[Broadcast] = []  # of the turn under way
-        self.known = 0  # the highest seq heard of
-        self.unannounced = 0  # a head seen in the database that was not announced
+        self.broadcasts: list[Broadcast] = []  # encoded entries that are not yet written to all live subscribers
+        self.highest_known_seq = 0  # the highest seq that was announced, or was found by comparing heads
+        # The last head read from the database that was ahead of this topic. 0 if there was none.
+        self.head_ahead = 0
         self.scheduled = False
         self.throttled_until = 0.0  # loop time
-        self.filling = False
-        self.followed = False  # the own log of an account that has subscribers here (`own_log`)
+        self.filling_gap = False
+        # True if this is the own log of an account that has subscribers here (see `hub/own_log.py`).
+        self.followed = False
         self.subscriptions: dict[Subscription, None] = {}  # in the order in which they came
         self.behind: dict[Subscription, None] = {}
-        self._targets: dict[Serializer, tuple[Write, ...]] | None = None
+        self._live_writes: dict[Serializer, tuple[Write, ...]] | None = None
 
     @property
     def head(self) -> int:
-        """The last entry taken: delivered, or pending."""
+        """The seq of the last entry that this topic took: the last pending one, or else the last delivered one."""
         return self.pending[-1].seq if self.pending else (self.delivered or 0)
 
     def take_batch(self) -> list[LogEvent]:
-        """Take from `pending` what one turn may write, and count it as delivered."""
+        """Remove from `pending` the events that are written next, and move `delivered` to the last of them."""
         size = count = 0
         while count < len(self.pending) and size <= BYTES_PER_TURN:
             size += self.pending[count].size
@@ -134,20 +158,20 @@ class Topic:
         self.delivered = events[-1].seq
         return events
 
-    def targets(self) -> dict[Serializer, tuple[Write, ...]]:
-        """Group the live subscribers by serializer, as tuples of writes for the fan-out to loop over."""
-        if self._targets is None:
+    def live_writes_by_serializer(self) -> dict[Serializer, tuple[Write, ...]]:
+        """Return the write functions of the live subscribers, grouped by serializer. The fan-out loops over them."""
+        if self._live_writes is None:
             writes: dict[Serializer, list[Write]] = {}
             for subscription in self.subscriptions:
                 if subscription.live:
                     writes.setdefault(subscription.serializer, []).append(subscription.subscriber.write)
-            self._targets = {serializer: tuple(found) for serializer, found in writes.items()}
-        return self._targets
+            self._live_writes = {serializer: tuple(found) for serializer, found in writes.items()}
+        return self._live_writes
 
     def set_live(self, subscription: Subscription, live: bool) -> None:
-        """Count a subscription among those that are live, or those that are behind."""
+        """Mark a subscription as live or as behind."""
         subscription.live = live
-        self._targets = None
+        self._live_writes = None
         if live:
             self.behind.pop(subscription, None)
         else:
@@ -157,4 +181,4 @@ class Topic:
         """Forget a subscription."""
         self.subscriptions.pop(subscription, None)
         self.behind.pop(subscription, None)
-        self._targets = None
+        self._live_writes = None

@@ -68,24 +68,24 @@ class Topics:
         def reply(heads: dict[LogId, int] | None) -> None:
             for topic in topics:
                 if heads is not None:
-                    topic.delivered = max(heads.get(topic.log_id, 0), topic.known)
+                    topic.delivered = max(heads.get(topic.log_id, 0), topic.highest_known_seq)
                 self._opened(topic)
 
         self._heads(reply, [topic.log_id for topic in topics])
 
     def fill(self, topic: Topic) -> None:
-        """Read what was committed up to `known` but not announced here."""
-        if topic.filling or topic.delivered is None or topic.known <= topic.head:
+        """Read what was committed up to `highest_known_seq` but not announced here."""
+        if topic.filling_gap or topic.delivered is None or topic.highest_known_seq <= topic.head:
             return
-        topic.filling = True
+        topic.filling_gap = True
 
         def reply(events: Page | None) -> None:
-            topic.filling = False
+            topic.filling_gap = False
             if events and self._topics.get(topic.log_id) is topic:
                 self._found(events)
                 self.fill(topic)
 
-        self._pull(reply, topic.log_id, topic.head, topic.known, PAGE)
+        self._pull(reply, topic.log_id, topic.head, topic.highest_known_seq, PAGE)
 
     def compare(self, heads: Iterable[tuple[LogId, int]]) -> None:
         """Compare what was heard with heads read from the database: this finds a lost last announcement too.
@@ -96,7 +96,7 @@ class Topics:
             topic = self._topics.get(log_id)
             if topic is None or topic.delivered is None or head <= topic.head:
                 continue
-            if topic.unannounced > topic.head:
-                topic.known = max(topic.known, topic.unannounced)
+            if topic.head_ahead > topic.head:
+                topic.highest_known_seq = max(topic.highest_known_seq, topic.head_ahead)
                 self.fill(topic)
-            topic.unannounced = head
+            topic.head_ahead = head

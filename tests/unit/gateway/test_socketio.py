@@ -182,7 +182,7 @@ async def test_a_subscriber_moves_while_a_page_is_being_read(world):
         replies, world.replies[:] = world.replies[:], []
         for reply in replies:
             reply()
-    assert world.subscriber.pulling
+    assert world.subscriber.reading_page
     world.engine.upgrade(world.websocket)
     await world.settle()
     assert world.numbers() == list(range(1, 501))
