@@ -11,7 +11,7 @@ from veche.core.effects import Close, Open
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.facts import Needs, Rows
-from veche.core.rooms import MEMBERS, check_room_access, ask_accounts, ask_room
+from veche.core.rooms import MEMBERS, ask_accounts, ask_room, check_room_access
 from veche.core.state import State
 from veche.core.values import Account, Kind, Member, Person, Role, Room, account_log
 

@@ -11,7 +11,7 @@ from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.facts import Fact, Needs, Rows
 from veche.core.messages import MESSAGES, Message
-from veche.core.rooms import MEMBERS, check_room_access, ask_accounts, ask_room
+from veche.core.rooms import MEMBERS, ask_accounts, ask_room, check_room_access
 from veche.core.state import State
 from veche.core.values import RESERVED_IDS, Member, Role, account_log
 

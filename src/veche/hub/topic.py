@@ -45,7 +45,7 @@ class Subscriber:
         self.listener = listener
         self.dialect = dialect
         self.attached_at = 0  # microseconds since 1970 in UTC
-        # The effects of the account's own log were applied up to this seq. None before `Hub.begin` and after `Hub.detach`.
+        # Effects of the account's own log were applied up to this seq. None before `Hub.begin` and after `Hub.detach`.
         self.own_seq: int | None = None
         self.subscriptions: dict[LogId, Subscription] = {}
         # The subscriptions that are behind, in the order in which they catch up. Only one page is read at a time.
@@ -117,13 +117,13 @@ class Topic:
         "delivered",
         "filling_gap",
         "followed",
+        "head_ahead",
         "highest_known_seq",
         "log_id",
         "pending",
         "scheduled",
         "subscriptions",
         "throttled_until",
-        "head_ahead",
     )
 
     def __init__(self, log_id: LogId) -> None:
