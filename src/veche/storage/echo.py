@@ -1,4 +1,7 @@
-"""Conversations with the echo: the tables, how they are written, and the history."""
+"""Conversations with the echo WebSocket of the channels dialect.
+
+The tables, how they are written, and the queries for the history.
+"""
 
 from typing import TypeAlias
 
@@ -56,16 +59,17 @@ SUBJECT = Subject(writes={(EchoOpened, EchoLineAdded, EchoClosed): _write})
 
 
 def closed_echoes(tx: Transaction, account_id: int) -> list[int]:
-    """Name an account's conversations that are over, in the order in which they ended."""
+    """Return the ids of an account's closed conversations, in the order in which they were closed."""
     query = select(echoes.c.id).where(echoes.c.account_id == account_id, echoes.c.closed_at.is_not(None))
     return list(tx.scalars(query.order_by(echoes.c.closed_at, echoes.c.id)))
 
 
 def echo_page(tx: Transaction, echo_ids: list[int], after: int) -> tuple[list[EchoLine], list[int], int]:
-    """Read lines of conversations, one conversation after another: as many as 128 KiB allow.
+    """Read the lines of conversations, one conversation after another.
 
-    `after` is a line of the first conversation. The answer has what the next page asks for: the conversations that
-    are left, and a line.
+    Stop after about 128 KiB of text, or after 1000 conversations. `after` is the id of the last line of the first
+    conversation that was already read, or 0. Return the lines, and the two arguments for the next call: the
+    conversations that are left, and `after`.
     """
     found: list[EchoLine] = []
     size = 0
@@ -82,5 +86,8 @@ def echo_page(tx: Transaction, echo_ids: list[int], after: int) -> tuple[list[Ec
 
 
 def open_echoes(tx: Transaction) -> list[int]:
-    """Name the conversations that a crash left open."""
+    """Return the ids of all open conversations.
+
+    When the server starts, these are the ones that were not closed before it stopped.
+    """
     return list(tx.scalars(select(echoes.c.id).where(echoes.c.closed_at.is_(None))))

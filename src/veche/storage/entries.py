@@ -1,4 +1,7 @@
-"""The entries of logs, from both tables: writing those of a batch, and reading pages of a log."""
+"""Log entries. They are stored in two tables, `messages` and `events`.
+
+This module writes the entries of a batch to `events`, and reads pages of a log from both tables.
+"""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -20,12 +23,15 @@ CODEC = Codec(KINDS)
 
 
 def append_entries(tx: Transaction, recorded: Sequence[LogEvent]) -> None:
-    """Write the entries of a batch that belong in `events`, as one statement."""
+    """Write entries to the table `events`, in one statement. All of them must be of types in EVENT_TYPES."""
     insert_events(tx, [CODEC.encode(event) for event in recorded])
 
 
 def entries(tx: Transaction, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:
-    """Read entries of a log in order: those after one seq and up to another, as many as `limit` and 128 KiB allow."""
+    """Read the entries of a log with after < seq <= upto, in order.
+
+    Return at most `limit` entries, and about 128 KiB of message text at most.
+    """
     found: list[LogEvent] = _events_between(tx, log_id, after, upto, limit)
     if log_id > 0:
         found += messages_between(tx, log_id, after, upto, limit)
@@ -34,7 +40,10 @@ def entries(tx: Transaction, log_id: LogId, after: int, upto: int, limit: int) -
 
 
 def _contiguous(found: list[LogEvent], after: int) -> list[LogEvent]:
-    """Cut at the first gap: one of the two tables may have been read less far than the other."""
+    """Return the entries before the first gap in the seqs.
+
+    A gap is possible because one of the two tables may have been read less far than the other.
+    """
     for index, event in enumerate(found):
         if event.seq != after + 1 + index:
             return found[:index]

@@ -1,4 +1,7 @@
-"""SQLite: how connections are opened, statements by key, ids, the lock of the server, and the backup."""
+"""SQLite: opens connections, runs statements for many keys, and gives new ids.
+
+It also locks the database for one server, and makes and checks backups.
+"""
 
 import contextlib
 import fcntl
@@ -47,17 +50,21 @@ DriverError = sqlite3.Error  # what `backup` and `examine` raise
 
 
 class DatabaseInUse(Exception):
-    """Another server holds this database."""
+    """Another server has locked this database."""
 
 
 def open_engine(path: Path, *, connections: int) -> Engine:
-    """Open an engine whose connections never begin by themselves: writers say BEGIN IMMEDIATE."""
+    """Create an SQLAlchemy engine.
+
+    Its connections never start a transaction automatically: our code executes BEGIN, or BEGIN IMMEDIATE to write.
+    """
     engine = create_engine(
         f"sqlite:///{path}",
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
-        hide_parameters=True,  # errors are logged, what people wrote is not
+        # Errors are logged without the parameters, which contain text that people wrote.
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "cached_statements": 256, "isolation_level": None},
     )
     event.listen(engine, "connect", _prepare)
@@ -70,27 +77,32 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 
 class Sqlite:
-    """An `engines.engine.Engine`. One writer at a time: BEGIN IMMEDIATE takes the lock of the whole database."""
+    """The `engines.engine.Engine` for SQLite.
+
+    There is one writer at a time, because BEGIN IMMEDIATE takes the write lock of the whole database.
+    """
 
     begin_write = "BEGIN IMMEDIATE"
 
     def __init__(self) -> None:
         self._made: dict[Any, Any] = {}
-        # SQL with its parameters in order, made once: SQLAlchemy's own execution costs more than SQLite itself.
+        # Compiled SQL and its parameters in order. They are kept, because SQLAlchemy's own execution takes longer than
+        # SQLite does.
         self._reads: dict[Any, tuple[str, list[tuple[str, Any]]]] = {}
         self._writes: dict[Executable, tuple[str, list[str]]] = {}
 
     def statement(self, make: "Callable[[Sqlite], T]") -> T:
-        """Return what `make` makes for this engine, made at the first call and kept."""
+        """Return `make(self)`. It is called once, and its result is kept for later calls."""
         if make not in self._made:
             self._made[make] = make(self)
         found: T = self._made[make]
         return found
 
     def by_key(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
-        """Narrow a query to the rows whose columns are among the keys in the parameter `keys`.
+        """Restrict a query to the rows whose `columns` equal one of the keys in the SQL parameter `keys`.
 
-        All keys are one parameter, a JSON array, so that a batch of any size is one prepared statement.
+        All keys are passed as one parameter, a JSON array. So the same prepared statement works for any number of
+        keys.
         """
         table = _key_table()
         if len(columns) == 1:
@@ -99,18 +111,21 @@ class Sqlite:
         return query.where(and_(*parts))
 
     def for_each_key(self, make: Callable[[Callable[[int], ColumnElement[Any]]], Select[Any]]) -> Select[Any]:
-        """Make a query of the keys themselves; `make` gets a function that gives the i-th part of a key."""
+        """Make a query that selects from the list of keys.
+
+        `make` is called with a function that returns the column with the i-th part of each key.
+        """
         table = _key_table()
         return make(lambda index: _part(table, index)).select_from(table)
 
     def pack(self, keys: Iterable[object]) -> str:
-        """Make the value of the parameter `keys`."""
+        """Encode keys as the value of the SQL parameter `keys`."""
         return msgspec.json.encode(list(keys)).decode()
 
     def read_keys(
         self, connection: Connection, make: "Callable[[Sqlite], Select[Any]]", keys: Iterable[object]
     ) -> Sequence[Row[Any]]:
-        """Run the query that `make` makes, for these keys."""
+        """Run the query that `make` builds with these keys, and return its rows."""
         if make not in self._reads:
             compiled = self.statement(make).compile(dialect=connection.dialect)
             self._reads[make] = (str(compiled), [(name, compiled.params[name]) for name in compiled.positiontup or ()])
@@ -131,12 +146,17 @@ class Sqlite:
         """Do nothing: the transaction holds the lock of the whole database."""
 
     def new_ids(self, connection: Connection) -> Callable[[str], int]:
-        """Return a function that gives the next free id of a table: one above the highest. Nobody else writes."""
+        """Return a function that gives the next free id of a table.
+
+        It is the highest id plus one, not counting built-in ids. This is safe because no other transaction can write
+        now.
+        """
         last: dict[str, int] = {}
 
         def new_id(table: str) -> int:
             if table not in last:
-                query = f"SELECT max(id) FROM {table}{_BUILT_IN.get(table, '')}"  # noqa: S608  # names of ours
+                # The table name comes from our code, never from a client.
+                query = f"SELECT max(id) FROM {table}{_BUILT_IN.get(table, '')}"  # noqa: S608
                 last[table] = connection.exec_driver_sql(query).scalar() or 0
             last[table] += 1
             return last[table]
@@ -156,7 +176,10 @@ def _part(table: TableValuedAlias, index: int) -> ColumnElement[Any]:
 
 
 def lock(path: Path) -> IO[str]:
-    """Keep a second server off the same file, for as long as the returned file stays open."""
+    """Lock the database for this server. Raises DatabaseInUse if another server holds the lock.
+
+    The lock is held while the returned file is open.
+    """
     handle = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115  # it stays open as long as we serve
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -167,9 +190,10 @@ def lock(path: Path) -> IO[str]:
 
 
 def backup(path: Path, target: Path) -> None:
-    """Copy a database that may be in use to a new file, whole or not at all.
+    """Copy a database to a new file. The database may be in use.
 
-    The copy gets a new epoch: restoring it may shorten the logs, and clients have to notice.
+    `target` appears only when the copy is complete. The copy gets a new epoch, because restoring it may shorten the
+    logs and clients have to notice that.
     """
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     partial.unlink(missing_ok=True)
@@ -186,7 +210,10 @@ def backup(path: Path, target: Path) -> None:
 
 
 def examine(path: Path) -> tuple[str, str]:
-    """Check a database that may be in use: `ok` or what is wrong with it, and the schema it has."""
+    """Check a database, which may be in use.
+
+    Return "ok" or a description of what is wrong, and the version of its schema.
+    """
     with contextlib.closing(_open_read_only(path)) as connection:
         (result,) = connection.execute("PRAGMA quick_check").fetchone()
         (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
