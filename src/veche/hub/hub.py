@@ -1,8 +1,11 @@
-"""The hub: who is connected here, and which logs they hear.
+"""The hub: the subscribers of this process, and the logs that they are subscribed to.
 
-Gets: committed entries, as the bus announces them in the order of their logs. Gives: each entry once and in order to
-every subscriber of its log (`fanout` for live ones, `catchup` for those behind), and to the dialects what entries do
-to their connections: a room is joined or left, a session ends. The hub knows no kind of event: events carry effects.
+The hub receives committed entries from the bus. Within one log they come in seq order. It writes each entry, once and
+in order, to every subscriber of its log. `fanout` writes to live subscriptions, and `catchup` to those that are behind.
+The hub also tells the dialects when an entry changes a connection: the account joined or left a room, or the session
+ended.
+
+The hub does not look at the kind of an event. It uses only `event.effects()`.
 """
 
 import time
@@ -19,7 +22,8 @@ from veche.hub.serializer import Serializer
 from veche.hub.topic import Subscriber, Subscription, Topic
 from veche.hub.topics import Heads, Pull, Topics
 
-UNKNOWN_SEQ = 2**63 - 1  # for the entry of an older version that does not say with which seq the member left
+# Passed to `Listener.removed` when an older version stored the entry without the seq at which the member left.
+UNKNOWN_SEQ = 2**63 - 1
 
 
 def _now() -> int:
@@ -27,9 +31,9 @@ def _now() -> int:
 
 
 class Hub:
-    """Every subscriber of this process, and every log that is heard here.
+    """All subscribers of this process, and the topics of the logs that they follow.
 
-    `now` is the clock that entries are stamped with: microseconds since 1970 in UTC.
+    `now` returns the time in microseconds since 1970 in UTC. It must be the same clock as for `at` of entries.
     """
 
     def __init__(self, pull: Pull, heads: Heads, now: Callable[[], int] = _now) -> None:
@@ -42,26 +46,41 @@ class Hub:
     # Subscribers.
 
     def attach(self, subscriber: Subscriber) -> None:
-        """Register a subscriber before its session is checked, so that nothing is missed after the check."""
+        """Register a subscriber.
+
+        Call this before its session is checked, so that no event after the check is missed.
+        """
         subscriber.attached_at = self._now()
         self._own_logs.attach(subscriber)
 
     def begin(self, subscriber: Subscriber, own_seq: int) -> None:
-        """Follow the account's own log from the entry after `own_seq`, the head in the snapshot of its session."""
+        """Follow the account's own log from the entry after `own_seq`.
+
+        `own_seq` is the head of that log in the snapshot in which the session was checked.
+        """
         self._own_logs.begin(subscriber, own_seq)
 
     def detach(self, subscriber: Subscriber) -> None:
-        """Forget a subscriber: what was announced before is written before, and nothing after."""
+        """Remove a subscriber.
+
+        Entries announced before are first written to its live subscriptions. After that, nothing is written to it.
+        """
         for log_id in tuple(subscriber.subscriptions):
             self.unsubscribe(subscriber, log_id)
         self._own_logs.detach(subscriber)
 
     def slow(self, subscriber: Subscriber) -> None:
-        """Note that a transport has too much unsent. May be called from inside a write."""
+        """Mark a subscriber as slow, because the send buffer of its transport is full.
+
+        The transport may call this during a write.
+        """
         self._fan_out.slow(subscriber)
 
     def drained(self, subscriber: Subscriber) -> None:
-        """Note that a transport has room again: the subscriber goes on where it stopped."""
+        """Mark a subscriber as no longer slow, because its send buffer has room again.
+
+        Its subscriptions catch up from where they stopped.
+        """
         subscriber.slow = False
         self._catch_up.advance(subscriber)
 
@@ -70,7 +89,7 @@ class Hub:
         return self._own_logs.subscribers(account_id)
 
     def online(self, log_id: LogId) -> list[Person]:
-        """List the people whose subscribers hear a log here."""
+        """Return the people who are subscribed to a log in this process, in the order of their account ids."""
         topic = self._topics.get(log_id)
         found = topic.subscriptions if topic else ()
         people = {subscription.subscriber.account.id: subscription.subscriber.account for subscription in found}
@@ -78,7 +97,7 @@ class Hub:
 
     @property
     def encodes(self) -> int:
-        """How often an event was encoded, counted for tests and metrics."""
+        """How often an event was encoded: once for each `encode` function. For tests and metrics."""
         return self._fan_out.encodes
 
     # Subscriptions.
@@ -92,15 +111,19 @@ class Hub:
         promised: int = 0,
         since: int | None = None,
     ) -> None:
-        """Let a subscriber hear a log from the entry after `after` on (None: from its head on).
+        """Subscribe a subscriber to a log, from the entry after seq `after`. None means after the log's head.
 
-        Register first, read then: what is committed from here on is announced to a topic that listens. The
-        subscription has not caught up before entry `promised`: a head read from the database may not be announced yet.
+        The topic is registered before the log is read, so that it gets the announcement of everything that is
+        committed from now on. The subscription becomes live only after it has reached seq `promised`. This is the
+        head that the client was told. It was read from the database, and the bus may not have announced it yet.
 
-        `since` is the head of the log in the snapshot that showed the account as a member: an entry up to it by which
-        the account left is out of date, and what follows it is read, to find out whether the account has left since.
-        Left out, it is `after` or `promised`, whichever is higher: then both must come from that snapshot, or be
-        older. A subscription that replaces another keeps the other's: a later position is no proof of membership.
+        `since` is the head of the log in the snapshot in which the account was a member. If the account left with an
+        entry up to `since`, that entry is out of date and is ignored. If `after` is given, all entries after `since`
+        are read, even those that are not written to the client, to find out whether the account has left since then.
+
+        If `since` is left out, the higher of `after` and `promised` is used. Then both must come from that snapshot or
+        from an older one. But if the subscriber already has a subscription to this log, the new subscription keeps the
+        `since` of the old one: a later position does not prove that the account is still a member.
         """
         replaced = subscriber.subscriptions.get(log_id)
         self.unsubscribe(subscriber, log_id)
@@ -121,7 +144,7 @@ class Hub:
         self._catch_up.advance(subscriber)
 
     def unsubscribe(self, subscriber: Subscriber, log_id: LogId) -> None:
-        """Stop hearing a log; what was announced before is written before."""
+        """End a subscription. If it is live, entries announced before are written first."""
         subscription = subscriber.subscriptions.get(log_id)
         if subscription is None:
             return
@@ -146,19 +169,22 @@ class Hub:
     # Entries.
 
     def positions(self) -> dict[LogId, int]:
-        """Return the last entry of each log that was taken here."""
+        """Return the seq of the last entry that the hub has taken from each log."""
         return self._topics.positions()
 
     def logs(self) -> list[LogId]:
-        """List the logs that are heard here, the own logs of those who are connected among them."""
+        """Return the ids of all logs that have a topic here. The own logs of connected accounts are included."""
         return self._topics.logs()
 
     def compare(self, heads: Iterable[tuple[LogId, int]]) -> None:
-        """Compare what was heard with heads read from the database, and read what was not announced."""
+        """Compare the heads of topics with heads read from the database, and read entries that were not announced."""
         self._topics.compare(heads)
 
     def deliver(self, events: Sequence[LogEvent]) -> None:
-        """Take committed entries; they are written in the next turn of the loop, one write for all of a topic's."""
+        """Take committed entries. They are written in a later turn of the event loop, normally the next one.
+
+        Each subscriber gets the entries of one topic in one write, as far as one turn allows.
+        """
         for event in events:
             if (topic := self._topics.get(event.log_id)) is not None:
                 self._take(topic, event)
@@ -177,7 +203,8 @@ class Hub:
         else:
             self._close_left(topic, event.effects())
 
-    # Effects: all of them come by the account's own log. In a room's log only Close counts, whichever is heard first.
+    # Effects. They are applied from the account's own log. From a room's log only Close is applied. A Close is in both
+    # logs, and the one that arrives first ends the subscription.
 
     def _apply(self, subscriber: Subscriber, effect: Effect) -> None:
         listener = subscriber.listener
@@ -199,7 +226,10 @@ class Hub:
                         self._close(subscriber, effect)
 
     def _close(self, subscriber: Subscriber, close: Close) -> None:
-        """Write what was announced before, end the subscription, and tell the dialect; unless it is out of date."""
+        """End a subscription and tell the dialect. If the Close is out of date, do nothing.
+
+        The entries announced before are written first.
+        """
         subscription = subscriber.subscriptions.get(close.log_id)
         if subscription is not None:
             if not subscription.ends_with(close):
