@@ -81,7 +81,7 @@ class Rows:
         """Add a row that was read from the database."""
         self._rows[fact][key] = row
 
-    def knows(self, fact: Fact[K, V], key: K) -> bool:
+    def has_loaded_or_changed(self, fact: Fact[K, V], key: K) -> bool:
         """Return whether this transaction has loaded or changed the row of a key."""
         return key in self._rows[fact] or key in self._before[fact]
 

@@ -110,9 +110,9 @@ class JoinRoom(Command[Entered], frozen=True, gc=False):
         account = account_of(state, actor.account_id)
         room, member = allowed_room(state, Right.JOIN, self.room_id, account.id)
         if room.kind is Kind.LOBBY or member is not None:
-            return entered(state, room, account.id, new=False)
-        enter(state, actor, room, account)
-        return entered(state, room, account.id, new=True)
+            return entered_answer(state, room, account.id, new=False)
+        record_join(state, actor, room, account)
+        return entered_answer(state, room, account.id, new=True)
 
 
 class LeaveRoom(Command[None], frozen=True, gc=False):
@@ -130,7 +130,7 @@ class LeaveRoom(Command[None], frozen=True, gc=False):
     def decide(self, actor: Actor, state: State) -> None:
         room, _ = allowed_room(state, Right.LEAVE, self.room_id, actor.account_id)
         if room.kind is not Kind.LOBBY:
-            _exit(state, actor, room, account_of(state, actor.account_id))
+            _record_leave(state, actor, room, account_of(state, actor.account_id))
 
 
 class AddMember(Command[Entered], frozen=True, gc=False):
@@ -150,9 +150,9 @@ class AddMember(Command[Entered], frozen=True, gc=False):
         room, _ = allowed_room(state, Right.MANAGE, self.room_id, actor.account_id)
         account = account_of(state, self.account_id)
         if state.get(MEMBERS, (room.id, account.id)) is not None:
-            return entered(state, room, account.id, new=False)
-        enter(state, actor, room, account)
-        return entered(state, room, account.id, new=True)
+            return entered_answer(state, room, account.id, new=False)
+        record_join(state, actor, room, account)
+        return entered_answer(state, room, account.id, new=True)
 
 
 class RemoveMember(Command[None], frozen=True, gc=False):
@@ -169,10 +169,10 @@ class RemoveMember(Command[None], frozen=True, gc=False):
         room, _ = allowed_room(state, Right.MANAGE, self.room_id, actor.account_id)
         if state.get(MEMBERS, (room.id, self.account_id)) is None:
             raise ChatError(Code.NOT_FOUND, "No such member.", what="account")
-        _exit(state, actor, room, account_of(state, self.account_id))
+        _record_leave(state, actor, room, account_of(state, self.account_id))
 
 
-def enter(state: State, actor: Actor, room: Room, account: Account, peer: Account | None = None) -> None:
+def record_join(state: State, actor: Actor, room: Room, account: Account, peer: Account | None = None) -> None:
     """Record in the room's log and in the account's own log that an account joined a room.
 
     If the room's creator joins again, it becomes the owner again.
@@ -185,12 +185,12 @@ def enter(state: State, actor: Actor, room: Room, account: Account, peer: Accoun
     state.record(MemberJoined(room.id, seq, now, account.person, role, actor.account_id, head.message_count))
 
 
-def _exit(state: State, actor: Actor, room: Room, account: Account) -> None:
+def _record_leave(state: State, actor: Actor, room: Room, account: Account) -> None:
     own, seq, now = account_log(account.id), state.next_seq(room.id), state.now
     state.record(MemberLeft(room.id, seq, now, account.person, actor.account_id))
     state.record(RoomExited(own, state.next_seq(own), now, room.id, seq))
 
 
-def entered(state: State, room: Room, account_id: int, *, new: bool) -> Entered:
+def entered_answer(state: State, room: Room, account_id: int, *, new: bool) -> Entered:
     """Return the `Entered` answer for an account that is in a room."""
     return Entered(room, state.get(MEMBERS, (room.id, account_id)), state.head(room.id).last_seq, new)

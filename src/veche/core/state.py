@@ -10,7 +10,7 @@ from veche.core.facts import Fact, Needs, Rows
 from veche.core.values import Head, LogId
 
 HEADS: Fact[LogId, Head] = Fact("heads")
-_NO_HEAD = Head()
+_HEAD_OF_EMPTY_LOG = Head()
 
 
 class State(Rows):
@@ -36,7 +36,7 @@ class State(Rows):
 
     def head(self, log_id: LogId) -> Head:
         """Return the head of a log."""
-        return self.get(HEADS, log_id) or _NO_HEAD
+        return self.get(HEADS, log_id) or _HEAD_OF_EMPTY_LOG
 
     def next_seq(self, log_id: LogId) -> int:
         """Return the seq that the next entry of a log takes."""
@@ -47,7 +47,7 @@ class State(Rows):
         self.events.append(event)
         event.apply(self)
         if isinstance(event, LogEvent):
-            self.put(HEADS, event.log_id, event.next_head(self.peek(HEADS, event.log_id) or _NO_HEAD))
+            self.put(HEADS, event.log_id, event.next_head(self.peek(HEADS, event.log_id) or _HEAD_OF_EMPTY_LOG))
 
     def log_events(self) -> list[LogEvent]:
         """Return the recorded events that are log entries, in the order in which they were recorded."""

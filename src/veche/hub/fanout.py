@@ -27,7 +27,7 @@ class FanOut:
         self._catch_up = catch_up
         self._newly_slow: list[Subscriber] = []
         # How often an event was encoded: once for each `encode` function. For tests and metrics.
-        self.encodes = 0
+        self.encode_count = 0
 
     def schedule(self, topic: Topic) -> None:
         """Schedule a write of the pending entries for the next turn of the event loop.
@@ -38,9 +38,9 @@ class FanOut:
             topic.scheduled = True
             loop = asyncio.get_running_loop()
             if topic.broadcasts or topic.throttled_until <= loop.time():
-                loop.call_soon(self._turn, topic)
+                loop.call_soon(self._run_turn, topic)
             else:
-                loop.call_at(topic.throttled_until, self._turn, topic)
+                loop.call_at(topic.throttled_until, self._run_turn, topic)
 
     def flush(self, topic: Topic) -> None:
         """Write everything that is pending, now.
@@ -50,11 +50,11 @@ class FanOut:
         """
         had_work = topic.broadcasts or topic.pending
         while topic.broadcasts or topic.pending:
-            self._write_some(topic)
+            self._write_up_to_limit(topic)
         if had_work and topic.behind:
             self.schedule(topic)  # then, subscriptions that are behind read the entries that were just delivered
 
-    def _turn(self, topic: Topic) -> None:
+    def _run_turn(self, topic: Topic) -> None:
         """Write once, up to the limit.
 
         If this took longer than THROTTLE_ABOVE, pause the topic for the same time, at most MAX_PAUSE. Entries that
@@ -64,7 +64,7 @@ class FanOut:
             crash_point("mid_fanout")
         began = (loop := asyncio.get_running_loop()).time()
         try:
-            self._write_some(topic)
+            self._write_up_to_limit(topic)
         finally:
             topic.scheduled = False
         if (took := loop.time() - began) > THROTTLE_ABOVE:
@@ -75,7 +75,7 @@ class FanOut:
         if topic.broadcasts or topic.pending:
             self.schedule(topic)
 
-    def _write_some(self, topic: Topic) -> None:
+    def _write_up_to_limit(self, topic: Topic) -> None:
         if not topic.broadcasts and topic.pending:
             topic.broadcasts = self._encode(topic, topic.take_batch())
         budget = WRITES_PER_TURN
@@ -94,7 +94,7 @@ class FanOut:
         for serializer, writes in topic.targets().items():
             try:
                 if serializer.encode not in payloads:
-                    self.encodes += len(events)
+                    self.encode_count += len(events)
                     payloads[serializer.encode] = [
                         data for event in events if (data := serializer.encode(event)) is not None
                     ]
@@ -102,16 +102,16 @@ class FanOut:
                     broadcasts.append((writes, b"".join(map(serializer.frame, found))))
             except Exception:  # an error in one serializer does not affect the others
                 log.exception("serializer %s failed for entries of log %d", serializer.name, topic.log_id)
-                self._move_to_catch_up(topic, serializer, events[0].seq - 1)
+                self._move_serializer_to_catch_up(topic, serializer, events[0].seq - 1)
         return broadcasts
 
-    def _move_to_catch_up(self, topic: Topic, serializer: Serializer, seq: int) -> None:
+    def _move_serializer_to_catch_up(self, topic: Topic, serializer: Serializer, seq: int) -> None:
         for subscription in topic.subscriptions:
             if subscription.live and subscription.serializer is serializer:
                 subscription.seq = seq
                 self._catch_up.begin(subscription)
 
-    def slow(self, subscriber: Subscriber) -> None:
+    def mark_slow(self, subscriber: Subscriber) -> None:
         """Mark a subscriber as slow, because its send buffer is full.
 
         This may be called during a write, so it must not change collections that the write loops over.
@@ -124,7 +124,7 @@ class FanOut:
     def _move_slow_to_catch_up(self) -> None:
         while self._newly_slow:
             for subscription in self._newly_slow.pop().subscriptions.values():
-                # The broadcasts that have already begun are still written to it, so it has everything up to `delivered`.
+                # Broadcasts that have begun are still written to it, so it has everything up to `delivered`.
                 if subscription.live:
                     subscription.seq = subscription.topic.delivered
                     self._catch_up.begin(subscription)

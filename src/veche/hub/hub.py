@@ -20,7 +20,7 @@ from veche.hub.listener import call
 from veche.hub.own_log import OwnLogs
 from veche.hub.serializer import Serializer
 from veche.hub.topic import Subscriber, Subscription, Topic
-from veche.hub.topics import Heads, Pull, Topics
+from veche.hub.topics import ReadHeads, ReadPage, Topics
 
 # Passed to `Listener.removed` when an older version stored the entry without the seq at which the member left.
 UNKNOWN_SEQ = 2**63 - 1
@@ -36,12 +36,12 @@ class Hub:
     `now` returns the time in microseconds since 1970 in UTC. It must be the same clock as for `at` of entries.
     """
 
-    def __init__(self, pull: Pull, heads: Heads, now: Callable[[], int] = _now) -> None:
+    def __init__(self, pull: ReadPage, heads: ReadHeads, now: Callable[[], int] = _now) -> None:
         self._now = now
-        self._topics = Topics(pull, heads, self._opened, self.deliver)
+        self._topics = Topics(pull, heads, self._on_topic_opened, self.deliver)
         self._catch_up = CatchUp(pull, self._flush, self._close)
         self._fan_out = FanOut(self._catch_up)
-        self._own_logs = OwnLogs(self._topics, pull, self._apply)
+        self._own_logs = OwnLogs(self._topics, pull, self._apply_effect)
 
     # Subscribers.
 
@@ -69,14 +69,14 @@ class Hub:
             self.unsubscribe(subscriber, log_id)
         self._own_logs.detach(subscriber)
 
-    def slow(self, subscriber: Subscriber) -> None:
+    def mark_slow(self, subscriber: Subscriber) -> None:
         """Mark a subscriber as slow, because the send buffer of its transport is full.
 
         The transport may call this during a write.
         """
-        self._fan_out.slow(subscriber)
+        self._fan_out.mark_slow(subscriber)
 
-    def drained(self, subscriber: Subscriber) -> None:
+    def mark_drained(self, subscriber: Subscriber) -> None:
         """Mark a subscriber as no longer slow, because its send buffer has room again.
 
         Its subscriptions catch up from where they stopped.
@@ -96,9 +96,9 @@ class Hub:
         return [people[id] for id in sorted(people)]
 
     @property
-    def encodes(self) -> int:
+    def encode_count(self) -> int:
         """How often an event was encoded: once for each `encode` function. For tests and metrics."""
-        return self._fan_out.encodes
+        return self._fan_out.encode_count
 
     # Subscriptions.
 
@@ -155,13 +155,13 @@ class Hub:
             subscriber.behind.remove(subscription)
         self._topics.close_if_unused(subscription.topic)
 
-    def _opened(self, topic: Topic) -> None:
+    def _on_topic_opened(self, topic: Topic) -> None:
         for subscription in tuple(topic.subscriptions):
             if topic.delivered is None:
                 call(subscription.subscriber.listener.lost)
             else:
                 self._catch_up.advance(subscription.subscriber)
-        self._own_logs.opened(topic)
+        self._own_logs.on_topic_opened(topic)
 
     def _flush(self, topic: Topic) -> None:
         self._fan_out.flush(topic)
@@ -172,13 +172,13 @@ class Hub:
         """Return the seq of the last entry that the hub has taken from each log."""
         return self._topics.positions()
 
-    def logs(self) -> list[LogId]:
+    def log_ids(self) -> list[LogId]:
         """Return the ids of all logs that have a topic here. The own logs of connected accounts are included."""
-        return self._topics.logs()
+        return self._topics.log_ids()
 
-    def compare(self, heads: Iterable[tuple[LogId, int]]) -> None:
+    def compare_heads(self, heads: Iterable[tuple[LogId, int]]) -> None:
         """Compare the heads of topics with heads read from the database, and read entries that were not announced."""
-        self._topics.compare(heads)
+        self._topics.compare_heads(heads)
 
     def deliver(self, events: Sequence[LogEvent]) -> None:
         """Take committed entries. They are written in a later turn of the event loop, normally the next one.
@@ -194,19 +194,19 @@ class Hub:
         if topic.delivered is None or event.seq <= topic.head:
             return
         if event.seq != topic.head + 1:
-            self._topics.fill(topic)
+            self._topics.read_missing_entries(topic)
             return
         topic.pending.append(event)
         self._fan_out.schedule(topic)
         if topic.followed:
-            self._own_logs.take(event)
+            self._own_logs.apply_to_all(event)
         else:
-            self._close_left(topic, event.effects())
+            self._close_for_members_who_left(topic, event.effects())
 
     # Effects. They are applied from the account's own log. From a room's log only Close is applied. A Close is in both
     # logs, and the one that arrives first ends the subscription.
 
-    def _apply(self, subscriber: Subscriber, effect: Effect) -> None:
+    def _apply_effect(self, subscriber: Subscriber, effect: Effect) -> None:
         listener = subscriber.listener
         match effect:
             case Open(log_id=log_id, after=after):
@@ -218,7 +218,7 @@ class Hub:
                 if effect.ends(subscriber.session_id):
                     call(listener.session_ended)
 
-    def _close_left(self, topic: Topic, effects: Iterable[Effect]) -> None:
+    def _close_for_members_who_left(self, topic: Topic, effects: Iterable[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, Close) and effect.log_id == topic.log_id:
                 for subscriber in self.subscribers(effect.account_id):

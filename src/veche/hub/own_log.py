@@ -12,7 +12,7 @@ from veche.core.event import LogEvent
 from veche.core.values import LogId, account_log
 from veche.hub.listener import call
 from veche.hub.topic import Subscriber, Topic
-from veche.hub.topics import PAGE, Page, Pull, Topics
+from veche.hub.topics import PAGE, Page, ReadPage, Topics
 
 
 class OwnLogs:
@@ -21,7 +21,7 @@ class OwnLogs:
     `apply(subscriber, effect)` is called for each effect of the entries after the seq that was given to `begin`.
     """
 
-    def __init__(self, topics: Topics, pull: Pull, apply: Callable[[Subscriber, Effect], None]) -> None:
+    def __init__(self, topics: Topics, pull: ReadPage, apply: Callable[[Subscriber, Effect], None]) -> None:
         self._topics = topics
         self._pull = pull
         self._apply_effect = apply
@@ -59,7 +59,7 @@ class OwnLogs:
                 topic.followed = False
                 self._topics.close_if_unused(topic)
 
-    def opened(self, topic: Topic) -> None:
+    def on_topic_opened(self, topic: Topic) -> None:
         """Let the subscribers that follow this log catch up. Called when reading the head of a topic has finished.
 
         If the head could not be read, call `lost` on their listeners.
@@ -72,12 +72,12 @@ class OwnLogs:
             else:
                 self._catch_up(subscriber)
 
-    def take(self, event: LogEvent) -> None:
+    def apply_to_all(self, event: LogEvent) -> None:
         """Apply a new entry of an own log to each subscriber whose position is the entry before it."""
         for subscriber in tuple(self._subscribers.get(event.log_id, ())):
-            self._apply(subscriber, event)
+            self._apply_entry(subscriber, event)
 
-    def _apply(self, subscriber: Subscriber, event: LogEvent) -> None:
+    def _apply_entry(self, subscriber: Subscriber, event: LogEvent) -> None:
         # `begin` was not called, an earlier entry is still missing, or the entry was applied already.
         if subscriber.own_seq != event.seq - 1:
             return
@@ -99,7 +99,7 @@ class OwnLogs:
             if not self._is_attached(subscriber):
                 return
             for event in events or ():
-                self._apply(subscriber, event)
+                self._apply_entry(subscriber, event)
             if subscriber.own_seq == after and self._is_attached(subscriber):
                 call(subscriber.listener.lost)  # the log has a hole, or cannot be read now
             else:

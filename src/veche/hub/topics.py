@@ -13,9 +13,9 @@ from veche.core.values import LogId
 from veche.hub.topic import Topic
 
 Page = list[LogEvent]
-Pull = Callable[[Callable[[Page | None], None], LogId, int, int, int], None]
+ReadPage = Callable[[Callable[[Page | None], None], LogId, int, int, int], None]
 """`pull(reply, log_id, after, upto, limit)`: read a page of a log, and call back with it (None: it failed)."""
-Heads = Callable[[Callable[[dict[LogId, int] | None], None], list[LogId]], None]
+ReadHeads = Callable[[Callable[[dict[LogId, int] | None], None], list[LogId]], None]
 """`heads(reply, log_ids)`: read the highest seq of each log, and call back with them (None: it failed)."""
 
 PAGE = 200  # entries that are read at once
@@ -29,12 +29,16 @@ class Topics:
     """
 
     def __init__(
-        self, pull: Pull, heads: Heads, opened: Callable[[Topic], None], found: Callable[[Sequence[LogEvent]], None]
+        self,
+        pull: ReadPage,
+        heads: ReadHeads,
+        on_opened: Callable[[Topic], None],
+        on_missing_entries: Callable[[Sequence[LogEvent]], None],
     ) -> None:
         self._pull = pull
         self._heads = heads
-        self._opened = opened
-        self._found = found
+        self._on_opened = on_opened
+        self._on_missing_entries = on_missing_entries
         self._topics: dict[LogId, Topic] = {}
         self._opening: list[Topic] = []
 
@@ -46,7 +50,7 @@ class Topics:
         """Return the seq of the last entry taken from each log. A log whose head is not known yet is left out."""
         return {log_id: topic.head for log_id, topic in self._topics.items() if topic.delivered is not None}
 
-    def logs(self) -> list[LogId]:
+    def log_ids(self) -> list[LogId]:
         """Return the ids of all logs that have a topic."""
         return list(self._topics)
 
@@ -75,11 +79,11 @@ class Topics:
             for topic in topics:
                 if heads is not None:
                     topic.delivered = max(heads.get(topic.log_id, 0), topic.known)
-                self._opened(topic)
+                self._on_opened(topic)
 
         self._heads(reply, [topic.log_id for topic in topics])
 
-    def fill(self, topic: Topic) -> None:
+    def read_missing_entries(self, topic: Topic) -> None:
         """Read the missing entries: those after the topic's head, up to `topic.known`."""
         if topic.filling or topic.delivered is None or topic.known <= topic.head:
             return
@@ -88,12 +92,12 @@ class Topics:
         def reply(events: Page | None) -> None:
             topic.filling = False
             if events and self._topics.get(topic.log_id) is topic:
-                self._found(events)
-                self.fill(topic)
+                self._on_missing_entries(events)
+                self.read_missing_entries(topic)
 
         self._pull(reply, topic.log_id, topic.head, topic.known, PAGE)
 
-    def compare(self, heads: Iterable[tuple[LogId, int]]) -> None:
+    def compare_heads(self, heads: Iterable[tuple[LogId, int]]) -> None:
         """Compare the heads of topics with heads read from the database.
 
         This also finds a lost announcement of a log's last entry, which leaves no gap. If the database is ahead of a
@@ -106,5 +110,5 @@ class Topics:
                 continue
             if topic.unannounced > topic.head:
                 topic.known = max(topic.known, topic.unannounced)
-                self.fill(topic)
+                self.read_missing_entries(topic)
             topic.unannounced = head

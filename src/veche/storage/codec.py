@@ -20,7 +20,7 @@ from veche.core.values import Person, Room
 
 _COLUMNS = frozenset({"log_id", "seq", "at", "person", "room", "room_id", "peer"})
 _to_json = msgspec.json.Encoder().encode
-_of_json = msgspec.json.Decoder(dict[str, Any]).decode
+_from_json = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Form(NamedTuple):
@@ -72,7 +72,7 @@ class Codec:
         form = self._forms.get(row.kind)
         if form is None:
             raise ValueError(f"entry {row.seq} of log {row.log_id} has an unknown kind {row.kind!r}")
-        stored = _of_json(row.data)
+        stored = _from_json(row.data)
         values: dict[str, Any] = {name: stored[key] for name, key in form.data if key in stored}
         if "person" in form.fields:
             values["person"] = people[row.account_id]

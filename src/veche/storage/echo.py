@@ -14,7 +14,7 @@ from veche.storage.tables import Id, metadata
 from veche.storage.transaction import Transaction
 
 PAGE_BYTES = 131_072
-PAGE_ECHOES = 1000
+MAX_CONVERSATIONS_PER_PAGE = 1000
 
 echoes = Table(
     "echoes",
@@ -74,7 +74,7 @@ def echo_page(tx: Transaction, echo_ids: list[int], after: int) -> tuple[list[Ec
     found: list[EchoLine] = []
     size = 0
     c = echo_lines.c
-    for index, echo_id in enumerate(echo_ids[:PAGE_ECHOES]):
+    for index, echo_id in enumerate(echo_ids[:MAX_CONVERSATIONS_PER_PAGE]):
         query = select(c.id, c.source, c.text, c.created_at).where(c.echo_id == echo_id, c.id > after)
         for row in tx.execute(query.order_by(c.id)):
             found.append(EchoLine(row.source, row.text, row.created_at))
@@ -82,7 +82,7 @@ def echo_page(tx: Transaction, echo_ids: list[int], after: int) -> tuple[list[Ec
             if size > PAGE_BYTES:
                 return found, echo_ids[index:], row.id
         after = 0
-    return found, echo_ids[PAGE_ECHOES:], 0
+    return found, echo_ids[MAX_CONVERSATIONS_PER_PAGE:], 0
 
 
 def open_echoes(tx: Transaction) -> list[int]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Executable, Result, Row, ScalarResult, Select
 
 from veche.storage.engines.engine import Engine
 
-Keyed: TypeAlias = Callable[[Engine], Select[Any]]
+KeyedQuery: TypeAlias = Callable[[Engine], Select[Any]]
 """A function that takes an Engine and returns a query with the SQL parameter `keys`."""
 
 
@@ -20,7 +20,7 @@ class Transaction:
         self.connection = connection
         self.engine = engine
 
-    def by_keys(self, query: Keyed, keys: Collection[object]) -> Sequence[Row[Any]]:
+    def read_by_keys(self, query: KeyedQuery, keys: Collection[object]) -> Sequence[Row[Any]]:
         """Run a query for these keys and return its rows. If there are no keys, return no rows and run no query."""
         return self.engine.read_keys(self.connection, query, keys) if keys else ()
 

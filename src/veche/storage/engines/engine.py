@@ -17,16 +17,16 @@ class Engine(Protocol):
     def statement(self, make: "Callable[[Engine], T]") -> T:
         """Return `make(self)`. It is called once, and its result is kept for later calls."""
 
-    def by_key(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
+    def where_keys(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
         """Restrict a query to the rows whose `columns` equal one of the keys in the SQL parameter `keys`."""
 
-    def for_each_key(self, make: Callable[[Callable[[int], ColumnElement[Any]]], Select[Any]]) -> Select[Any]:
+    def select_from_keys(self, make: Callable[[Callable[[int], ColumnElement[Any]]], Select[Any]]) -> Select[Any]:
         """Make a query that selects from the list of keys.
 
         `make` is called with a function that returns the column with the i-th part of each key.
         """
 
-    def pack(self, keys: Iterable[object]) -> object:
+    def encode_keys(self, keys: Iterable[object]) -> object:
         """Encode keys as the value of the SQL parameter `keys`."""
 
     def read_keys(

@@ -67,11 +67,11 @@ def open_engine(path: Path, *, connections: int) -> Engine:
         hide_parameters=True,
         connect_args={"check_same_thread": False, "cached_statements": 256, "isolation_level": None},
     )
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", _set_pragmas)
     return engine
 
 
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     for pragma in _PRAGMAS:
         connection.execute(pragma)
 
@@ -85,20 +85,20 @@ class Sqlite:
     begin_write = "BEGIN IMMEDIATE"
 
     def __init__(self) -> None:
-        self._made: dict[Any, Any] = {}
+        self._statements: dict[Any, Any] = {}
         # Compiled SQL and its parameters in order. They are kept, because SQLAlchemy's own execution takes longer than
         # SQLite does.
-        self._reads: dict[Any, tuple[str, list[tuple[str, Any]]]] = {}
-        self._writes: dict[Executable, tuple[str, list[str]]] = {}
+        self._compiled_reads: dict[Any, tuple[str, list[tuple[str, Any]]]] = {}
+        self._compiled_writes: dict[Executable, tuple[str, list[str]]] = {}
 
     def statement(self, make: "Callable[[Sqlite], T]") -> T:
         """Return `make(self)`. It is called once, and its result is kept for later calls."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        found: T = self._made[make]
+        if make not in self._statements:
+            self._statements[make] = make(self)
+        found: T = self._statements[make]
         return found
 
-    def by_key(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
+    def where_keys(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
         """Restrict a query to the rows whose `columns` equal one of the keys in the SQL parameter `keys`.
 
         All keys are passed as one parameter, a JSON array. So the same prepared statement works for any number of
@@ -107,18 +107,18 @@ class Sqlite:
         table = _key_table()
         if len(columns) == 1:
             return query.where(columns[0].in_(select(table.c.value)))
-        parts = [column == _part(table, index) for index, column in enumerate(columns)]
+        parts = [column == _key_part(table, index) for index, column in enumerate(columns)]
         return query.where(and_(*parts))
 
-    def for_each_key(self, make: Callable[[Callable[[int], ColumnElement[Any]]], Select[Any]]) -> Select[Any]:
+    def select_from_keys(self, make: Callable[[Callable[[int], ColumnElement[Any]]], Select[Any]]) -> Select[Any]:
         """Make a query that selects from the list of keys.
 
         `make` is called with a function that returns the column with the i-th part of each key.
         """
         table = _key_table()
-        return make(lambda index: _part(table, index)).select_from(table)
+        return make(lambda index: _key_part(table, index)).select_from(table)
 
-    def pack(self, keys: Iterable[object]) -> str:
+    def encode_keys(self, keys: Iterable[object]) -> str:
         """Encode keys as the value of the SQL parameter `keys`."""
         return msgspec.json.encode(list(keys)).decode()
 
@@ -126,20 +126,23 @@ class Sqlite:
         self, connection: Connection, make: "Callable[[Sqlite], Select[Any]]", keys: Iterable[object]
     ) -> Sequence[Row[Any]]:
         """Run the query that `make` builds with these keys, and return its rows."""
-        if make not in self._reads:
+        if make not in self._compiled_reads:
             compiled = self.statement(make).compile(dialect=connection.dialect)
-            self._reads[make] = (str(compiled), [(name, compiled.params[name]) for name in compiled.positiontup or ()])
-        sql, parameters = self._reads[make]
-        packed = self.pack(keys)
-        values = tuple(packed if name == "keys" else value for name, value in parameters)
+            self._compiled_reads[make] = (
+                str(compiled),
+                [(name, compiled.params[name]) for name in compiled.positiontup or ()],
+            )
+        sql, parameters = self._compiled_reads[make]
+        encoded = self.encode_keys(keys)
+        values = tuple(encoded if name == "keys" else value for name, value in parameters)
         return connection.exec_driver_sql(sql, values).all()
 
     def write_each(self, connection: Connection, write: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a write once for each row."""
-        if write not in self._writes:
+        if write not in self._compiled_writes:
             compiled = write.compile(dialect=connection.dialect, column_keys=list(rows[0]))  # type: ignore[attr-defined]
-            self._writes[write] = (str(compiled), compiled.positiontup)
-        sql, names = self._writes[write]
+            self._compiled_writes[write] = (str(compiled), compiled.positiontup)
+        sql, names = self._compiled_writes[write]
         connection.exec_driver_sql(sql, [tuple(row[name] for name in names) for row in rows])
 
     def lock_logs(self, connection: Connection, log_ids: Collection[int]) -> None:
@@ -156,7 +159,8 @@ class Sqlite:
         def new_id(table: str) -> int:
             if table not in last:
                 # The table name comes from our code, never from a client.
-                query = f"SELECT max(id) FROM {table}{_BUILT_IN.get(table, '')}"  # noqa: S608
+                where = _WITHOUT_BUILT_IN_IDS.get(table, "")
+                query = f"SELECT max(id) FROM {table}{where}"  # noqa: S608
                 last[table] = connection.exec_driver_sql(query).scalar() or 0
             last[table] += 1
             return last[table]
@@ -164,14 +168,14 @@ class Sqlite:
         return new_id
 
 
-_BUILT_IN = dict.fromkeys(("accounts", "rooms"), f" WHERE id < {RESERVED_IDS}")
+_WITHOUT_BUILT_IN_IDS = dict.fromkeys(("accounts", "rooms"), f" WHERE id < {RESERVED_IDS}")
 
 
 def _key_table() -> TableValuedAlias:
     return func.json_each(bindparam("keys")).table_valued("value", name="keys")
 
 
-def _part(table: TableValuedAlias, index: int) -> ColumnElement[Any]:
+def _key_part(table: TableValuedAlias, index: int) -> ColumnElement[Any]:
     return func.json_extract(table.c.value, f"$[{index}]")
 
 
@@ -202,9 +206,9 @@ def backup(path: Path, target: Path) -> None:
             source.execute("VACUUM INTO ?", (str(partial),))
         with contextlib.closing(sqlite3.connect(partial)) as copy, copy:
             copy.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (secrets.token_hex(8),))
-        _sync(partial)
+        _fsync(partial)
         os.link(partial, target)  # fails when the target exists: a backup never overwrites
-        _sync(target.parent)
+        _fsync(target.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -224,7 +228,7 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
 
 
-def _sync(path: Path) -> None:
+def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
