@@ -35,7 +35,7 @@ from veche.service.tokens import Tokens
 from veche.settings import ServerSettings, Settings, SettingsError
 from veche.storage import log as logs
 from veche.storage.database import Database
-from veche.storage.entries import entries
+from veche.storage.entries import read_entries
 from veche.storage.feed import CommitFeed
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
@@ -119,7 +119,7 @@ class Server:
             self.database.close()
 
     def _pull(self, reply: Callable[[Any], None], log_id: LogId, after: int, upto: int, limit: int) -> None:
-        self.reader.call(reply, entries, log_id, after, upto, limit)
+        self.reader.call(reply, read_entries, log_id, after, upto, limit)
 
     def _heads(self, reply: Callable[[Any], None], log_ids: Sequence[LogId]) -> None:
         self.reader.call(reply, logs.head_seqs, log_ids)
@@ -128,7 +128,7 @@ class Server:
         while True:
             await asyncio.sleep(COMPARE_SECONDS)
             with contextlib.suppress(Exception):  # if the database cannot be read now, the next round reads it
-                self.hub.compare((await self.feed.heads_ahead_of(self.hub.positions())).items())
+                self.hub.compare_heads((await self.feed.heads_ahead_of(self.hub.positions())).items())
 
 
 def _trusted_proxies(settings: ServerSettings) -> Trusted:

@@ -98,7 +98,7 @@ def by_position(tree: ast.AST) -> Iterator[int]:
 
 
 ROWS = ("row", "found", "result")
-QUERIES = ("by_keys", "execute", "exec_driver_sql", "all")
+QUERIES = ("read_by_keys", "execute", "exec_driver_sql", "all")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ QUERIES = ("by_keys", "execute", "exec_driver_sql", "all")
         "row[0]",
         "Person(row.id, row[1])",
         "[id for id, name in tx.execute(query)]",
-        "for id, name in tx.by_keys(query, keys): pass",
+        "for id, name in tx.read_by_keys(query, keys): pass",
         "{id: name for id, name in connection.execute(query).all()}",
     ],
 )
@@ -170,9 +170,9 @@ def test_every_command_is_decided() -> None:
 
 
 def test_every_event_of_a_log_is_stored() -> None:
-    from veche.storage.entries import KINDS
+    from veche.storage.entries import EVENT_TYPES
 
-    missing = subclasses(LogEvent) - set(KINDS) - {Message}
+    missing = subclasses(LogEvent) - set(EVENT_TYPES) - {Message}
     assert not missing, f"name these in `entries` of their subject's file in storage: {missing}"
 
 

@@ -221,12 +221,12 @@ async def test_an_event_is_encoded_once_for_each_serializer(inside: InProcessSer
             await client.receives("first, so that every subscription is live")
         await poll.receives("first, so that every subscription is live")
         for client in found:
-            before = inside.parts.hub.encodes
+            before = inside.parts.hub.encode_count
             text = f"{client.dialect.name} {before}"
             await client.say(text)
             for other in (*found, poll):
                 await other.receives(text)
-            assert inside.parts.hub.encodes - before == len(IN_LOBBY), "thirteen connections, six serializers"
+            assert inside.parts.hub.encode_count - before == len(IN_LOBBY), "thirteen connections, six serializers"
 
 
 async def test_every_connection_follows_its_own_log_first(inside: InProcessServer) -> None:

@@ -1,6 +1,7 @@
-"""What an event changes for connected clients: which logs they hear, and whether their sessions go on.
+"""Effects: what an event changes for connected clients.
 
-The hub applies effects. It needs to know nothing else of an event.
+An effect opens a log for them, closes a log, or ends sessions. The hub applies the effects of an event, and does not
+look at what kind of event it is.
 """
 
 from typing import NamedTuple, TypeAlias
@@ -9,7 +10,7 @@ from veche.core.values import LogId
 
 
 class Open(NamedTuple):
-    """The account's connections hear a log, from the entry after `after` on."""
+    """The account's connections may subscribe to a log now, from the entry after seq `after`."""
 
     account_id: int
     log_id: LogId
@@ -17,9 +18,10 @@ class Open(NamedTuple):
 
 
 class Close(NamedTuple):
-    """The account's connections hear a log no more. The account left with entry `seq` of that log.
+    """The account's connections no longer get the entries of a log.
 
-    `seq` is None in entries that were stored before it was noted; `at` is the time of the event in microseconds.
+    `seq` is the entry of that log by which the account left. It is None for entries that an older version stored
+    without it. `at` is the time of the event in microseconds since 1970.
     """
 
     account_id: int
@@ -29,14 +31,14 @@ class Close(NamedTuple):
 
 
 class End(NamedTuple):
-    """Sessions of the account end: the one named, or all but `kept`."""
+    """Sessions of the account end: only `session_id` if it is set, otherwise all except `kept`."""
 
     account_id: int
     session_id: str | None
     kept: str | None
 
     def ends(self, session_id: str) -> bool:
-        """Tell whether a session is among those that end."""
+        """Return whether this effect ends the session with this id."""
         return session_id == self.session_id if self.session_id else session_id != self.kept
 
 

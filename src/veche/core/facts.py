@@ -1,7 +1,9 @@
-"""What decisions read: facts, each a table of rows by key, and the needs by which a command asks for them.
+"""What decisions read.
 
-A decision that reads a row it did not ask for raises NotAsked. Otherwise a missing row would look like a row that
-does not exist, and a forgotten check would pass silently.
+A fact is a table of rows by key. The needs of a command name the rows that its decision reads.
+
+A decision that reads a row that the needs do not name raises NotAsked. Otherwise a row that was not loaded would look
+like a row that does not exist, and nobody would notice the bug.
 """
 
 from collections import defaultdict
@@ -13,9 +15,10 @@ V = TypeVar("V")
 
 
 class NotAsked(Exception):
-    """A decision read what its command's needs did not name: a bug in the command.
+    """A decision read a row that its command's needs do not name. This is a bug in the command.
 
-    The message names the fact and the key, but shows no text of a key: people may have written it.
+    The exception's message contains the fact and the key. Each string in the key is replaced by its length, because a
+    person may have written it.
     """
 
     def __init__(self, fact: "Fact[Any, Any]", key: Hashable) -> None:
@@ -29,9 +32,10 @@ def _without_text(key: Hashable) -> str:
 
 
 class Fact(Generic[K, V]):
-    """One table of rows by key. `storage` has a load for each.
+    """One table of rows by key. For each fact, `storage` has a function that loads its rows.
 
-    `then` asks for more where a row was found: a key that is known only after this row was read.
+    If a row is found, `then(needs, key, row)` is called. It asks for more rows, whose keys are known only from this
+    row.
     """
 
     __slots__ = ("name", "then")
@@ -62,26 +66,30 @@ class Needs(dict[AnyFact, set[Any]]):
 
 
 class Rows:
-    """The rows that one transaction knows, kept current while commands are decided one by one."""
+    """The rows that one transaction has loaded or changed.
+
+    Each recorded event changes them, so the next command sees the result.
+    """
 
     def __init__(self) -> None:
         self._rows: defaultdict[AnyFact, dict[Any, Any]] = defaultdict(dict)
-        # Each row that changed, as it was stored; None for a row that was made here.
+        # For each changed key: the row as it was loaded, or None if this transaction created the row.
         self._before: defaultdict[AnyFact, dict[Any, Any]] = defaultdict(dict)
         self._asked = Needs()
 
     def load(self, fact: Fact[K, V], key: K, row: V) -> None:
-        """Take a row as it is stored."""
+        """Add a row that was read from the database."""
         self._rows[fact][key] = row
 
-    def knows(self, fact: Fact[K, V], key: K) -> bool:
-        """Tell whether the row of a key was loaded here, or changed."""
+    def has_loaded_or_changed(self, fact: Fact[K, V], key: K) -> bool:
+        """Return whether this transaction has loaded or changed the row of a key."""
         return key in self._rows[fact] or key in self._before[fact]
 
     def get(self, fact: Fact[K, V], key: K) -> V | None:
-        """Return the row of a key, or None where there is none; raises NotAsked.
+        """Return the row of a key, or None if there is no such row.
 
-        Rows that this transaction made count as asked: nobody could ask for them before.
+        Raises NotAsked if the command did not ask for this key. A row that this transaction created may be read
+        without asking for it, because it did not exist when the commands asked.
         """
         asked = self._asked.get(fact)
         if (asked is None or key not in asked) and self._before[fact].get(key, self) is not None:
@@ -90,16 +98,19 @@ class Rows:
         return row
 
     def peek(self, fact: Fact[K, V], key: K) -> V | None:
-        """Return what is known of a key. For events that change rows; decisions use `get`."""
+        """Return the row of a key, without checking that the command asked for it.
+
+        `Event.apply` uses this. Decisions use `get`.
+        """
         row: V | None = self._rows[fact].get(key)
         return row
 
     def items(self, fact: Fact[K, V]) -> list[tuple[K, V]]:
-        """Return all rows of a fact that are known. For events that change rows."""
+        """Return all rows of a fact that this transaction has. `Event.apply` uses this."""
         return list(self._rows[fact].items())
 
     def put(self, fact: Fact[K, V], key: K, row: V) -> None:
-        """Store a row, new or changed."""
+        """Set the row of a key, new or changed. It is written to the database after the batch was decided."""
         rows, before = self._rows[fact], self._before[fact]
         if key not in before:
             before[key] = rows.get(key)
@@ -110,7 +121,10 @@ class Rows:
         self._before[fact].setdefault(key, self._rows[fact].pop(key, None))
 
     def changes(self, fact: Fact[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
-        """Give each key that changed, with the row as it was stored and as it is now; None where there is no row."""
+        """Yield each changed key, its row before this transaction, and its row now.
+
+        Each of the two rows is None if there was or is no row.
+        """
         rows = self._rows[fact]
         for key, before in self._before[fact].items():
             yield key, before, rows.get(key)

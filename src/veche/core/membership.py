@@ -17,7 +17,10 @@ from veche.core.values import Account, Kind, Member, Person, Role, Room, account
 
 
 class MemberJoined(LogEvent, frozen=True, gc=False):
-    """Somebody is in the room now, and has read what was sent before (the room's log)."""
+    """An account joined the room. The event is in the room's log.
+
+    All messages sent before count as read by this account.
+    """
 
     kind: ClassVar[str] = "joined"
     stored_as: ClassVar[Mapping[str, str]] = {"by_id": "by", "read_count": "count"}
@@ -32,7 +35,7 @@ class MemberJoined(LogEvent, frozen=True, gc=False):
 
 
 class MemberLeft(LogEvent, frozen=True, gc=False):
-    """Somebody is no longer in the room (the room's log)."""
+    """An account left the room or was removed from it. The event is in the room's log."""
 
     kind: ClassVar[str] = "left"
     stored_as: ClassVar[Mapping[str, str]] = {"by_id": "by"}
@@ -47,8 +50,9 @@ class MemberLeft(LogEvent, frozen=True, gc=False):
 
 
 class RoomEntered(LogEvent, frozen=True, gc=False):
-    """The account is in a room now. Its part of the room's log begins after `room_seq` (the account's log).
+    """The account joined a room. The event is in the account's own log.
 
+    The account gets the entries of the room's log after seq `room_seq`.
     `peer` is the other person of a direct room.
     """
 
@@ -63,9 +67,10 @@ class RoomEntered(LogEvent, frozen=True, gc=False):
 
 
 class RoomExited(LogEvent, frozen=True, gc=False):
-    """The account is no longer in a room: it left with entry `room_seq` of the room's log (the account's log).
+    """The account left a room or was removed from it. The event is in the account's own log.
 
-    Entries that were stored before `room_seq` was noted have None.
+    `room_seq` is the seq of the MemberLeft entry in the room's log. It is None in entries that an older version
+    stored without it.
     """
 
     kind: ClassVar[str] = "exited"
@@ -78,16 +83,22 @@ class RoomExited(LogEvent, frozen=True, gc=False):
 
 
 class Entered(NamedTuple):
-    """The answer to what brings an account into a room: the room, the member, and whether that is new."""
+    """The answer to the commands that put an account into a room: join, add, create.
+
+    `new` is False if the account was in the room before.
+    """
 
     room: Room
-    member: Member | None  # None in the lobby
+    member: Member | None  # None if the account has no member row, which is possible only in the lobby
     head_seq: int
     new: bool
 
 
 class JoinRoom(Command[Entered], frozen=True, gc=False):
-    """Join a public room. Harmless twice; everybody is in the lobby already."""
+    """Join a public room.
+
+    If the account is already a member, or the room is the lobby, nothing changes.
+    """
 
     room_id: int
 
@@ -99,13 +110,16 @@ class JoinRoom(Command[Entered], frozen=True, gc=False):
         account = account_of(state, actor.account_id)
         room, member = check_room_access(state, Right.JOIN, self.room_id, account.id)
         if room.kind is Kind.LOBBY or member is not None:
-            return entered(state, room, account.id, new=False)
-        enter(state, actor, room, account)
-        return entered(state, room, account.id, new=True)
+            return entered_answer(state, room, account.id, new=False)
+        record_join(state, actor, room, account)
+        return entered_answer(state, room, account.id, new=True)
 
 
 class LeaveRoom(Command[None], frozen=True, gc=False):
-    """Leave a room. Nobody leaves a direct room; leaving the lobby does nothing."""
+    """Leave a room.
+
+    A direct room cannot be left: the command is refused. In the lobby the command does nothing.
+    """
 
     room_id: int
 
@@ -116,11 +130,14 @@ class LeaveRoom(Command[None], frozen=True, gc=False):
     def decide(self, actor: Actor, state: State) -> None:
         room, _ = check_room_access(state, Right.LEAVE, self.room_id, actor.account_id)
         if room.kind is not Kind.LOBBY:
-            _exit(state, actor, room, account_of(state, actor.account_id))
+            _record_leave(state, actor, room, account_of(state, actor.account_id))
 
 
 class AddMember(Command[Entered], frozen=True, gc=False):
-    """Add somebody to a room, which only its owner may. Harmless twice."""
+    """Add an account to a room. Only the room's owner may do this.
+
+    If the account is already a member, nothing changes.
+    """
 
     room_id: int
     account_id: int
@@ -133,13 +150,13 @@ class AddMember(Command[Entered], frozen=True, gc=False):
         room, _ = check_room_access(state, Right.MANAGE, self.room_id, actor.account_id)
         account = account_of(state, self.account_id)
         if state.get(MEMBERS, (room.id, account.id)) is not None:
-            return entered(state, room, account.id, new=False)
-        enter(state, actor, room, account)
-        return entered(state, room, account.id, new=True)
+            return entered_answer(state, room, account.id, new=False)
+        record_join(state, actor, room, account)
+        return entered_answer(state, room, account.id, new=True)
 
 
 class RemoveMember(Command[None], frozen=True, gc=False):
-    """Remove somebody from a room, which only its owner may."""
+    """Remove a member from a room. Only the room's owner may do this."""
 
     room_id: int
     account_id: int
@@ -152,11 +169,14 @@ class RemoveMember(Command[None], frozen=True, gc=False):
         room, _ = check_room_access(state, Right.MANAGE, self.room_id, actor.account_id)
         if state.get(MEMBERS, (room.id, self.account_id)) is None:
             raise ChatError(Code.NOT_FOUND, "No such member.", what="account")
-        _exit(state, actor, room, account_of(state, self.account_id))
+        _record_leave(state, actor, room, account_of(state, self.account_id))
 
 
-def enter(state: State, actor: Actor, room: Room, account: Account, peer: Account | None = None) -> None:
-    """Record that an account is in a room now, in both logs. The creator is the owner again when rejoining."""
+def record_join(state: State, actor: Actor, room: Room, account: Account, peer: Account | None = None) -> None:
+    """Record in the room's log and in the account's own log that an account joined a room.
+
+    If the room's creator joins again, it becomes the owner again.
+    """
     role = Role.OWNER if account.id == room.creator_id else Role.MEMBER
     own, head, now = account_log(account.id), state.head(room.id), state.now
     other = peer.person if peer is not None else None
@@ -165,12 +185,12 @@ def enter(state: State, actor: Actor, room: Room, account: Account, peer: Accoun
     state.record(MemberJoined(room.id, seq, now, account.person, role, actor.account_id, head.message_count))
 
 
-def _exit(state: State, actor: Actor, room: Room, account: Account) -> None:
+def _record_leave(state: State, actor: Actor, room: Room, account: Account) -> None:
     own, seq, now = account_log(account.id), state.next_seq(room.id), state.now
     state.record(MemberLeft(room.id, seq, now, account.person, actor.account_id))
     state.record(RoomExited(own, state.next_seq(own), now, room.id, seq))
 
 
-def entered(state: State, room: Room, account_id: int, *, new: bool) -> Entered:
-    """Make the answer for an account that is in a room now."""
+def entered_answer(state: State, room: Room, account_id: int, *, new: bool) -> Entered:
+    """Return the `Entered` answer for an account that is in a room."""
     return Entered(room, state.get(MEMBERS, (room.id, account_id)), state.head(room.id).last_seq, new)

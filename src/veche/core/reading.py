@@ -1,4 +1,4 @@
-"""Reading: the read pointer of a member, and which messages were read by somebody."""
+"""Reading: the read pointer of a member, and which account read a message first."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -15,12 +15,15 @@ from veche.core.rooms import MEMBERS, ask_accounts, ask_room, check_room_access
 from veche.core.state import State
 from veche.core.values import RESERVED_IDS, Member, Role, account_log
 
-READERS: Fact[int, int] = Fact("readers")  # a message, to the account that read it first
+READERS: Fact[int, int] = Fact("readers")  # by message id: the account that read the message first
 COUNTS: Fact[tuple[int, int], int] = Fact("counts")  # by (room, seq): how many messages there are up to it
 
 
 class ReadMoved(LogEvent, frozen=True, gc=False):
-    """The account has read a room up to `read_seq`, which is `read_count` messages (the account's log)."""
+    """The account has read a room up to `read_seq`. The event is in the account's own log.
+
+    `read_count` is the number of the room's messages up to there.
+    """
 
     kind: ClassVar[str] = "read"
     stored_as: ClassVar[Mapping[str, str]] = {"read_seq": "seq", "read_count": "count"}
@@ -30,12 +33,13 @@ class ReadMoved(LogEvent, frozen=True, gc=False):
 
     def apply(self, rows: Rows) -> None:
         key = (self.room_id, -self.log_id)
-        member = rows.peek(MEMBERS, key) or Member(*key, Role.MEMBER, self.at)  # a row of the lobby begins so
+        # In the lobby, an account gets its member row when it first moves its read pointer.
+        member = rows.peek(MEMBERS, key) or Member(*key, Role.MEMBER, self.at)
         rows.put(MEMBERS, key, Member(*key, member.role, member.joined_at, self.read_seq, self.read_count))
 
 
 class MessageRead(LogEvent, frozen=True, gc=False):
-    """A message was read for the first time (its author's log)."""
+    """A message was read for the first time. The event is in the own log of the message's author."""
 
     kind: ClassVar[str] = "message_read"
     stored_as: ClassVar[Mapping[str, str]] = {"message_id": "message", "reader_id": "by"}
@@ -48,7 +52,7 @@ class MessageRead(LogEvent, frozen=True, gc=False):
 
 
 class ReadUpTo(Command[None], frozen=True, gc=False):
-    """Move one's read pointer of a room forward: never back, and never beyond the head."""
+    """Move the actor's read pointer in a room forward. It never moves back, and never beyond the head."""
 
     room_id: int
     seq: int
@@ -67,13 +71,19 @@ class ReadUpTo(Command[None], frozen=True, gc=False):
 
 
 class MarkRead(Command[None], frozen=True, gc=False):
-    """Mark one message as read: the first time its author hears of it, and the reader's pointer moves up to it."""
+    """Mark one message as read.
+
+    The first time that anybody reads it, its author gets a MessageRead event. If the reader has a member row, its
+    read pointer moves forward to the message.
+    """
 
     room_id: int
     message_id: int
 
     def needs(self, actor: Actor, needs: Needs) -> None:
-        ask_room(needs, self.room_id, actor.account_id)  # its head is only locked: the read pointer stays the highest
+        # `decide` does not read the room's head. Asking for it locks the log, so that no concurrent transaction can
+        # move the read pointer back.
+        ask_room(needs, self.room_id, actor.account_id)
         ask_accounts(needs, actor.account_id)
         needs.ask(MESSAGES, self.message_id)
         needs.ask(READERS, self.message_id)
@@ -97,7 +107,10 @@ def _move_pointer(state: State, account_id: int, room_id: int, seq: int, count: 
 
 
 def _count_up_to(state: State, room_id: int, seq: int) -> int:
-    """Count a room's messages up to a seq: from those recorded in this transaction, or else as stored."""
+    """Return the number of a room's messages up to a seq.
+
+    Take it from a message recorded in this transaction if there is one, otherwise from the database.
+    """
     for event in reversed(state.events):
         if type(event) is Message and event.log_id == room_id and event.seq <= seq:
             return event.number

@@ -5,7 +5,7 @@ from veche.core.actor import Actor
 from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.facts import Needs
-from veche.core.membership import Entered, enter, entered
+from veche.core.membership import Entered, entered_answer, record_join
 from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated, ask_accounts
 from veche.core.state import State
 from veche.core.text import check_name
@@ -46,7 +46,7 @@ class CreateRoom(Command[Entered], frozen=True):
         if key is not None and (room_id := state.get(DIRECT_ROOMS, key)) is not None:
             room = state.get(ROOMS, room_id)
             assert room is not None  # a direct room is never removed
-            return entered(state, room, creator.id, new=False)
+            return entered_answer(state, room, creator.id, new=False)
         unique_name = self.name if self.unique else None
         if unique_name is not None and state.get(ROOM_NAMES, unique_name) is not None:
             raise ChatError(Code.TAKEN, "A room has this name.", field="name")
@@ -54,8 +54,8 @@ class CreateRoom(Command[Entered], frozen=True):
         state.record(RoomCreated(room))
         for account in (creator, *others):
             peer = None if key is None else others[0] if account is creator else creator
-            enter(state, actor, room, account, peer)
-        return entered(state, room, creator.id, new=True)
+            record_join(state, actor, room, account, peer)
+        return entered_answer(state, room, creator.id, new=True)
 
     def _other_ids(self, actor: Actor) -> list[int]:
         """Give the ids of the first members, each once, without the creator's."""

@@ -1,4 +1,7 @@
-"""Sessions: signing in and out, and a new password, which ends other sessions."""
+"""Sessions: signing in, signing out, and changing the password.
+
+Changing the password ends the other sessions of the account.
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -25,14 +28,18 @@ class SessionOpened(Event, frozen=True, gc=False):
 
 
 class PasswordChanged(Event, frozen=True, gc=False):
-    """An account has another password."""
+    """The password of an account was changed."""
 
     account_id: int
     password_hash: str
 
 
 class SessionsEnded(LogEvent, frozen=True, gc=False):
-    """Sessions of an account ended: the one named, or all but `kept` (the account's log)."""
+    """Sessions of an account ended.
+
+    If `session_id` is set, only that session ended. Otherwise all sessions except `kept` ended. The event is in the
+    account's own log.
+    """
 
     kind: ClassVar[str] = "sessions_ended"
     stored_as: ClassVar[Mapping[str, str]] = {"session_id": "session"}
@@ -50,7 +57,10 @@ class SessionsEnded(LogEvent, frozen=True, gc=False):
 
 
 class OpenSession(Command[None], frozen=True, gc=False):
-    """Store a login of the actor's account through the actor's dialect. `lifetime` is in seconds."""
+    """Store a new session of the actor's account.
+
+    The session's dialect is the actor's dialect. `lifetime` is in seconds.
+    """
 
     session_id: str
     lifetime: int
@@ -65,7 +75,10 @@ class OpenSession(Command[None], frozen=True, gc=False):
 
 
 class EndSession(Command[None], frozen=True, gc=False):
-    """Sign out: end one session of one's own. Harmless twice."""
+    """Sign out: end one of the actor's own sessions.
+
+    If the session has ended already, or is another account's, nothing happens.
+    """
 
     session_id: str
 
@@ -81,7 +94,7 @@ class EndSession(Command[None], frozen=True, gc=False):
 
 
 class SetPassword(Command[None], frozen=True, gc=False):
-    """Store another password, and end all sessions but the one named."""
+    """Store a new password hash. End all sessions of the account except `keep_session`."""
 
     password_hash: str
     keep_session: str | None = None

@@ -1,4 +1,7 @@
-"""What one transaction knows and records while its commands are decided one after another."""
+"""The state of one transaction: the rows it has read and the events it has recorded.
+
+The commands of a transaction are decided one after another.
+"""
 
 from collections.abc import Callable
 
@@ -7,7 +10,7 @@ from veche.core.facts import Fact, Needs, Rows
 from veche.core.values import Head, LogId
 
 HEADS: Fact[LogId, Head] = Fact("heads")
-_NO_HEAD = Head()
+_HEAD_OF_EMPTY_LOG = Head()
 
 
 class State(Rows):
@@ -18,28 +21,34 @@ class State(Rows):
         self.events: list[Event] = []
         self.now = 0
         self.new_id = new_id
-        """Gives the next free id of a table, by its name. A refused command takes none."""
+        """Returns the next free id of the table with this name.
+
+        Call it after all checks, so that a refused command uses up no id.
+        """
 
     def begin(self, needs: Needs, now: int) -> None:
-        """Decide the next command: it may read what its needs ask for. `now` is in microseconds since 1970."""
+        """Prepare for the decision of the next command.
+
+        Set which rows it may read, and its time `now` in microseconds since 1970.
+        """
         self._asked = needs
         self.now = now
 
     def head(self, log_id: LogId) -> Head:
         """Return the head of a log."""
-        return self.get(HEADS, log_id) or _NO_HEAD
+        return self.get(HEADS, log_id) or _HEAD_OF_EMPTY_LOG
 
     def next_seq(self, log_id: LogId) -> int:
         """Return the seq that the next entry of a log takes."""
         return self.head(log_id).last_seq + 1
 
     def record(self, event: Event) -> None:
-        """Record what happened: later commands of the transaction see it."""
+        """Record an event and apply it to the rows, so that later commands of this transaction see it."""
         self.events.append(event)
         event.apply(self)
         if isinstance(event, LogEvent):
-            self.put(HEADS, event.log_id, event.next_head(self.peek(HEADS, event.log_id) or _NO_HEAD))
+            self.put(HEADS, event.log_id, event.next_head(self.peek(HEADS, event.log_id) or _HEAD_OF_EMPTY_LOG))
 
     def log_events(self) -> list[LogEvent]:
-        """Give the entries of logs among the events, in the order in which they were recorded."""
+        """Return the recorded events that are log entries, in the order in which they were recorded."""
         return [event for event in self.events if isinstance(event, LogEvent)]

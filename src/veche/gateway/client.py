@@ -140,12 +140,12 @@ class Client:
         """React to a full send buffer: stop reading from the peer, and mark its subscriptions as behind."""
         if self._socket is not None and not self.ended:
             self._socket.pause_reading()
-            self._chat.hub.slow(self._subscriber)
+            self._chat.hub.mark_slow(self._subscriber)
 
     def resumed(self) -> None:
         """React to a send buffer with room again: let the subscriptions catch up, and read from the peer again."""
         if not self.ended:
-            self._chat.hub.drained(self._subscriber)
+            self._chat.hub.mark_drained(self._subscriber)
             self.resume_reading()
 
     def resume_reading(self) -> None:

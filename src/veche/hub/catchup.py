@@ -11,7 +11,7 @@ from collections.abc import Callable
 from veche.core.effects import Close
 from veche.hub.listener import call
 from veche.hub.topic import Subscriber, Subscription, Topic
-from veche.hub.topics import PAGE, Page, Pull
+from veche.hub.topics import PAGE, Page, ReadPage
 
 log = logging.getLogger("veche.hub")
 
@@ -22,7 +22,9 @@ class CatchUp:
     `close(subscriber, effect)` ends a subscription whose member has left.
     """
 
-    def __init__(self, pull: Pull, flush: Callable[[Topic], None], close: Callable[[Subscriber, Close], None]) -> None:
+    def __init__(
+        self, pull: ReadPage, flush: Callable[[Topic], None], close: Callable[[Subscriber, Close], None]
+    ) -> None:
         self._pull = pull
         self._flush = flush
         self._close = close

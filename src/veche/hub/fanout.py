@@ -1,6 +1,7 @@
-"""From the pending entries of a topic to bytes on the sockets of its live subscribers, by turns of the loop.
+"""Fan-out: writes the pending entries of a topic to the sockets of its live subscribers.
 
-For each topic and serializer: encoded once, and one write per subscriber and turn. Nothing is awaited.
+This happens in turns of the event loop. Each event is encoded once for each `encode` function, which serializers may
+share. Each live subscriber gets one write per batch of entries. Nothing is awaited.
 """
 
 import asyncio
@@ -14,44 +15,56 @@ from veche.ops.crash import armed, crash_point
 
 log = logging.getLogger("veche.hub")
 
-THROTTLE_ABOVE = 0.001  # seconds that a turn may take without a pause after it
+THROTTLE_ABOVE = 0.001  # seconds; after a turn that takes longer, the topic pauses
 MAX_PAUSE = 0.01
-WRITES_PER_TURN = 1 if armed("mid_fanout") else 1000  # so that other work of the loop is not kept waiting
+WRITES_PER_TURN = 1 if armed("mid_fanout") else 1000  # so that other work on the event loop does not wait long
 
 
 class FanOut:
-    """Schedules and writes; subscribers that are slow go to `catch_up`."""
+    """Schedules the writes and does them. The subscriptions of slow subscribers are moved to `catch_up`."""
 
     def __init__(self, catch_up: CatchUp) -> None:
         self._catch_up = catch_up
         self._newly_slow: list[Subscriber] = []
-        self.encodes = 0  # events times serializers, counted for tests and metrics
+        # How often an event was encoded: once for each `encode` function. For tests and metrics.
+        self.encode_count = 0
 
     def schedule(self, topic: Topic) -> None:
-        """Have what is pending written in the next turn of the loop; in a busy large room, after its pause."""
+        """Schedule a write of the pending entries for the next turn of the event loop.
+
+        If the topic is paused after a long turn, schedule it for the end of the pause.
+        """
         if not topic.scheduled:
             topic.scheduled = True
             loop = asyncio.get_running_loop()
             if topic.broadcasts or topic.throttled_until <= loop.time():
-                loop.call_soon(self._turn, topic)
+                loop.call_soon(self._run_turn, topic)
             else:
-                loop.call_at(topic.throttled_until, self._turn, topic)
+                loop.call_at(topic.throttled_until, self._run_turn, topic)
 
     def flush(self, topic: Topic) -> None:
-        """Write all that is pending, now: no write may cross a change of who hears it."""
+        """Write everything that is pending, now.
+
+        Call this before the set of live subscriptions changes, so that a pending entry goes only to those that were
+        live when it came.
+        """
         had_work = topic.broadcasts or topic.pending
         while topic.broadcasts or topic.pending:
-            self._write_some(topic)
+            self._write_up_to_limit(topic)
         if had_work and topic.behind:
-            self.schedule(topic)  # subscriptions that are behind have something to read
+            self.schedule(topic)  # then, subscriptions that are behind read the entries that were just delivered
 
-    def _turn(self, topic: Topic) -> None:
-        """Write, then pause as long as it took: what comes meanwhile is joined, and other work gets its half."""
+    def _run_turn(self, topic: Topic) -> None:
+        """Write once, up to the limit.
+
+        If this took longer than THROTTLE_ABOVE, pause the topic for the same time, at most MAX_PAUSE. Entries that
+        arrive during the pause are written together, and other work gets time to run.
+        """
         if topic.broadcasts:
             crash_point("mid_fanout")
         began = (loop := asyncio.get_running_loop()).time()
         try:
-            self._write_some(topic)
+            self._write_up_to_limit(topic)
         finally:
             topic.scheduled = False
         if (took := loop.time() - began) > THROTTLE_ABOVE:
@@ -62,7 +75,7 @@ class FanOut:
         if topic.broadcasts or topic.pending:
             self.schedule(topic)
 
-    def _write_some(self, topic: Topic) -> None:
+    def _write_up_to_limit(self, topic: Topic) -> None:
         if not topic.broadcasts and topic.pending:
             topic.broadcasts = self._encode(topic, topic.take_batch())
         budget = WRITES_PER_TURN
@@ -81,25 +94,28 @@ class FanOut:
         for serializer, writes in topic.live_writes_by_serializer().items():
             try:
                 if serializer.encode not in payloads:
-                    self.encodes += len(events)
+                    self.encode_count += len(events)
                     payloads[serializer.encode] = [
                         data for event in events if (data := serializer.encode(event)) is not None
                     ]
                 if found := payloads[serializer.encode]:
                     broadcasts.append((writes, b"".join(map(serializer.frame, found))))
-            except Exception:  # a fault in one serializer does not touch the others
+            except Exception:  # an error in one serializer does not affect the others
                 log.exception("serializer %s failed for entries of log %d", serializer.name, topic.log_id)
-                self._move_to_catch_up(topic, serializer, events[0].seq - 1)
+                self._move_serializer_to_catch_up(topic, serializer, events[0].seq - 1)
         return broadcasts
 
-    def _move_to_catch_up(self, topic: Topic, serializer: Serializer, seq: int) -> None:
+    def _move_serializer_to_catch_up(self, topic: Topic, serializer: Serializer, seq: int) -> None:
         for subscription in topic.subscriptions:
             if subscription.live and subscription.serializer is serializer:
                 subscription.seq = seq
                 self._catch_up.start_catching_up(subscription)
 
-    def slow(self, subscriber: Subscriber) -> None:
-        """Note that a transport has too much unsent. Called from inside a write, so it changes no collection in use."""
+    def mark_slow(self, subscriber: Subscriber) -> None:
+        """Mark a subscriber as slow, because its send buffer is full.
+
+        This may be called during a write, so it must not change collections that the write loops over.
+        """
         subscriber.slow = True
         if not self._newly_slow:
             asyncio.get_running_loop().call_soon(self._move_slow_to_catch_up)
@@ -108,13 +124,17 @@ class FanOut:
     def _move_slow_to_catch_up(self) -> None:
         while self._newly_slow:
             for subscription in self._newly_slow.pop().subscriptions.values():
-                if subscription.live:  # a write under way is finished: it counts as delivered
+                # Broadcasts that have begun are still written to it, so it has everything up to `delivered`.
+                if subscription.live:
                     subscription.seq = subscription.topic.delivered
                     self._catch_up.start_catching_up(subscription)
 
 
 def _write_all(writes: tuple[Write, ...], data: bytes) -> None:
-    """Write to each transport; one that was closed since the tuple was made does not stop the others."""
+    """Write to each transport.
+
+    If a transport has been closed since `writes` was made, skip it and go on with the others.
+    """
     left = iter(writes)
     while True:
         try:

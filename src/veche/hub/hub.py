@@ -1,8 +1,11 @@
-"""The hub: who is connected here, and which logs they hear.
+"""The hub: the subscribers of this process, and the logs that they are subscribed to.
 
-Gets: committed entries, as the bus announces them in the order of their logs. Gives: each entry once and in order to
-every subscriber of its log (`fanout` for live ones, `catchup` for those behind), and to the dialects what entries do
-to their connections: a room is joined or left, a session ends. The hub knows no kind of event: events carry effects.
+The hub receives committed entries from the bus. Within one log they come in seq order. It writes each entry, once and
+in order, to every subscriber of its log. `fanout` writes to live subscriptions, and `catchup` to those that are behind.
+The hub also tells the dialects when an entry changes a connection: the account joined or left a room, or the session
+ended.
+
+The hub does not look at the kind of an event. It uses only `event.effects()`.
 """
 
 import time
@@ -17,9 +20,10 @@ from veche.hub.listener import call
 from veche.hub.own_log import OwnLogs
 from veche.hub.serializer import Serializer
 from veche.hub.topic import Subscriber, Subscription, Topic
-from veche.hub.topics import Heads, Pull, Topics
+from veche.hub.topics import ReadHeads, ReadPage, Topics
 
-UNKNOWN_SEQ = 2**63 - 1  # for the entry of an older version that does not say with which seq the member left
+# Passed to `Listener.removed` when an older version stored the entry without the seq at which the member left.
+UNKNOWN_SEQ = 2**63 - 1
 
 
 def _now() -> int:
@@ -27,41 +31,56 @@ def _now() -> int:
 
 
 class Hub:
-    """Every subscriber of this process, and every log that is heard here.
+    """All subscribers of this process, and the topics of the logs that they follow.
 
-    `now` is the clock that entries are stamped with: microseconds since 1970 in UTC.
+    `now` returns the time in microseconds since 1970 in UTC. It must be the same clock as for `at` of entries.
     """
 
-    def __init__(self, pull: Pull, heads: Heads, now: Callable[[], int] = _now) -> None:
+    def __init__(self, pull: ReadPage, heads: ReadHeads, now: Callable[[], int] = _now) -> None:
         self._now = now
-        self._topics = Topics(pull, heads, self._opened, self.deliver)
+        self._topics = Topics(pull, heads, self._on_topic_opened, self.deliver)
         self._catch_up = CatchUp(pull, self._flush, self._close)
         self._fan_out = FanOut(self._catch_up)
-        self._own_logs = OwnLogs(self._topics, pull, self._apply)
+        self._own_logs = OwnLogs(self._topics, pull, self._apply_effect)
 
     # Subscribers.
 
     def attach(self, subscriber: Subscriber) -> None:
-        """Register a subscriber before its session is checked, so that nothing is missed after the check."""
+        """Register a subscriber.
+
+        Call this before its session is checked, so that no event after the check is missed.
+        """
         subscriber.attached_at = self._now()
         self._own_logs.attach(subscriber)
 
     def begin(self, subscriber: Subscriber, own_seq: int) -> None:
-        """Follow the account's own log from the entry after `own_seq`, the head in the snapshot of its session."""
+        """Follow the account's own log from the entry after `own_seq`.
+
+        `own_seq` is the head of that log in the snapshot in which the session was checked.
+        """
         self._own_logs.begin(subscriber, own_seq)
 
     def detach(self, subscriber: Subscriber) -> None:
-        """Forget a subscriber: what was announced before is written before, and nothing after."""
+        """Remove a subscriber.
+
+        Entries announced before are first written to its live subscriptions. After that, nothing is written to it.
+        """
         for log_id in tuple(subscriber.subscriptions):
             self.unsubscribe(subscriber, log_id)
         self._own_logs.detach(subscriber)
 
-    def slow(self, subscriber: Subscriber) -> None:
-        """Note that a transport has too much unsent. May be called from inside a write."""
-        self._fan_out.slow(subscriber)
+    def mark_slow(self, subscriber: Subscriber) -> None:
+        """Mark a subscriber as slow, because the send buffer of its transport is full.
 
-    def drained(self, subscriber: Subscriber) -> None:
-        """Note that a transport has room again: the subscriber goes on where it stopped."""
+        The transport may call this during a write.
+        """
+        self._fan_out.mark_slow(subscriber)
+
+    def mark_drained(self, subscriber: Subscriber) -> None:
+        """Mark a subscriber as no longer slow, because its send buffer has room again.
+
+        Its subscriptions catch up from where they stopped.
+        """
         subscriber.slow = False
         self._catch_up.advance(subscriber)
 
@@ -70,16 +89,16 @@ class Hub:
         return self._own_logs.subscribers(account_id)
 
     def online(self, log_id: LogId) -> list[Person]:
-        """List the people whose subscribers hear a log here."""
+        """Return the people who are subscribed to a log in this process, in the order of their account ids."""
         topic = self._topics.get(log_id)
         found = topic.subscriptions if topic else ()
         people = {subscription.subscriber.account.id: subscription.subscriber.account for subscription in found}
         return [people[id] for id in sorted(people)]
 
     @property
-    def encodes(self) -> int:
-        """How often an event was encoded, counted for tests and metrics."""
-        return self._fan_out.encodes
+    def encode_count(self) -> int:
+        """How often an event was encoded: once for each `encode` function. For tests and metrics."""
+        return self._fan_out.encode_count
 
     # Subscriptions.
 
@@ -92,15 +111,19 @@ class Hub:
         promised: int = 0,
         since: int | None = None,
     ) -> None:
-        """Let a subscriber hear a log from the entry after `after` on (None: from its head on).
+        """Subscribe a subscriber to a log, from the entry after seq `after`. None means after the log's head.
 
-        Register first, read then: what is committed from here on is announced to a topic that listens. The
-        subscription has not caught up before entry `promised`: a head read from the database may not be announced yet.
+        The topic is registered before the log is read, so that it gets the announcement of everything that is
+        committed from now on. The subscription becomes live only after it has reached seq `promised`. This is the
+        head that the client was told. It was read from the database, and the bus may not have announced it yet.
 
-        `since` is the head of the log in the snapshot that showed the account as a member: an entry up to it by which
-        the account left is out of date, and what follows it is read, to find out whether the account has left since.
-        Left out, it is `after` or `promised`, whichever is higher: then both must come from that snapshot, or be
-        older. A subscription that replaces another keeps the other's: a later position is no proof of membership.
+        `since` is the head of the log in the snapshot in which the account was a member. If the account left with an
+        entry up to `since`, that entry is out of date and is ignored. If `after` is given, all entries after `since`
+        are read, even those that are not written to the client, to find out whether the account has left since then.
+
+        If `since` is left out, the higher of `after` and `promised` is used. Then both must come from that snapshot or
+        from an older one. But if the subscriber already has a subscription to this log, the new subscription keeps the
+        `since` of the old one: a later position does not prove that the account is still a member.
         """
         replaced = subscriber.subscriptions.get(log_id)
         self.unsubscribe(subscriber, log_id)
@@ -121,7 +144,7 @@ class Hub:
         self._catch_up.advance(subscriber)
 
     def unsubscribe(self, subscriber: Subscriber, log_id: LogId) -> None:
-        """Stop hearing a log; what was announced before is written before."""
+        """End a subscription. If it is live, entries announced before are written first."""
         subscription = subscriber.subscriptions.get(log_id)
         if subscription is None:
             return
@@ -132,13 +155,13 @@ class Hub:
             subscriber.behind.remove(subscription)
         self._topics.close_if_unused(subscription.topic)
 
-    def _opened(self, topic: Topic) -> None:
+    def _on_topic_opened(self, topic: Topic) -> None:
         for subscription in tuple(topic.subscriptions):
             if topic.delivered is None:
                 call(subscription.subscriber.listener.lost)
             else:
                 self._catch_up.advance(subscription.subscriber)
-        self._own_logs.opened(topic)
+        self._own_logs.on_topic_opened(topic)
 
     def _flush(self, topic: Topic) -> None:
         self._fan_out.flush(topic)
@@ -146,19 +169,22 @@ class Hub:
     # Entries.
 
     def positions(self) -> dict[LogId, int]:
-        """Return the last entry of each log that was taken here."""
+        """Return the seq of the last entry that the hub has taken from each log."""
         return self._topics.positions()
 
-    def logs(self) -> list[LogId]:
-        """List the logs that are heard here, the own logs of those who are connected among them."""
-        return self._topics.logs()
+    def log_ids(self) -> list[LogId]:
+        """Return the ids of all logs that have a topic here. The own logs of connected accounts are included."""
+        return self._topics.log_ids()
 
-    def compare(self, heads: Iterable[tuple[LogId, int]]) -> None:
-        """Compare what was heard with heads read from the database, and read what was not announced."""
-        self._topics.compare(heads)
+    def compare_heads(self, heads: Iterable[tuple[LogId, int]]) -> None:
+        """Compare the heads of topics with heads read from the database, and read entries that were not announced."""
+        self._topics.compare_heads(heads)
 
     def deliver(self, events: Sequence[LogEvent]) -> None:
-        """Take committed entries; they are written in the next turn of the loop, one write for all of a topic's."""
+        """Take committed entries. They are written in a later turn of the event loop, normally the next one.
+
+        Each subscriber gets the entries of one topic in one write, as far as one turn allows.
+        """
         for event in events:
             if (topic := self._topics.get(event.log_id)) is not None:
                 self._take(topic, event)
@@ -168,18 +194,19 @@ class Hub:
         if topic.delivered is None or event.seq <= topic.head:
             return
         if event.seq != topic.head + 1:
-            self._topics.fill(topic)
+            self._topics.read_missing_entries(topic)
             return
         topic.pending.append(event)
         self._fan_out.schedule(topic)
         if topic.followed:
-            self._own_logs.take(event)
+            self._own_logs.apply_to_all(event)
         else:
-            self._close_left(topic, event.effects())
+            self._close_for_members_who_left(topic, event.effects())
 
-    # Effects: all of them come by the account's own log. In a room's log only Close counts, whichever is heard first.
+    # Effects. They are applied from the account's own log. From a room's log only Close is applied. A Close is in both
+    # logs, and the one that arrives first ends the subscription.
 
-    def _apply(self, subscriber: Subscriber, effect: Effect) -> None:
+    def _apply_effect(self, subscriber: Subscriber, effect: Effect) -> None:
         listener = subscriber.listener
         match effect:
             case Open(log_id=log_id, after=after):
@@ -191,7 +218,7 @@ class Hub:
                 if effect.ends(subscriber.session_id):
                     call(listener.session_ended)
 
-    def _close_left(self, topic: Topic, effects: Iterable[Effect]) -> None:
+    def _close_for_members_who_left(self, topic: Topic, effects: Iterable[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, Close) and effect.log_id == topic.log_id:
                 for subscriber in self.subscribers(effect.account_id):
@@ -199,7 +226,10 @@ class Hub:
                         self._close(subscriber, effect)
 
     def _close(self, subscriber: Subscriber, close: Close) -> None:
-        """Write what was announced before, end the subscription, and tell the dialect; unless it is out of date."""
+        """End a subscription and tell the dialect. If the Close is out of date, do nothing.
+
+        The entries announced before are written first.
+        """
         subscription = subscriber.subscriptions.get(close.log_id)
         if subscription is not None:
             if not subscription.is_ended_by(close):

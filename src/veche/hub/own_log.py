@@ -1,8 +1,8 @@
-"""Each subscriber follows its account's own log: what is there takes effect on its connection, once and in order.
+"""Each subscriber follows its account's own log.
 
-The own log says which rooms the account joined and left, and which sessions ended. It is followed without a
-serializer: nothing is written, and a slow socket delays nothing. An announcement that was lost is found as in any
-topic, by comparing heads.
+The effects of each entry are applied to its connection, once and in order. The own log says which rooms the account
+joined and left, and which sessions ended. No serializer is used here, and nothing is written to the socket. So a slow
+socket does not delay the effects. A lost announcement is found in the same way as for every topic, by comparing heads.
 """
 
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from veche.core.event import LogEvent
 from veche.core.values import LogId, account_log
 from veche.hub.listener import call
 from veche.hub.topic import Subscriber, Topic
-from veche.hub.topics import PAGE, Page, Pull, Topics
+from veche.hub.topics import PAGE, Page, ReadPage, Topics
 
 
 class OwnLogs:
     """The subscribers of each account, and their positions in its own log.
 
-    `apply(subscriber, effect)` is called with each effect after the position at which the subscriber began.
+    `apply(subscriber, effect)` is called for each effect of the entries after the seq that was given to `begin`.
     """
 
-    def __init__(self, topics: Topics, pull: Pull, apply: Callable[[Subscriber, Effect], None]) -> None:
+    def __init__(self, topics: Topics, pull: ReadPage, apply: Callable[[Subscriber, Effect], None]) -> None:
         self._topics = topics
         self._pull = pull
         self._apply_effect = apply
@@ -32,19 +32,22 @@ class OwnLogs:
         return list(self._subscribers.get(account_log(account_id), ()))
 
     def attach(self, subscriber: Subscriber) -> None:
-        """Listen to the own log. Nothing takes effect before `begin`."""
+        """Register a subscriber, and open the topic of its account's own log.
+
+        No effects are applied before `begin` is called.
+        """
         log_id = account_log(subscriber.account.id)
         self._subscribers.setdefault(log_id, {})[subscriber] = None
         self._topics.open(log_id).followed = True
 
     def begin(self, subscriber: Subscriber, own_seq: int) -> None:
-        """Apply effects from the entry after `own_seq` on; harmless for a subscriber that was detached."""
+        """Start to apply effects, from the entry after `own_seq`. Do nothing if the subscriber was detached."""
         if self._is_attached(subscriber):
             subscriber.own_seq = own_seq
             self._catch_up(subscriber)
 
     def detach(self, subscriber: Subscriber) -> None:
-        """Stop following the own log; harmless twice."""
+        """Stop following the own log. May be called twice."""
         subscriber.own_seq = None
         log_id = account_log(subscriber.account.id)
         if (subscribers := self._subscribers.get(log_id)) is None:
@@ -56,8 +59,11 @@ class OwnLogs:
                 topic.followed = False
                 self._topics.close_if_unused(topic)
 
-    def opened(self, topic: Topic) -> None:
-        """Go on, now that the head of an own log is known; if it could not be read, the subscribers are lost."""
+    def on_topic_opened(self, topic: Topic) -> None:
+        """Let the subscribers that follow this log catch up. Called when reading the head of a topic has finished.
+
+        If the head could not be read, call `lost` on their listeners.
+        """
         if self._topics.get(topic.log_id) is not topic:  # closed while its head was read
             return
         for subscriber in tuple(self._subscribers.get(topic.log_id, ())):
@@ -66,21 +72,25 @@ class OwnLogs:
             else:
                 self._catch_up(subscriber)
 
-    def take(self, event: LogEvent) -> None:
-        """Apply an entry that its topic has just taken to all who have reached the entry before it."""
+    def apply_to_all(self, event: LogEvent) -> None:
+        """Apply a new entry of an own log to each subscriber whose position is the entry before it."""
         for subscriber in tuple(self._subscribers.get(event.log_id, ())):
-            self._apply(subscriber, event)
+            self._apply_entry(subscriber, event)
 
-    def _apply(self, subscriber: Subscriber, event: LogEvent) -> None:
-        if subscriber.own_seq != event.seq - 1:  # not begun, not yet reached, or applied already
+    def _apply_entry(self, subscriber: Subscriber, event: LogEvent) -> None:
+        # `begin` was not called, an earlier entry is still missing, or the entry was applied already.
+        if subscriber.own_seq != event.seq - 1:
             return
         subscriber.own_seq = event.seq
         for effect in event.effects():
-            if self._is_attached(subscriber):  # the effect before may have closed it
+            if self._is_attached(subscriber):  # the previous effect may have detached it
                 self._apply_effect(subscriber, effect)
 
     def _catch_up(self, subscriber: Subscriber) -> None:
-        """Read what the topic took before this subscriber reached it. Later entries are applied as they are taken."""
+        """Read the entries between this subscriber's position and the topic's head, and apply them.
+
+        Later entries are applied by `apply_to_all`.
+        """
         topic, after = self._topics.get(account_log(subscriber.account.id)), subscriber.own_seq
         if topic is None or topic.delivered is None or after is None or after >= topic.head:
             return
@@ -89,7 +99,7 @@ class OwnLogs:
             if not self._is_attached(subscriber):
                 return
             for event in events or ():
-                self._apply(subscriber, event)
+                self._apply_entry(subscriber, event)
             if subscriber.own_seq == after and self._is_attached(subscriber):
                 call(subscriber.listener.lost)  # the log has a hole, or cannot be read now
             else:

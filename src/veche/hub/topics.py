@@ -1,6 +1,8 @@
-"""The topics of this process: they open at the head of their log, fill gaps from the log, and close when unused.
+"""The topics of this process.
 
-Announcements are hints. Whatever was committed but not announced here is found by its seq, and read from the log.
+A topic starts at the head of its log, reads missing entries from the log, and is removed when it is unused. An
+announcement may be lost. Missing entries are noticed by a gap in the seqs or by comparing heads, and are then read from
+the log.
 """
 
 import asyncio
@@ -11,45 +13,53 @@ from veche.core.values import LogId
 from veche.hub.topic import Topic
 
 Page = list[LogEvent]
-Pull = Callable[[Callable[[Page | None], None], LogId, int, int, int], None]
+ReadPage = Callable[[Callable[[Page | None], None], LogId, int, int, int], None]
 """`pull(reply, log_id, after, upto, limit)`: read a page of a log, and call back with it (None: it failed)."""
-Heads = Callable[[Callable[[dict[LogId, int] | None], None], list[LogId]], None]
+ReadHeads = Callable[[Callable[[dict[LogId, int] | None], None], list[LogId]], None]
 """`heads(reply, log_ids)`: read the highest seq of each log, and call back with them (None: it failed)."""
 
 PAGE = 200  # entries that are read at once
 
 
 class Topics:
-    """Every log that is heard here: subscribed, or followed as an account's own.
+    """One topic for each log that has subscriptions, or that is the own log of a connected account.
 
-    `opened(topic)` is called when the head of a topic is known; if it could not be read, `delivered` is still None.
-    `found(events)` is called with entries that fill a gap.
+    `on_opened(topic)` is called when reading the head of a topic has finished. If it failed, `topic.delivered` is still
+    None. `on_missing_entries(events)` is called with entries that were committed but not announced here.
     """
 
     def __init__(
-        self, pull: Pull, heads: Heads, opened: Callable[[Topic], None], found: Callable[[Sequence[LogEvent]], None]
+        self,
+        pull: ReadPage,
+        heads: ReadHeads,
+        on_opened: Callable[[Topic], None],
+        on_missing_entries: Callable[[Sequence[LogEvent]], None],
     ) -> None:
         self._pull = pull
         self._heads = heads
-        self._opened = opened
-        self._found = found
+        self._on_opened = on_opened
+        self._on_missing_entries = on_missing_entries
         self._topics: dict[LogId, Topic] = {}
         self._opening: list[Topic] = []
 
     def get(self, log_id: LogId) -> Topic | None:
-        """Find an open topic."""
+        """Return the topic of a log, or None if there is none."""
         return self._topics.get(log_id)
 
     def positions(self) -> dict[LogId, int]:
-        """Return the last entry of each log that was taken; a log whose head is being read is left out."""
+        """Return the seq of the last entry taken from each log. A log whose head is not known yet is left out."""
         return {log_id: topic.head for log_id, topic in self._topics.items() if topic.delivered is not None}
 
-    def logs(self) -> list[LogId]:
-        """List the logs that are heard here."""
+    def log_ids(self) -> list[LogId]:
+        """Return the ids of all logs that have a topic."""
         return list(self._topics)
 
     def open(self, log_id: LogId) -> Topic:
-        """Find or make a topic. A new one listens at once; heads of topics made in one turn are read together."""
+        """Return the topic of a log, and make it if there is none.
+
+        A new topic notes announced seqs at once. The heads of all topics made in one turn of the event loop are read
+        together.
+        """
         if (topic := self._topics.get(log_id)) is None:
             topic = self._topics[log_id] = Topic(log_id)
             if not self._opening:
@@ -58,7 +68,7 @@ class Topics:
         return topic
 
     def close_if_unused(self, topic: Topic) -> None:
-        """Forget a topic that is neither subscribed nor followed any more."""
+        """Remove a topic that has no subscriptions and is not followed."""
         if not (topic.subscriptions or topic.followed) and self._topics.get(topic.log_id) is topic:
             del self._topics[topic.log_id]
 
@@ -69,12 +79,12 @@ class Topics:
             for topic in topics:
                 if heads is not None:
                     topic.delivered = max(heads.get(topic.log_id, 0), topic.highest_known_seq)
-                self._opened(topic)
+                self._on_opened(topic)
 
         self._heads(reply, [topic.log_id for topic in topics])
 
-    def fill(self, topic: Topic) -> None:
-        """Read what was committed up to `highest_known_seq` but not announced here."""
+    def read_missing_entries(self, topic: Topic) -> None:
+        """Read the missing entries: those after the topic's head, up to `topic.highest_known_seq`."""
         if topic.filling_gap or topic.delivered is None or topic.highest_known_seq <= topic.head:
             return
         topic.filling_gap = True
@@ -82,15 +92,17 @@ class Topics:
         def reply(events: Page | None) -> None:
             topic.filling_gap = False
             if events and self._topics.get(topic.log_id) is topic:
-                self._found(events)
-                self.fill(topic)
+                self._on_missing_entries(events)
+                self.read_missing_entries(topic)
 
         self._pull(reply, topic.log_id, topic.head, topic.highest_known_seq, PAGE)
 
-    def compare(self, heads: Iterable[tuple[LogId, int]]) -> None:
-        """Compare what was heard with heads read from the database: this finds a lost last announcement too.
+    def compare_heads(self, heads: Iterable[tuple[LogId, int]]) -> None:
+        """Compare the heads of topics with heads read from the database.
 
-        A head that is ahead once may be on its way. If it is ahead twice in a row, it was not announced.
+        This also finds a lost announcement of a log's last entry, which leaves no gap. If the database is ahead of a
+        topic once, the announcement may still be on its way. If the topic has not reached that head by a later
+        comparison that finds it behind, the announcement counts as lost, and the entries are read.
         """
         for log_id, head in heads:
             topic = self._topics.get(log_id)
@@ -98,5 +110,5 @@ class Topics:
                 continue
             if topic.head_ahead > topic.head:
                 topic.highest_known_seq = max(topic.highest_known_seq, topic.head_ahead)
-                self.fill(topic)
+                self.read_missing_entries(topic)
             topic.head_ahead = head

@@ -36,31 +36,31 @@ def _account(row: Row[Any]) -> Account:
 
 
 def _by_id(engine: Engine) -> Select[Any]:
-    return engine.by_key(_ACCOUNT, c.id)
+    return engine.where_keys(_ACCOUNT, c.id)
 
 
 def _by_handle(engine: Engine) -> Select[Any]:
-    return engine.by_key(select(c.handle, c.id), c.handle)
+    return engine.where_keys(select(c.handle, c.id), c.handle)
 
 
 def _by_email(engine: Engine) -> Select[Any]:
-    return engine.by_key(select(c.email_key, c.id), c.email_key)
+    return engine.where_keys(select(c.email_key, c.id), c.email_key)
 
 
 def _people_by_id(engine: Engine) -> Select[Any]:
-    return engine.by_key(_PERSON, c.id)
+    return engine.where_keys(_PERSON, c.id)
 
 
 def _load_accounts(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, Account]]:
-    return ((row.id, _account(row)) for row in tx.by_keys(_by_id, ids))
+    return ((row.id, _account(row)) for row in tx.read_by_keys(_by_id, ids))
 
 
 def _load_handles(tx: Transaction, handles: Collection[str]) -> Iterator[tuple[str, int]]:
-    return ((row.handle, row.id) for row in tx.by_keys(_by_handle, handles))
+    return ((row.handle, row.id) for row in tx.read_by_keys(_by_handle, handles))
 
 
 def _load_emails(tx: Transaction, emails: Collection[str]) -> Iterator[tuple[str, int]]:
-    return ((row.email_key, row.id) for row in tx.by_keys(_by_email, emails))
+    return ((row.email_key, row.id) for row in tx.read_by_keys(_by_email, emails))
 
 
 def _write(tx: Transaction, events: list[AccountRegistered | AccountRenamed]) -> None:
@@ -116,4 +116,4 @@ def credentials(
 
 def people(tx: Transaction, account_ids: Iterable[int]) -> dict[int, Person]:
     """Read what everybody may see of accounts, by id."""
-    return {row.id: Person(row.id, row.username, row.name) for row in tx.by_keys(_people_by_id, list(account_ids))}
+    return {row.id: Person(row.id, row.username, row.name) for row in tx.read_by_keys(_people_by_id, list(account_ids))}

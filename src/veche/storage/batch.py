@@ -10,7 +10,7 @@ from veche.core.errors import ChatError
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs
 from veche.core.state import HEADS, State
-from veche.storage.entries import KINDS, append_entries
+from veche.storage.entries import EVENT_TYPES, append_entries
 from veche.storage.subject import Load, Save, Write
 from veche.storage.subjects import SUBJECTS
 from veche.storage.transaction import Transaction
@@ -22,7 +22,7 @@ _LOADS: dict[Fact[Any, Any], Load] = {fact: load for subject in SUBJECTS for fac
 _SAVES: list[Save] = [save for subject in SUBJECTS for save in subject.saves.values()]
 _WRITES: list[tuple[tuple[type[Event], ...], Write]] = [
     *((kinds, write) for subject in SUBJECTS for kinds, write in subject.writes.items()),
-    (KINDS, append_entries),
+    (EVENT_TYPES, append_entries),
 ]
 
 
@@ -119,7 +119,7 @@ def _load_rows_dependent_on_new_rows(
             if fact.then is not None and (row := state.peek(fact, key)) is not None:
                 fact.then(needs, key, row)
     more = {
-        fact: {key for key in keys - before.get(fact, set()) if not state.knows(fact, key)}
+        fact: {key for key in keys - before.get(fact, set()) if not state.has_loaded_or_changed(fact, key)}
         for fact, keys in needs.items()
     }
     if any(more.values()):

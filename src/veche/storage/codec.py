@@ -1,9 +1,13 @@
-"""Entries of the table `events`: an event to its row, and a row back to the event.
+"""Converts events to rows of the table `events`, and rows back to events.
 
-The columns and `data` are filled by the names of the event's fields: `log_id`, `seq` and `at` have columns of their
-own. A person (the field `person`) and a room (`room`, or its id, `room_id`) have columns too; they are stored by id
-and resolved when read, so that a renamed account shows under its present name. `peer` is not stored: the room says
-who it is. The other fields go into `data`, under their names or what `stored_as` has for them.
+The name of an event's field decides where it is stored:
+
+- `log_id`, `seq` and `at` have their own columns (`at` is in `created_at`).
+- The field `person` is stored as an id in the column `account_id`. The field `room` or `room_id` is stored as an id in
+  the column `room_id`. The person and the room are looked up when the entry is read, so a renamed account appears with
+  its current name.
+- `peer` is not stored. It is worked out from the room when the entry is read.
+- All other fields are stored in the JSON column `data`, under the name that `stored_as` gives, or under their own name.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,11 +20,15 @@ from veche.core.values import Person, Room
 
 _COLUMNS = frozenset({"log_id", "seq", "at", "person", "room", "room_id", "peer"})
 _to_json = msgspec.json.Encoder().encode
-_of_json = msgspec.json.Decoder(dict[str, Any]).decode
+_from_json = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Form(NamedTuple):
-    """How one kind of event is stored: its type, and the fields that go into `data` with their names there."""
+    """How one kind of event is stored.
+
+    `type` is the event class. `data` has a pair (field name, stored name) for each field that is stored in `data`.
+    `fields` has the names of all fields.
+    """
 
     type: type[LogEvent]
     data: tuple[tuple[str, str], ...]
@@ -56,11 +64,15 @@ class Codec:
         }
 
     def decode(self, row: Any, people: Mapping[int, Person], rooms: Mapping[int, Room]) -> LogEvent:
-        """Make the event of a row of `events`. `people` and `rooms` have those that the row names."""
+        """Make the event from a row of `events`.
+
+        `people` and `rooms` must contain the account and the room whose ids are in the row. `peer` is set to None if
+        the other person of a direct room is not in `people`.
+        """
         form = self._forms.get(row.kind)
         if form is None:
             raise ValueError(f"entry {row.seq} of log {row.log_id} has an unknown kind {row.kind!r}")
-        stored = _of_json(row.data)
+        stored = _from_json(row.data)
         values: dict[str, Any] = {name: stored[key] for name, key in form.data if key in stored}
         if "person" in form.fields:
             values["person"] = people[row.account_id]

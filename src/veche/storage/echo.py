@@ -1,4 +1,7 @@
-"""Conversations with the echo: the tables, how they are written, and the history."""
+"""Conversations with the echo WebSocket of the channels dialect.
+
+The tables, how they are written, and the queries for the history.
+"""
 
 from typing import TypeAlias
 
@@ -11,7 +14,7 @@ from veche.storage.tables import Id, metadata
 from veche.storage.transaction import Transaction
 
 PAGE_BYTES = 131_072
-PAGE_ECHOES = 1000
+MAX_CONVERSATIONS_PER_PAGE = 1000
 
 echoes = Table(
     "echoes",
@@ -56,21 +59,22 @@ SUBJECT = Subject(writes={(EchoOpened, EchoLineAdded, EchoClosed): _write})
 
 
 def closed_echoes(tx: Transaction, account_id: int) -> list[int]:
-    """Name an account's conversations that are over, in the order in which they ended."""
+    """Return the ids of an account's closed conversations, in the order in which they were closed."""
     query = select(echoes.c.id).where(echoes.c.account_id == account_id, echoes.c.closed_at.is_not(None))
     return list(tx.scalars(query.order_by(echoes.c.closed_at, echoes.c.id)))
 
 
 def echo_page(tx: Transaction, echo_ids: list[int], after: int) -> tuple[list[EchoLine], list[int], int]:
-    """Read lines of conversations, one conversation after another: as many as 128 KiB allow.
+    """Read the lines of conversations, one conversation after another.
 
-    `after` is a line of the first conversation. The answer has what the next page asks for: the conversations that
-    are left, and a line.
+    Stop after about 128 KiB of text, or after 1000 conversations. `after` is the id of the last line of the first
+    conversation that was already read, or 0. Return the lines, and the two arguments for the next call: the
+    conversations that are left, and `after`.
     """
     found: list[EchoLine] = []
     size = 0
     c = echo_lines.c
-    for index, echo_id in enumerate(echo_ids[:PAGE_ECHOES]):
+    for index, echo_id in enumerate(echo_ids[:MAX_CONVERSATIONS_PER_PAGE]):
         query = select(c.id, c.source, c.text, c.created_at).where(c.echo_id == echo_id, c.id > after)
         for row in tx.execute(query.order_by(c.id)):
             found.append(EchoLine(row.source, row.text, row.created_at))
@@ -78,9 +82,12 @@ def echo_page(tx: Transaction, echo_ids: list[int], after: int) -> tuple[list[Ec
             if size > PAGE_BYTES:
                 return found, echo_ids[index:], row.id
         after = 0
-    return found, echo_ids[PAGE_ECHOES:], 0
+    return found, echo_ids[MAX_CONVERSATIONS_PER_PAGE:], 0
 
 
 def open_echoes(tx: Transaction) -> list[int]:
-    """Name the conversations that a crash left open."""
+    """Return the ids of all open conversations.
+
+    When the server starts, these are the ones that were not closed before it stopped.
+    """
     return list(tx.scalars(select(echoes.c.id).where(echoes.c.closed_at.is_(None))))

@@ -1,4 +1,7 @@
-"""The entries of logs, from both tables: writing those of a batch, and reading pages of a log."""
+"""Log entries. They are stored in two tables, `messages` and `events`.
+
+This module writes the entries of a batch to `events`, and reads pages of a log from both tables.
+"""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -15,26 +18,32 @@ from veche.storage.rooms import rooms_by_id
 from veche.storage.subjects import SUBJECTS
 from veche.storage.transaction import Transaction
 
-KINDS = tuple(chain.from_iterable(subject.entries for subject in SUBJECTS))
-CODEC = Codec(KINDS)
+EVENT_TYPES = tuple(chain.from_iterable(subject.entries for subject in SUBJECTS))
+CODEC = Codec(EVENT_TYPES)
 
 
 def append_entries(tx: Transaction, recorded: Sequence[LogEvent]) -> None:
-    """Write the entries of a batch that belong in `events`, as one statement."""
+    """Write entries to the table `events`, in one statement. All of them must be of types in EVENT_TYPES."""
     insert_events(tx, [CODEC.encode(event) for event in recorded])
 
 
-def entries(tx: Transaction, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:
-    """Read entries of a log in order: those after one seq and up to another, as many as `limit` and 128 KiB allow."""
+def read_entries(tx: Transaction, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:
+    """Read the entries of a log with after < seq <= upto, in order.
+
+    Return at most `limit` entries, and about 128 KiB of message text at most.
+    """
     found: list[LogEvent] = _events_between(tx, log_id, after, upto, limit)
     if log_id > 0:
         found += messages_between(tx, log_id, after, upto, limit)
         found.sort(key=lambda event: event.seq)
-    return _contiguous(found[:limit], after)
+    return _up_to_first_gap(found[:limit], after)
 
 
-def _contiguous(found: list[LogEvent], after: int) -> list[LogEvent]:
-    """Cut at the first gap: one of the two tables may have been read less far than the other."""
+def _up_to_first_gap(found: list[LogEvent], after: int) -> list[LogEvent]:
+    """Return the entries before the first gap in the seqs.
+
+    A gap is possible because one of the two tables may have been read less far than the other.
+    """
     for index, event in enumerate(found):
         if event.seq != after + 1 + index:
             return found[:index]
@@ -48,7 +57,7 @@ def _events_between(tx: Transaction, log_id: LogId, after: int, upto: int, limit
     if not found:
         return []
     rooms = rooms_by_id(tx, {row.room_id for row in found if row.room_id is not None})
-    named = {row.account_id for row in found if row.account_id is not None}
+    account_ids = {row.account_id for row in found if row.account_id is not None}
     peers = {peer for room in rooms.values() if (peer := room.peer_of(-log_id)) is not None}
-    faces = people(tx, named | peers)
-    return [CODEC.decode(row, faces, rooms) for row in found]
+    people_by_id = people(tx, account_ids | peers)
+    return [CODEC.decode(row, people_by_id, rooms) for row in found]

@@ -52,18 +52,18 @@ _move_head = (
 
 
 def _heads_by_id(engine: Engine) -> Select[Any]:
-    return engine.by_key(select(logs), logs.c.id)
+    return engine.where_keys(select(logs), logs.c.id)
 
 
 def _heads_after(engine: Engine) -> Select[Any]:
-    return engine.for_each_key(
+    return engine.select_from_keys(
         lambda part: select(logs.c.id, logs.c.last_seq).where(logs.c.id == part(0), logs.c.last_seq > part(1))
     )
 
 
 def load_heads(tx: Transaction, log_ids: Collection[LogId]) -> Iterator[tuple[LogId, Head]]:
     """Read the heads of logs."""
-    for row in tx.by_keys(_heads_by_id, log_ids):
+    for row in tx.read_by_keys(_heads_by_id, log_ids):
         yield row.id, Head(row.last_seq, row.message_count, row.last_message_id)
 
 
@@ -74,7 +74,7 @@ def head_seqs(tx: Transaction, log_ids: Iterable[LogId]) -> dict[LogId, int]:
 
 def heads_after(tx: Transaction, positions: Mapping[LogId, int]) -> dict[LogId, int]:
     """Read the highest seq of each log that has entries after its position."""
-    return {row.id: row.last_seq for row in tx.by_keys(_heads_after, list(positions.items()))}
+    return {row.id: row.last_seq for row in tx.read_by_keys(_heads_after, list(positions.items()))}
 
 
 def insert_events(tx: Transaction, rows: list[dict[str, Any]]) -> None:

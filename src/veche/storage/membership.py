@@ -40,11 +40,11 @@ def member_of(row: Row[Any]) -> Member:
 
 
 def _by_key(engine: Engine) -> Select[Any]:
-    return engine.by_key(select(members), c.room_id, c.account_id)
+    return engine.where_keys(select(members), c.room_id, c.account_id)
 
 
 def _load_members(tx: Transaction, keys: Collection[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Member]]:
-    return (((row.room_id, row.account_id), member_of(row)) for row in tx.by_keys(_by_key, keys))
+    return (((row.room_id, row.account_id), member_of(row)) for row in tx.read_by_keys(_by_key, keys))
 
 
 def _save_members(tx: Transaction, state: State) -> None:

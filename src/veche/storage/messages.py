@@ -90,19 +90,19 @@ def message_of(row: Row[Any]) -> Message:
 
 def messages_by_id(engine: Engine) -> Select[Any]:
     """Messages by id."""
-    return engine.by_key(MESSAGE, c.id)
+    return engine.where_keys(MESSAGE, c.id)
 
 
 def _by_client_id(engine: Engine) -> Select[Any]:
-    return engine.by_key(MESSAGE, c.sender_id, c.client_message_id)
+    return engine.where_keys(MESSAGE, c.sender_id, c.client_message_id)
 
 
 def _load_messages(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, Message]]:
-    return ((row.id, message_of(row)) for row in tx.by_keys(messages_by_id, ids))
+    return ((row.id, message_of(row)) for row in tx.read_by_keys(messages_by_id, ids))
 
 
 def _load_sent(tx: Transaction, keys: Collection[tuple[int, str]]) -> Iterator[tuple[tuple[int, str], Message]]:
-    return (((row.sender_id, row.client_message_id), message_of(row)) for row in tx.by_keys(_by_client_id, keys))
+    return (((row.sender_id, row.client_message_id), message_of(row)) for row in tx.read_by_keys(_by_client_id, keys))
 
 
 def _write(tx: Transaction, events: list[Message]) -> None:

@@ -15,12 +15,12 @@ c = messages.c
 
 
 def _readers_by_id(engine: Engine) -> Select[Any]:
-    return engine.by_key(select(c.id, c.reader_id).where(c.reader_id.is_not(None)), c.id)
+    return engine.where_keys(select(c.id, c.reader_id).where(c.reader_id.is_not(None)), c.id)
 
 
 def _counts(engine: Engine) -> Select[Any]:
     """The number of the last message up to a seq: how many messages there are up to it."""
-    return engine.for_each_key(
+    return engine.select_from_keys(
         lambda part: select(
             part(0).label("room_id"),
             part(1).label("seq"),
@@ -37,11 +37,11 @@ def _counts(engine: Engine) -> Select[Any]:
 
 
 def _load_readers(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, int]]:
-    return ((row.id, row.reader_id) for row in tx.by_keys(_readers_by_id, ids))
+    return ((row.id, row.reader_id) for row in tx.read_by_keys(_readers_by_id, ids))
 
 
 def _load_counts(tx: Transaction, keys: Collection[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], int]]:
-    return (((row.room_id, row.seq), row.count_) for row in tx.by_keys(_counts, keys))
+    return (((row.room_id, row.seq), row.count_) for row in tx.read_by_keys(_counts, keys))
 
 
 def _write(tx: Transaction, events: list[MessageRead]) -> None:

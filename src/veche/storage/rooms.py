@@ -44,31 +44,31 @@ def _room(row: Row[Any]) -> Room:
 
 
 def _by_id(engine: Engine) -> Select[Any]:
-    return engine.by_key(_ROOM, c.id)
+    return engine.where_keys(_ROOM, c.id)
 
 
 def _by_direct_key(engine: Engine) -> Select[Any]:
-    return engine.by_key(select(c.direct_key, c.id), c.direct_key)
+    return engine.where_keys(select(c.direct_key, c.id), c.direct_key)
 
 
 def _by_unique_name(engine: Engine) -> Select[Any]:
-    return engine.by_key(select(c.unique_name, c.id), c.unique_name)
+    return engine.where_keys(select(c.unique_name, c.id), c.unique_name)
 
 
 def _own_members(engine: Engine) -> Select[Any]:
-    return engine.by_key(select(members), members.c.room_id)
+    return engine.where_keys(select(members), members.c.room_id)
 
 
 def _load_rooms(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, Room]]:
-    return ((row.id, _room(row)) for row in tx.by_keys(_by_id, ids))
+    return ((row.id, _room(row)) for row in tx.read_by_keys(_by_id, ids))
 
 
 def _load_direct_rooms(tx: Transaction, keys: Collection[str]) -> Iterator[tuple[str, int]]:
-    return ((row.direct_key, row.id) for row in tx.by_keys(_by_direct_key, keys))
+    return ((row.direct_key, row.id) for row in tx.read_by_keys(_by_direct_key, keys))
 
 
 def _load_room_names(tx: Transaction, names: Collection[str]) -> Iterator[tuple[str, int]]:
-    return ((row.unique_name, row.id) for row in tx.by_keys(_by_unique_name, names))
+    return ((row.unique_name, row.id) for row in tx.read_by_keys(_by_unique_name, names))
 
 
 def _write(tx: Transaction, events: list[RoomCreated]) -> None:
@@ -127,9 +127,9 @@ def _views(tx: Transaction, account_id: int, query: Select[Any]) -> list[RoomVie
     ids = [room.id for room in found]
     ends = dict(load_heads(tx, ids))
     own = tx.engine.statement(_own_members).where(members.c.account_id == account_id)
-    mine = {row.room_id: member_of(row) for row in tx.execute(own, {"keys": tx.engine.pack(ids)})} if ids else {}
+    mine = {row.room_id: member_of(row) for row in tx.execute(own, {"keys": tx.engine.encode_keys(ids)})} if ids else {}
     last_ids = [head.last_message_id for head in ends.values() if head.last_message_id is not None]
-    last = {row.room_id: message_of(row) for row in tx.by_keys(messages_by_id, last_ids)}
+    last = {row.room_id: message_of(row) for row in tx.read_by_keys(messages_by_id, last_ids)}
     peers = _peers(tx, account_id, found)
     return [RoomView(room, ends[room.id], mine.get(room.id), peers.get(room.id), last.get(room.id)) for room in found]
 

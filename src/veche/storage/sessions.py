@@ -31,11 +31,11 @@ def _session(row: Row[Any]) -> Session:
 
 
 def _by_id(engine: Engine) -> Select[Any]:
-    return engine.by_key(select(sessions), c.id)
+    return engine.where_keys(select(sessions), c.id)
 
 
 def _load_sessions(tx: Transaction, ids: Collection[str]) -> Iterator[tuple[str, Session]]:
-    return ((row.id, _session(row)) for row in tx.by_keys(_by_id, ids))
+    return ((row.id, _session(row)) for row in tx.read_by_keys(_by_id, ids))
 
 
 def _write(tx: Transaction, events: list[SessionOpened | SessionsEnded]) -> None:

@@ -1,4 +1,7 @@
-"""What a subject's file declares for the writer and the log."""
+"""The type of what each subject's file declares.
+
+It says how the subject's facts are loaded, and how its facts and events are written.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
@@ -9,17 +12,21 @@ from veche.core.state import State
 from veche.storage.transaction import Transaction
 
 Load: TypeAlias = Callable[[Transaction, Collection[Any]], Iterable[tuple[Any, Any]]]
-"""Reads the rows of keys: gives each key that has one, with its row."""
+"""A function that reads the rows of these keys. It returns (key, row) for each key that has a row."""
 Save: TypeAlias = Callable[[Transaction, State], None]
-"""Writes the rows of a fact as the batch left them: `state.changes(fact)`."""
+"""A function that writes the changed rows of a fact, `state.changes(fact)`, after the whole batch was decided."""
 Write: TypeAlias = Callable[[Transaction, list[Any]], None]
-"""Writes what events of some types say, given in the order in which they happened."""
+"""A function that writes the events of certain types to tables.
+
+It gets them in the order in which they were recorded.
+"""
 
 
 class Subject(NamedTuple):
     """One subject in storage: how its facts are read, and how its events are written.
 
-    `entries` are the events that are stored in the table `events`. The order of `SUBJECTS` is the order of writing.
+    `entries` are the types of events that are stored in the table `events`. Subjects are written in the order of
+    `SUBJECTS`: first all `writes`, then the table `events`, then all `saves`.
     """
 
     loads: Mapping[Fact[Any, Any], Load] = {}

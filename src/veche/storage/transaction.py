@@ -1,4 +1,4 @@
-"""One open transaction: a connection, and the engine that knows how this database wants its statements."""
+"""One open transaction: a connection, and the Engine that makes statements for this kind of database."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -7,12 +7,12 @@ from sqlalchemy import Connection, Executable, Result, Row, ScalarResult, Select
 
 from veche.storage.engines.engine import Engine
 
-Keyed: TypeAlias = Callable[[Engine], Select[Any]]
-"""Makes a query with the parameter `keys` for an engine."""
+KeyedQuery: TypeAlias = Callable[[Engine], Select[Any]]
+"""A function that takes an Engine and returns a query with the SQL parameter `keys`."""
 
 
 class Transaction:
-    """Reads as of one moment; the writer's also writes."""
+    """All reads see the database as of one moment. The writer's transaction can also write."""
 
     __slots__ = ("connection", "engine")
 
@@ -20,23 +20,23 @@ class Transaction:
         self.connection = connection
         self.engine = engine
 
-    def by_keys(self, query: Keyed, keys: Collection[object]) -> Sequence[Row[Any]]:
-        """Run a query for the rows of these keys. Without keys nothing is asked."""
+    def read_by_keys(self, query: KeyedQuery, keys: Collection[object]) -> Sequence[Row[Any]]:
+        """Run a query for these keys and return its rows. If there are no keys, return no rows and run no query."""
         return self.engine.read_keys(self.connection, query, keys) if keys else ()
 
     def execute(self, statement: Executable, parameters: Any = None) -> Result[Any]:
-        """Run a statement, once for each of a list of parameters."""
+        """Run a statement. If `parameters` is a list, run it once for each item."""
         return self.connection.execute(statement, parameters)
 
     def write_each(self, write: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run a write once for each row. Without rows nothing is written."""
+        """Run an INSERT, UPDATE or DELETE statement once for each row. If there are no rows, do nothing."""
         if rows:
             self.engine.write_each(self.connection, write, rows)
 
     def scalar(self, statement: Executable) -> Any:
-        """Run a query for one value, None where there is no row."""
+        """Run a query and return the first column of its first row, or None if there is no row."""
         return self.connection.scalar(statement)
 
     def scalars(self, statement: Executable) -> ScalarResult[Any]:
-        """Run a query for one column."""
+        """Run a query and return the values of its first column."""
         return self.connection.scalars(statement)

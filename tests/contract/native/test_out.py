@@ -23,7 +23,7 @@ from veche.dialects.native import answers, errors, frames, out, views
 from veche.dialects.native.encode import encode, event_out, to_json
 from veche.dialects.native.resume import hello_result, resume
 from veche.service.accounts import Login
-from veche.storage.entries import KINDS
+from veche.storage.entries import EVENT_TYPES
 
 from . import page
 from .test_docs import name_of
@@ -96,7 +96,7 @@ EVENTS: dict[LogEvent, str] = {
 
 
 def test_every_event_has_its_frame() -> None:
-    assert {type(event) for event in EVENTS} == set(KINDS) | {Message}
+    assert {type(event) for event in EVENTS} == set(EVENT_TYPES) | {Message}
     assert {type(event_out(event)) for event in EVENTS} == set(out.EVENTS)
 
 

@@ -90,7 +90,7 @@ async def test_a_session_that_ends_during_admission_closes_the_connection(world:
     await world.handler.admit()
     world.client.subscribe(ROOM, SERIALIZER, 0)
     world.handler.opened(world.socket)
-    assert (world.begun, world.hub.logs()) == ([], [])
+    assert (world.begun, world.hub.log_ids()) == ([], [])
     assert world.socket.calls == [COMMON_CLOSE_CODES[Ending.NOT_ADMITTED]]
 
 

@@ -84,10 +84,10 @@ class World:
         move(self.hub, self.subscriber, self.socket, SERIALIZERS)
 
     def paused(self) -> None:
-        self.hub.slow(self.subscriber)
+        self.hub.mark_slow(self.subscriber)
 
     def resumed(self) -> None:
-        self.hub.drained(self.subscriber)
+        self.hub.mark_drained(self.subscriber)
 
     def disconnected(self, reason: str) -> None:
         self.hub.detach(self.subscriber)
@@ -271,7 +271,7 @@ async def run_steps(steps: list[str], before: int) -> None:
     assert world.numbers() == list(range(1, len(world.log) + 1))
     assert world.subscriber.write == world.websocket.write
     world.engine.close()
-    assert not world.hub.logs()
+    assert not world.hub.log_ids()
 
 
 async def test_one_encode_for_both_serializers(world):
@@ -281,10 +281,10 @@ async def test_one_encode_for_both_serializers(world):
     await connect(other)
     other.engine.upgrade(other.websocket)
     await world.settle()
-    before = world.hub.encodes
+    before = world.hub.encode_count
     world.message()
     await world.settle()
     world.polled()
-    assert world.hub.encodes == before + 1
+    assert world.hub.encode_count == before + 1
     assert world.numbers() == other.numbers() == [1]
     other.engine.close()

@@ -193,11 +193,11 @@ class Ear:
     def write(self, data: bytes) -> None:
         self.writes.append(data)
         if self.clogged and not self.subscriber.slow:
-            self.hub.slow(self.subscriber)
+            self.hub.mark_slow(self.subscriber)
 
     def drain(self) -> None:
         self.clogged = False
-        self.hub.drained(self.subscriber)
+        self.hub.mark_drained(self.subscriber)
 
     def leave(self) -> None:
         self.hub.detach(self.subscriber)

@@ -177,7 +177,7 @@ class Machine(RuleBasedStateMachine, Generic[ListenerT]):
 
     @rule()
     def compare(self) -> None:
-        self.scene.hub.compare([(log_id, self.scene.store.head(log_id)) for log_id in self.scene.hub.logs()])
+        self.scene.hub.compare_heads([(log_id, self.scene.store.head(log_id)) for log_id in self.scene.hub.log_ids()])
 
     @rule(index=which)
     def read(self, index: int) -> None:

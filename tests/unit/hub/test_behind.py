@@ -173,8 +173,8 @@ def test_a_connection_that_drains_while_something_waits_gets_it_once(scene: Scen
 
 def test_slow_and_drained_within_one_turn(scene: Scene) -> None:
     ear = scene.live(ROOM)
-    scene.hub.slow(ear.subscriber)
-    scene.hub.drained(ear.subscriber)
+    scene.hub.mark_slow(ear.subscriber)
+    scene.hub.mark_drained(ear.subscriber)
     scene.say(ROOM)
     scene.settle()
     scene.say(ROOM)
@@ -212,10 +212,10 @@ def test_one_that_is_slow_while_it_catches_up_goes_on_when_it_drains(scene: Scen
 
 def test_a_slow_connection_that_leaves_is_forgotten(scene: Scene) -> None:
     ear = scene.live(ROOM)
-    scene.hub.slow(ear.subscriber)
+    scene.hub.mark_slow(ear.subscriber)
     ear.leave()
     scene.settle()
-    assert scene.hub.logs() == []
+    assert scene.hub.log_ids() == []
 
 
 # Announcements that get lost.
@@ -260,7 +260,7 @@ def test_a_gap_that_could_not_be_read_is_filled_when_heads_are_compared(scene: S
     scene.settle()
     assert ear.writes == []
     for _ in range(2):
-        scene.hub.compare([(ROOM, 2)])
+        scene.hub.compare_heads([(ROOM, 2)])
         scene.settle()
     assert ear.seqs(ROOM) == [1, 2]
 
@@ -268,10 +268,10 @@ def test_a_gap_that_could_not_be_read_is_filled_when_heads_are_compared(scene: S
 def test_the_last_announcement_when_lost_is_found_by_comparing_twice(scene: Scene) -> None:
     ear = scene.live(ROOM)
     scene.store.fill(ROOM, 2)
-    scene.hub.compare([(ROOM, 2)])
+    scene.hub.compare_heads([(ROOM, 2)])
     scene.settle()
     assert (ear.writes, scene.store.questions) == ([], []), "once, it may be on its way"
-    scene.hub.compare([(ROOM, 2)])
+    scene.hub.compare_heads([(ROOM, 2)])
     scene.settle()
     assert ear.seqs(ROOM) == [1, 2]
 
@@ -280,7 +280,7 @@ def test_comparing_is_quiet_while_announcements_merely_follow_the_log(scene: Sce
     ear = scene.live(ROOM)
     for _ in range(5):
         event = scene.store.add(ROOM)
-        scene.hub.compare([(ROOM, event.seq)])
+        scene.hub.compare_heads([(ROOM, event.seq)])
         assert scene.store.questions == []
         scene.hub.deliver([event])
         scene.settle()
@@ -288,9 +288,9 @@ def test_comparing_is_quiet_while_announcements_merely_follow_the_log(scene: Sce
 
 
 def test_comparing_what_nobody_hears_is_harmless(scene: Scene) -> None:
-    scene.hub.compare([(ROOM, 9)])
+    scene.hub.compare_heads([(ROOM, 9)])
     scene.ear().hear(OTHER, 0)
-    scene.hub.compare([(OTHER, 9)])
+    scene.hub.compare_heads([(OTHER, 9)])
     assert scene.store.questions == []
 
 
@@ -299,7 +299,7 @@ def test_a_join_whose_announcement_was_lost_is_heard_from_then_on(scene: Scene) 
     ear = scene.live(-3, 3)
     scene.store.joined(ROOM, 3)
     for _ in range(2):
-        scene.hub.compare([(-3, 1)])
+        scene.hub.compare_heads([(-3, 1)])
         scene.settle()
     assert ear.seqs(-3) == [1]
     scene.say(ROOM)

@@ -87,20 +87,20 @@ def test_a_turn_is_cut_by_its_size(scene: Scene) -> None:
 
 def test_an_entry_is_encoded_once_for_all_of_a_serializer(scene: Scene) -> None:
     ears = [scene.live(ROOM, account_id) for account_id in range(2, 52)]
-    before = scene.hub.encodes
+    before = scene.hub.encode_count
     scene.say(ROOM, 4)
     scene.turn()
-    assert scene.hub.encodes - before == 4
+    assert scene.hub.encode_count - before == 4
     assert all(ear.seqs(ROOM) == [1, 2, 3, 4] for ear in ears)
     assert len({id(ear.writes[0]) for ear in ears}) == 1, "the same bytes, not copies of them"
 
 
 def test_forms_that_differ_in_framing_alone_share_the_encoding(scene: Scene) -> None:
     plain, framed = scene.live(ROOM, 2, PLAIN), scene.live(ROOM, 3, FRAMED)
-    before = scene.hub.encodes
+    before = scene.hub.encode_count
     scene.say(ROOM, 2)
     scene.turn()
-    assert scene.hub.encodes - before == 2
+    assert scene.hub.encode_count - before == 2
     assert (plain.writes, framed.writes) == ([b"1:1 1:2 "], [b"<1:1 ><1:2 >"])
 
 
@@ -219,7 +219,7 @@ def test_a_detached_connection_hears_nothing(scene: Scene) -> None:
     scene.say(ROOM)
     scene.say(OTHER)
     scene.settle()
-    assert (ear.writes, scene.hub.logs(), scene.hub.subscribers(2)) == ([], [], [])
+    assert (ear.writes, scene.hub.log_ids(), scene.hub.subscribers(2)) == ([], [], [])
 
 
 def test_detaching_is_harmless_twice(scene: Scene) -> None:

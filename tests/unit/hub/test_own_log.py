@@ -22,7 +22,7 @@ ANN, BOB = 3, 4
 def compare(scene: Scene) -> None:
     """Compare heads twice, as the server does from one second to the next."""
     for _ in range(2):
-        scene.hub.compare([(log_id, scene.store.head(log_id)) for log_id in scene.hub.logs()])
+        scene.hub.compare_heads([(log_id, scene.store.head(log_id)) for log_id in scene.hub.log_ids()])
         scene.settle()
 
 
@@ -72,11 +72,11 @@ def test_nothing_is_written_of_it_and_nobody_waits_for_it(scene: Scene) -> None:
 
 def test_it_is_heard_as_long_as_somebody_of_the_account_is_here(scene: Scene) -> None:
     phone, desk = scene.ear(ANN), scene.ear(ANN)
-    assert scene.hub.logs() == [-ANN]
+    assert scene.hub.log_ids() == [-ANN]
     phone.leave()
-    assert scene.hub.logs() == [-ANN]
+    assert scene.hub.log_ids() == [-ANN]
     desk.hear(-ANN).leave()
-    assert scene.hub.logs() == []
+    assert scene.hub.log_ids() == []
 
 
 def test_it_is_followed_on_when_it_is_subscribed_no_more(scene: Scene) -> None:
@@ -100,7 +100,7 @@ def test_an_entry_may_have_several_effects_until_one_closes_the_connection(scene
 
 def test_a_slow_connection_ends_at_once(scene: Scene) -> None:
     ear = scene.live(ROOM, ANN)
-    scene.hub.slow(ear.subscriber)
+    scene.hub.mark_slow(ear.subscriber)
     scene.turn()
     scene.hub.deliver([scene.store.ended(ANN)])
     assert ear.told[-1] == ("session_ended",)
@@ -108,7 +108,7 @@ def test_a_slow_connection_ends_at_once(scene: Scene) -> None:
 
 def test_a_slow_connection_is_removed_at_once(scene: Scene) -> None:
     ear = scene.live(ROOM, ANN)
-    scene.hub.slow(ear.subscriber)
+    scene.hub.mark_slow(ear.subscriber)
     scene.turn()
     scene.hub.deliver([event for event in scene.store.left(ROOM, ANN) if event.log_id == -ANN])
     assert ear.told[-1] == ("removed", ROOM, 1)
@@ -328,7 +328,7 @@ def test_a_late_page_for_one_who_has_left_is_dropped(scene: Scene) -> None:
     scene.settle()
     ear.begin(0)
     scene.settle()
-    assert (ear.told, scene.hub.logs()) == ([], [])
+    assert (ear.told, scene.hub.log_ids()) == ([], [])
 
 
 # Closing.

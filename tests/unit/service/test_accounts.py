@@ -20,7 +20,7 @@ from veche.service.limits import LoginLimits
 from veche.service.passwords import Passwords
 from veche.service.tokens import Tokens
 from veche.storage.database import Database
-from veche.storage.entries import entries
+from veche.storage.entries import read_entries
 from veche.storage.log import head_seqs
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
@@ -39,7 +39,7 @@ class Services:
         self.reader = Reader(self.database)
         self.writer = Writer(self.database, lambda events: self.hub.deliver(events))
         self.hub = Hub(
-            lambda reply, *what: self.reader.call(reply, entries, *what),
+            lambda reply, *what: self.reader.call(reply, read_entries, *what),
             lambda reply, logs: self.reader.call(reply, head_seqs, logs),
         )
         self.passwords = Passwords(threads=2)

@@ -10,7 +10,7 @@ from veche.core.membership import MemberJoined, RoomExited
 from veche.core.messages import Message
 from veche.core.values import LOBBY_ID, Kind
 from veche.storage.database import Database
-from veche.storage.entries import CODEC, KINDS, entries
+from veche.storage.entries import CODEC, EVENT_TYPES, read_entries
 from veche.storage.writer import commit
 
 from .conftest import Town
@@ -24,7 +24,7 @@ def test_an_exit_names_the_entry_of_the_room_unless_it_is_old(
         row = f"INSERT INTO events VALUES (-3, 1, 'exited', 99, NULL, {LOBBY_ID}, '{data}')"
         tx.connection.exec_driver_sql(row)
     with database.reading() as tx:
-        [event] = entries(tx, -3, 0, 1, 10)
+        [event] = read_entries(tx, -3, 0, 1, 10)
     assert event == RoomExited(-3, 1, 99, LOBBY_ID, room_seq)
     assert event.effects() == (Close(3, LOBBY_ID, room_seq, 99),)
 
@@ -51,9 +51,9 @@ def test_every_kind_of_entry_is_read_back_as_it_was_announced(town: Town) -> Non
             c.by(3, c.SetPassword("h", "kept")),
         ],
     )
-    assert {type(event) for event in announced} == {*KINDS, Message}
+    assert {type(event) for event in announced} == {*EVENT_TYPES, Message}
     [joined] = [event for event in announced if isinstance(event, MemberJoined) and event.log_id == 1]
     assert joined.read_count == 2
     with town.database.reading() as tx:
         for event in announced:
-            assert entries(tx, event.log_id, event.seq - 1, event.seq, 1) == [event]
+            assert read_entries(tx, event.log_id, event.seq - 1, event.seq, 1) == [event]

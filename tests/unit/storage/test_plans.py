@@ -14,7 +14,7 @@ from veche.core.values import LOBBY_ID, Kind
 from veche.storage.accounts import credentials
 from veche.storage.database import Database
 from veche.storage.echo import closed_echoes, echo_page
-from veche.storage.entries import entries
+from veche.storage.entries import read_entries
 from veche.storage.log import head_seqs
 from veche.storage.membership import list_members
 from veche.storage.messages import history
@@ -41,8 +41,8 @@ COMMANDS: list[c.Request] = [
 ]
 
 QUERIES: dict[str, Callable[[Transaction], object]] = {
-    "entries": lambda on: entries(on, 1, 0, 9, 200),
-    "entries of one's own": lambda on: entries(on, -1, 0, 9, 200),
+    "entries": lambda on: read_entries(on, 1, 0, 9, 200),
+    "entries of one's own": lambda on: read_entries(on, -1, 0, 9, 200),
     "heads": lambda on: head_seqs(on, [1, 2, -1]),
     "welcome": lambda on: welcome(on, 2, "s1"),
     "room": lambda on: room(on, 1, 2),

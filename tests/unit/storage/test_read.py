@@ -15,7 +15,7 @@ from veche.core.membership import RoomEntered
 from veche.core.messages import Message
 from veche.core.values import LOBBY_ID, Kind
 from veche.storage.database import Database
-from veche.storage.entries import entries
+from veche.storage.entries import read_entries
 from veche.storage.log import head_seqs
 from veche.storage.membership import list_members
 from veche.storage.messages import PAGE_BYTES, history
@@ -127,7 +127,7 @@ def test_a_room_without_messages_has_an_empty_page(town: Town, room_id: int) -> 
 def test_entries_follow_each_other_and_are_as_many_as_there_are(town: Town, after: int, span: int, limit: int) -> None:
     head = town.head(CHANNEL)
     with town.database.reading() as connection:
-        found = entries(connection, CHANNEL, after, after + span, limit)
+        found = read_entries(connection, CHANNEL, after, after + span, limit)
     expected = list(range(after + 1, min(after + span, head) + 1))[:limit]
     assert [event.seq for event in found] == expected
 
@@ -136,7 +136,7 @@ def walk(town: Town, log_id: int, limit: int) -> Iterator[list[LogEvent]]:
     after, head = 0, town.head(log_id)
     with town.database.reading() as connection:
         while after < head:
-            page = entries(connection, log_id, after, head, limit)
+            page = read_entries(connection, log_id, after, head, limit)
             assert page, f"no way on after {after}"
             assert [event.seq for event in page] == list(range(after + 1, after + 1 + len(page)))
             after = page[-1].seq
@@ -168,8 +168,8 @@ def test_entries_stop_in_front_of_a_hole(town: Town) -> None:
     with town.database.writing() as connection:
         connection.connection.exec_driver_sql(f"DELETE FROM messages WHERE room_id = {CHANNEL} AND seq = {hole}")
     with town.database.reading() as connection:
-        assert entries(connection, CHANNEL, 0, 99, 200)[-1].seq == hole - 1
-        assert entries(connection, CHANNEL, hole - 1, 99, 200) == []
+        assert read_entries(connection, CHANNEL, 0, 99, 200)[-1].seq == hole - 1
+        assert read_entries(connection, CHANNEL, hole - 1, 99, 200) == []
 
 
 def test_what_one_begins_with_is_of_one_moment(town: Town) -> None:
@@ -203,7 +203,7 @@ def test_an_own_log_names_the_other_person_of_a_direct_room(town: Town) -> None:
     town.do(c.by(1, c.CreateRoom(Kind.DIRECT, "", (2,))))
     with town.database.reading() as tx:
         for account_id, other in ((1, "bob"), (2, "ann")):
-            *others, last = entries(tx, -account_id, 0, town.head(-account_id), 200)
+            *others, last = read_entries(tx, -account_id, 0, town.head(-account_id), 200)
             assert isinstance(last, RoomEntered)
             assert last.peer is not None
             assert last.peer.name == other

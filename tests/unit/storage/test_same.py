@@ -25,7 +25,7 @@ from veche.core.membership import MemberJoined, MemberLeft, RoomEntered
 from veche.core.messages import Message
 from veche.core.values import LOBBY_ID, Kind, Person
 from veche.storage.database import Database
-from veche.storage.entries import entries
+from veche.storage.entries import read_entries
 from veche.storage.writer import commit
 
 from .conftest import Counted
@@ -164,7 +164,7 @@ class Stored:
                 for table in TABLES
             }
             for log_id, head in sql("SELECT id, last_seq FROM logs"):
-                self.logs[log_id] = plain(entries(tx, log_id, 0, head, 10_000))
+                self.logs[log_id] = plain(read_entries(tx, log_id, 0, head, 10_000))
                 assert [event.seq for event in self.logs[log_id]] == list(range(1, head + 1))
 
 

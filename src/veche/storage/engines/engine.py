@@ -15,21 +15,24 @@ class Engine(Protocol):
     """Begins a transaction that will write, and takes what it needs so that no decision is overtaken."""
 
     def statement(self, make: "Callable[[Engine], T]") -> T:
-        """Return what `make` makes for this engine, made at the first call and kept."""
+        """Return `make(self)`. It is called once, and its result is kept for later calls."""
 
-    def by_key(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
-        """Narrow a query to the rows whose columns are among the keys in the parameter `keys`."""
+    def where_keys(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
+        """Restrict a query to the rows whose `columns` equal one of the keys in the SQL parameter `keys`."""
 
-    def for_each_key(self, make: Callable[[Callable[[int], ColumnElement[Any]]], Select[Any]]) -> Select[Any]:
-        """Make a query of the keys themselves; `make` gets a function that gives the i-th part of a key."""
+    def select_from_keys(self, make: Callable[[Callable[[int], ColumnElement[Any]]], Select[Any]]) -> Select[Any]:
+        """Make a query that selects from the list of keys.
 
-    def pack(self, keys: Iterable[object]) -> object:
-        """Make the value of the parameter `keys`."""
+        `make` is called with a function that returns the column with the i-th part of each key.
+        """
+
+    def encode_keys(self, keys: Iterable[object]) -> object:
+        """Encode keys as the value of the SQL parameter `keys`."""
 
     def read_keys(
         self, connection: Connection, make: "Callable[[Engine], Select[Any]]", keys: Iterable[object]
     ) -> Sequence[Row[Any]]:
-        """Run the query that `make` makes, for these keys."""
+        """Run the query that `make` builds with these keys, and return its rows."""
 
     def write_each(self, connection: Connection, write: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a write once for each row. All rows have the same keys."""
