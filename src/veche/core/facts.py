@@ -51,18 +51,35 @@ class Fact(Generic[K, V]):
 AnyFact: TypeAlias = Fact[Any, Any]
 
 
-class Needs(dict[AnyFact, set[Any]]):
-    """The rows that one command asks for: keys by fact."""
+class Needs(list[Any]):
+    """The rows that one command asks for: a fact, its key, the next fact, its key, and so on.
+
+    One flat list for each command is the cheapest that Python has: the garbage collector looks at every object of a
+    large batch.
+    """
 
     __slots__ = ()
 
     def ask(self, fact: Fact[K, V], key: K) -> None:
-        """Ask for the row of a key."""
-        keys = self.get(fact)
-        if keys is None:
-            self[fact] = {key}
-        else:
-            keys.add(key)
+        """Ask for the row of a key. It may be asked for twice."""
+        self.append(fact)
+        self.append(key)
+
+    def pairs(self) -> "Iterator[tuple[AnyFact, Any]]":
+        """Iterate over the facts and their keys."""
+        parts = iter(self)
+        return zip(parts, parts, strict=True)
+
+
+class _Table:
+    """The rows of one fact in a transaction."""
+
+    __slots__ = ("asked_by", "before", "rows")
+
+    def __init__(self) -> None:
+        self.rows: dict[Any, Any] = {}
+        self.before: dict[Any, Any] = {}  # for each changed key: the row as loaded, or None if it was created here
+        self.asked_by: dict[Any, int] = {}  # for each key: the number of the last command that asked for it
 
 
 class Rows:
@@ -72,18 +89,22 @@ class Rows:
     """
 
     def __init__(self) -> None:
-        self._rows: defaultdict[AnyFact, dict[Any, Any]] = defaultdict(dict)
-        # For each changed key: the row as it was loaded, or None if this transaction created the row.
-        self._before: defaultdict[AnyFact, dict[Any, Any]] = defaultdict(dict)
-        self._asked = Needs()
+        self._tables: defaultdict[AnyFact, _Table] = defaultdict(_Table)
+        self._command = 0  # the number of the command that is being decided
 
     def load(self, fact: Fact[K, V], key: K, row: V) -> None:
         """Add a row that was read from the database."""
-        self._rows[fact][key] = row
+        self._tables[fact].rows[key] = row
 
     def has_loaded_or_changed(self, fact: Fact[K, V], key: K) -> bool:
-        """Return whether this transaction has loaded or changed the row of a key."""
-        return key in self._rows[fact] or key in self._before[fact]
+        table = self._tables[fact]
+        return key in table.rows or key in table.before
+
+    def allow(self, asked: Needs) -> None:
+        """Begin the next command: it may read what it asked for, and nothing that only others asked for."""
+        self._command += 1
+        for fact, key in asked.pairs():
+            self._tables[fact].asked_by[key] = self._command
 
     def get(self, fact: Fact[K, V], key: K) -> V | None:
         """Return the row of a key, or None if there is no such row.
@@ -91,10 +112,10 @@ class Rows:
         Raises NotAsked if the command did not ask for this key. A row that this transaction created may be read
         without asking for it, because it did not exist when the commands asked.
         """
-        asked = self._asked.get(fact)
-        if (asked is None or key not in asked) and self._before[fact].get(key, self) is not None:
+        table = self._tables[fact]
+        if table.asked_by.get(key) != self._command and table.before.get(key, self) is not None:
             raise NotAsked(fact, key)
-        row: V | None = self._rows[fact].get(key)
+        row: V | None = table.rows.get(key)
         return row
 
     def peek(self, fact: Fact[K, V], key: K) -> V | None:
@@ -102,29 +123,34 @@ class Rows:
 
         `Event.apply` uses this. Decisions use `get`.
         """
-        row: V | None = self._rows[fact].get(key)
+        row: V | None = self._tables[fact].rows.get(key)
         return row
 
     def items(self, fact: Fact[K, V]) -> list[tuple[K, V]]:
         """Return all rows of a fact that this transaction has. `Event.apply` uses this."""
-        return list(self._rows[fact].items())
+        return list(self._tables[fact].rows.items())
 
     def put(self, fact: Fact[K, V], key: K, row: V) -> None:
         """Set the row of a key, new or changed. It is written to the database after the batch was decided."""
-        rows, before = self._rows[fact], self._before[fact]
-        if key not in before:
-            before[key] = rows.get(key)
-        rows[key] = row
+        table = self._tables[fact]
+        if key not in table.before:
+            table.before[key] = table.rows.get(key)
+        table.rows[key] = row
 
     def remove(self, fact: Fact[K, V], key: K) -> None:
-        """Remove a row."""
-        self._before[fact].setdefault(key, self._rows[fact].pop(key, None))
+        """Remove the row of a key."""
+        table = self._tables[fact]
+        table.before.setdefault(key, table.rows.pop(key, None))
+
+    def changed_facts(self) -> list[AnyFact]:
+        """Return the facts that have changed rows."""
+        return [fact for fact, table in self._tables.items() if table.before]
 
     def changes(self, fact: Fact[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
         """Yield each changed key, its row before this transaction, and its row now.
 
         Each of the two rows is None if there was or is no row.
         """
-        rows = self._rows[fact]
-        for key, before in self._before[fact].items():
-            yield key, before, rows.get(key)
+        table = self._tables[fact]
+        for key, before in table.before.items():
+            yield key, before, table.rows.get(key)

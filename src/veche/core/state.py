@@ -26,12 +26,12 @@ class State(Rows):
         Call it after all checks, so that a refused command uses up no id.
         """
 
-    def begin(self, needs: Needs, now: int) -> None:
+    def begin(self, asked: Needs, now: int) -> None:
         """Prepare for the decision of the next command.
 
         Set which rows it may read, and its time `now` in microseconds since 1970.
         """
-        self._asked = needs
+        self.allow(asked)
         self.now = now
 
     def head(self, log_id: LogId) -> Head:

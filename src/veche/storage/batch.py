@@ -1,7 +1,7 @@
 """One batch inside one transaction: read what its commands need, decide them in order, write what they recorded."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from veche.core.actor import Actor
@@ -57,30 +57,32 @@ def decide_and_write(
 ) -> tuple[list[Outcome], State]:
     """Decide a batch and write its events. Nothing is committed here."""
     state = State(tx.engine.new_ids(tx.connection))
-    facts_with_then = load_needed_rows(tx, state, [item.needs for item in batch])
+    all_needs = [item.needs for item in batch]
+    dependent = load_needed_rows(tx, state, all_needs)
     outcomes: list[Outcome] = []
     for index, item in enumerate(batch):
-        if facts_with_then:
-            _load_rows_dependent_on_new_rows(tx, state, item.needs, facts_with_then)
+        if dependent:
+            _load_rows_dependent_on_new_rows(tx, state, item.needs)
         outcomes.append(_decide(state, index, item, now()))
     if state.events:
         _write(tx, state)
     return outcomes, state
 
 
-def load_needed_rows(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> list[Fact[Any, Any]]:
-    """Read the rows that the commands need, with one statement for each fact. Return those facts that have a `then`.
+def load_needed_rows(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> bool:
+    """Read the rows that the commands need, with one statement for each fact.
 
-    Some keys are known only after another row was read. Those other rows are read first. Then the logs are locked,
-    always in the order of their ids, and all rows are read.
+    Some keys are known only after another row was read (`Fact.then`). Those other rows are read first. Then the logs
+    are locked, always in the order of their ids, and all rows are read. Return whether any fact has a `then`.
     """
-    wanted = _by_fact(all_needs)
-    if facts_with_then := [fact for fact in _LOADS if fact.then is not None and fact in wanted]:
+    wanted = _keys_by_fact(all_needs)
+    facts_with_then = [fact for fact in wanted if fact.then is not None]
+    if facts_with_then:
         for fact in facts_with_then:
             _ask_for_dependent_rows(tx, fact, all_needs)
-        wanted = _by_fact(all_needs)
+        wanted = _keys_by_fact(all_needs)
     _read(tx, state, wanted)
-    return facts_with_then
+    return bool(facts_with_then)
 
 
 def _read(tx: Transaction, state: State, wanted: Mapping[Fact[Any, Any], Collection[Any]]) -> None:
@@ -99,39 +101,38 @@ def _ask_for_dependent_rows(tx: Transaction, fact: Fact[Any, Any], all_needs: Se
     assert fact.then is not None
     askers: defaultdict[Any, list[Needs]] = defaultdict(list)
     for needs in all_needs:
-        for key in needs.get(fact, ()):
-            askers[key].append(needs)
+        for asked, key in needs.pairs():
+            if asked is fact:
+                askers[key].append(needs)
     for key, row in _LOADS[fact](tx, askers.keys()):
         for needs in askers[key]:
             fact.then(needs, key, row)
 
 
-def _load_rows_dependent_on_new_rows(
-    tx: Transaction, state: State, needs: Needs, facts_with_then: Collection[Fact[Any, Any]]
-) -> None:
-    """Call `Fact.then` for rows that earlier commands of this batch made, and read the rows that it asks for.
+def _load_rows_dependent_on_new_rows(tx: Transaction, state: State, needs: Needs) -> None:
+    """Call `Fact.then` for rows that were not there at the first look, and read the rows that it asks for.
 
-    Example: a message is sent and marked as read in the same batch.
+    An earlier command of this batch made such a row, or another server did before the logs were locked here. Example:
+    a message is sent and marked as read in the same batch.
     """
-    before = {fact: set(keys) for fact, keys in needs.items()}
-    for fact in facts_with_then:
-        for key in before.get(fact, ()):
-            if fact.then is not None and (row := state.peek(fact, key)) is not None:
-                fact.then(needs, key, row)
-    more = {
-        fact: {key for key in keys - before.get(fact, set()) if not state.has_loaded_or_changed(fact, key)}
-        for fact, keys in needs.items()
-    }
-    if any(more.values()):
-        _read(tx, state, more)
+    before = list(needs.pairs())
+    for fact, key in before:
+        if fact.then is not None and (row := state.peek(fact, key)) is not None:
+            fact.then(needs, key, row)
+    more = Needs()
+    for fact, key in set(needs.pairs()).difference(before):
+        if not state.has_loaded_or_changed(fact, key):
+            more.ask(fact, key)
+    if more:
+        _read(tx, state, _keys_by_fact([more]))
 
 
-def _by_fact(all_needs: Sequence[Needs]) -> dict[Fact[Any, Any], set[Any]]:
-    wanted: defaultdict[Fact[Any, Any], set[Any]] = defaultdict(set)
+def _keys_by_fact(all_needs: Iterable[Needs]) -> dict[Fact[Any, Any], set[Any]]:
+    keys: defaultdict[Fact[Any, Any], set[Any]] = defaultdict(set)
     for needs in all_needs:
-        for fact, keys in needs.items():
-            wanted[fact] |= keys
-    return wanted
+        for fact, key in needs.pairs():
+            keys[fact].add(key)
+    return keys
 
 
 def _decide(state: State, index: int, item: CommandWithNeeds, now: int) -> Outcome:

@@ -50,17 +50,17 @@ class Everything:
     def state(self, needs: Needs) -> State:
         """Load what is asked for, and what the rows found lead to."""
         state = State(self.new_id)
-        for fact, key in pairs(needs):
+        for fact, key in needs.pairs():
             if fact.then is not None and (row := self.get(fact, key)) is not None:
                 fact.then(needs, key, row)
-        for fact, key in pairs(needs):
+        for fact, key in needs.pairs():
             if (row := self.get(fact, key)) is not None:
                 state.load(fact, key, row)
         return state
 
     def keep(self, state: State) -> None:
         """Take over what changed."""
-        for fact in tuple(state._before):
+        for fact in state.changed_facts():
             rows = self.rows.setdefault(fact, {})
             for key, _, row in state.changes(fact):
                 if row is None:
@@ -77,10 +77,6 @@ class Everything:
         self.rows[SESSIONS] = {
             key: session for key, session in kept if session.account_id != end.account_id or not end.ends(key)
         }
-
-
-def pairs(needs: Needs) -> list[tuple[Fact[Any, Any], Any]]:
-    return [(fact, key) for fact, keys in needs.items() for key in keys]
 
 
 def run(everything: Everything, request: c.Request, now: int) -> tuple[Any, list[Event]]:
@@ -105,8 +101,10 @@ def run(everything: Everything, request: c.Request, now: int) -> tuple[Any, list
 
 def check_guarded(needs: Needs) -> None:
     """Check that memberships are read under the lock of their room: storage locks each log whose head is asked."""
-    rooms = {room_id for room_id, _ in needs.get(MEMBERS, ())}
-    assert rooms <= needs.get(HEADS, set()), "a membership is read without the lock of its room"
+    rooms = {key[0] for fact, key in needs.pairs() if fact is MEMBERS}
+    assert rooms <= {key for fact, key in needs.pairs() if fact is HEADS}, (
+        "a membership is read without the lock of its room"
+    )
 
 
 class Town:
