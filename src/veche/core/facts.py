@@ -98,10 +98,7 @@ class Rows:
         return row
 
     def peek(self, fact: Fact[K, V], key: K) -> V | None:
-        """Return the row of a key, without checking that the command asked for it.
-
-        `Event.apply` uses this. Decisions use `get`.
-        """
+        """Return the row of a key, asked for or not. `Event.apply` uses this. Decisions use `get`."""
         row: V | None = self._rows[fact].get(key)
         return row
 
@@ -121,10 +118,7 @@ class Rows:
         self._before[fact].setdefault(key, self._rows[fact].pop(key, None))
 
     def changes(self, fact: Fact[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
-        """Yield each changed key, its row before this transaction, and its row now.
-
-        Each of the two rows is None if there was or is no row.
-        """
+        """Yield each changed key, its row before this transaction, and its row now. None means that there is no row."""
         rows = self._rows[fact]
         for key, before in self._before[fact].items():
             yield key, before, rows.get(key)
