@@ -119,10 +119,7 @@ class Rows:
         return row
 
     def peek(self, fact: Fact[K, V], key: K) -> V | None:
-        """Return the row of a key, without checking that the command asked for it.
-
-        `Event.apply` uses this. Decisions use `get`.
-        """
+        """Return the row of a key, asked for or not. `Event.apply` uses this. Decisions use `get`."""
         row: V | None = self._tables[fact].rows.get(key)
         return row
 
@@ -147,10 +144,7 @@ class Rows:
         return [fact for fact, table in self._tables.items() if table.before]
 
     def changes(self, fact: Fact[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
-        """Yield each changed key, its row before this transaction, and its row now.
-
-        Each of the two rows is None if there was or is no row.
-        """
+        """Yield each changed key, its row before this transaction, and its row now. None means that there is no row."""
         table = self._tables[fact]
         for key, before in table.before.items():
             yield key, before, table.rows.get(key)

@@ -21,16 +21,10 @@ class State(Rows):
         self.events: list[Event] = []
         self.now = 0
         self.new_id = new_id
-        """Returns the next free id of the table with this name.
-
-        Call it after all checks, so that a refused command uses up no id.
-        """
+        """Returns the next free id of a table. Call it after all checks: a refused command uses up no id."""
 
     def begin(self, asked: Needs, now: int) -> None:
-        """Prepare for the decision of the next command.
-
-        Set which rows it may read, and its time `now` in microseconds since 1970.
-        """
+        """Set which rows the next command may read, and its time `now` in microseconds since 1970."""
         self.allow(asked)
         self.now = now
 

@@ -30,10 +30,7 @@ class FanOut:
         self.encode_count = 0
 
     def schedule(self, topic: Topic) -> None:
-        """Schedule a write of the pending entries for the next turn of the event loop.
-
-        If the topic is paused after a long turn, schedule it for the end of the pause.
-        """
+        """Schedule a write of what is pending: for the next turn of the loop, or for the end of the topic's pause."""
         if not topic.scheduled:
             topic.scheduled = True
             loop = asyncio.get_running_loop()
@@ -131,10 +128,7 @@ class FanOut:
 
 
 def _write_all(writes: tuple[Write, ...], data: bytes) -> None:
-    """Write to each transport.
-
-    If a transport has been closed since `writes` was made, skip it and go on with the others.
-    """
+    """Write to each transport. Skip one that has been closed since `writes` was made."""
     left = iter(writes)
     while True:
         try:

@@ -181,10 +181,7 @@ class Hub:
         self._topics.compare_heads(heads)
 
     def deliver(self, events: Sequence[LogEvent]) -> None:
-        """Take committed entries. They are written in a later turn of the event loop, normally the next one.
-
-        Each subscriber gets the entries of one topic in one write, as far as one turn allows.
-        """
+        """Take committed entries. They are written in a later turn of the event loop, normally the next one."""
         for event in events:
             if (topic := self._topics.get(event.log_id)) is not None:
                 self._take(topic, event)

@@ -128,10 +128,8 @@ class Sqlite:
         """Run the query that `make` builds with these keys, and return its rows."""
         if make not in self._compiled_reads:
             compiled = self.statement(make).compile(dialect=connection.dialect)
-            self._compiled_reads[make] = (
-                str(compiled),
-                [(name, compiled.params[name]) for name in compiled.positiontup or ()],
-            )
+            names = compiled.positiontup or ()
+            self._compiled_reads[make] = (str(compiled), [(name, compiled.params[name]) for name in names])
         sql, parameters = self._compiled_reads[make]
         encoded = self.encode_keys(keys)
         values = tuple(encoded if name == "keys" else value for name, value in parameters)
@@ -149,11 +147,7 @@ class Sqlite:
         """Do nothing: the transaction holds the lock of the whole database."""
 
     def new_ids(self, connection: Connection) -> Callable[[str], int]:
-        """Return a function that gives the next free id of a table.
-
-        It is the highest id plus one, not counting built-in ids. This is safe because no other transaction can write
-        now.
-        """
+        """Return a function that gives the next free id: the highest plus one. No other transaction can write now."""
         last: dict[str, int] = {}
 
         def new_id(table: str) -> int:
