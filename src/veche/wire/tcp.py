@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from typing import Final
 
 USER_TIMEOUT_MS: Final = 60_000
@@ -27,4 +28,5 @@ def tune(transport: asyncio.BaseTransport, send_buffer: int) -> None:
 def peer_host(transport: asyncio.BaseTransport) -> str:
     """Return the peer's IP address, or "" on a Unix socket."""
     name = transport.get_extra_info("peername")
-    return str(name[0]) if isinstance(name, tuple) and name else ""
+    # Many connections come from one proxy: they share the string.
+    return sys.intern(str(name[0])) if isinstance(name, tuple) and name else ""

@@ -145,7 +145,8 @@ class NativeHandler(DialectHandler):
         if self._timer is not None:
             self._timer.cancel()
         left = max(0.0, login.expires_at - time.time()) + EXPIRY_GRACE
-        self._timer = asyncio.get_running_loop().call_later(left, self.close, *TOKEN_EXPIRED)
+        self._timer = asyncio.get_running_loop().call_later(left, self._token_expired)
+        self._guest = login.actor  # one actor for each connection is enough
         self.client = client = Client(self._chat, login.account.person, login.actor, self)
         client.open(self.socket)
         return client
@@ -258,6 +259,9 @@ class NativeHandler(DialectHandler):
     def _hello_timed_out(self) -> None:
         if self._hello_task is None:
             self.close(*HELLO_TIMEOUT)
+
+    def _token_expired(self) -> None:
+        self.close(*TOKEN_EXPIRED)
 
     def close(self, code: int | None, reason: str = "") -> None:
         """Send `bye`, then close. The client is detached first, because no frame may follow the close frame."""
