@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import WebSocket, WebSocketRoute, expect
 
 from .conftest import NewPerson
 from .harness import Person, Server
@@ -232,3 +232,41 @@ def test_the_page_reconnects_when_the_server_is_silent(new_person: NewPerson) ->
     ann.page.clock.run_for(41_000)
     ann.expect_caught_up()
     assert proxy.opened == 2
+
+
+def test_the_page_waits_as_long_as_the_heartbeat_of_this_server_needs(new_person: NewPerson) -> None:
+    ann = new_person("ann", new=False)
+    sockets: list[WebSocket] = []
+    ann.page.on("websocket", lambda socket: sockets.append(socket))  # a built-in is refused
+    ann.page.clock.install()
+    limits = {"ping_interval_ms": 60_000, "pong_timeout_ms": 10_000}
+    ann.page.route("**/v1/limits", lambda route: route.fulfill(json=limits))
+    with ann.page.expect_response("**/v1/limits"):
+        ann.sign_up()
+    ann.say("one")
+
+    ann.page.clock.fast_forward(65_000)
+    ann.page.clock.fast_forward(2_000)  # a page that thinks the connection is dead reconnects within this time
+    ann.say("two")
+    assert len(sockets) == 1
+
+    ann.page.clock.fast_forward(80_000)
+    ann.page.clock.fast_forward(2_000)
+    ann.say("three")
+    assert len(sockets) == 2
+
+
+def test_the_page_waits_for_ever_where_pings_are_switched_off(new_person: NewPerson) -> None:
+    ann = new_person("ann", new=False)
+    sockets: list[WebSocket] = []
+    ann.page.on("websocket", lambda socket: sockets.append(socket))  # a built-in is refused
+    ann.page.clock.install()
+    limits = {"ping_interval_ms": 2**53 - 1, "pong_timeout_ms": 10_000}
+    ann.page.route("**/v1/limits", lambda route: route.fulfill(json=limits))
+    with ann.page.expect_response("**/v1/limits"):
+        ann.sign_up()
+    ann.say("one")
+    ann.page.clock.fast_forward(1_000_000)
+    ann.page.clock.fast_forward(2_000)
+    ann.say("two")
+    assert len(sockets) == 1

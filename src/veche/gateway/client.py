@@ -88,7 +88,11 @@ class Client:
         return own_seq
 
     def begin(self, own_seq: int) -> None:
-        """Follow the account's own log from the entry after `own_seq`. Call it before `subscribe`."""
+        """Follow the account's own log from the entry after `own_seq`.
+
+        It may be called before or after `subscribe`. If no entry of the own log is to be missed, `own_seq` must not be
+        from a later snapshot than the positions that are given to `subscribe`.
+        """
         if not self.ended:
             self._chat.hub.begin(self._subscriber, own_seq)
 

@@ -98,11 +98,12 @@ class DialectHandler:
 class AdmittedHandler(DialectHandler):
     """One connection whose client is authenticated before the 101."""
 
-    __slots__ = ()
+    __slots__ = ("_first_ending",)
 
     client: Client
 
     def __init__(self, chat: Chat, login: Login) -> None:
+        self._first_ending: Ending | None = None
         self.client = Client(chat, login.account.person, login.actor, self)
 
     async def admit(self) -> None:
@@ -120,10 +121,15 @@ class AdmittedHandler(DialectHandler):
     def opened(self, socket: Socket) -> None:
         super().opened(socket)
         self.client.open(socket)
-        if self.client.ended:  # the session ended between `admit` and the 101
-            self.end(Ending.NOT_ADMITTED)
+        if self.client.ended:  # before the 101, when there was no socket to close
+            self.end(self._first_ending or Ending.NOT_ADMITTED)
         else:
             self.started()
+
+    def end(self, ending: Ending) -> None:
+        """Close the connection. Before the 101 the ending is kept, and `opened` closes with it."""
+        self._first_ending = self._first_ending or ending
+        super().end(ending)
 
     def started(self) -> None:
         """Called when the socket is open and the client is still admitted. Does nothing by default."""

@@ -46,8 +46,9 @@ def move(hub: Hub, subscriber: Subscriber, socket: Socket, serializers: Serializ
 
     All of it happens in one turn of the loop. Each log is unsubscribed, which first writes all announced entries to
     the old transport, and then subscribed again after the last of them. Bytes given to the old transport still reach
-    the client, before those of the new one, so no entry is lost, repeated or reordered. Subscriptions with other
-    serializers write nothing to the client and are not changed.
+    the client, before those of the new one, so no entry is lost, repeated or reordered. Each subscription keeps its
+    `since`, because its position does not prove that the account is a member. Subscriptions with other serializers
+    write nothing to the client and are not changed.
     """
     write = socket.write
     if subscriber.write == write:
@@ -55,13 +56,15 @@ def move(hub: Hub, subscriber: Subscriber, socket: Socket, serializers: Serializ
     moving = [one for one in subscriber.subscriptions.values() if serializers.has(one.serializer)]
     if any(not one.live and one.seq is None for one in moving):
         return False
-    positions = []
+    places = []
     for one in moving:
         hub.unsubscribe(subscriber, one.topic.log_id)
-        positions.append((one.topic.log_id, one.topic.delivered if one.live else one.seq, one.promised))
+        position = one.topic.delivered if one.live else one.seq
+        after = None if position is None else max(position, one.after)
+        places.append((one.topic.log_id, after, one.promised, one.since))
     subscriber.write = write
-    for log_id, seq, promised in positions:
-        hub.subscribe(subscriber, log_id, serializers.current(socket), seq, promised)
+    for log_id, after, promised, since in places:
+        hub.subscribe(subscriber, log_id, serializers.current(socket), after, promised, since)
     return True
 
 

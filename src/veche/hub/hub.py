@@ -38,7 +38,7 @@ class Hub:
 
     def __init__(self, pull: ReadPage, heads: ReadHeads, now: Callable[[], int] = _now) -> None:
         self._now = now
-        self._topics = Topics(pull, heads, self._on_topic_opened, self.deliver)
+        self._topics = Topics(pull, heads, self._on_topic_opened, self.deliver, self._on_unreadable)
         self._catch_up = CatchUp(pull, self._flush, self._close)
         self._fan_out = FanOut(self._catch_up)
         self._own_logs = OwnLogs(self._topics, pull, self._apply_effect)
@@ -162,6 +162,11 @@ class Hub:
             else:
                 self._catch_up.advance(subscription.subscriber)
         self._own_logs.on_topic_opened(topic)
+
+    def _on_unreadable(self, topic: Topic) -> None:
+        for subscription in tuple(topic.subscriptions):
+            call(subscription.subscriber.listener.lost)
+        self._own_logs.lose(topic)
 
     def _flush(self, topic: Topic) -> None:
         self._fan_out.flush(topic)

@@ -72,6 +72,11 @@ class OwnLogs:
             else:
                 self._catch_up(subscriber)
 
+    def lose(self, topic: Topic) -> None:
+        """Call `lost` on the listeners of the subscribers that follow this log."""
+        for subscriber in tuple(self._subscribers.get(topic.log_id, ())):
+            call(subscriber.listener.lost)
+
     def apply_to_all(self, event: LogEvent) -> None:
         """Apply a new entry of an own log to each subscriber whose position is the entry before it."""
         for subscriber in tuple(self._subscribers.get(event.log_id, ())):

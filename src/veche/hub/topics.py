@@ -6,11 +6,14 @@ the log.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from veche.core.event import LogEvent
 from veche.core.values import LogId
 from veche.hub.topic import Topic
+
+log = logging.getLogger("veche.hub")
 
 Page = list[LogEvent]
 ReadPage = Callable[[Callable[[Page | None], None], LogId, int, int, int], None]
@@ -26,6 +29,7 @@ class Topics:
 
     `on_opened(topic)` is called when reading the head of a topic has finished. If it failed, `topic.delivered` is still
     None. `on_missing_entries(events)` is called with entries that were committed but not announced here.
+    `on_unreadable(topic)` is called when missing entries could not be read, twice at the same head.
     """
 
     def __init__(
@@ -34,13 +38,16 @@ class Topics:
         heads: ReadHeads,
         on_opened: Callable[[Topic], None],
         on_missing_entries: Callable[[Sequence[LogEvent]], None],
+        on_unreadable: Callable[[Topic], None],
     ) -> None:
         self._pull = pull
         self._heads = heads
         self._on_opened = on_opened
         self._on_missing_entries = on_missing_entries
+        self._on_unreadable = on_unreadable
         self._topics: dict[LogId, Topic] = {}
         self._opening: list[Topic] = []
+        self._failed_at: dict[LogId, int] = {}  # the topic's head when the last read of missing entries failed
 
     def get(self, log_id: LogId) -> Topic | None:
         """Return the topic of a log, or None if there is none."""
@@ -71,6 +78,7 @@ class Topics:
         """Remove a topic that has no subscriptions and is not followed."""
         if not (topic.subscriptions or topic.followed) and self._topics.get(topic.log_id) is topic:
             del self._topics[topic.log_id]
+            self._failed_at.pop(topic.log_id, None)
 
     def _read_heads(self) -> None:
         topics, self._opening = self._opening, []
@@ -84,18 +92,38 @@ class Topics:
         self._heads(reply, [topic.log_id for topic in topics])
 
     def read_missing_entries(self, topic: Topic) -> None:
-        """Read the missing entries: those after the topic's head, up to `topic.highest_known_seq`."""
+        """Read the missing entries: those after the topic's head, up to `topic.highest_known_seq`.
+
+        After a failed read they are read again at the next announcement or comparison of heads.
+        """
         if topic.filling_gap or topic.delivered is None or topic.highest_known_seq <= topic.head:
             return
         topic.filling_gap = True
+        head = topic.head
 
         def reply(events: Page | None) -> None:
-            topic.filling_gap = False
-            if events and self._topics.get(topic.log_id) is topic:
-                self._on_missing_entries(events)
+            try:
+                if events and self._topics.get(topic.log_id) is topic:
+                    self._on_missing_entries(events)
+            finally:
+                topic.filling_gap = False
+            if self._topics.get(topic.log_id) is not topic:
+                return
+            if topic.head > head:
+                self._failed_at.pop(topic.log_id, None)
                 self.read_missing_entries(topic)
+            else:
+                self._note_failed_read(topic)
 
-        self._pull(reply, topic.log_id, topic.head, topic.highest_known_seq, PAGE)
+        self._pull(reply, topic.log_id, head, topic.highest_known_seq, PAGE)
+
+    def _note_failed_read(self, topic: Topic) -> None:
+        if self._failed_at.get(topic.log_id) != topic.head:
+            self._failed_at[topic.log_id] = topic.head
+            return
+        del self._failed_at[topic.log_id]
+        log.warning("log %d cannot be read after seq %d: its listeners have to reconnect", topic.log_id, topic.head)
+        self._on_unreadable(topic)
 
     def compare_heads(self, heads: Iterable[tuple[LogId, int]]) -> None:
         """Compare the heads of topics with heads read from the database.

@@ -5,7 +5,8 @@
 
 const LOBBY = 2147483647;
 const MAX_TEXT_BYTES = 16_384;
-const SILENCE_MS = 40_000; // without a frame for this long, the connection counts as dead
+const SILENCE_MARGIN_MS = 5_000;
+const MAX_TIMEOUT_MS = 2 ** 31 - 1; // `setTimeout` takes no more
 const MAX_BACKOFF_MS = 3_000;
 const PUBLIC_ROOMS_MS = 10_000; // how often the page looks for new public rooms
 const READ_DELAY_MS = 500;
@@ -188,13 +189,17 @@ function signOut(problem = "") {
 let link = null; // the connection with all of its state
 let retry = 0;
 let failures = 0;
+let silenceMs = 40_000; // without a frame for this long, the connection counts as dead; see loadSilence
 
 function connect() {
   clearTimeout(retry);
   if (link || !state.token) return;
   const socket = new WebSocket(new URL("/v1/socket", location.href.replace(/^http/, "ws")));
   link = { socket, ready: false, pending: 0, sending: false, lastId: 0, answers: new Map(), bye: {}, silence: 0 };
-  socket.onopen = sendHello;
+  socket.onopen = () => {
+    sendHello();
+    loadSilence();
+  };
   socket.onclose = ({ code }) => onClosed(code);
   socket.onmessage = ({ data }) => {
     restartSilenceTimer();
@@ -206,7 +211,15 @@ function connect() {
 
 function restartSilenceTimer() {
   clearTimeout(link.silence);
-  link.silence = setTimeout(onClosed, SILENCE_MS, null);
+  link.silence = setTimeout(onClosed, silenceMs, null);
+}
+
+/** Takes the time from the heartbeat of this server. If the limits cannot be loaded, the time stays as it is. */
+async function loadSilence() {
+  const limits = await api("GET", "/v1/limits").catch(() => null);
+  if (!limits) return;
+  silenceMs = Math.min(MAX_TIMEOUT_MS, limits.ping_interval_ms + limits.pong_timeout_ms + SILENCE_MARGIN_MS);
+  if (link) restartSilenceTimer();
 }
 
 function disconnect() {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,30 +11,75 @@ import pytest
 from veche.core.actor import Actor
 from veche.core.values import Account, Head, Kind, Room
 from veche.core.views import RoomView
+from veche.dialects.messenger.errors import CLOSE_CODES
 from veche.dialects.messenger.socket import MessengerHandler
-from veche.hub.hub import Hub
+from veche.gateway.endings import Ending
+from veche.hub.hub import UNKNOWN_SEQ, Hub
 from veche.service.accounts import Login
+from veche.wire.handshake import UpgradeRefused
 
 CHAT_ID = 1
 
 
-@pytest.mark.parametrize(
-    ("room_id", "seq", "code"), [(CHAT_ID, 9, None), (CHAT_ID, 10, 1008), (CHAT_ID, 0, 1008), (2, 10, None)]
-)
-async def test_only_a_leave_after_the_membership_check_closes(room_id: int, seq: int, code: int | None) -> None:
-    async def own_head(account_id: int, session_id: str | None) -> int:
+LEAVES = [(CHAT_ID, 9, False), (CHAT_ID, 10, True), (CHAT_ID, UNKNOWN_SEQ, True), (2, 10, False)]
+
+
+class Admission:
+    """A handler whose membership check sees the chat at seq 9. `during(handler)` is called during the check."""
+
+    def __init__(self, during: Callable[[MessengerHandler], None] = lambda handler: None) -> None:
+        self.closed: list[tuple[int | None, str]] = []
+        hub = Hub(lambda *_: None, lambda *_: None)
+        chat: Any = SimpleNamespace(hub=hub, own_head=self._own_head, entered_room=self._entered_room)
+        login = Login(Account(1, "ann", "ann", "ann", None, 0), Actor(1, "messenger", "session"), 0)
+        self.handler = MessengerHandler(chat, login, CHAT_ID)
+        self._during = during
+
+    async def admit(self) -> None:
+        await self.handler.admit()
+
+    def open(self) -> None:
+        socket: Any = SimpleNamespace(write=lambda frames: None, close=lambda *close: self.closed.append(close))
+        self.handler.opened(socket)
+
+    async def _own_head(self, account_id: int, session_id: str | None) -> int:
         return 3
 
-    async def entered_room(by: int, room_id: int) -> RoomView:
+    async def _entered_room(self, by: int, room_id: int) -> RoomView:
+        self._during(self.handler)
         return RoomView(Room(room_id, Kind.GROUP, "chat", 1, 0), Head(9))
 
-    closed: list[int | None] = []
-    hub = Hub(lambda *_: None, lambda *_: None)
-    chat: Any = SimpleNamespace(hub=hub, own_head=own_head, entered_room=entered_room)
-    login = Login(Account(1, "ann", "ann", "ann", None, 0), Actor(1, "messenger", "session"), 0)
-    socket: Any = SimpleNamespace(write=lambda frames: None, close=lambda code, reason: closed.append(code))
-    handler = MessengerHandler(chat, login, CHAT_ID)
-    await handler.admit()
-    handler.opened(socket)
-    handler.removed(room_id, seq)
-    assert closed == [code] * (code is not None)
+
+@pytest.mark.parametrize(("room_id", "seq", "removed"), LEAVES)
+async def test_only_a_leave_after_the_membership_check_closes(room_id: int, seq: int, removed: bool) -> None:
+    admission = Admission()
+    await admission.admit()
+    admission.open()
+    admission.handler.removed(room_id, seq)
+    assert admission.closed == [CLOSE_CODES[Ending.REMOVED]] * removed
+
+
+@pytest.mark.parametrize(("room_id", "seq", "removed"), LEAVES)
+async def test_a_leave_during_the_membership_check_is_compared_with_its_result(
+    room_id: int, seq: int, removed: bool
+) -> None:
+    def during(handler: MessengerHandler) -> None:
+        handler.removed(room_id, seq)
+        handler.removed(room_id, 2)
+
+    admission = Admission(during)
+    if removed:
+        with pytest.raises(UpgradeRefused):
+            await admission.admit()
+    else:
+        await admission.admit()
+        admission.open()
+        assert admission.closed == []
+
+
+async def test_a_leave_between_the_membership_check_and_the_101_closes() -> None:
+    admission = Admission()
+    await admission.admit()
+    admission.handler.removed(CHAT_ID, 10)
+    admission.open()
+    assert admission.closed == [CLOSE_CODES[Ending.REMOVED]]

@@ -16,7 +16,7 @@ from veche.core.views import RoomView
 from veche.dialects.rooms.encode import serializer_of
 from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.socket import MAX_QUEUED, RoomsHandler
-from veche.hub.hub import Hub
+from veche.hub.hub import UNKNOWN_SEQ, Hub
 from veche.service.accounts import Login
 
 OPTIONS = Options()
@@ -137,7 +137,7 @@ async def test_removed_during_the_check(times: int) -> None:
     assert joining.socket.texts == ["user not a member of room"]
 
 
-LEAVES = [(9, False), (10, True), (0, True)]  # seq 0: the seq of the leave is not known
+LEAVES = [(9, False), (10, True), (UNKNOWN_SEQ, True)]
 
 
 @pytest.mark.parametrize(("seq", "removed"), LEAVES)

@@ -91,6 +91,21 @@ async def test_a_session_that_ends_during_admission_closes_the_connection(world:
     world.client.subscribe(ROOM, SERIALIZER, 0)
     world.handler.opened(world.socket)
     assert (world.begun, world.hub.log_ids()) == ([], [])
+    assert world.socket.calls == [COMMON_CLOSE_CODES[Ending.SESSION_ENDED]]
+
+
+@pytest.mark.parametrize("ending", [Ending.LOST, Ending.REMOVED])
+async def test_an_end_before_the_101_closes_with_its_own_code(world: World, ending: Ending) -> None:
+    await world.handler.admit()
+    world.handler.end(ending)
+    world.handler.session_ended()
+    world.handler.opened(world.socket)
+    assert world.socket.calls == [COMMON_CLOSE_CODES[ending]]
+
+
+async def test_a_client_that_was_closed_before_the_101_without_an_ending_is_not_admitted(world: World) -> None:
+    world.handler.close(1008)
+    world.handler.opened(world.socket)
     assert world.socket.calls == [COMMON_CLOSE_CODES[Ending.NOT_ADMITTED]]
 
 

@@ -252,6 +252,19 @@ async def test_subscriptions_with_other_serializers_do_not_move(world):
     ]
 
 
+async def test_a_move_keeps_since(world):
+    await connect(world)
+    for _ in range(3):
+        world.message()
+    await world.settle()
+    assert world.subscriber.subscriptions[ROOM].since == 0
+    world.engine.upgrade(world.websocket)
+    await world.settle()
+    assert world.moves == [True]
+    assert world.subscriber.subscriptions[ROOM].since == 0, "a position proves no membership"
+    assert world.numbers() == [1, 2, 3], "and is read again without being written"
+
+
 STEPS = st.sampled_from(["message", "message", "turn", "turn", "reply", "poll", "fill", "upgrade"])
 
 

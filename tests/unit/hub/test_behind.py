@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
+from veche.core.event import LogEvent
 from veche.hub.topic import BYTES_PER_TURN
 from veche.hub.topics import PAGE
 
-from .harness import BULKY, Scene
+from .harness import BULKY, Scene, message
 
 ROOM, OTHER = 1, 2
 
@@ -263,6 +266,54 @@ def test_a_gap_that_could_not_be_read_is_filled_when_heads_are_compared(scene: S
         scene.hub.compare_heads([(ROOM, 2)])
         scene.settle()
     assert ear.seqs(ROOM) == [1, 2]
+
+
+@pytest.mark.parametrize("page", [None, [], [message(ROOM, 2)]], ids=["failed", "empty", "with a hole"])
+def test_a_gap_that_cannot_be_read_twice_loses_the_place(
+    scene: Scene, page: list[LogEvent] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer() -> None:
+        (question,) = scene.store.questions
+        scene.store.questions.clear()
+        question._reply(page)
+        assert scene.store.questions == [], "it is read again at the next announcement or comparison, not at once"
+
+    ears, elsewhere = [scene.live(ROOM), scene.live(ROOM, 3)], scene.live(OTHER)
+    for ear in (*ears, elsewhere):
+        ear.told.clear()
+    scene.store.add(ROOM)
+    scene.say(ROOM)
+    answer()
+    assert [ear.told for ear in ears] == [[], []]
+    scene.say(ROOM)
+    answer()
+    assert [ear.told for ear in ears] == [[("lost",)], [("lost",)]]
+    assert elsewhere.told == []
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert ROOM not in scene.hub.log_ids()
+
+
+def test_a_failed_read_is_forgotten_once_the_topic_goes_on(scene: Scene) -> None:
+    ear = scene.live(ROOM)
+    for _ in range(3):
+        scene.store.add(ROOM)
+        scene.say(ROOM)
+        scene.store.answer(failed=True)
+        scene.say(ROOM)
+        scene.settle()
+    assert ear.seqs(ROOM) == list(range(1, 10))
+    assert ("lost",) not in ear.told
+
+
+def test_a_topic_that_was_closed_starts_without_failed_reads(scene: Scene) -> None:
+    for _ in range(2):
+        ear = scene.ear().hear(ROOM, 0)
+        scene.turn()
+        scene.store.answer()
+        scene.hub.deliver([message(ROOM, 2)])
+        scene.store.answer(failed=True)
+        assert ("lost",) not in ear.told
+        ear.leave()
 
 
 def test_the_last_announcement_when_lost_is_found_by_comparing_twice(scene: Scene) -> None:

@@ -310,6 +310,16 @@ def test_an_own_log_that_cannot_be_opened_loses_the_place(scene: Scene) -> None:
     assert ("joined", ROOM, 0) in again.told
 
 
+def test_a_gap_of_an_own_log_that_cannot_be_read_twice_loses_the_place(scene: Scene) -> None:
+    follows, subscribes = scene.ear(ANN), scene.live(-ANN, ANN)
+    scene.store.joined(ROOM, ANN)
+    for _ in range(2):
+        scene.hub.deliver([scene.store.ended(ANN, "another")])
+        scene.store.answer(failed=True)
+    assert follows.told == [("lost",)]
+    assert subscribes.told == [("caught_up", -ANN), ("lost",)], "once, although it also subscribes to it"
+
+
 def test_a_late_answer_for_an_own_log_that_was_closed_meanwhile_harms_nobody(scene: Scene) -> None:
     scene.ear(ANN).leave()
     scene.turn()

@@ -28,19 +28,22 @@ _CHAT_ID = re.compile(r"[0-9]{1,19}")
 class MessengerHandler(AdmittedHandler):
     """One connection to a chat. It subscribes to the chat and the account's own log from their heads at the check."""
 
-    __slots__ = ("_chat", "_head", "_own_head", "_room_id")
+    __slots__ = ("_chat", "_head", "_left_seq", "_own_head", "_room_id")
     close_codes = CLOSE_CODES
 
     def __init__(self, chat: Chat, login: Login, room_id: int) -> None:
         super().__init__(chat, login)
         self._chat = chat
         self._room_id = room_id
-        self._head = self._own_head = 0
+        self._own_head = 0
+        self._head: int | None = None  # the chat's head when the membership was checked; None before that
+        self._left_seq = 0  # the latest removal that arrived before the check was answered
 
     async def check(self) -> None:
         self._own_head = await self.client.admit()
         view = await self._chat.entered_room(self.client.account_id, self._room_id)
         self._head = view.head.last_seq
+        self.removed(self._room_id, self._left_seq)
         if self.client.ended:
             raise UpgradeRefused(403)
 
@@ -69,8 +72,16 @@ class MessengerHandler(AdmittedHandler):
         return None
 
     def removed(self, room_id: int, seq: int) -> None:
-        """Close the connection. Ignore a late call: the account has joined again since (`seq` 0: entry unknown)."""
-        if room_id == self._room_id and not 0 < seq <= self._head:
+        """Close the connection, because entry `seq` of the chat's log removed the account.
+
+        The call may come late, after the account has joined again. So an entry that the membership check has seen is
+        ignored. Until that check is answered, the removal waits for it. An unknown seq is above all others.
+        """
+        if room_id != self._room_id:
+            return
+        if self._head is None:
+            self._left_seq = max(self._left_seq, seq)
+        elif seq > self._head:
             self.end(Ending.REMOVED)
 
 

@@ -187,7 +187,7 @@ class ByePush(Outgoing):
 
 
 class Heartbeat(Outgoing):
-    """An empty frame. Answer it with any frame within 10 s."""
+    """An empty frame. Answer it with any frame within `pong_timeout_ms` of GET /v1/limits."""
 
 
 PUSHES: tuple[type[Outgoing], ...] = (CaughtUpPush, ResetPush, GonePush, ByePush, Heartbeat)

@@ -14,7 +14,7 @@ from veche.core.messages import SendMessage
 from veche.core.reading import ReadUpTo
 from veche.core.room_creation import CreateRoom
 from veche.core.values import Account, Kind
-from veche.core.views import RoomView
+from veche.core.views import MemberView, RoomView
 from veche.dialects.native import out
 from veche.dialects.native.errors import invalid, problem
 from veche.dialects.native.limits import (
@@ -220,11 +220,14 @@ async def leave(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
 
 
 @router.post("/rooms/{room_id}/members", status_code=201)
-async def add_member(room_id: Id, body: MemberBody, login: LoginOf, chat: ChatOf) -> Response:
+async def add_member(room_id: Id, body: MemberBody, login: LoginOf, chat: ChatOf, accounts: AccountsOf) -> Response:
     """Add an account to a room that you own."""
     entered = await chat.do(login.actor, AddMember(room_id, body.account_id))
-    found = await chat.members(login.account.id, room_id, body.account_id - 1, 1)
-    return reply(member_out(found[0]), 201 if entered.new else 200)
+    account, member = await accounts.by_id(body.account_id), entered.member
+    if account is None or member is None:
+        raise ChatError(Code.NOT_FOUND, "No such member.", what="account")
+    view = MemberView(account.person, member.role, member.joined_at)
+    return reply(member_out(view), 201 if entered.new else 200)
 
 
 @router.delete("/rooms/{room_id}/members/{account_id}", status_code=204)

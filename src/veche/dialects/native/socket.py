@@ -220,6 +220,7 @@ class NativeHandler(DialectHandler):
         client, room_id = self._require_client(), leave.room_id
         if room_id == LOBBY_ID:
             client.unsubscribe(room_id)
+            self.caught_up(room_id)  # it cannot catch up any more, so nothing waits for it
         self._submit(id, LeaveRoom(room_id), lambda _: self._write(a.LeaveAnswer(id, RoomRef(room_id))))
 
     def _read(self, id: int, read: f.Read) -> None:

@@ -6,7 +6,6 @@ own join notice on.
 
 import asyncio
 import contextlib
-import sys
 
 from veche.core.errors import ChatError, Code
 from veche.core.messages import PostNotice, SendMessage, Sent
@@ -95,12 +94,11 @@ class Presence:
     # From the hub and the connection.
 
     def removed(self, room_id: int, seq: int) -> None:
-        """Leave the room, because entry `seq` of its log removed the account. With 0 the entry is unknown.
+        """Leave the room, because entry `seq` of its log removed the account. An unknown seq is above all others.
 
         The call may come late, after the account has joined again. So an entry that the membership check has seen is
         ignored. Until that check is answered, the removal waits for it.
         """
-        seq = seq or sys.maxsize
         if room_id != self.room_id:
             return
         if self._member_seq is None:
