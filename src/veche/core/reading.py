@@ -13,7 +13,7 @@ from veche.core.facts import Fact, Needs, Rows
 from veche.core.messages import MESSAGES, Message
 from veche.core.rooms import MEMBERS, ask_accounts, ask_room, check_room_access
 from veche.core.state import State
-from veche.core.values import RESERVED_IDS, Member, Role, account_log
+from veche.core.values import RESERVED_IDS, Kind, Member, Role, account_log
 
 READERS: Fact[int, int] = Fact("readers")  # by message id: the account that read the message first
 COUNTS: Fact[tuple[int, int], int] = Fact("counts")  # by (room, seq): how many messages there are up to it
@@ -73,8 +73,8 @@ class ReadUpTo(Command[None], frozen=True, gc=False):
 class MarkRead(Command[None], frozen=True, gc=False):
     """Mark one message as read.
 
-    The first time that anybody reads it, its author gets a MessageRead event. If the reader has a member row, its
-    read pointer moves forward to the message.
+    The first time that anybody reads it, its author gets a MessageRead event. The reader's read pointer moves forward
+    to the message, but not in the lobby.
     """
 
     room_id: int
@@ -94,7 +94,7 @@ class MarkRead(Command[None], frozen=True, gc=False):
         message = state.get(MESSAGES, self.message_id)
         if message is None or message.log_id != room.id:
             raise ChatError(Code.NOT_FOUND, "No such message.", what="message")
-        if member is not None and message.seq > member.read_seq:
+        if member is not None and room.kind is not Kind.LOBBY and message.seq > member.read_seq:
             _move_pointer(state, account.id, room.id, message.seq, message.number)
         if state.get(READERS, message.id) is None and message.sender.id < RESERVED_IDS:
             log_id = account_log(message.sender.id)

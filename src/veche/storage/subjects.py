@@ -1,14 +1,19 @@
-"""Every subject of storage, one line each. They are written in this order."""
+"""Every subject of storage, one line each, in the order in which they are written.
 
-from veche.storage.accounts import SUBJECT as accounts
-from veche.storage.echo import SUBJECT as echo
+A subject whose table refers to another table comes after the subject of that table.
+"""
+
+# isort: off
 from veche.storage.log import SUBJECT as log
+from veche.storage.accounts import SUBJECT as accounts
+from veche.storage.sessions import SUBJECT as sessions
+from veche.storage.rooms import SUBJECT as rooms
 from veche.storage.membership import SUBJECT as membership
 from veche.storage.messages import SUBJECT as messages
 from veche.storage.reading import SUBJECT as reading
-from veche.storage.rooms import SUBJECT as rooms
-from veche.storage.sessions import SUBJECT as sessions
+from veche.storage.echo import SUBJECT as echo
 from veche.storage.subject import Subject
+# isort: on
 
 # The imports are the list: a second list below them could miss a line.
 SUBJECTS: tuple[Subject, ...] = tuple(found for found in list(globals().values()) if isinstance(found, Subject))

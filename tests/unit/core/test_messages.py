@@ -142,6 +142,15 @@ def test_a_message_is_marked_read_once_and_its_author_told(town: Town, people: P
     assert town.news == []
 
 
+def test_a_mark_moves_no_pointer_in_the_lobby(town: Town, people: People) -> None:
+    town.say(people.ann, LOBBY_ID)
+    town.do(c.by(people.bob, c.ReadUpTo(LOBBY_ID, 1)))
+    message = town.say(people.ann, LOBBY_ID).message
+    town.do(c.by(people.bob, c.MarkRead(LOBBY_ID, message.id)))
+    assert town.kinds() == ["MessageRead"]
+    assert town.rows(MEMBERS)[LOBBY_ID, people.bob].read_seq == 1
+
+
 def test_a_message_is_marked_in_its_own_room_only(town: Town, people: People) -> None:
     room, other = town.room(people.ann), town.room(people.ann)
     message = town.say(people.ann, room).message
