@@ -24,6 +24,7 @@ def trails() -> list[Trail]:
     return measured
 
 
+@pytest.mark.slow
 def test_the_path_of_a_message_is_short(trails: list[Trail]) -> None:
     message = trails[0]
     assert message["scenario"] == "native `send`"
@@ -31,6 +32,7 @@ def test_the_path_of_a_message_is_short(trails: list[Trail]) -> None:
     assert message["lines_run"] <= MAX_LINES_RUN, f"a message should not need {message['lines_run']} lines"
 
 
+@pytest.mark.slow
 def test_the_map_shows_what_was_measured(trails: list[Trail]) -> None:
     page: str = PATHS["page"](trails)
     assert (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8") == page, "run scripts/paths.py"

@@ -14,7 +14,10 @@ pytestmark = pytest.mark.e2e
 
 @pytest.mark.parametrize(
     ("path", "group", "shown"),
-    [("/docs", "#operations-tag-{}", "Put somebody out of one's room"), ("/redoc", "#tag\\/{} h2", "correct horse")],
+    [
+        ("/docs", "#operations-tag-{}", "Remove a member from a room that you own"),
+        ("/redoc", "#tag\\/{} h2", "correct horse"),
+    ],
 )
 def test_a_page_of_documentation(browser: Browser, server: Server, path: str, group: str, shown: str) -> None:
     page = browser.new_page()

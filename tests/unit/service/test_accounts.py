@@ -111,6 +111,7 @@ async def test_wrong_passwords_are_limited_by_address(services: Services) -> Non
     assert await services.accounts.check_password(GUEST._replace(address="198.51.100.1"), PASSWORD, username="ann")
 
 
+@pytest.mark.slow
 async def test_parallel_tries_are_limited_too(services: Services) -> None:
     await services.accounts.register(GUEST, PASSWORD, username="ann")
     tries = (services.accounts.check_password(GUEST, "wrong horse", username="ann") for _ in range(20))

@@ -16,6 +16,8 @@ import pytest
 from laws.dialects import MESSENGER, SOCKETIO, opened
 from laws.town import LOBBY, Frame, Person, Server, Socket, serving, start
 
+pytestmark = pytest.mark.slow
+
 DUMP = Path(__file__).parents[2] / "fixtures" / "f610f63.sql"
 SECRET = "the secret of the database of f610f63"
 EPOCH = "f610f63f610f63f6"
