@@ -119,6 +119,8 @@ def _load_rows_dependent_on_new_rows(tx: Transaction, state: State, needs: Needs
     for fact, key in before:
         if fact.then is not None and (row := state.peek(fact, key)) is not None:
             fact.then(needs, key, row)
+    if len(needs) == 2 * len(before):
+        return
     more = Needs()
     for fact, key in set(needs.pairs()).difference(before):
         if not state.has_loaded_or_changed(fact, key):
