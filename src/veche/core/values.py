@@ -17,6 +17,11 @@ ANONYMOUS_ID = 2**31 - 2  # the account of clients without one, where an operato
 RESERVED_IDS = 2**31 - 1024  # ids from here up are built in; accounts and rooms count up from 1
 
 
+def valid_person_id(id: int) -> int:
+    """Return the id, or 0, which is never an id, if only a built-in account can have it, or none."""
+    return id if 0 < id < RESERVED_IDS else 0
+
+
 def account_log(account_id: int) -> LogId:
     """Give the id of the account's own log: what concerns this account alone."""
     return -account_id

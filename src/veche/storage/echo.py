@@ -10,10 +10,9 @@ from sqlalchemy import BigInteger, Column, String, Table, Text, insert, select, 
 from veche.core.echo import EchoClosed, EchoLine, EchoLineAdded, EchoOpened
 from veche.core.text import size_of
 from veche.storage.subject import Subject
-from veche.storage.tables import Id, metadata
+from veche.storage.tables import PAGE_BYTES, Id, metadata
 from veche.storage.transaction import Transaction
 
-PAGE_BYTES = 131_072
 MAX_CONVERSATIONS_PER_PAGE = 1000
 
 echoes = Table(

@@ -28,7 +28,7 @@ from veche.storage.accounts import accounts
 from veche.storage.engines.engine import Engine
 from veche.storage.log import head_seqs
 from veche.storage.subject import Subject
-from veche.storage.tables import Id, metadata
+from veche.storage.tables import PAGE_BYTES, Id, metadata
 from veche.storage.transaction import Transaction
 
 messages = Table(
@@ -51,7 +51,6 @@ messages = Table(
 )
 c = messages.c
 
-PAGE_BYTES = 131_072
 
 MESSAGE = select(
     c.room_id,

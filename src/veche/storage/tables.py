@@ -7,6 +7,8 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Tex
 
 from veche.storage.transaction import Transaction
 
+PAGE_BYTES = 131_072  # of text, after which a page ends
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veche.core.errors import ChatError, Code
-from veche.core.values import LOBBY_ID
+from veche.core.values import LOBBY_ID, valid_person_id
 from veche.dialects.rooms.encode import time_of, to_json
 from veche.dialects.rooms.rules import (
     Frame,
@@ -15,7 +15,6 @@ from veche.dialects.rooms.rules import (
     check_registration,
     decode,
     room_number,
-    valid_person_id,
     valid_room_id,
 )
 

@@ -18,9 +18,10 @@ from veche.storage.database import Database
 from veche.storage.entries import read_entries
 from veche.storage.log import head_seqs
 from veche.storage.membership import list_members
-from veche.storage.messages import PAGE_BYTES, history
+from veche.storage.messages import history
 from veche.storage.reader import Reader
 from veche.storage.rooms import public_rooms, room, rooms_of, welcome
+from veche.storage.tables import PAGE_BYTES
 
 from .conftest import Town
 

@@ -6,21 +6,16 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, EmailStr, Field
 
-from veche.core.values import RESERVED_IDS
+from veche.core.text import MAX_CLIENT_MESSAGE_ID
+from veche.core.values import valid_person_id
 
 MAX_PERSON_NAME = 50
-MAX_CLIENT_MESSAGE_ID = 64
 MAX_MEMBERS = 1000
 
 
 def valid_id(id: int) -> int:
     """Return the id, or 0, which is never an id, if it is out of range."""
     return id if 0 < id < 2**63 else 0
-
-
-def valid_person_id(id: int) -> int:
-    """Return the id, or 0 if no account can have it. Built-in accounts count as none."""
-    return id if 0 < id < RESERVED_IDS else 0
 
 
 def usable_id(value: object) -> str | None:

@@ -12,7 +12,7 @@ from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.core.membership import AddMember, Entered, JoinRoom
 from veche.core.room_creation import CreateRoom
-from veche.core.values import PUBLIC, Kind
+from veche.core.values import PUBLIC, Kind, valid_person_id
 from veche.dialects.rooms import encode
 from veche.dialects.rooms.errors import HEADERS, invalid, plain, problem
 from veche.dialects.rooms.rules import (
@@ -27,7 +27,6 @@ from veche.dialects.rooms.rules import (
     check_present,
     check_registration,
     decode,
-    valid_person_id,
     valid_room_id,
 )
 from veche.gateway.http import AccountsOf, ChatOf, authenticate, guest_of, response, route_class

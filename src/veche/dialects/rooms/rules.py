@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from veche.core.errors import ChatError, Code
-from veche.core.values import LOBBY_ID, RESERVED_IDS
+from veche.core.values import LOBBY_ID, valid_person_id
 
 T = TypeVar("T")
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -73,14 +73,9 @@ def decode(model: type[T], data: bytes | str) -> T:
         raise ChatError(Code.BAD_REQUEST, "The JSON does not have the expected form.") from None
 
 
-def valid_person_id(id: int) -> int:
-    """Return the id, or 0, which is never an id, if no account can have it."""
-    return id if 0 < id < RESERVED_IDS else 0
-
-
 def valid_room_id(id: int) -> int:
     """Return the id, or 0, which is never an id, if no room can have it."""
-    return id if 0 < id < RESERVED_IDS or id == LOBBY_ID else 0
+    return id if id == LOBBY_ID else valid_person_id(id)  # rooms are numbered like accounts
 
 
 def room_number(content: str | int) -> int | None:
