@@ -24,7 +24,7 @@ check: dev
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports --no-cache
-	$(PY) -m pytest tests/unit tests/arch -n 2 -m "not slow"
+	$(PY) -m pytest tests/unit tests/arch -n 4 --dist worksteal -m "not slow"
 
 bench: dev
 	$(PY) -m bench
