@@ -50,6 +50,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_size = 0
         self._stop_timer()
         super().handle_websocket_upgrade()
+        # The parser refers back to this object. Without this line only the garbage collector could free both.
+        self.parser = None  # type: ignore[assignment]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import time
 
 import pytest
 
 from veche.wire.frames import TEXT
+from veche.wire.http import BoundedHttp
 
 from .client import text
 from .server import Server
@@ -82,3 +84,16 @@ def test_an_upgraded_connection_has_no_request_timeout() -> None:
         while time.monotonic() - began < 0.6:
             client.send(text("still here"))
             assert client.frame() == (TEXT, b"still here")
+
+
+def test_an_upgrade_frees_what_read_the_request_without_the_garbage_collector() -> None:
+    with Server() as server:
+        gc.collect()
+        gc.disable()
+        try:
+            with server.client() as client:
+                client.send(text("upgraded"))
+                assert client.frame() == (TEXT, b"upgraded")
+                assert not [found for found in gc.get_objects() if isinstance(found, BoundedHttp)]
+        finally:
+            gc.enable()
