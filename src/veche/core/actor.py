@@ -1,13 +1,13 @@
 """Who asks for a command, and by which connection or request."""
 
-from typing import NamedTuple
+import msgspec
 
 from veche.core.values import SYSTEM_ID
 
 NOBODY_ID = 0  # no account has this id
 
 
-class Actor(NamedTuple):
+class Actor(msgspec.Struct, frozen=True, gc=False):
     """Goes with every command. A field that is not known is empty.
 
     `account_id` is NOBODY_ID before somebody is signed in. `address` is the client's, behind trusted proxies.

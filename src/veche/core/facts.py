@@ -102,9 +102,10 @@ class Rows:
 
     def allow(self, asked: Needs) -> None:
         """Begin the next command: it may read what it asked for, and nothing that only others asked for."""
-        self._command += 1
+        command = self._command = self._command + 1
+        tables = self._tables
         for fact, key in asked.pairs():
-            self._tables[fact].asked_by[key] = self._command
+            tables[fact].asked_by[key] = command
 
     def get(self, fact: Fact[K, V], key: K) -> V | None:
         """Return the row of a key, or None if there is no such row.

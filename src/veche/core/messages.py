@@ -1,6 +1,6 @@
 """Messages: sending a message exactly once, and posting notices of the server."""
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import msgspec
 
@@ -59,7 +59,7 @@ SENT: Fact[tuple[int, str], Message] = Fact("sent")  # by (sender, client_messag
 MESSAGE_IDS = "messages"
 
 
-class Sent(NamedTuple):
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """The answer to SendMessage and PostNotice: the stored message.
 
     `duplicate` is true if an earlier attempt stored it.

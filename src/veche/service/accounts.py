@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from veche.core.accounts import Register
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
@@ -105,7 +107,7 @@ class Accounts:
         """Store a new session of an account, and issue its token. The guest's dialect gives the lifetime."""
         lifetime = self._lifetimes[guest.dialect]
         session_id = secrets.token_urlsafe(16)
-        await self._chat.do(guest._replace(account_id=account.id), OpenSession(session_id, lifetime))
+        await self._chat.do(msgspec.structs.replace(guest, account_id=account.id), OpenSession(session_id, lifetime))
         return IssuedToken(self._tokens.mint(account, session_id, lifetime), lifetime)
 
     async def authenticate(self, guest: Actor, token: str) -> Login:
@@ -157,4 +159,4 @@ class Accounts:
 
 
 def _login(guest: Actor, account: Account, session_id: str, expires_at: int) -> Login:
-    return Login(account, guest._replace(account_id=account.id, session_id=session_id), expires_at)
+    return Login(account, msgspec.structs.replace(guest, account_id=account.id, session_id=session_id), expires_at)

@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+import msgspec
 
 from veche.core.actor import Actor
 from veche.core.command import Command
@@ -26,7 +28,7 @@ _WRITES: list[tuple[tuple[type[Event], ...], Write]] = [
 ]
 
 
-class CommandWithNeeds(NamedTuple):
+class CommandWithNeeds(msgspec.Struct, frozen=True, gc=False):
     """A command, its actor and its needs."""
 
     actor: Actor

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TypeGuard
 
+import msgspec
 import pytest
 
 from veche.core.actor import NOBODY_ID, Actor
@@ -97,7 +98,7 @@ async def test_nobody_can_sign_in_as_the_built_in_account(services: Services) ->
     for password in ("", "system", "nobody's password"):
         with refusal(Code.WRONG_CREDENTIALS):
             await services.accounts.check_password(
-                GUEST._replace(address=f"192.0.2.{len(password)}"), password, username="system"
+                msgspec.structs.replace(GUEST, address=f"192.0.2.{len(password)}"), password, username="system"
             )
 
 
@@ -108,7 +109,9 @@ async def test_wrong_passwords_are_limited_by_address(services: Services) -> Non
             await services.accounts.check_password(GUEST, "wrong horse", username="ann")
     with refusal(Code.RATE_LIMITED):
         await services.accounts.check_password(GUEST, PASSWORD, username="ann")
-    assert await services.accounts.check_password(GUEST._replace(address="198.51.100.1"), PASSWORD, username="ann")
+    assert await services.accounts.check_password(
+        msgspec.structs.replace(GUEST, address="198.51.100.1"), PASSWORD, username="ann"
+    )
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 
+import msgspec
 import pytest
 from core import commands as c
 
@@ -74,7 +75,7 @@ def test_the_same_client_id_twice_in_one_batch_is_stored_once(town: Town) -> Non
 def test_a_repeat_gets_the_first_answer_after_a_restart(town: Town) -> None:
     first = town.do(town.say(CHANNEL, "hi", "c1"))
     town.database.close()
-    assert town.do(town.say(CHANNEL, "hi", "c1")) == first._replace(duplicate=True)
+    assert town.do(town.say(CHANNEL, "hi", "c1")) == msgspec.structs.replace(first, duplicate=True)
 
 
 def test_a_kick_counts_for_what_follows_it_in_the_batch(town: Town) -> None:

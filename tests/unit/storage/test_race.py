@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
+import msgspec
 import pytest
 from core import commands as c
 from sqlalchemy import text
@@ -58,7 +59,9 @@ def send(words: str, client_id: str | None = "c1") -> c.Request:
 
 
 RACES = {
-    "client_message_id": Race(send("hi"), send("hi"), lambda theirs, ours: ours == theirs._replace(duplicate=True)),
+    "client_message_id": Race(
+        send("hi"), send("hi"), lambda theirs, ours: ours == msgspec.structs.replace(theirs, duplicate=True)
+    ),
     "client_message_id of another text": Race(
         send("hi"), send("ho"), lambda _, ours: codes([ours]) == ["idempotency_mismatch"]
     ),

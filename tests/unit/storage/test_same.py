@@ -94,7 +94,9 @@ def scripts(draw: st.DrawFn) -> list[c.Request]:
 def outcome_of(outcome: Any) -> Any:
     if isinstance(outcome, ChatError):
         return outcome.code, outcome.message, outcome.data
-    return outcome._replace(message=faceless(outcome.message)) if isinstance(outcome, c.Sent) else outcome
+    return (
+        msgspec.structs.replace(outcome, message=faceless(outcome.message)) if isinstance(outcome, c.Sent) else outcome
+    )
 
 
 def in_memory(script: list[c.Request]) -> tuple[list[Any], list[LogEvent]]:

@@ -6,6 +6,8 @@ from the hub, the client's own messages too. A refused message is dropped, becau
 
 from typing import Any
 
+import msgspec
+
 from veche.core.errors import ChatError, Code
 from veche.core.messages import SendMessage, Sent
 from veche.core.values import ANONYMOUS_ID, LOBBY_ID, LogId, Person
@@ -56,7 +58,7 @@ class SocketioHandler(DialectHandler):
         actor = guest(DIALECT, self.socket.address)
         if self._anonymous and not token:
             self._id_scope = self.socket.id
-            return SocketioClient(self._chat, ANONYMOUS, actor._replace(account_id=ANONYMOUS_ID), self)
+            return SocketioClient(self._chat, ANONYMOUS, msgspec.structs.replace(actor, account_id=ANONYMOUS_ID), self)
         login = await self._accounts.authenticate(actor, token if isinstance(token, str) else "")
         return SocketioClient(self._chat, login.account.person, login.actor, self)
 

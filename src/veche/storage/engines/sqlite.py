@@ -9,6 +9,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, TypeVar
 from urllib.parse import quote
@@ -89,7 +90,7 @@ class Sqlite:
         # Compiled SQL and its parameters in order. They are kept, because SQLAlchemy's own execution takes longer than
         # SQLite does.
         self._compiled_reads: dict[Any, tuple[str, list[tuple[str, Any]]]] = {}
-        self._compiled_writes: dict[Executable, tuple[str, list[str]]] = {}
+        self._compiled_writes: dict[Executable, tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]]] = {}
 
     def statement(self, make: "Callable[[Sqlite], T]") -> T:
         """Return `make(self)`. It is called once, and its result is kept for later calls."""
@@ -139,9 +140,9 @@ class Sqlite:
         """Run a write once for each row."""
         if write not in self._compiled_writes:
             compiled = write.compile(dialect=connection.dialect, column_keys=list(rows[0]))  # type: ignore[attr-defined]
-            self._compiled_writes[write] = (str(compiled), compiled.positiontup)
-        sql, names = self._compiled_writes[write]
-        connection.exec_driver_sql(sql, [tuple(row[name] for name in names) for row in rows])
+            self._compiled_writes[write] = (str(compiled), _values_of(compiled.positiontup))
+        sql, values_of = self._compiled_writes[write]
+        connection.exec_driver_sql(sql, [values_of(row) for row in rows])
 
     def lock_logs(self, connection: Connection, log_ids: Collection[int]) -> None:
         """Do nothing: the transaction holds the lock of the whole database."""
@@ -160,6 +161,13 @@ class Sqlite:
             return last[table]
 
         return new_id
+
+
+def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return a function that takes the values of these names out of a row."""
+    if len(names) == 1:
+        return lambda row: (row[names[0]],)
+    return itemgetter(*names)
 
 
 _WITHOUT_BUILT_IN_IDS = dict.fromkeys(("accounts", "rooms"), f" WHERE id < {RESERVED_IDS}")
