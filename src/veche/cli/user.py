@@ -57,7 +57,7 @@ def password(username: str, password: Password, url: Url = None) -> None:
             found = credentials(snapshot, username=username)
         if found is None:
             raise UserError(f"There is no account {handle_of(username)!r}. See `veche user list`.")
-        _commit(database, found[0].id, SetPassword(_hash(password)))
+        _commit(database, found[0].id, SetPassword(_hash(password), old_hash=None))
         out.print(f"The password of {found[0].username} has been changed.")
 
 

@@ -17,6 +17,7 @@ from veche.core.values import RESERVED_IDS, Account, Head, account_log
 ACCOUNTS: Fact[int, Account] = Fact("accounts")
 HANDLES: Fact[str, int] = Fact("handles")  # to the account that has it
 EMAILS: Fact[str, int] = Fact("emails")  # in lower case, to the account that has it
+PASSWORDS: Fact[int, str] = Fact("passwords")  # by account: the hash of its password
 
 ACCOUNT_IDS = "accounts"
 NUMBERED = range(2, 10)  # `ann2` to `ann9`
@@ -48,6 +49,7 @@ class AccountRegistered(Event, frozen=True, gc=False):
         rows.put(ACCOUNTS, account.id, account)
         rows.put(HEADS, account_log(account.id), Head())
         rows.put(HANDLES, account.handle, account.id)
+        rows.put(PASSWORDS, account.id, self.password_hash)
         if account.email is not None:
             rows.put(EMAILS, account.email.casefold(), account.id)
 

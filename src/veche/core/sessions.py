@@ -6,14 +6,15 @@ Changing the password ends the other sessions of the account.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from veche.core.accounts import ACCOUNTS, account_of
+from veche.core.accounts import ACCOUNTS, PASSWORDS, account_of
 from veche.core.actor import Actor
 from veche.core.command import Command
 from veche.core.effects import End
+from veche.core.errors import ChatError, Code
 from veche.core.event import Event, LogEvent
 from veche.core.facts import Fact, Needs, Rows
 from veche.core.state import HEADS, State
-from veche.core.values import Session, account_log
+from veche.core.values import Account, Session, account_log
 
 SESSIONS: Fact[str, Session] = Fact("sessions")
 
@@ -32,6 +33,9 @@ class PasswordChanged(Event, frozen=True, gc=False):
 
     account_id: int
     password_hash: str
+
+    def apply(self, rows: Rows) -> None:
+        rows.put(PASSWORDS, self.account_id, self.password_hash)
 
 
 class SessionsEnded(LogEvent, frozen=True, gc=False):
@@ -59,17 +63,19 @@ class SessionsEnded(LogEvent, frozen=True, gc=False):
 class OpenSession(Command[None], frozen=True, gc=False):
     """Store a new session of the actor's account.
 
-    The session's dialect is the actor's dialect. `lifetime` is in seconds.
+    The session's dialect is the actor's dialect. `lifetime` is in seconds. `password_hash` is the hash that the
+    password was checked against. If the password was changed after that check, no session is opened.
     """
 
     session_id: str
     lifetime: int
+    password_hash: str
 
     def needs(self, actor: Actor, needs: Needs) -> None:
-        needs.ask(ACCOUNTS, actor.account_id)
+        _ask_password(needs, actor.account_id)
 
     def decide(self, actor: Actor, state: State) -> None:
-        account = account_of(state, actor.account_id)
+        account = _account_with_password(state, actor.account_id, self.password_hash)
         expires_at = state.now + self.lifetime * 1_000_000
         state.record(SessionOpened(Session(self.session_id, account.id, actor.dialect, state.now, expires_at)))
 
@@ -94,17 +100,34 @@ class EndSession(Command[None], frozen=True, gc=False):
 
 
 class SetPassword(Command[None], frozen=True, gc=False):
-    """Store a new password hash. End all sessions of the account except `keep_session`."""
+    """Store a new password hash. End all sessions of the account except `keep_session`.
+
+    `old_hash` is the hash that the old password was checked against. It is None if an operator sets the password.
+    """
 
     password_hash: str
+    old_hash: str | None
     keep_session: str | None = None
 
     def needs(self, actor: Actor, needs: Needs) -> None:
-        needs.ask(ACCOUNTS, actor.account_id)
+        _ask_password(needs, actor.account_id)
         needs.ask(HEADS, account_log(actor.account_id))
 
     def decide(self, actor: Actor, state: State) -> None:
-        account = account_of(state, actor.account_id)
+        account = _account_with_password(state, actor.account_id, self.old_hash)
         state.record(PasswordChanged(account.id, self.password_hash))
         log_id = account_log(account.id)
         state.record(SessionsEnded(log_id, state.next_seq(log_id), state.now, kept=self.keep_session))
+
+
+def _ask_password(needs: Needs, account_id: int) -> None:
+    needs.ask(ACCOUNTS, account_id)
+    needs.ask(PASSWORDS, account_id)
+
+
+def _account_with_password(state: State, account_id: int, checked_hash: str | None) -> Account:
+    """Return the account. Refuse if its password is no longer the one that was checked; None was not checked."""
+    account = account_of(state, account_id)
+    if checked_hash is not None and state.get(PASSWORDS, account_id) != checked_hash:
+        raise ChatError(Code.WRONG_CREDENTIALS, "Unknown user or wrong password.", reason="password")
+    return account

@@ -35,6 +35,13 @@ class Login(NamedTuple):
         return self.actor.session_id
 
 
+class Verified(NamedTuple):
+    """An account whose password was checked, and the hash that it was checked against."""
+
+    account: Account
+    password_hash: str
+
+
 class IssuedToken(NamedTuple):
     """A new token and its lifetime in seconds."""
 
@@ -70,14 +77,15 @@ class Accounts:
         username: str | None = None,
         email: str | None = None,
         name: str | None = None,
-    ) -> Account:
+    ) -> Verified:
         """Create an account. Raises ChatError (TAKEN) if another account has the name or the e-mail."""
         hashed = await self._passwords.hash(password)
-        return await self._chat.do(guest, Register(hashed, username=username, email=email, name=name))
+        account = await self._chat.do(guest, Register(hashed, username=username, email=email, name=name))
+        return Verified(account, hashed)
 
     async def check_password(
         self, guest: Actor, password: str, *, username: str | None = None, email: str | None = None
-    ) -> Account:
+    ) -> Verified:
         """Return the account with this name or e-mail if the password is right.
 
         Raises ChatError: WRONG_CREDENTIALS, RATE_LIMITED, or OVERLOADED. Many wrong passwords delay the check.
@@ -93,7 +101,7 @@ class Accounts:
         if found is None or not right:
             reason = "password" if found else "unknown"
             raise ChatError(Code.WRONG_CREDENTIALS, "Unknown user or wrong password.", reason=reason)
-        return found[0]
+        return Verified(*found)
 
     async def _find(self, username: str | None, email: str | None) -> tuple[Account, str] | None:
         if len(username or email or "") > MAX_NAME:
@@ -103,11 +111,16 @@ class Accounts:
         except UnicodeError:  # a lone surrogate, which no account's name contains
             return None
 
-    async def open_session(self, guest: Actor, account: Account) -> IssuedToken:
-        """Store a new session of an account, and issue its token. The guest's dialect gives the lifetime."""
+    async def open_session(self, guest: Actor, verified: Verified) -> IssuedToken:
+        """Store a new session of an account, and issue its token. The guest's dialect gives the lifetime.
+
+        Raises ChatError (WRONG_CREDENTIALS) if the password was changed after it was checked.
+        """
+        account = verified.account
         lifetime = self._lifetimes[guest.dialect]
         session_id = secrets.token_urlsafe(16)
-        await self._chat.do(msgspec.structs.replace(guest, account_id=account.id), OpenSession(session_id, lifetime))
+        actor = msgspec.structs.replace(guest, account_id=account.id)
+        await self._chat.do(actor, OpenSession(session_id, lifetime, verified.password_hash))
         return IssuedToken(self._tokens.mint(account, session_id, lifetime), lifetime)
 
     async def authenticate(self, guest: Actor, token: str) -> Login:
@@ -142,9 +155,9 @@ class Accounts:
 
     async def change_password(self, login: Login, old: str, new: str) -> None:
         """Change the password and end all other sessions. Raises as `check_password` does if the old one is wrong."""
-        await self.check_password(login.actor, old, username=login.account.username)
+        verified = await self.check_password(login.actor, old, username=login.account.username)
         hashed = await self._passwords.hash(new)
-        await self._chat.do(login.actor, SetPassword(hashed, keep_session=login.session_id))
+        await self._chat.do(login.actor, SetPassword(hashed, verified.password_hash, login.session_id))
 
     async def list_accounts(self, after: int, limit: int) -> list[Account]:
         """Return up to `limit` accounts with an id above `after`, in the order of their ids."""

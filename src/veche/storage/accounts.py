@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Row, Select, Table, Text, insert, select, update
 
-from veche.core.accounts import ACCOUNTS, EMAILS, HANDLES, AccountRegistered, AccountRenamed
+from veche.core.accounts import ACCOUNTS, EMAILS, HANDLES, PASSWORDS, AccountRegistered, AccountRenamed
 from veche.core.text import handle_of
 from veche.core.values import RESERVED_IDS, Account, Person
 from veche.storage.engines.engine import Engine
@@ -47,6 +47,10 @@ def _by_email(engine: Engine) -> Select[Any]:
     return engine.where_keys(select(c.email_key, c.id), c.email_key)
 
 
+def _password_by_id(engine: Engine) -> Select[Any]:
+    return engine.where_keys(select(c.id, c.password_hash), c.id)
+
+
 def _people_by_id(engine: Engine) -> Select[Any]:
     return engine.where_keys(_PERSON, c.id)
 
@@ -61,6 +65,10 @@ def _load_handles(tx: Transaction, handles: Collection[str]) -> Iterator[tuple[s
 
 def _load_emails(tx: Transaction, emails: Collection[str]) -> Iterator[tuple[str, int]]:
     return ((row.email_key, row.id) for row in tx.read_by_keys(_by_email, emails))
+
+
+def _load_passwords(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, str]]:
+    return ((row.id, row.password_hash) for row in tx.read_by_keys(_password_by_id, ids))
 
 
 def _write(tx: Transaction, events: list[AccountRegistered | AccountRenamed]) -> None:
@@ -81,7 +89,12 @@ def _write(tx: Transaction, events: list[AccountRegistered | AccountRenamed]) ->
 
 
 SUBJECT = Subject(
-    loads={ACCOUNTS: _load_accounts, HANDLES: _load_handles, EMAILS: _load_emails},
+    loads={
+        ACCOUNTS: _load_accounts,
+        HANDLES: _load_handles,
+        EMAILS: _load_emails,
+        PASSWORDS: _load_passwords,
+    },
     writes={(AccountRegistered, AccountRenamed): _write},
 )
 

@@ -94,21 +94,21 @@ def test_an_email_may_not_hide_anything_either(town: Town, bad: str) -> None:
 
 def test_a_new_password_ends_all_sessions_but_the_one_that_asked(town: Town, people: People) -> None:
     for session in ("one", "two", "three"):
-        town.do(c.by(people.ann, c.OpenSession(session, 60)))
-    town.do(c.by(people.bob, c.OpenSession("other", 60)))
-    town.do(c.by(people.ann, c.SetPassword("new", keep_session="two")))
+        town.do(c.by(people.ann, c.OpenSession(session, 60, "hash")))
+    town.do(c.by(people.bob, c.OpenSession("other", 60, "hash")))
+    town.do(c.by(people.ann, c.SetPassword("new", None, keep_session="two")))
     assert set(town.rows(SESSIONS)) == {"two", "other"}
     assert town.kinds() == ["PasswordChanged", "SessionsEnded"]
 
 
 def test_a_session_expires_its_lifetime_after_it_was_opened(town: Town, people: People) -> None:
-    town.do(c.by(people.ann, c.OpenSession("one", 60)))
+    town.do(c.by(people.ann, c.OpenSession("one", 60, "hash")))
     session = town.rows(SESSIONS)["one"]
     assert (session.created_at, session.expires_at) == (town.now, town.now + 60_000_000)
 
 
 def test_ending_a_session_is_harmless_twice_and_by_strangers(town: Town, people: People) -> None:
-    town.do(c.by(people.ann, c.OpenSession("one", 60)))
+    town.do(c.by(people.ann, c.OpenSession("one", 60, "hash")))
     town.do(c.by(people.bob, c.EndSession("one")))
     assert town.news == []
     town.do(c.by(people.ann, c.EndSession("one")))
@@ -126,7 +126,8 @@ def test_what_ended_is_told_by_name_or_by_what_was_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [c.by(9, c.SetPassword("h")), c.by(9, c.OpenSession("s", 60)), c.by(9, c.RenameAccount("x"))]
+    "command",
+    [c.by(9, c.SetPassword("h", None)), c.by(9, c.OpenSession("s", 60, "hash")), c.by(9, c.RenameAccount("x"))],
 )
 def test_who_is_not_there_can_do_nothing(town: Town, command: c.Request) -> None:
     refusal = town.refuses(command)
@@ -134,8 +135,8 @@ def test_who_is_not_there_can_do_nothing(town: Town, command: c.Request) -> None
 
 
 def test_a_persons_own_log_counts_what_concerns_them_alone(town: Town, people: People) -> None:
-    town.do(c.by(people.ann, c.SetPassword("new")))
-    town.do(c.by(people.ann, c.SetPassword("newer")))
-    town.do(c.by(people.bob, c.SetPassword("new")))
+    town.do(c.by(people.ann, c.SetPassword("new", None)))
+    town.do(c.by(people.ann, c.SetPassword("newer", None)))
+    town.do(c.by(people.bob, c.SetPassword("new", None)))
     assert town.rows(HEADS)[-people.ann].last_seq == 2
     assert town.rows(HEADS)[-people.bob].last_seq == 1

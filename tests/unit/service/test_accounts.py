@@ -82,6 +82,7 @@ async def test_an_account_signs_in_by_name_in_any_case_or_by_email(services: Ser
         await services.accounts.check_password(GUEST, PASSWORD, email="ann@X.org"),
     ):
         assert found == made
+        assert found.account.username == "Ann"
 
 
 async def test_unknown_users_and_wrong_passwords_differ_only_in_the_reason(services: Services) -> None:
@@ -137,7 +138,7 @@ async def test_a_token_is_valid_until_its_session_ends(services: Services) -> No
     ann = await services.accounts.register(GUEST, PASSWORD, username="ann")
     signed = await services.accounts.open_session(GUEST, ann)
     login = await services.accounts.authenticate(GUEST, signed.token)
-    assert (login.account, signed.expires_in) == (ann, 3600)
+    assert (login.account, signed.expires_in) == (ann.account, 3600)
     await services.accounts.sign_out(login)
     with refusal(Code.UNAUTHENTICATED):
         await services.accounts.authenticate(GUEST, signed.token)
@@ -160,12 +161,33 @@ async def test_a_new_password_ends_the_other_sessions(services: Services) -> Non
         await services.accounts.check_password(GUEST, PASSWORD, username="ann")
 
 
+async def test_a_password_that_is_changed_while_it_is_checked_opens_no_session(services: Services) -> None:
+    await services.accounts.register(GUEST, PASSWORD, username="ann")
+    checked = await services.accounts.check_password(GUEST, PASSWORD, username="ann")
+    again = await services.accounts.check_password(GUEST, PASSWORD, username="ann")
+    login = await services.accounts.authenticate(GUEST, (await services.accounts.open_session(GUEST, checked)).token)
+    await services.accounts.change_password(login, PASSWORD, "new horse")
+    with refusal(Code.WRONG_CREDENTIALS):
+        await services.accounts.open_session(GUEST, again)
+
+
+async def test_of_two_changes_of_a_password_at_once_one_is_refused(services: Services) -> None:
+    ann = await services.accounts.register(GUEST, PASSWORD, username="ann")
+    tokens = [(await services.accounts.open_session(GUEST, ann)).token for _ in range(2)]
+    logins = [await services.accounts.authenticate(GUEST, token) for token in tokens]
+    changes = [
+        services.accounts.change_password(login, PASSWORD, f"new horse {index}") for index, login in enumerate(logins)
+    ]
+    outcomes = await asyncio.gather(*changes, return_exceptions=True)
+    assert sorted(is_refusal(outcome) for outcome in outcomes) == [False, True]
+
+
 async def test_a_token_that_names_another_account_than_its_session_is_refused(services: Services) -> None:
     ann = await services.accounts.register(GUEST, PASSWORD, username="ann")
     bob = await services.accounts.register(GUEST, PASSWORD, username="bob")
     session = services.tokens.verify((await services.accounts.open_session(GUEST, ann)).token).session_id
     with refusal(Code.UNAUTHENTICATED):
-        await services.accounts.authenticate(GUEST, services.tokens.mint(bob, session, 60))
+        await services.accounts.authenticate(GUEST, services.tokens.mint(bob.account, session, 60))
 
 
 async def test_an_expired_session_is_refused_even_if_the_token_is_valid(services: Services) -> None:
@@ -174,7 +196,7 @@ async def test_an_expired_session_is_refused_even_if_the_token_is_valid(services
     with services.database.writing() as connection:
         connection.connection.exec_driver_sql("UPDATE sessions SET expires_at = 1")
     with refusal(Code.UNAUTHENTICATED):
-        await services.accounts.authenticate(GUEST, services.tokens.mint(ann, session, 60))
+        await services.accounts.authenticate(GUEST, services.tokens.mint(ann.account, session, 60))
 
 
 async def test_parallel_registrations_of_one_name_make_one_account(services: Services) -> None:

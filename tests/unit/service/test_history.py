@@ -32,7 +32,9 @@ class Interrupted(Reader):
 
 @pytest.mark.parametrize("by_offset", [False, True])
 async def test_a_removed_member_reads_no_later_messages(services: Services, by_offset: bool) -> None:
-    ann, bob = [(await services.accounts.register(GUEST, PASSWORD, username=name)).id for name in ("ann", "bob")]
+    ann, bob = [
+        (await services.accounts.register(GUEST, PASSWORD, username=name)).account.id for name in ("ann", "bob")
+    ]
     room = (await services.chat.do(*c.by(ann, c.CreateRoom(Kind.GROUP, "room", (bob,))))).room.id
     await services.chat.do(*c.by(ann, c.SendMessage(room, "for both")))
     reader = Interrupted(services.database)

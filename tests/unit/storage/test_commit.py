@@ -109,11 +109,11 @@ def test_a_batch_builds_on_what_it_made_itself(town: Town) -> None:
 
 def test_a_broken_constraint_is_the_fault_of_one_command(town: Town, caplog: pytest.LogCaptureFixture) -> None:
     """A session id that exists already: a decision never sees it, since such ids are ours, and random."""
-    town.do(c.by(ANN, c.OpenSession("s1", 60)))
+    town.do(c.by(ANN, c.OpenSession("s1", 60, "hash")))
     with caplog.at_level(logging.CRITICAL):
         outcomes = town.batch(
             town.say(CHANNEL, "one"),
-            c.by(BOB, c.OpenSession("s1", 60)),
+            c.by(BOB, c.OpenSession("s1", 60, "hash")),
             town.say(CHANNEL, "two", "c1"),
             town.say(CHANNEL, "two", "c1"),
         )

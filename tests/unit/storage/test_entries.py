@@ -48,7 +48,7 @@ def test_every_kind_of_entry_is_read_back_as_it_was_announced(town: Town) -> Non
             c.by(3, c.LeaveRoom(1)),
             c.by(1, c.CreateRoom(Kind.DIRECT, "", (3,))),
             c.by(3, c.EndSession("unknown")),
-            c.by(3, c.SetPassword("h", "kept")),
+            c.by(3, c.SetPassword("h", None, "kept")),
         ],
     )
     assert {type(event) for event in announced} == {*EVENT_TYPES, Message}

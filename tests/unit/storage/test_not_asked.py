@@ -109,7 +109,7 @@ def test_rows_that_were_made_earlier_in_the_batch_count_as_asked(town: Town, dat
 
 def test_a_message_of_the_same_batch_is_marked_read_at_once(town: Town, database: Counted) -> None:
     """Its author's head is known only once the message is: it is read then, and the batch is not stored in parts."""
-    town.do(c.by(ANN, c.SetPassword("h")))
+    town.do(c.by(ANN, c.SetPassword("h", None)))
     begun, head = database.begun, town.head(-ANN)
     outcomes = town.batch(*[town.say(CHANNEL), c.by(BOB, c.MarkRead(CHANNEL, 1)), c.by(BOB, c.MarkRead(CHANNEL, 1))])
     assert codes(outcomes) == ["ok", "ok", "ok"]

@@ -20,14 +20,16 @@ CHANNEL = 1
 ANN, BOB, EVE = 1, 2, 3
 
 RAISES = c.by(BOB, c.ReadUpTo(CHANNEL, None))  # type: ignore[arg-type]
-BREAKS = c.by(BOB, c.OpenSession("taken", 60))  # ids of sessions are ours, and random: no decision looks at them
+BREAKS = c.by(
+    BOB, c.OpenSession("taken", 60, "hash")
+)  # ids of sessions are ours, and random: no decision looks at them
 UNFIT = c.by(BOB, c.AddEchoLines(1, (((), "a source that is no text"),)))  # type: ignore[arg-type]
 CULPRITS = {"raises": RAISES, "breaks a constraint": BREAKS, "gives what no column takes": UNFIT}
 
 
 @pytest.fixture(autouse=True)
 def prepared(town: Town, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    town.do(c.by(ANN, c.OpenSession("taken", 60)))
+    town.do(c.by(ANN, c.OpenSession("taken", 60, "hash")))
     with caplog.at_level(logging.CRITICAL):
         yield
 

@@ -34,8 +34,8 @@ COMMANDS: list[c.Request] = [
     c.by(3, c.LeaveRoom(1)),
     c.by(c.NOBODY_ID, c.Register("h", username="dan")),
     c.by(c.NOBODY_ID, c.Register("h", email="dan@x.org")),
-    c.by(1, c.OpenSession("s1", 60)),
-    c.by(1, c.SetPassword("h", "s1")),
+    c.by(1, c.OpenSession("s1", 60, "hash")),
+    c.by(1, c.SetPassword("h", None, "s1")),
     c.by(1, c.EndSession("s1")),
     c.by(1, c.CreateRoom(Kind.DIRECT, "", (2,))),
 ]

@@ -158,7 +158,7 @@ def test_a_page_of_entries_is_bounded_in_bytes_and_always_goes_on(town: Town, ch
 
 @pytest.mark.parametrize("log_id", [-1, -2, -3, CHANNEL, 2, LOBBY_ID])
 def test_every_log_can_be_walked_to_its_end(town: Town, log_id: int) -> None:
-    town.do(c.by(1, c.SetPassword("h")))
+    town.do(c.by(1, c.SetPassword("h", None)))
     town.do(c.by(2, c.ReadUpTo(CHANNEL, 9)))
     town.do(town.say(LOBBY_ID))
     assert sum(map(len, walk(town, log_id, 3))) == town.head(log_id)

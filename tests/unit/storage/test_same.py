@@ -60,8 +60,10 @@ nobody = st.just(c.NOBODY_ID)
 commands = st.one_of(
     build(c.Register, nobody, st.just("h"), username),
     build(c.Register, nobody, st.just("h"), st.none(), email),
-    build(c.SetPassword, who, st.sampled_from(["h1", "h2"]), st.none() | session),
-    build(c.OpenSession, who, st.just(""), st.just(60)),
+    build(
+        c.SetPassword, who, st.sampled_from(["h1", "h2"]), st.none() | st.sampled_from(["h", "h1"]), st.none() | session
+    ),
+    build(c.OpenSession, who, st.just(""), st.just(60), st.sampled_from(["h", "h1"])),
     build(c.EndSession, who, session),
     build(c.CreateRoom, who, st.sampled_from(list(Kind)), st.just("Room"), st.lists(who, max_size=3).map(tuple)),
     build(c.CreateRoom, who, st.just(Kind.GROUP), st.sampled_from(["One", "ONE"]), st.just(()), st.just(True)),
@@ -235,9 +237,9 @@ CASES: dict[str, list[c.Request]] = {
     ],
     "handles are numbered": [c.by(c.NOBODY_ID, c.Register("h", None, f"ann@{host}.org")) for host in "abcdefghijkl"],
     "sessions come and go": [
-        c.by(1, c.OpenSession("s1", 60)),
-        c.by(1, c.OpenSession("s2", 60)),
-        c.by(1, c.SetPassword("h2", "s2")),
+        c.by(1, c.OpenSession("s1", 60, "h")),
+        c.by(1, c.OpenSession("s2", 60, "h")),
+        c.by(1, c.SetPassword("h2", "h", "s2")),
         c.by(1, c.EndSession("s1")),
         c.by(1, c.EndSession("s2")),
         c.by(1, c.EndSession("s2")),

@@ -39,8 +39,8 @@ async def register(body: Registration, accounts: AccountsOf, guest: GuestOf) -> 
 
 async def login(body: Credentials, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Sign in."""
-    account = await accounts.check_password(guest, body.password, username=body.username)
-    signed = await accounts.open_session(guest, account)
+    verified = await accounts.check_password(guest, body.password, username=body.username)
+    signed = await accounts.open_session(guest, verified)
     return reply({"token": signed.token})
 
 

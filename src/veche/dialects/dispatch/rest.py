@@ -8,11 +8,10 @@ from fastapi.responses import PlainTextResponse
 
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
-from veche.core.values import Account
 from veche.dialects.dispatch.errors import problem, raw_text
 from veche.dialects.dispatch.rules import BODY, Credentials, CredentialsOf, wrong_format
 from veche.gateway.http import AccountsOf, ChatOf, RawResponse, guest_of, response, route_class
-from veche.service.accounts import Accounts
+from veche.service.accounts import Accounts, Verified
 
 GuestOf = Annotated[Actor, Depends(guest_of("dispatch"))]
 
@@ -40,14 +39,14 @@ async def signin(body: CredentialsOf, accounts: AccountsOf, chat: ChatOf, guest:
     """Sign in. The response is the token alone; send it as the first frame on `/connect` within a minute."""
     if not body.is_complete:
         raise wrong_format()
-    account = await _check_password(body, accounts, guest)
-    if chat.is_connected(account.id, "dispatch"):
+    verified = await _check_password(body, accounts, guest)
+    if chat.is_connected(verified.account.id, "dispatch"):
         raise ChatError(Code.TAKEN, "The account has an open connection.", reason="connected")
-    signed = await accounts.open_session(guest, account)
+    signed = await accounts.open_session(guest, verified)
     return response(raw_text(signed.token))
 
 
-async def _check_password(body: Credentials, accounts: Accounts, guest: Actor) -> Account:
+async def _check_password(body: Credentials, accounts: Accounts, guest: Actor) -> Verified:
     """Check the password first: accounts of other dialects may break the 8-character rule, but must still sign in."""
     try:
         return await accounts.check_password(guest, body.password, username=body.username)

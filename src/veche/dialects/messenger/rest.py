@@ -57,15 +57,15 @@ LoginOf = Annotated[Login, Depends(_login)]
 @router.post("/register", status_code=201)
 async def register(body: Registration, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Create an account."""
-    account = await accounts.register(guest, body.password, email=body.email, name=body.display_name)
-    return reply(encode.profile(account), 201)
+    verified = await accounts.register(guest, body.password, email=body.email, name=body.display_name)
+    return reply(encode.profile(verified.account), 201)
 
 
 @router.post("/login")
 async def login(body: Credentials, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Sign in."""
-    account = await accounts.check_password(guest, body.password, email=body.email)
-    signed = await accounts.open_session(guest, account)
+    verified = await accounts.check_password(guest, body.password, email=body.email)
+    signed = await accounts.open_session(guest, verified)
     return reply({"access_token": signed.token, "token_type": "bearer"})
 
 

@@ -13,7 +13,7 @@ from veche.core.membership import AddMember, JoinRoom, LeaveRoom, RemoveMember
 from veche.core.messages import SendMessage
 from veche.core.reading import ReadUpTo
 from veche.core.room_creation import CreateRoom
-from veche.core.values import Account, Kind
+from veche.core.values import Kind
 from veche.core.views import MemberView, RoomView
 from veche.dialects.native import out
 from veche.dialects.native.errors import invalid, problem
@@ -28,7 +28,7 @@ from veche.dialects.native.limits import (
 )
 from veche.dialects.native.views import account_out, member_out, message_out, room_out
 from veche.gateway.http import AccountsOf, ChatOf, HeartbeatsOf, RawResponse, authenticate, guest_of, reply, route_class
-from veche.service.accounts import Accounts, Login
+from veche.service.accounts import Accounts, Login, Verified
 
 
 def _invalid(error: RequestValidationError) -> RawResponse:
@@ -129,8 +129,8 @@ async def register(body: RegisterBody, accounts: AccountsOf, guest: GuestOf) -> 
     check_password(body.password)
     if body.name is not None:
         check_person_name(body.name)
-    account = await accounts.register(guest, body.password, username=body.username, email=body.email, name=body.name)
-    return await _signed_in(accounts, guest, account, 201)
+    verified = await accounts.register(guest, body.password, username=body.username, email=body.email, name=body.name)
+    return await _signed_in(accounts, guest, verified, 201)
 
 
 @router.post("/login")
@@ -138,13 +138,13 @@ async def login(body: LoginBody, accounts: AccountsOf, guest: GuestOf) -> Respon
     """Sign in by username or e-mail."""
     if (body.username is None) == (body.email is None):
         raise ChatError(Code.INVALID, "Give a username or an e-mail.", field="username")
-    account = await accounts.check_password(guest, body.password, username=body.username, email=body.email)
-    return await _signed_in(accounts, guest, account, 200)
+    verified = await accounts.check_password(guest, body.password, username=body.username, email=body.email)
+    return await _signed_in(accounts, guest, verified, 200)
 
 
-async def _signed_in(accounts: Accounts, guest: Actor, account: Account, status: int) -> Response:
-    signed = await accounts.open_session(guest, account)
-    return reply(out.SignedIn(signed.token, signed.expires_in, account_out(account)), status)
+async def _signed_in(accounts: Accounts, guest: Actor, verified: Verified, status: int) -> Response:
+    signed = await accounts.open_session(guest, verified)
+    return reply(out.SignedIn(signed.token, signed.expires_in, account_out(verified.account)), status)
 
 
 @router.post("/logout", status_code=204)

@@ -75,8 +75,8 @@ def _reply(value: object, status: int = 200) -> Response:
 async def register(body: RegistrationOf, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Create an account."""
     check_registration(body)
-    account = await accounts.register(guest, body.password, username=body.username, email=body.email)
-    return _reply(encode.profile(account), 201)
+    verified = await accounts.register(guest, body.password, username=body.username, email=body.email)
+    return _reply(encode.profile(verified.account), 201)
 
 
 @router.put("/login", openapi_extra=_body_schema(Credentials))
@@ -84,8 +84,8 @@ async def login(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Re
     """Sign in by e-mail, or by username if there is no @ in it."""
     check_present(body.email, body.password)
     identifier = {"email" if "@" in body.email else "username": body.email}
-    account = await accounts.check_password(guest, body.password, **identifier)
-    signed = await accounts.open_session(guest, account)
+    verified = await accounts.check_password(guest, body.password, **identifier)
+    signed = await accounts.open_session(guest, verified)
     return _reply({"token": signed.token})
 
 

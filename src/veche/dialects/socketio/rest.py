@@ -7,12 +7,12 @@ from fastapi.exceptions import RequestValidationError
 
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
-from veche.core.values import ANONYMOUS_ID, LOBBY_ID, Account
+from veche.core.values import ANONYMOUS_ID, LOBBY_ID
 from veche.dialects.socketio import encode
 from veche.dialects.socketio.errors import problem
 from veche.dialects.socketio.rules import BODY, CredentialsOf
 from veche.gateway.http import AccountsOf, BearerOf, ChatOf, RawResponse, authenticate, guest_of, reply, route_class
-from veche.service.accounts import Accounts
+from veche.service.accounts import Accounts, Verified
 
 MAX_SHOWN = 50
 READ_AT_ONCE = 200  # more than MAX_SHOWN, because notices among them are not shown
@@ -43,19 +43,19 @@ async def _check_token(request: Request, bearer: BearerOf) -> None:
 
 async def login(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Sign in."""
-    account = await accounts.check_password(guest, body.password, username=body.username)
-    return await _sign_in(accounts, guest, account)
+    verified = await accounts.check_password(guest, body.password, username=body.username)
+    return await _sign_in(accounts, guest, verified)
 
 
 async def register(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Create an account and sign in."""
-    account = await accounts.register(guest, body.password, username=body.username)
-    return await _sign_in(accounts, guest, account, 201)
+    verified = await accounts.register(guest, body.password, username=body.username)
+    return await _sign_in(accounts, guest, verified, 201)
 
 
-async def _sign_in(accounts: Accounts, guest: Actor, account: Account, status: int = 200) -> Response:
-    signed = await accounts.open_session(guest, account)
-    return reply(encode.SignedIn(signed.token, encode.user(account)), status)
+async def _sign_in(accounts: Accounts, guest: Actor, verified: Verified, status: int = 200) -> Response:
+    signed = await accounts.open_session(guest, verified)
+    return reply(encode.SignedIn(signed.token, encode.user(verified.account)), status)
 
 
 async def users(accounts: AccountsOf) -> Response:
