@@ -106,8 +106,10 @@ class Chat:
 
     async def members(self, by: int, room_id: int, after: int, limit: int) -> list[MemberView]:
         """Return the members of a public room, or of a room that the account is a member of."""
-        await self.room(by, room_id)
-        return await self.read(membership.list_members, room_id, after, limit)
+        page = partial(membership.list_members, room_id=room_id, after=after, limit=limit)
+        view, found = await self.read(rooms.beside_room, room_id, by, page)
+        _checked(Right.SEE, view)
+        return found
 
     async def history(
         self,
