@@ -127,8 +127,10 @@ class Server:
     async def _compare_heads(self) -> None:
         while True:
             await asyncio.sleep(COMPARE_SECONDS)
-            with contextlib.suppress(Exception):  # if the database cannot be read now, the next round reads it
+            try:
                 self.hub.compare_heads((await self.feed.heads_ahead_of(self.hub.positions())).items())
+            except Exception:
+                log.exception("the heads could not be compared; this is tried again in %d s", COMPARE_SECONDS)
 
 
 def _trusted_proxies(settings: ServerSettings) -> Trusted:

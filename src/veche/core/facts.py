@@ -129,7 +129,10 @@ class Rows:
         return list(self._tables[fact].rows.items())
 
     def put(self, fact: Fact[K, V], key: K, row: V) -> None:
-        """Set the row of a key, new or changed. It is written to the database after the batch was decided."""
+        """Set the row of a key, new or changed, for the later commands of this transaction.
+
+        The subject's file in `storage` writes it to the database, by the event or by the fact.
+        """
         table = self._tables[fact]
         if key not in table.before:
             table.before[key] = table.rows.get(key)
@@ -139,10 +142,6 @@ class Rows:
         """Remove the row of a key."""
         table = self._tables[fact]
         table.before.setdefault(key, table.rows.pop(key, None))
-
-    def changed_facts(self) -> list[AnyFact]:
-        """Return the facts that have changed rows."""
-        return [fact for fact, table in self._tables.items() if table.before]
 
     def changes(self, fact: Fact[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
         """Yield each changed key, its row before this transaction, and its row now. None means that there is no row."""

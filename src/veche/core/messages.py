@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import msgspec
+from msgspec.structs import replace
 
 from veche.core.access import Right
 from veche.core.accounts import ACCOUNTS, sender_of
@@ -14,7 +15,7 @@ from veche.core.facts import Fact, Needs, Rows
 from veche.core.rooms import MEMBERS, ROOMS, ask_room, check_room_access
 from veche.core.state import HEADS, State
 from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text, size_of
-from veche.core.values import SYSTEM_ID, Head, Member, Person, account_log
+from veche.core.values import SYSTEM_ID, Head, Person, account_log
 
 
 class Message(LogEvent, frozen=True, gc=False):
@@ -39,7 +40,7 @@ class Message(LogEvent, frozen=True, gc=False):
             rows.put(SENT, (self.sender.id, self.client_message_id), self)
         key = (self.log_id, self.sender.id)
         if (member := rows.peek(MEMBERS, key)) is not None:
-            rows.put(MEMBERS, key, Member(*key, member.role, member.joined_at, self.seq, self.number))
+            rows.put(MEMBERS, key, replace(member, read_seq=self.seq, read_count=self.number))
 
     @property
     def size(self) -> int:
@@ -127,7 +128,11 @@ class SendMessage(Command[Sent], frozen=True, gc=False):
 
 
 class PostNotice(Command[Sent], frozen=True, gc=False):
-    """Post a notice of the server to a room. A notice does not count as unread."""
+    """Post a notice of the server to a room. A notice does not count as unread.
+
+    No permission is checked: the server writes the notice. The actor is the client that caused it, who may have left
+    the room already.
+    """
 
     room_id: int
     text: str

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from veche.core.access import Right
 from veche.core.accounts import account_of
 from veche.core.actor import Actor
@@ -35,7 +37,7 @@ class ReadMoved(LogEvent, frozen=True, gc=False):
         key = (self.room_id, -self.log_id)
         # In the lobby, an account gets its member row when it first moves its read pointer.
         member = rows.peek(MEMBERS, key) or Member(*key, Role.MEMBER, self.at)
-        rows.put(MEMBERS, key, Member(*key, member.role, member.joined_at, self.read_seq, self.read_count))
+        rows.put(MEMBERS, key, replace(member, read_seq=self.read_seq, read_count=self.read_count))
 
 
 class MessageRead(LogEvent, frozen=True, gc=False):

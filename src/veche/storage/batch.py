@@ -37,7 +37,9 @@ class CommandWithNeeds(msgspec.Struct, frozen=True, gc=False):
 
 
 class CommandFailed(Exception):
-    """A command raised an exception that is not a ChatError. This is a bug in the command.
+    """A command raised an exception that is not a ChatError, or recorded an event before it refused.
+
+    This is a bug in the command.
 
     `index` is the command's index in the batch.
     """
@@ -141,9 +143,12 @@ def _keys_by_fact(all_needs: Iterable[Needs]) -> dict[Fact[Any, Any], set[Any]]:
 
 def _decide(state: State, index: int, item: CommandWithNeeds, now: int) -> Outcome:
     state.begin(item.needs, now)
+    recorded = len(state.events)
     try:
         return item.command.decide(item.actor, state)
     except ChatError as refusal:
+        if len(state.events) > recorded:  # its events would be stored although the command was refused
+            raise CommandFailed(index) from refusal
         return refusal
     except Exception as error:
         raise CommandFailed(index) from error

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import BigInteger, Column, Row, Select, String, Table, bindparam, delete, insert, select, update
 
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
@@ -50,25 +51,25 @@ def _load_members(tx: Transaction, keys: Collection[tuple[int, int]]) -> Iterato
 def _save_members(tx: Transaction, state: State) -> None:
     """Write the changed rows of members.
 
-    If only the read pointer changed, update the row; a message by a member does this. If the role or `joined_at`
-    changed, delete the row and insert it again. Insert new members, and delete those who left.
+    If only the read pointer changed, update the row; a message by a member does this. If anything else changed,
+    delete the row and insert it again. Insert new members, and delete those who left.
     """
     gone, new, moved = [], [], []
     for (room_id, account_id), before, member in state.changes(MEMBERS):
         this = {"room": room_id, "account": account_id}
-        if (
-            member is not None
-            and before is not None
-            and (member.role, member.joined_at) == (before.role, before.joined_at)
-        ):
+        if member is not None and before is not None and _without_pointer(member) == _without_pointer(before):
             moved.append(this | {"seq": member.read_seq, "count": member.read_count})
             continue
-        if before is not None:
+        if before is not None or member is None:
             gone.append(this)
         if member is not None:
             new.append({name: getattr(member, name) for name in member.__struct_fields__})
     for write, rows in ((_delete, gone), (_insert, new), (_move_pointer, moved)):
         tx.write_each(write, rows)
+
+
+def _without_pointer(member: Member) -> Member:
+    return replace(member, read_seq=0, read_count=0)
 
 
 SUBJECT = Subject(

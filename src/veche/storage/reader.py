@@ -1,6 +1,7 @@
 """Reads off the event loop: a few threads, each query in a snapshot of its own."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Concatenate, ParamSpec, TypeVar
@@ -11,6 +12,8 @@ from veche.storage.transaction import Transaction
 P = ParamSpec("P")
 T = TypeVar("T")
 Query = Callable[Concatenate[Transaction, P], T]
+
+log = logging.getLogger("veche.storage")
 
 
 class Reader:
@@ -29,8 +32,14 @@ class Reader:
         loop = asyncio.get_running_loop()
 
         def done(future: Future[T]) -> None:
-            failed = future.cancelled() or future.exception() is not None
-            loop.call_soon_threadsafe(reply, None if failed else future.result())
+            if future.cancelled():  # the server stops
+                answer = None
+            elif (error := future.exception()) is not None:
+                log.error("a read failed", exc_info=error)
+                answer = None
+            else:
+                answer = future.result()
+            loop.call_soon_threadsafe(reply, answer)
 
         self._threads.submit(lambda: self._run(query, *args, **kwargs)).add_done_callback(done)
 

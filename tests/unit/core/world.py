@@ -60,7 +60,7 @@ class Everything:
 
     def keep(self, state: State) -> None:
         """Take over what changed."""
-        for fact in state.changed_facts():
+        for fact in list(state._tables):
             rows = self.rows.setdefault(fact, {})
             for key, _, row in state.changes(fact):
                 if row is None:

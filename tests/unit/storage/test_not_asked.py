@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from veche.core.accounts import ACCOUNTS, HANDLES
+from veche.core.errors import ChatError, Code
 from veche.core.facts import Needs
+from veche.core.membership import MemberLeft
 from veche.core.messages import SENT
 from veche.core.rooms import MEMBERS, ROOMS
 from veche.core.state import HEADS, State
-from veche.core.values import Kind
+from veche.core.values import Kind, Person
 
 from .conftest import Counted, Town, codes
 from .test_writer import desk
@@ -115,3 +117,39 @@ def test_a_message_of_the_same_batch_is_marked_read_at_once(town: Town, database
     assert codes(outcomes) == ["ok", "ok", "ok"]
     assert database.begun == begun + 1
     assert town.seqs(-ANN) == list(range(1, head + 2))
+
+
+class RecordAndRefuse(c.Command[None], frozen=True):
+    """Records an event and then refuses: a bug."""
+
+    def needs(self, actor: c.Actor, needs: Needs) -> None:
+        needs.ask(HEADS, CHANNEL)
+
+    def decide(self, actor: c.Actor, state: State) -> None:
+        state.record(MemberLeft(CHANNEL, state.next_seq(CHANNEL), state.now, Person(ANN, "ann", "Ann"), ANN))
+        raise ChatError(Code.FORBIDDEN, "Too late.")
+
+
+def test_a_command_that_refuses_after_it_recorded_stores_nothing(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    head = town.head(CHANNEL)
+    outcomes = town.batch(town.say(CHANNEL, "before"), c.by(BOB, RecordAndRefuse()), town.say(CHANNEL, "after"))
+    assert codes(outcomes) == ["ok", "internal", "ok"]
+    assert town.head(CHANNEL) == head + 2
+    assert town.rows("SELECT count(*) FROM events WHERE log_id = 1 AND kind = 'left'") == [(0,)]
+    assert "RecordAndRefuse by account 2" in caplog.text
+
+
+class RemoveUnseen(c.Command[None], frozen=True):
+    """Removes a member without asking for the member's row."""
+
+    def needs(self, actor: c.Actor, needs: Needs) -> None:
+        needs.ask(HEADS, CHANNEL)
+
+    def decide(self, actor: c.Actor, state: State) -> None:
+        state.record(MemberLeft(CHANNEL, state.next_seq(CHANNEL), state.now, Person(EVE, "eve", "Eve"), ANN))
+
+
+def test_a_member_that_no_decision_looked_at_is_removed_all_the_same(town: Town) -> None:
+    town.do(c.by(EVE, c.JoinRoom(CHANNEL)))
+    town.do(c.by(ANN, RemoveUnseen()))
+    assert town.rows(f"SELECT count(*) FROM members WHERE room_id = {CHANNEL} AND account_id = {EVE}") == [(0,)]

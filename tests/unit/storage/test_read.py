@@ -232,7 +232,9 @@ async def test_readers_hold_no_connection_while_they_are_idle(town: Town) -> Non
     reader.stop()
 
 
-async def test_a_query_that_fails_gives_its_connection_back_and_calls_back_with_none(town: Town) -> None:
+async def test_a_query_that_fails_gives_its_connection_back_is_logged_and_calls_back_with_none(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
     reader = Reader(town.database)
     answers: asyncio.Queue[object] = asyncio.Queue()
 
@@ -242,6 +244,7 @@ async def test_a_query_that_fails_gives_its_connection_back_and_calls_back_with_
     for _ in range(10):
         reader.call(answers.put_nowait, fail)
     found = {await answers.get() for _ in range(10)}
+    assert caplog.text.count("ValueError: a bug of a query") == 10
     with pytest.raises(ValueError, match="a bug"):
         await reader.read(fail)
     assert found == {None}
