@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 import msgspec
 from rich.console import Console
 
-from bench import against, cpu, fanout, machine, memory, rest, sends, slow, socketio, start
+from bench import against, cpu, fanout, machine, memory, rest, sends, slow, small, socketio, start
 from bench.build import CACHE
 from bench.checkout import checkout_at
 from bench.errors import BenchError
@@ -23,6 +23,7 @@ FIGURES: dict[str, Callable[[Plan], Outcome]] = {
     "cpu": cpu.run,
     "socketio": socketio.run,
     "sends": sends.run,
+    "small": small.run,
     "rest": rest.run,
     "memory": memory.run,
     "slow": slow.run,

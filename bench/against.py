@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench import cpu, fanout, machine, memory, rest, sends, start
+from bench import cpu, fanout, machine, memory, rest, sends, small, start
 from bench.checkout import Checkout
 from bench.errors import BenchError
 from bench.report import Plan, Row, in_turns, median_of, number, turn_ratios
@@ -62,6 +62,12 @@ PARTS: dict[str, tuple[Part, ...]] = {
     "sends": (
         Part("sends, sockets", sends.send_through_sockets, ("peak messages/s", "cpu us/message")),
         Part("sends, writer", sends.write_in_own_process, ("messages/s", "cpu us/message")),
+    ),
+    "small": (
+        Part("small, rooms", small.many_rooms, ("messages/s", "cpu us/message")),
+        Part("small, lone", small.lone, ("cpu us/message", "echo p50 ms")),
+        Part("small, echo", small.echo, ("echo p50 ms", "cpu us/message")),
+        Part("small, steady", small.steady, ("cpu us/delivery",)),
     ),
     "rest": REST,
     "memory": (Part("memory", partial(memory.hold_idle, name="veche"), (memory.KEY,)),),
