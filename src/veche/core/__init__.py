@@ -1,1 +1,1 @@
-"""What the chat is: values, commands, events and the rules that join them. No I/O, no clock."""
+"""The rules of the chat: its values, commands, events and decisions. This package does no I/O and reads no clock."""

@@ -1,4 +1,4 @@
-"""Who may do what in a room: one table, for commands and for queries."""
+"""Access: the table that says who may do what in a room. Commands and queries use the same table."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     """Whether a right is granted, and if not, the reason."""
 
     YES = "yes"
-    HIDDEN = "hidden"  # as if the room did not exist
+    HIDDEN = "hidden"  # the account is not in the room, and may not know that the room exists
     OUTSIDE = "outside"  # the account can see the room, but has to join it first
     NOT_OWNER = "not_owner"
     DIRECT = "direct"  # nobody can leave a direct room, be added to it or be removed from it
@@ -65,9 +65,9 @@ def verdict_for(right: Right, room: Room, member: Member | None) -> Verdict:
 
 
 def check_access(right: Right, room: Room | None, member: Member | None) -> Room:
-    """Return the room, or raise the ChatError that says why not.
+    """Return the room if the account has the right in it.
 
-    If `room` is None, the error has the code NOT_FOUND.
+    Raises ChatError: NOT_FOUND if there is no such room or it is hidden, NOT_MEMBER, or FORBIDDEN.
     """
     if room is None:
         raise ChatError(Code.NOT_FOUND, "No such room.", what="room")

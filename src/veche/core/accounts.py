@@ -1,4 +1,4 @@
-"""Accounts: signing up, and taking another username. Passwords arrive as hashes."""
+"""Accounts: registering, and changing the username. Commands contain password hashes, never passwords."""
 
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -15,31 +15,34 @@ from veche.core.text import MAX_EMAIL, RESERVED_HANDLES, check_name, handle_of
 from veche.core.values import RESERVED_IDS, Account, Head, account_log
 
 ACCOUNTS: Fact[int, Account] = Fact("accounts")
-HANDLES: Fact[str, int] = Fact("handles")  # to the account that has it
-EMAILS: Fact[str, int] = Fact("emails")  # in lower case, to the account that has it
+HANDLES: Fact[str, int] = Fact("handles")  # by handle: the id of the account that has it
+EMAILS: Fact[str, int] = Fact("emails")  # by casefolded e-mail: the id of the account that has it
 PASSWORDS: Fact[int, str] = Fact("passwords")  # by account: the hash of its password
 
 ACCOUNT_IDS = "accounts"
-NUMBERED = range(2, 10)  # `ann2` to `ann9`
-LONGEST_NUMBER = 12  # digits
+NUMBERED = range(2, 10)  # the numbers that are tried first: `ann2` to `ann9`
+LONGEST_NUMBER = 12  # digits of the longest number that is tried
 
 
 def account_of(state: State, account_id: int) -> Account:
-    """Return an account, or refuse as not found; built-in accounts are not found."""
+    """Return an account. Raises ChatError (NOT_FOUND) if there is none, or if it is built in."""
     if account_id >= RESERVED_IDS:
         raise ChatError(Code.NOT_FOUND, "No such account.", what="account")
     return sender_of(state, account_id)
 
 
 def sender_of(state: State, account_id: int) -> Account:
-    """Return an account that may send messages, a built-in one too, or refuse as not found."""
+    """Return an account that may send messages, which includes built-in ones.
+
+    Raises ChatError (NOT_FOUND) if there is none.
+    """
     if (account := state.get(ACCOUNTS, account_id)) is None:
         raise ChatError(Code.NOT_FOUND, "No such account.", what="account")
     return account
 
 
 class AccountRegistered(Event, frozen=True, gc=False):
-    """There is a new account."""
+    """An account was created."""
 
     account: Account
     password_hash: str
@@ -55,7 +58,7 @@ class AccountRegistered(Event, frozen=True, gc=False):
 
 
 class AccountRenamed(Event, frozen=True, gc=False):
-    """An account has another username."""
+    """An account changed its username. `account` is the account after the change."""
 
     account: Account
     old_handle: str
@@ -67,7 +70,10 @@ class AccountRenamed(Event, frozen=True, gc=False):
 
 
 class Register(Command[Account], frozen=True, gc=False):
-    """Make an account. Without a username the handle is made from the part of the e-mail before the @."""
+    """Create an account.
+
+    Without a username, the username and the handle are made from the part of the e-mail before the @.
+    """
 
     password_hash: str
     username: str | None = None
@@ -98,7 +104,7 @@ class Register(Command[Account], frozen=True, gc=False):
         return account
 
     def _handles(self) -> Iterator[str]:
-        """Give the handles that would do, best first: the one asked for, or `ann`, `ann2`, ... for an e-mail."""
+        """Yield the handles to try, in order: the handle of the username, or `ann`, `ann2`, ... for an e-mail."""
         if self.username is not None:
             yield handle_of(self.username)
             return
@@ -107,14 +113,15 @@ class Register(Command[Account], frozen=True, gc=False):
         yield base
         for number in NUMBERED:
             yield f"{base}{number}"
-        # A fixed number of guesses: looking for the first free number would take longer for each `ann` there is.
+        # Then try a fixed number of handles. To search for the first free number would take longer with every `ann`
+        # that has registered (docs/decisions/0007).
         digits = int.from_bytes(blake2b(email.encode("utf-8", "surrogatepass"), digest_size=8).digest())
         for length in range(3, LONGEST_NUMBER + 1):
             yield f"{base}{10 ** (length - 1) + digits % (9 * 10 ** (length - 1))}"
 
 
 class RenameAccount(Command[Account], frozen=True, gc=False):
-    """Take another username."""
+    """Change the username of the actor's account. If the name was the same as the username, it changes too."""
 
     username: str
 

@@ -1,4 +1,4 @@
-"""Who asks for a command, and by which connection or request."""
+"""The actor: who submits a command, and from where."""
 
 import msgspec
 
@@ -8,9 +8,10 @@ NOBODY_ID = 0  # no account has this id
 
 
 class Actor(msgspec.Struct, frozen=True, gc=False):
-    """Goes with every command. A field that is not known is empty.
+    """Who submits a command, and from where. Every command is submitted with an actor.
 
-    `account_id` is NOBODY_ID before somebody is signed in. `address` is the client's, behind trusted proxies.
+    `account_id` is NOBODY_ID if nobody is signed in. `address` is the IP address of the client, not of a trusted proxy.
+    A string is empty if its value is not known.
     """
 
     account_id: int
@@ -21,5 +22,5 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
 
 
 def server_actor(dialect: str) -> Actor:
-    """The server itself, in the name of a dialect."""
+    """Return the actor for commands that the server itself submits. `dialect` is the dialect that they are for."""
     return Actor(SYSTEM_ID, dialect)

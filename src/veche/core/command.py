@@ -1,4 +1,4 @@
-"""What an actor asks for: the base class of commands. Each command is declared in the file of its subject."""
+"""The base class of commands. Each command is declared in the file of its subject."""
 
 from typing import Generic, TypeVar
 
@@ -12,25 +12,25 @@ T = TypeVar("T", covariant=True)
 
 
 class Command(msgspec.Struct, Generic[T], frozen=True, gc=False):
-    """A request for a change; T is the type of its answer.
+    """A request for a change. T is the type of its answer.
 
-    A command is checked alone, asks for what it has to know, and is decided inside the transaction that stores it.
+    The writer calls `check` first, then `needs`, and then `decide`, in the transaction that stores the events.
     """
 
     def check(self) -> None:
-        """Refuse what no state could allow, before anything is read; raises ChatError."""
+        """Raise ChatError if the command is not valid, whatever the database contains."""
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         """Ask for every row that `decide` reads."""
 
     def decide(self, actor: Actor, state: State) -> T:
-        """Refuse with ChatError, or record events and return the answer.
+        """Record events and return the answer, or raise ChatError to refuse the command.
 
-        Look first and record last, so that a refusal leaves no trace.
+        Raise before the first event is recorded: a refusal does not remove recorded events.
         """
         raise NotImplementedError
 
     @property
     def size(self) -> int:
-        """About how many bytes of text it holds while it waits to be stored."""
+        """About how many bytes of text the command has. The gateway limits how many of them may wait to be stored."""
         return 0

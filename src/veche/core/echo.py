@@ -1,4 +1,7 @@
-"""Conversations with the echo: each line is stored, and the history shows a conversation once it is closed."""
+"""Conversations with the echo WebSocket of the channels dialect.
+
+Every line is stored. The history shows only conversations that are closed.
+"""
 
 import msgspec
 
@@ -12,7 +15,7 @@ ECHO_LINE_IDS = "echo_lines"
 
 
 class EchoOpened(Event, frozen=True, gc=False):
-    """A conversation with the echo begins."""
+    """A conversation with the echo began."""
 
     id: int
     account_id: int
@@ -20,7 +23,7 @@ class EchoOpened(Event, frozen=True, gc=False):
 
 
 class EchoLineAdded(Event, frozen=True, gc=False):
-    """A line of a conversation; `source` is "client" or "server"."""
+    """A line was added to a conversation. `source` is "client" or "server"."""
 
     id: int
     echo_id: int
@@ -30,14 +33,14 @@ class EchoLineAdded(Event, frozen=True, gc=False):
 
 
 class EchoClosed(Event, frozen=True, gc=False):
-    """A conversation is over."""
+    """A conversation ended."""
 
     id: int
     at: int
 
 
 class OpenEcho(Command[int], frozen=True, gc=False):
-    """Begin a conversation; answers its id."""
+    """Begin a conversation. The answer is its id."""
 
     def decide(self, actor: Actor, state: State) -> int:
         opened = EchoOpened(state.new_id(ECHO_IDS), actor.account_id, state.now)
@@ -46,7 +49,7 @@ class OpenEcho(Command[int], frozen=True, gc=False):
 
 
 class AddEchoLines(Command[None], frozen=True):
-    """Store lines of a conversation, each a source ("client" or "server") and a text."""
+    """Store lines of a conversation. Each line is a source ("client" or "server") and a text."""
 
     echo_id: int
     lines: tuple[tuple[str, str], ...]
@@ -70,7 +73,7 @@ class CloseEcho(Command[None], frozen=True, gc=False):
 
 
 class EchoLine(msgspec.Struct, frozen=True, gc=False):
-    """A line as the history shows it."""
+    """A line in the history of conversations."""
 
     source: str
     text: str

@@ -1,4 +1,4 @@
-"""What happened: the two base classes of events. Each event is declared in the file of its subject."""
+"""The two base classes of events. Each event is declared in the file of its subject."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -9,21 +9,24 @@ from veche.core.effects import Effect
 from veche.core.facts import Rows
 from veche.core.values import Head, LogId
 
-SMALL = 64  # bytes that an event without text counts as
+SMALL = 64  # the size of an event without text, in bytes
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """A change of rows. It is stored; nobody hears of it."""
+    """A change of rows. It is stored, but only a LogEvent is also announced to clients."""
 
     def apply(self, rows: Rows) -> None:
-        """Change the rows that later commands of the same transaction read. Reads with `peek` only."""
+        """Change the rows that later commands of the same transaction read.
+
+        To read rows, use `peek` or `items`, not `get`.
+        """
 
 
 class LogEvent(Event, frozen=True, gc=False):
-    """An entry of a log: stored with its seq, announced once it is committed, read again by clients that resume.
+    """An entry of a log. It is stored with its seq, announced after the commit, and read again when a client resumes.
 
-    A dialect that does not name an event shows nothing of it. `kind` is the name under which it is stored;
-    `stored_as` has the stored names of fields where they differ.
+    `kind` is the name under which this type of event is stored. `stored_as` has the stored name of each field that
+    is stored under another name. A dialect sends nothing for an event that it does not encode.
     """
 
     kind: ClassVar[str]
@@ -33,14 +36,14 @@ class LogEvent(Event, frozen=True, gc=False):
     at: int
 
     def effects(self) -> tuple[Effect, ...]:
-        """What it changes for connected clients."""
+        """Return what the event changes for connected clients."""
         return ()
 
     @property
     def size(self) -> int:
-        """About how many bytes it has; bounds what is written at once."""
+        """About how many bytes the event has. The hub uses it to limit how much it writes at once."""
         return SMALL
 
     def next_head(self, head: Head) -> Head:
-        """Return the head of its log after it."""
+        """Return the head of the log after this event. `head` is the head before it."""
         return Head(self.seq, head.message_count, head.last_message_id)

@@ -54,14 +54,13 @@ AnyFact: TypeAlias = Fact[Any, Any]
 class Needs(list[Any]):
     """The rows that one command asks for: a fact, its key, the next fact, its key, and so on.
 
-    One flat list for each command is the cheapest that Python has: the garbage collector looks at every object of a
-    large batch.
+    The list is flat, because a tuple for each pair would be one more object for the garbage collector to visit.
     """
 
     __slots__ = ()
 
     def ask(self, fact: Fact[K, V], key: K) -> None:
-        """Ask for the row of a key. It may be asked for twice."""
+        """Ask for the row of a key. To ask for the same row twice is allowed."""
         self.append(fact)
         self.append(key)
 
@@ -101,7 +100,7 @@ class Rows:
         return key in table.rows or key in table.before
 
     def allow(self, asked: Needs) -> None:
-        """Begin the next command: it may read what it asked for, and nothing that only others asked for."""
+        """Begin the next command. It may read the rows that it asked for, but not rows that only others asked for."""
         command = self._command = self._command + 1
         tables = self._tables
         for fact, key in asked.pairs():
@@ -120,12 +119,12 @@ class Rows:
         return row
 
     def peek(self, fact: Fact[K, V], key: K) -> V | None:
-        """Return the row of a key, asked for or not. `Event.apply` uses this. Decisions use `get`."""
+        """Return the row of a key, whether or not the command asked for it. Only `Event.apply` may use this."""
         row: V | None = self._tables[fact].rows.get(key)
         return row
 
     def items(self, fact: Fact[K, V]) -> list[tuple[K, V]]:
-        """Return all rows of a fact that this transaction has. `Event.apply` uses this."""
+        """Return all rows of a fact that this transaction has loaded or changed. Only `Event.apply` may use this."""
         return list(self._tables[fact].rows.items())
 
     def put(self, fact: Fact[K, V], key: K, row: V) -> None:

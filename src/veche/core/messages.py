@@ -21,8 +21,8 @@ from veche.core.values import SYSTEM_ID, Head, Person, account_log
 class Message(LogEvent, frozen=True, gc=False):
     """A message of a room.
 
-    `number` is how many messages the room has up to and including this one, without notices. `dialect` is the dialect
-    through which it was sent.
+    `number` is how many messages the room has up to and including this one. Notices are not counted. `dialect` is the
+    dialect through which the message was sent.
     """
 
     kind: ClassVar[str] = "message"

@@ -18,7 +18,7 @@ from veche.core.state import State
 from veche.core.values import RESERVED_IDS, Kind, Member, Role, account_log
 
 READERS: Fact[int, int] = Fact("readers")  # by message id: the account that read the message first
-COUNTS: Fact[tuple[int, int], int] = Fact("counts")  # by (room, seq): how many messages there are up to it
+COUNTS: Fact[tuple[int, int], int] = Fact("counts")  # by (room, seq): the number of messages up to this seq
 
 
 class ReadMoved(LogEvent, frozen=True, gc=False):

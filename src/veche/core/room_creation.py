@@ -1,4 +1,4 @@
-"""Creating rooms."""
+"""The command that creates a room."""
 
 from veche.core.accounts import account_of
 from veche.core.actor import Actor
@@ -15,9 +15,10 @@ ROOM_IDS = "rooms"
 
 
 class CreateRoom(Command[Entered], frozen=True):
-    """Create a room with its first members. A direct room has one other member and is created once.
+    """Create a room with its first members.
 
-    With `unique`, no other room that was created so may have its name.
+    A direct room has exactly one other member. If the two have a direct room already, the answer is that room. With
+    `unique`, the command is refused if another room that was created with `unique` has the same name.
     """
 
     kind: Kind
@@ -58,11 +59,11 @@ class CreateRoom(Command[Entered], frozen=True):
         return entered_answer(state, room, creator.id, new=True)
 
     def _other_ids(self, actor: Actor) -> list[int]:
-        """Give the ids of the first members, each once, without the creator's."""
+        """Return the ids of the first members, each once. The creator is left out."""
         return [id for id in dict.fromkeys(self.member_ids) if id != actor.account_id]
 
     def _direct_key(self, actor: Actor) -> str | None:
-        """Name the two people of a direct room; None for other rooms, and where there are not two people."""
+        """Return the key of the direct room to create, or None if it is not direct or has not exactly two members."""
         others = self._other_ids(actor)
         if self.kind is not Kind.DIRECT or len(others) != 1:
             return None

@@ -19,7 +19,7 @@ def _ask_direct_room(needs: Needs, key: str, room_id: int) -> None:
         needs.ask(MEMBERS, (room_id, account_id))
 
 
-DIRECT_ROOMS: Fact[str, int] = Fact("direct rooms", then=_ask_direct_room)  # by `direct_key`
+DIRECT_ROOMS: Fact[str, int] = Fact("direct rooms", then=_ask_direct_room)  # by `direct_key`: the id of the room
 
 
 class RoomCreated(Event, frozen=True, gc=False):

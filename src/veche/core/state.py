@@ -21,7 +21,7 @@ class State(Rows):
         self.events: list[Event] = []
         self.now = 0
         self.new_id = new_id
-        """Returns the next free id of a table. Call it after all checks: a refused command uses up no id."""
+        """Returns the next free id of a table. Call it after all checks: a refused command must not use up an id."""
 
     def begin(self, asked: Needs, now: int) -> None:
         """Set which rows the next command may read, and its time `now` in microseconds since 1970."""

@@ -1,4 +1,4 @@
-"""What text and names may contain, in every dialect. Dialects add rules of their own."""
+"""The rules for texts and names in all dialects. A dialect may add stricter rules."""
 
 import unicodedata
 
@@ -10,18 +10,23 @@ MAX_EMAIL = 254
 MAX_CLIENT_MESSAGE_ID = 64
 RESERVED_HANDLES = frozenset({"admin", "anonymous", "error", "system", "veche"})
 
+# Characters that are displayed as blanks or not at all, although Unicode does not class them as spaces or controls.
 _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+# Variation selectors: they choose between forms of the character before them.
 _SELECTORS = frozenset(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
-_MIXABLE = frozenset({"LATIN", "CYRILLIC", "GREEK"})
+_MIXABLE = frozenset({"LATIN", "CYRILLIC", "GREEK"})  # scripts that have letters which look the same
 
 
 def size_of(text: str) -> int:
-    """Count the bytes of a text in UTF-8."""
+    """Return the size of a text in bytes of UTF-8. Raises UnicodeEncodeError if it contains a lone surrogate."""
     return len(text) if text.isascii() else len(text.encode())
 
 
 def check_text(text: str) -> None:
-    """Refuse text that not every database can store: NUL, lone surrogates, more than 64 KiB of UTF-8."""
+    """Raise ChatError if a text has more than 64 KiB of UTF-8, or contains NUL or a lone surrogate.
+
+    Not every database can store NUL and lone surrogates.
+    """
     if "\0" in text:
         raise ChatError(Code.INVALID, "Text may not hold a NUL character.", field="text")
     try:
@@ -33,10 +38,10 @@ def check_text(text: str) -> None:
 
 
 def check_name(name: str, field: str = "name", longest: int = MAX_NAME) -> None:
-    """Refuse a name that hides or reorders what people see.
+    """Raise ChatError if a name is too long, or contains characters that are invisible or reorder the text around them.
 
-    Not allowed: control, bidirectional and zero-width characters, surrogates, letters that are blank (fillers), and in
-    usernames the selectors that choose between forms of a letter. Elsewhere an emoji may need a selector.
+    Not allowed: control, bidirectional and zero-width characters, surrogates, line separators, and fillers. Variation
+    selectors are not allowed in usernames. They are allowed in other names, because some emoji need one.
     """
     if len(name) > longest:
         raise ChatError(Code.INVALID, f"A {field} may have {longest} characters.", field=field)
@@ -47,11 +52,14 @@ def check_name(name: str, field: str = "name", longest: int = MAX_NAME) -> None:
 
 
 def handle_of(username: str) -> str:
-    """Make the form of a username that is unique: case and width do not matter (NFKC, casefold)."""
+    """Return the handle of a username. Usernames that differ only in case or width have the same handle.
+
+    The handle is the casefolded username in the Unicode form NFKC.
+    """
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
 
 
 def mixes_scripts(name: str) -> bool:
-    """Tell whether a name mixes alphabets that look alike (Latin `admin` with a Cyrillic `а`)."""
+    """Return whether a name mixes scripts whose letters look alike, such as Latin `admin` with a Cyrillic `а`."""
     scripts = {unicodedata.name(char, "").split(" ", 1)[0] for char in name if char.isalpha()}
     return len(scripts & _MIXABLE) > 1

@@ -13,17 +13,17 @@ LogId: TypeAlias = int
 
 LOBBY_ID = 2**31 - 1
 SYSTEM_ID = 2**31 - 1  # the account that writes notices
-ANONYMOUS_ID = 2**31 - 2  # the account of clients without one, where an operator allows them
-RESERVED_IDS = 2**31 - 1024  # ids from here up are built in; accounts and rooms count up from 1
+ANONYMOUS_ID = 2**31 - 2  # the account that clients without an account use, if the operator allows them
+RESERVED_IDS = 2**31 - 1024  # built-in accounts and rooms have ids from here on; all others count up from 1
 
 
 def valid_person_id(id: int) -> int:
-    """Return the id, or 0, which is never an id, if only a built-in account can have it, or none."""
+    """Return `id` if an account that is not built in can have it. Otherwise return 0, which no account has."""
     return id if 0 < id < RESERVED_IDS else 0
 
 
 def account_log(account_id: int) -> LogId:
-    """Give the id of the account's own log: what concerns this account alone."""
+    """Return the id of an account's own log, which contains the events that concern only this account."""
     return -account_id
 
 
@@ -36,7 +36,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
-    """One account. `handle` is the form of `username` that is unique."""
+    """One account. `handle` is a form of `username` that only one account can have (see `text.handle_of`)."""
 
     id: int
     username: str
@@ -52,7 +52,7 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 
 
 class Session(msgspec.Struct, frozen=True, gc=False):
-    """One login, by one dialect. A token is valid as long as its session exists."""
+    """One login through one dialect. A token is valid only while its session exists."""
 
     id: str
     account_id: int
@@ -81,7 +81,11 @@ class Role(StrEnum):
 
 
 class Room(msgspec.Struct, frozen=True, gc=False):
-    """One room. `direct_key` names the two people of a direct room; `unique_name` is set where a dialect asks."""
+    """One room.
+
+    `direct_key` has the ids of the two members of a direct room. `unique_name` is the name of a room that was created
+    with a unique name.
+    """
 
     id: int
     kind: Kind
@@ -92,7 +96,7 @@ class Room(msgspec.Struct, frozen=True, gc=False):
     unique_name: str | None = None
 
     def peer_of(self, account_id: int) -> int | None:
-        """Give the id of the other person of a direct room; None for every other room."""
+        """Return the id of the other member of a direct room, or None if the room is not direct."""
         if self.direct_key is None:
             return None
         low, high = map(int, self.direct_key.split(":"))
@@ -100,7 +104,7 @@ class Room(msgspec.Struct, frozen=True, gc=False):
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):
-    """One account in one room. `read_seq` is its read pointer; `read_count` counts the room's messages up to there."""
+    """One account in one room. `read_seq` is its read pointer. `read_count` is the number of messages up to there."""
 
     room_id: int
     account_id: int
@@ -111,7 +115,11 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
-    """The end of a log: its highest seq. A room's head also counts its messages and names the last one."""
+    """The head of a log. `last_seq` is its highest seq.
+
+    In a room's log, `message_count` is the number of messages without notices. `last_message_id` is the id of the last
+    message or notice.
+    """
 
     last_seq: int = 0
     message_count: int = 0
@@ -119,5 +127,5 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 
 
 def direct_key(one: int, other: int) -> str:
-    """Name a pair of accounts, in either order."""
+    """Return the `direct_key` of two accounts. It is the same in either order."""
     return f"{min(one, other)}:{max(one, other)}"

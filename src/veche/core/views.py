@@ -1,4 +1,4 @@
-"""What queries answer: values that are put together for one reader and never stored."""
+"""The results of queries. They are made for one account, and are never stored."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ from veche.core.values import Head, LogId, Member, Person, Role, Room
 class RoomView(msgspec.Struct, frozen=True):
     """A room as one account sees it.
 
-    `member` is None where the account is not in the room. `peer` is the other person of a direct room.
+    `member` is None if the account has no member row in the room. `peer` is the other person of a direct room.
     """
 
     room: Room
@@ -20,17 +20,17 @@ class RoomView(msgspec.Struct, frozen=True):
 
     @property
     def unread(self) -> int | None:
-        """How many messages come after the read pointer. It is a difference, so no rows are counted."""
+        """The number of messages after the read pointer, or None without a member row. No rows are counted for it."""
         return self.head.message_count - self.member.read_count if self.member else None
 
     @property
     def name(self) -> str:
-        """The name of the room. A direct room without a name has the other person's."""
+        """The name of the room. For a direct room without a name, this is the name of the other person."""
         return self.room.name or (self.peer.name if self.peer else "")
 
 
 class MemberView(msgspec.Struct, frozen=True, gc=False):
-    """A member with the person's names."""
+    """A member of a room, with the names of the account."""
 
     person: Person
     role: Role
@@ -38,10 +38,10 @@ class MemberView(msgspec.Struct, frozen=True, gc=False):
 
 
 class Welcome(msgspec.Struct, frozen=True):
-    """What a client that connects begins with, as of one moment.
+    """What a client needs when it connects, read in one snapshot.
 
-    `heads` has the heads of the account's own log and of the lobby. `session_exists` is false where the session of the
-    connection has ended.
+    `heads` has the highest seqs of the account's own log and of the lobby. `session_exists` is False if the session of
+    the connection has ended.
     """
 
     session_exists: bool
