@@ -1,1 +1,1 @@
-"""What all dialects share: clients and their connections, REST plumbing, and one application for several dialects."""
+"""What all dialects share: clients, handlers of connections, HTTP, and one application for several dialects."""

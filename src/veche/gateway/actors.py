@@ -1,4 +1,4 @@
-"""The actor of a client that is not signed in yet: of an HTTP request, or of an upgrade."""
+"""Actors of clients that are not signed in yet."""
 
 import secrets
 
@@ -12,5 +12,5 @@ def guest(dialect: str, address: str) -> Actor:
 
 
 def guest_of_upgrade(dialect: str, upgrade: Upgrade) -> Actor:
-    """Make the actor of a WebSocket that is about to open."""
+    """Return an actor without an account for a client that asks for a WebSocket."""
     return guest(dialect, upgrade.client)

@@ -58,7 +58,10 @@ def _applications(dialects: Sequence[Mounted]) -> dict[str, ASGIApp]:
 
 
 def websocket_routes(dialects: Sequence[Mounted]) -> Routes:
-    """Build the function that finds which dialect answers an upgrade. A path that none serves gets 404."""
+    """Return a function that finds the dialect for an upgrade.
+
+    The function raises UpgradeRefused with status 404 if no dialect serves the path.
+    """
     table: dict[str, Accept] = {}
     for dialect in dialects:
         for path, accept in dialect.sockets.items():
@@ -82,9 +85,9 @@ async def _healthz() -> Response:
 
 
 class _ErrorResponses:
-    """Errors that no route answers itself: an unknown path, a wrong method, a body that is too large, a bug.
+    """Makes responses to errors that no route handles: an unknown path, a wrong method, a body over the limit, a bug.
 
-    The dialect that owns the path chooses the format. If only one dialect is served, it always chooses.
+    The response has the format of the dialect that owns the path. If only one dialect is served, it has its format.
     """
 
     def __init__(self, dialects: Sequence[Mounted]) -> None:
@@ -117,9 +120,9 @@ def _allowed_methods(request: Request) -> set[str]:
 
 
 class SharedPaths:
-    """Middleware that passes a POST to a path of several dialects on to the dialect that its body is for.
+    """Middleware for paths that several dialects serve. It passes a POST to the dialect that its body is meant for.
 
-    It rewrites the path to `/{name}` and the path, where only that dialect answers.
+    For this it puts `/{name}` before the path. Only that dialect serves the new path.
     """
 
     def __init__(self, app: ASGIApp, dialects: Sequence[Mounted]) -> None:

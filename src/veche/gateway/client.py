@@ -1,4 +1,4 @@
-"""One connected client of a dialect: its subscriber in the hub, its socket, and its commands without an answer.
+"""One connected client of a dialect: its subscriber in the hub, its socket, and its commands that wait for an answer.
 
 Dialects use the hub only through `Client`. It also applies backpressure: the server stops reading from a client that
 reads too slowly, or that sends commands faster than they are stored. Nothing is written after a close frame.
@@ -23,10 +23,10 @@ MAX_WAITING_BYTES = 1 << 20  # the same for the size of these commands
 class Client:
     """One connected client. The constructor attaches it to the hub.
 
-    Create it before the 101, so that no event of the account is missed while the session is checked.
+    Create it before the session is checked (and so before the 101), so that no event of the account is missed.
 
-    `actor` is the actor of its commands. The actor of an anonymous person has no session id. `ended` is true once the
-    client is detached.
+    `actor` is the actor of the client's commands. The actor of an anonymous person has no session id. `ended` is True
+    after the client was detached.
     """
 
     __slots__ = ("_chat", "_socket", "_subscriber", "_waiting", "_waiting_bytes", "actor", "ended")
@@ -52,11 +52,11 @@ class Client:
         return self._subscriber.account.id
 
     def is_subscribed(self, log_id: LogId) -> bool:
-        """Return whether it has a subscription to a log, live or behind."""
+        """Return whether the client has a subscription to a log, live or behind."""
         return log_id in self._subscriber.subscriptions
 
     def is_caught_up(self, log_id: LogId) -> bool:
-        """Return whether its subscription to a log is live. Also true if there is no subscription."""
+        """Return whether the client's subscription to a log is live. Return True if there is no subscription."""
         subscription = self._subscriber.subscriptions.get(log_id)
         return subscription is None or subscription.live
 
@@ -80,8 +80,8 @@ class Client:
     async def admit(self) -> int:
         """Check the session, follow the account's own log from its head, and return that head.
 
-        Raises ChatError (UNAUTHENTICATED) if the session has ended. One snapshot gives both the session and the head,
-        and it is read after the client was attached, so no end of the session is missed.
+        Raises ChatError (UNAUTHENTICATED) if the session has ended. The session and the head are read in one snapshot,
+        after the client was attached. So the end of the session is not missed.
         """
         own_seq = await self._chat.own_head(self.account_id, self.actor.session_id or None)
         self.begin(own_seq)
@@ -90,8 +90,8 @@ class Client:
     def begin(self, own_seq: int) -> None:
         """Follow the account's own log from the entry after `own_seq`.
 
-        It may be called before or after `subscribe`. If no entry of the own log is to be missed, `own_seq` must not be
-        from a later snapshot than the positions that are given to `subscribe`.
+        Call it before or after `subscribe`. `own_seq` must not come from a later snapshot than the positions given to
+        `subscribe`. Otherwise entries of the own log could be missed.
         """
         if not self.ended:
             self._chat.hub.begin(self._subscriber, own_seq)
@@ -99,9 +99,9 @@ class Client:
     def subscribe(
         self, log_id: LogId, serializer: Serializer, after: int | None, promised: int = 0, since: int | None = None
     ) -> None:
-        """Subscribe to the entries of a log after seq `after`; None: to those after its head.
+        """Subscribe to the entries of a log after seq `after`. None means after the log's head.
 
-        Does nothing once the client is detached. For `promised` and `since` see `Hub.subscribe`.
+        Do nothing if the client is detached. For `promised` and `since` see `Hub.subscribe`.
         """
         if not self.ended:
             self._chat.hub.subscribe(self._subscriber, log_id, serializer, after, promised, since)
@@ -115,7 +115,7 @@ class Client:
     def submit(self, command: Command[T], done: Callable[[T | ChatError], None] | None = None) -> None:
         """Submit a command. `done` is called with the answer or a ChatError, unless the client is detached by then.
 
-        Without `done` the client does not hear of a refusal: many dialects have no frame for it.
+        Without `done`, the client is not told whether the command was refused. Many dialects have no frame for that.
         """
         size = command.size
 
@@ -141,19 +141,19 @@ class Client:
     # Backpressure.
 
     def paused(self) -> None:
-        """React to a full send buffer: stop reading from the peer, and mark its subscriptions as behind."""
+        """React to a full send buffer: stop reading from the client, and mark its subscriptions as behind."""
         if self._socket is not None and not self.ended:
             self._socket.pause_reading()
             self._chat.hub.mark_slow(self._subscriber)
 
     def resumed(self) -> None:
-        """React to a send buffer with room again: let the subscriptions catch up, and read from the peer again."""
+        """React to a send buffer with room again: let the subscriptions catch up, and read from the client again."""
         if not self.ended:
             self._chat.hub.mark_drained(self._subscriber)
             self.resume_reading()
 
     def resume_reading(self) -> None:
-        """Read from the peer again, unless it reads too slowly, has too many commands waiting, or is detached."""
+        """Read from the client again, unless it reads too slowly, has too many commands waiting, or is detached."""
         if self._socket is not None and not (self.ended or self._subscriber.slow or self._is_full()):
             self._socket.resume_reading()
 
@@ -169,11 +169,11 @@ class Client:
             self._chat.hub.detach(self._subscriber)
 
     def close(self, code: int | None, reason: str = "") -> None:
-        """Detach, then close the socket. In this order, because nothing may be written after a close frame."""
+        """Detach the client, then close the socket. Detaching may write, and nothing may follow the close frame."""
         self.detach()
         if self._socket is not None:
             self._socket.close(code, reason)
 
 
 def _discard(frames: bytes) -> None:
-    """Write nowhere: the subscriber's `write` until there is a socket."""
+    """Write nothing. This is the subscriber's `write` until there is a socket."""

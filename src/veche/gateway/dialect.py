@@ -1,4 +1,4 @@
-"""A dialect (one wire contract) as its folder declares it, and as a running server mounts it."""
+"""`Dialect` is a dialect (one wire contract) as its folder declares it. `Mounted` is a dialect in a running server."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,8 +26,8 @@ class Parts(NamedTuple):
     chat: Chat
     accounts: Accounts
     lobby_seq: int  # the head of the lobby when the server started
-    origins: frozenset[str] | None  # origins of web pages that may connect; None: all
-    trusted: Trusted  # the proxies whose X-Forwarded-For is believed
+    origins: frozenset[str] | None  # the origins of web pages that may connect; None: all origins
+    trusted: Trusted  # the proxies whose X-Forwarded-For header is used
 
 
 def detail(status: int, sentence: str) -> RawResponse:
@@ -49,9 +49,9 @@ class Mounted:
     `applications`: ASGI applications by path prefix.
     `claims`: for each path that several dialects share, a function that takes the field names of the JSON body of a
     POST and returns whether this dialect answers it.
-    `plain`: makes the response to an unknown path, a wrong method or a body that is too large, from the status and an
-    English sentence. With several dialects it is used only for `/{name}`, the paths in `owns`, and all paths below.
-    `drain`: called when the server stops. It ends what is neither a request nor a WebSocket.
+    `plain`: makes the response to an error that no route handles, from the status and an English sentence. If several
+    dialects are served, it is used only for `/{name}`, the paths in `owns`, and all paths below them.
+    `drain`: called when the server stops, to end connections that are neither requests nor WebSockets.
     `about`, `examples`: for the OpenAPI document.
     """
 
@@ -71,9 +71,9 @@ class Mounted:
 class Dialect(Generic[OptionsT]):
     """A dialect as `dialects/<name>/dialect.py` declares it; `app.DIALECTS` lists them all.
 
-    `options`: the model of its settings, with the default lifetime of its tokens.
-    `legacy`: the settings that its original server read.
-    `mount`: builds what a running server serves.
+    `options`: the class of its settings.
+    `mount`: makes the `Mounted` of a running server.
+    `legacy`: the settings of its original server.
     """
 
     name: str

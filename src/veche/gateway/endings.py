@@ -4,20 +4,20 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 CloseCode: TypeAlias = tuple[int | None, str]
-"""The code and the reason of a close frame. None as the code: the frame is empty."""
+"""The code and the reason of a close frame. If the code is None, the frame is empty."""
 
 
 class Ending(Enum):
     """Why the server closes a connection. `CLOSE_CODES` in a dialect's `errors.py` has a close code for each."""
 
     TEXT_ONLY = auto()  # the client sent a binary message
-    NOT_ADMITTED = auto()  # the client may not connect, but the 101 had been sent already
-    SESSION_ENDED = auto()  # signed out, or the password was changed
+    NOT_ADMITTED = auto()  # the client may not connect, but that was found only after the 101
+    SESSION_ENDED = auto()  # the account signed out, or its password was changed
     REMOVED = auto()  # no longer a member of the room that the connection is for
-    RESTART = auto()  # the server stops
+    RESTART = auto()  # the server is stopping
     NO_PONG = auto()  # the client did not answer a heartbeat
     SLOW = auto()  # the client reads too slowly
-    LOST = auto()  # the hub lost the client's position: the client has to reconnect
+    LOST = auto()  # the hub cannot read a log that the client follows; the client has to reconnect
     UNAVAILABLE = auto()  # the database cannot store anything now
     INTERNAL = auto()  # a bug in the server
 

@@ -1,4 +1,4 @@
-"""Reads `examples.txt` of a dialect: calls that the OpenAPI document shows, and that a test plays as a transcript.
+"""Reads `examples.txt` of a dialect. The OpenAPI document shows these calls, and a test sends them to a server.
 
     # The example's name in the OpenAPI document
     >> POST /chats/3/messages?limit=2
@@ -7,8 +7,8 @@
     << 200
     << {"id":26,"text":"hi","at":"{time}"}
 
-Braces mark a value that differs in each run. The document shows a sample value for the placeholders in `_SAMPLES`, and
-all other placeholders as they are written.
+A placeholder in braces is a value that differs in each run. For the placeholders in `_SAMPLES`, the document shows a
+sample value. It shows all others as they are written.
 """
 
 import json

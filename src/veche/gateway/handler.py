@@ -1,7 +1,6 @@
-"""Base classes for the handlers of dialects: default callbacks for events of the wire and of the hub.
+"""The base classes of dialects' handlers. They have default callbacks for the wire and for the hub.
 
-A dialect's handler overrides the callbacks that differ. It implements `wire.handler.Handler` and
-`hub.listener.Listener`.
+They implement `wire.handler.Handler` and `hub.listener.Listener`. A dialect overrides the callbacks that differ.
 """
 
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from veche.wire.handler import Socket
 
 
 class DialectHandler:
-    """One connection. `client` is None until the client has said who it is."""
+    """The handler of one connection. `client` is None until it is known which account connects."""
 
     __slots__ = ("client", "socket")
     heartbeat: bytes | None = ping_frame()
@@ -43,7 +42,7 @@ class DialectHandler:
         if self.client is not None:
             self.client.paused()
         else:
-            self.socket.pause_reading()  # backpressure: a client that does not read answers cannot ask for more
+            self.socket.pause_reading()  # a client that does not read its answers must not send more
 
     def resumed(self) -> None:
         if self.client is not None:
@@ -67,13 +66,13 @@ class DialectHandler:
     # From the hub.
 
     def caught_up(self, log_id: LogId) -> None:
-        """Do nothing: most dialects have no frame for it."""
+        """Do nothing: most dialects have no frame that says so."""
 
     def joined(self, room_id: int, after: int) -> None:
-        """Do nothing: most connections subscribe to one room, which the client chose when it connected."""
+        """Do nothing: most connections are for one room, which the client chose when it connected."""
 
     def removed(self, room_id: int, seq: int) -> None:
-        """Do nothing: most connections subscribe to the lobby, which nobody leaves."""
+        """Do nothing: most connections are for the lobby, which nobody leaves."""
 
     def session_ended(self) -> None:
         self.end(Ending.SESSION_ENDED)
@@ -96,7 +95,7 @@ class DialectHandler:
 
 
 class AdmittedHandler(DialectHandler):
-    """One connection whose client is authenticated before the 101."""
+    """The handler of one connection whose client is authenticated before the 101."""
 
     __slots__ = ("_first_ending",)
 
@@ -107,7 +106,7 @@ class AdmittedHandler(DialectHandler):
         self.client = Client(chat, login.account.person, login.actor, self)
 
     async def admit(self) -> None:
-        """Run `check`, and detach the client if it raises."""
+        """Call `check`. If it raises, detach the client and raise the exception again."""
         try:
             await self.check()
         except BaseException:
@@ -115,21 +114,21 @@ class AdmittedHandler(DialectHandler):
             raise
 
     async def check(self) -> None:
-        """Raise ChatError if the client may not connect. Dialects override it to check more than the session."""
+        """Raise ChatError if the client may not connect. Dialects that check more than the session override this."""
         await self.client.admit()
 
     def opened(self, socket: Socket) -> None:
         super().opened(socket)
         self.client.open(socket)
-        if self.client.ended:  # before the 101, when there was no socket to close
+        if self.client.ended:  # it was detached before the 101, when there was no socket to close
             self.end(self._first_ending or Ending.NOT_ADMITTED)
         else:
             self.started()
 
     def end(self, ending: Ending) -> None:
-        """Close the connection. Before the 101 the ending is kept, and `opened` closes with it."""
+        """Close the connection. Before the 101 there is no socket: then `opened` closes it later, with this ending."""
         self._first_ending = self._first_ending or ending
         super().end(ending)
 
     def started(self) -> None:
-        """Called when the socket is open and the client is still admitted. Does nothing by default."""
+        """Called after the 101, unless the client was detached before it. Does nothing by default."""

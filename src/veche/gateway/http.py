@@ -1,4 +1,4 @@
-"""HTTP plumbing for the REST of all dialects: dependencies of routes, JSON responses, refusals, and middleware."""
+"""HTTP for the REST of all dialects: dependencies of routes, JSON responses, refusals, and middleware."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -38,7 +38,7 @@ def reply(value: object, status: int = 200, headers: dict[str, str] | None = Non
 
 
 def raw_json(value: object, status: int, headers: dict[str, str] | None = None) -> RawResponse:
-    """Make the same response as `reply`, as status, body and headers."""
+    """Make the same response as `reply`, but as status, body and headers."""
     return (
         status,
         _encode(value),
@@ -47,10 +47,10 @@ def raw_json(value: object, status: int, headers: dict[str, str] | None = None) 
 
 
 async def reply_by_pages(pages: AsyncIterator[list[Any]]) -> Response:
-    """Stream a JSON array that is never in memory as a whole. No page may be empty.
+    """Make a response that streams a JSON array page by page. No page may be empty.
 
-    A refusal of one of the first two pages is raised. A refusal of a later page cuts the array off without its closing
-    bracket, because the status has been sent by then.
+    Raises the ChatError of the first two pages. A ChatError of a later page ends the array without its closing bracket,
+    because the status has already been sent.
     """
     first = await anext(pages, None) or []
     second = await anext(pages, None)
@@ -78,19 +78,19 @@ def accounts_of(request: Request) -> Accounts:
 
 
 def address_of(request: Request) -> str:
-    """Return the address of the client. X-Forwarded-For counts if the peer is a trusted proxy."""
+    """Return the IP address of the client. X-Forwarded-For is used only if the peer is a trusted proxy."""
     peer = request.client.host if request.client else ""
     trusted = cast(Trusted, request.app.state.trusted)
     return client_address(peer, ", ".join(request.headers.getlist("x-forwarded-for")) or None, trusted)
 
 
 def heartbeats_of(request: Request) -> Heartbeats:
-    """Find the heartbeats of the server that is asked."""
+    """Return the heartbeats of the server that handles a request."""
     return cast(Heartbeats, request.app.state.heartbeats)
 
 
 def guest_of(dialect: str) -> Callable[[Request], Actor]:
-    """Make a dependency that gives the actor of a request without authentication."""
+    """Return a dependency that makes an actor without an account for a request."""
 
     def of_request(request: Request) -> Actor:
         return guest(dialect, address_of(request))
@@ -99,7 +99,7 @@ def guest_of(dialect: str) -> Callable[[Request], Actor]:
 
 
 async def authenticate(request: Request, dialect: str, token: str) -> Login:
-    """Find the login of a token. Raises ChatError (UNAUTHENTICATED) if the token is not valid."""
+    """Return the login of a token. Raises ChatError (UNAUTHENTICATED) if the token is not valid."""
     return await accounts_of(request).authenticate(guest(dialect, address_of(request)), token)
 
 
@@ -116,7 +116,7 @@ HeartbeatsOf = Annotated[Heartbeats, Depends(heartbeats_of)]
 def route_class(
     refused: Callable[[ChatError], RawResponse], invalid: Callable[[RequestValidationError], RawResponse]
 ) -> type[APIRoute]:
-    """Make the route class of a dialect. It turns refusals and validation errors into that dialect's responses."""
+    """Return the route class of a dialect. It turns refusals and validation errors into that dialect's responses."""
 
     class Route(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -150,7 +150,7 @@ def is_under(path: str, prefix: str) -> bool:
 class Applications:
     """Middleware that passes requests below the paths in `applications` to the applications mounted there.
 
-    It has to be the outermost middleware: CORS, body limits and headers are up to the mounted application.
+    Add it last, so that it is the outermost middleware: the mounted application does CORS, body limits and headers.
     """
 
     def __init__(self, app: ASGIApp, applications: Mapping[str, ASGIApp]) -> None:
@@ -169,7 +169,7 @@ class Applications:
 class BodyLimit:
     """Middleware that refuses bodies over 64 KiB: by Content-Length at once, otherwise while the body is read.
 
-    `error_response` makes the response from path, status and text, because each dialect has its own format.
+    `error_response` makes the response from path, status and text, in the format of the dialect.
     """
 
     def __init__(self, app: ASGIApp, error_response: Callable[[str, int, str], RawResponse]) -> None:
@@ -202,7 +202,7 @@ class BodyLimit:
 class SafeHeaders:
     """Middleware that adds security headers to every response. No contract forbids these headers.
 
-    The documentation pages may load nothing from other servers. ReDoc would fetch its logo from the vendor's.
+    The documentation pages may load nothing from other servers. Otherwise ReDoc would load its logo from one.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""Legacy names: settings of the original servers. Veche reads them too, so that an old environment still works."""
+"""Legacy names: settings of the original servers. Veche reads them too, so that their environment still works."""
 
 import hashlib
 import logging
@@ -22,8 +22,8 @@ class Legacy(NamedTuple):
     """Legacy names and how to read them.
 
     `names`: each name with its meaning, for docs/settings.md.
-    `read`: takes an environment without empty values. Returns values by VECHE_ name, such as VECHE_PORT; None and ""
-    mean that there is no value. Raises LegacyError.
+    `read`: takes an environment without empty values, and returns values by VECHE_ name, such as VECHE_PORT. None or ""
+    as a value means that the setting has no value. Raises LegacyError.
     """
 
     names: Mapping[str, str]
@@ -43,13 +43,13 @@ def seconds_of_minutes(environ: Mapping[str, str], name: str) -> int | None:
 
 
 def signing_key(environ: Mapping[str, str], name: str, secret: str) -> str | None:
-    """Derive a signing key from a legacy secret. Return None if VECHE_SECRET is set, which has priority.
+    """Return a signing key made from a legacy secret, or None if VECHE_SECRET is set, which has priority.
 
-    Raises LegacyError, without showing the secret, if it is short or well known.
+    Raises LegacyError if the secret is short or well known. The error does not show the secret.
     """
     if "VECHE_SECRET" in environ:
         return None
     if secret.lower() in KNOWN_SECRETS or len(secret.encode()) < MIN_SECRET_BYTES:
         raise LegacyError(f"{name} is too weak: give {MIN_SECRET_BYTES} bytes or more, or set VECHE_SECRET instead.")
-    log.warning("%s signs the tokens; better set VECHE_SECRET, with 32 bytes or more", name)
+    log.warning("tokens are signed with %s; set VECHE_SECRET instead, with 32 bytes or more", name)
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -18,7 +18,7 @@ from veche.gateway.examples import Example
 Json = dict[str, Any]
 
 TITLE = "Veche"
-FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")  # left out: each dialect has its own error format
+FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")  # not shown: each dialect has its own error format
 DESCRIPTION = "One log behind several dialects: people whose clients speak different dialects talk in the same rooms."
 
 
@@ -48,7 +48,7 @@ def _of_dialect(dialect: Mounted) -> Json:
     for path, calls in document["paths"].items():
         for method, call in calls.items():
             _name(call, dialect.name, method, path)
-            call["responses"] = {}  # FastAPI's defaults are wrong here: the examples give the responses
+            call["responses"] = {}  # FastAPI's defaults are wrong here; `_add_example` adds the right responses
     for example in dialect.examples:
         _add_example(document["paths"], example)
     document["components"] = {
@@ -87,7 +87,7 @@ def _add(target: Json, name: str, value: Any) -> None:
 
 
 def _match_path(paths: Json, example: Example) -> tuple[str, dict[str, str]]:
-    """Find the path template of an example's call, and the values of its path and query parameters."""
+    """Return the path template of an example's call, and the values of its path and query parameters."""
     if example.path in paths:
         return example.path, example.query
     for path in paths:
@@ -116,7 +116,7 @@ def _merge_bodies(one: Json, other: Json) -> Json:
 
 
 def _merge(one: Json, other: Json) -> Json:
-    """Merge two objects recursively. If both have a value that is no object, the first one's is kept."""
+    """Merge two objects recursively. If both have a value for a key, and it is not an object, keep that of `one`."""
     both = dict(one)
     for key, value in other.items():
         both[key] = _merge(both[key], value) if isinstance(both.get(key), dict) else both.get(key, value)

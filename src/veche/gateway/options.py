@@ -1,4 +1,4 @@
-"""The base class for the settings of one dialect, which `dialects/<name>/options.py` declares."""
+"""The base class for the settings of one dialect. `dialects/<name>/options.py` declares them."""
 
 from typing import Annotated, NamedTuple
 

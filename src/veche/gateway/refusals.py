@@ -1,6 +1,6 @@
 """Turns refusals into HTTP responses, with the tables in each dialect's `errors.py`.
 
-`ANSWERS` has a status and a text for each code. `PARTICULAR` has others, for refusals with a certain cause.
+`ANSWERS` has a status and a text for each code. `PARTICULAR` replaces them for refusals with a certain cause.
 """
 
 from collections.abc import Mapping
@@ -19,13 +19,16 @@ _DETAIL_KEYS = ("type", "loc", "msg", "ctx")
 
 
 def cause_of(refusal: ChatError) -> object:
-    """Return what caused a refusal, beside its code: "private", or the reason, field or thing in its data, or None."""
+    """Return the cause of a refusal, which makes its code more precise.
+
+    It is "private" if the room is hidden. Otherwise it is the `reason`, `field` or `what` in the data, or None.
+    """
     data = refusal.data
     return "private" if data.get("private") else data.get("reason", data.get("field", data.get("what")))
 
 
 def error_text(refusal: ChatError, by_code: ErrorTexts, by_cause: ErrorTextsByCause) -> ErrorText:
-    """Look up the status and the text of a refusal: by code and cause first, then by code."""
+    """Return the status and the text for the code and the cause of a refusal, or else for its code alone."""
     return by_cause.get((refusal.code, cause_of(refusal)), by_code[refusal.code])
 
 
@@ -47,5 +50,5 @@ def details_of(error: RequestValidationError) -> list[dict[str, Any]]:
 
 
 def detail_of(field: object, text: str) -> dict[str, Any]:
-    """Make a detail in the same format for a field that the core refused."""
+    """Make a detail in FastAPI's format for a field that the core refused."""
     return {"type": "value_error", "loc": ["body", field] if field else ["body"], "msg": text}

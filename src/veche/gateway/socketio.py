@@ -1,4 +1,4 @@
-"""Clients of Socket.IO dialects: their serializers, and the change of a subscriber from polling to a WebSocket.
+"""Clients of Socket.IO dialects: their serializers, and moving a subscriber from polling to a WebSocket.
 
 The serializers of both transports share one `encode`. An event is encoded once, and framed once for each transport.
 """
@@ -27,7 +27,7 @@ class Serializers:
 
     @classmethod
     def of(cls, name: str, encode: Callable[[LogEvent], bytes | None]) -> Serializers:
-        """Make both serializers. `encode` returns the payload that `packets.event` makes, or None for no event."""
+        """Make both serializers. `encode` returns a payload of `packets.event`, or None if nothing is sent."""
         return cls(Serializer(f"{name} poll", encode, poll_frame), Serializer(name, encode, text_frame))
 
     def has(self, serializer: Serializer) -> bool:
@@ -41,14 +41,14 @@ class Serializers:
 def move(hub: Hub, subscriber: Subscriber, socket: Socket, serializers: Serializers) -> bool:
     """Move a subscriber to the transport that its socket uses now: its `write`, and the serializer of each log.
 
-    Return True if it is on that transport now. Return False, and change nothing, if a log was subscribed from its head
-    and this head is not known yet: call again when the log has caught up.
+    Return True if it is on that transport now. Return False, and change nothing, if it subscribed to a log from the
+    head and this head is not known yet. In that case call again when the log has caught up.
 
-    All of it happens in one turn of the loop. Each log is unsubscribed, which first writes all announced entries to
-    the old transport, and then subscribed again after the last of them. Bytes given to the old transport still reach
-    the client, before those of the new one, so no entry is lost, repeated or reordered. Each subscription keeps its
-    `since`, because its position does not prove that the account is a member. Subscriptions with other serializers
-    write nothing to the client and are not changed.
+    The move takes one turn of the loop. Each log is unsubscribed, which first writes all announced entries to the old
+    transport. Then it is subscribed again, after the last of these entries. The client gets the bytes of the old
+    transport before those of the new one, so no entry is lost, repeated or reordered. Each subscription keeps its
+    `since`, because its position does not prove that the account is a member. Subscriptions with other serializers are
+    not changed, because they write nothing to the client.
     """
     write = socket.write
     if subscriber.write == write:
@@ -74,6 +74,6 @@ class SocketioClient(Client):
     __slots__ = ()
 
     def move(self, socket: Socket, serializers: Serializers) -> None:
-        """Move to the transport that the socket uses now. Call it again when a log has caught up."""
+        """Move to the transport that the socket uses now. Call this again when a log has caught up."""
         if not self.ended:
             move(self._chat.hub, self._subscriber, socket, serializers)
