@@ -1,4 +1,4 @@
-"""The bus of a single process: it calls its listeners."""
+"""The bus of a server with one process. It calls its listeners."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,1 +1,1 @@
-"""Support for tests of operation: crash points."""
+"""Support for the chaos tests: crash points."""

@@ -1,4 +1,4 @@
-"""Crash points for the chaos tests: end the process when it reaches a named point for the Nth time.
+"""Crash points for the chaos tests: the process ends when it reaches a named point for the Nth time.
 
 Set VECHE_TEST_CRASH_AT=POINT[:N], where POINT is before_commit, after_commit_before_ack, after_ack_before_fanout or
 mid_fanout. Without it, crash points do nothing.
@@ -12,11 +12,11 @@ _hits, _crash_at_hit = count(1), int(_n or 1)
 
 
 def armed(name: str) -> bool:
-    """Return whether this crash point is the one that is set."""
+    """Return whether VECHE_TEST_CRASH_AT names this crash point."""
     return name == _point
 
 
 def crash_point(name: str) -> None:
-    """End the process at once, as SIGKILL would, if this crash point is set and reached for the Nth time."""
+    """End the process at once, as SIGKILL would, if VECHE_TEST_CRASH_AT names this point and this is the Nth call."""
     if name == _point and next(_hits) >= _crash_at_hit:
         os._exit(9)

@@ -20,7 +20,7 @@ from veche.service.passwords import Passwords
 from veche.service.tokens import Claims, Tokens
 from veche.storage import accounts, sessions
 
-MAX_NAME = MAX_EMAIL  # no account has a longer name, and folding a huge one could take a second
+MAX_NAME = MAX_EMAIL  # no account has a longer username; to normalize a huge one could take a second
 
 
 class Login(NamedTuple):
@@ -88,7 +88,8 @@ class Accounts:
     ) -> Verified:
         """Return the account with this name or e-mail if the password is right.
 
-        Raises ChatError: WRONG_CREDENTIALS, RATE_LIMITED, or OVERLOADED. Many wrong passwords delay the check.
+        Raises ChatError: WRONG_CREDENTIALS, RATE_LIMITED, or OVERLOADED. The check is delayed if there were many wrong
+        passwords for this account.
         """
         address = guest.address
         name = (username if username is not None else email or "")[: MAX_NAME + 1]
@@ -112,7 +113,7 @@ class Accounts:
             return None
 
     async def open_session(self, guest: Actor, verified: Verified) -> IssuedToken:
-        """Store a new session of an account, and issue its token. The guest's dialect gives the lifetime.
+        """Store a new session of an account, and issue its token. Its lifetime is that of the guest's dialect.
 
         Raises ChatError (WRONG_CREDENTIALS) if the password was changed after it was checked.
         """
@@ -124,19 +125,22 @@ class Accounts:
         return IssuedToken(self._tokens.mint(account, session_id, lifetime), lifetime)
 
     async def authenticate(self, guest: Actor, token: str) -> Login:
-        """Find the login of a token. Raises ChatError (UNAUTHENTICATED) if it is invalid or its session has ended."""
+        """Return the login of a token. Raises ChatError (UNAUTHENTICATED) if it is invalid or its session has ended."""
         return await self._login(guest, self._tokens.verify(token))
 
     def ticket(self, login: Login, purpose: str, lifetime: int) -> str:
-        """Make a ticket for one purpose. It is valid for `lifetime` seconds, and may be used several times."""
+        """Return a ticket for one purpose. It is valid for `lifetime` seconds, and may be used several times."""
         return self._tokens.mint_ticket(login.account.id, login.session_id, purpose, lifetime)
 
     async def authenticate_ticket(self, guest: Actor, ticket: str, purpose: str) -> Login:
-        """Find the login of a ticket for a purpose. Raises as `authenticate` does."""
+        """Return the login of a ticket for a purpose. Raises ChatError (UNAUTHENTICATED) as `authenticate` does."""
         return await self._login(guest, self._tokens.verify_ticket(ticket, purpose))
 
     async def login_by_name(self, guest: Actor, username: str) -> Login:
-        """Find a login by a username alone, without a token. Raises as `authenticate` does if it has no session."""
+        """Return a login for a username alone, without a token. It uses the session of the account that expires last.
+
+        Raises ChatError (UNAUTHENTICATED) if there is no such account, or if it has no session.
+        """
         account = await self.by_name(username)
         session = await self._chat.read(sessions.longest_session, account.id) if account else None
         if account is None or session is None or session.expires_at < time.time() * 1_000_000:
@@ -150,17 +154,20 @@ class Accounts:
         return _login(guest, found[1], claims.session_id, claims.expires_at)
 
     async def sign_out(self, login: Login) -> None:
-        """End a session. Its connections are closed."""
+        """End the session of a login. Its connections are closed."""
         await self._chat.do(login.actor, EndSession(login.session_id))
 
     async def change_password(self, login: Login, old: str, new: str) -> None:
-        """Change the password and end all other sessions. Raises as `check_password` does if the old one is wrong."""
+        """Change the password, and end all other sessions of the account.
+
+        Raises ChatError as `check_password` does, for example if `old` is wrong.
+        """
         verified = await self.check_password(login.actor, old, username=login.account.username)
         hashed = await self._passwords.hash(new)
         await self._chat.do(login.actor, SetPassword(hashed, verified.password_hash, login.session_id))
 
     async def list_accounts(self, after: int, limit: int) -> list[Account]:
-        """Return up to `limit` accounts with an id above `after`, in the order of their ids."""
+        """Return up to `limit` accounts with an id above `after`, ordered by id. Built-in accounts are left out."""
         return await self._chat.read(accounts.list_accounts, after, limit)
 
     async def by_id(self, account_id: int) -> Account | None:

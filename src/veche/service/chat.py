@@ -1,6 +1,6 @@
-"""What dialects may do to the chat: commands go to the writer, queries to the readers.
+"""The interface of dialects to the chat. Commands go to the writer, queries to the reader.
 
-Every change goes through `Chat.submit`, whatever the dialect. The answer comes after the commit.
+All dialects make their changes through `Chat.submit`. The answer comes after the commit.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Chat:
         self.hub = hub
 
     def submit(self, actor: Actor, command: Command[T], reply: Reply[T]) -> None:
-        """Submit a command. `reply` is called on the loop with the answer once it is stored, or with a ChatError."""
+        """Submit a command. `reply` is called on the loop, with the answer after the commit, or with a ChatError."""
         self._writer.submit(actor, command, reply)
 
     async def do(self, actor: Actor, command: Command[T]) -> T:
@@ -58,13 +58,14 @@ class Chat:
         await self._writer.wait_until_answered()
 
     async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a query of `storage`. It checks no access: that is up to the caller."""
+        """Run a query of `storage`. The caller has to check the access."""
         return await self._reader.read(query, *args, **kwargs)
 
     async def welcome(self, by: int, session_id: str) -> Welcome:
-        """Read in one snapshot what a client needs when it connects. Raises ChatError if the session has ended.
+        """Read in one snapshot what a client needs when it connects.
 
-        Call it after the client was attached to the hub, so that no later end of the session is missed.
+        Raises ChatError (UNAUTHENTICATED) if the session has ended. Call this after the client was attached to the hub,
+        so that a later end of the session is not missed.
         """
         welcome = await self.read(rooms.welcome, by, session_id)
         if not welcome.session_exists:
@@ -72,7 +73,7 @@ class Chat:
         return welcome
 
     def heads(self, reply: Callable[[dict[LogId, int] | None], None], log_ids: Sequence[LogId]) -> None:
-        """Read the heads of logs. `reply` is called on the loop, with None if the query failed."""
+        """Read the heads of logs. `reply` is called on the loop with the heads, or with None if the query failed."""
         self._reader.call(reply, log.head_seqs, log_ids)
 
     async def own_head(self, account_id: int, session_id: str | None) -> int:
@@ -89,7 +90,7 @@ class Chat:
         return await self.read(log.head_seqs, log_ids)
 
     async def room(self, by: int, room_id: int) -> RoomView:
-        """Return a room that is public, or that the account is a member of."""
+        """Return a public room, or a room that the account is a member of."""
         return _checked(Right.SEE, await self.read(rooms.room, room_id, by))
 
     async def entered_room(self, by: int, room_id: int) -> RoomView:
@@ -128,7 +129,7 @@ class Chat:
         return found
 
     async def history_by_offset(self, by: int, room_id: int, offset: int, limit: int) -> tuple[list[Message], int]:
-        """Return messages from an offset on, oldest first, and the number of all messages of the room."""
+        """Return messages from an offset on, oldest first, and the number of all messages and notices of the room."""
         page = partial(messages.history_by_offset, room_id=room_id, offset=offset, limit=limit)
         view, found = await self.read(rooms.beside_room, room_id, by, page)
         _checked(Right.READ, view)

@@ -24,12 +24,12 @@ async def begin(chat: Chat, actor: Actor) -> int:
 
 
 def lines(echo_id: int, *pairs: tuple[str, str]) -> AddEchoLines:
-    """Make the command that stores lines. A line is its source ("client" or "server") and its text."""
+    """Return the command that stores lines. Each pair is the source of a line ("client" or "server") and its text."""
     return AddEchoLines(echo_id, tuple((source, msgspec.json.encode(text).decode()) for source, text in pairs))
 
 
 def end(chat: Chat, actor: Actor, echo_id: int) -> None:
-    """End a conversation. If the refusal is temporary, try again later."""
+    """End a conversation. If the command is refused for a temporary reason, it is submitted again later."""
 
     def reply(outcome: ChatError | None) -> None:
         if isinstance(outcome, ChatError) and outcome.temporary:
@@ -39,9 +39,9 @@ def end(chat: Chat, actor: Actor, echo_id: int) -> None:
 
 
 async def history(chat: Chat, actor: Actor) -> AsyncIterator[list[EchoLine]]:
-    """Read the lines of an account's ended conversations, page by page.
+    """Yield the lines of an account's ended conversations, page by page.
 
-    It waits for submitted commands first, so that a conversation that has just ended is included.
+    First wait for the commands submitted so far, so that a conversation that has just ended is included.
     """
     await chat.stored()
     left, after = await chat.read(echo.closed_echoes, actor.account_id), 0
@@ -52,7 +52,7 @@ async def history(chat: Chat, actor: Actor) -> AsyncIterator[list[EchoLine]]:
 
 
 async def close_unfinished(chat: Chat, dialect: str) -> None:
-    """End the conversations that were open when the server stopped. Called when it starts."""
+    """End the conversations that were still open when the server stopped. Called when the server starts."""
     unfinished = await chat.read(echo.open_echoes)
     actor = server_actor(dialect)
     for start in range(0, len(unfinished), CLOSE_AT_ONCE):

@@ -1,4 +1,4 @@
-"""Limits on signing in: an address has a number of tries a minute, and wrong passwords slow down an account.
+"""Limits on signing in. An address has a limited number of tries per minute. Wrong passwords delay the next tries.
 
 No account is ever locked: the right password still works from another address.
 """
@@ -12,14 +12,14 @@ from veche.core.errors import ChatError, Code
 WINDOW = 60.0  # seconds
 FREE_TRIES = 5  # wrong passwords for one account, before each further try is delayed
 MAX_DELAY = 5.0  # seconds
-MAX_KEYS = 50_000  # of one counter; the oldest are dropped first
+MAX_KEYS = 50_000  # keys of one `RecentCounts`; the key whose last try is the oldest is dropped first
 
 
 class LoginLimits:
     """Counts tries to sign in.
 
-    `wrong`: wrong passwords that one address has a minute. `tries`: all tries that it has a minute. An IPv6 /64 counts
-    as one address.
+    `wrong`: how many wrong passwords one address may send per minute. `tries`: how many tries one address has per
+    minute. An IPv6 /64 network counts as one address.
     """
 
     def __init__(self, wrong: int = 30, tries: int = 600) -> None:
@@ -27,10 +27,10 @@ class LoginLimits:
         self._accounts = RecentCounts(FREE_TRIES + 10)
 
     def admit(self, address: str, account: str) -> float:
-        """Count a try before its password is checked. Return the seconds that the caller has to wait before that.
+        """Count a try before its password is checked. Return how many seconds the caller has to wait before the check.
 
-        Raises ChatError (RATE_LIMITED) if the address has no tries left. For the delay of the account, a try counts as
-        wrong until `record` says that it was right, so parallel tries are delayed like tries one after another.
+        Raises ChatError (RATE_LIMITED) if the address has no tries left. Until `record` is called, the try counts as a
+        wrong password for the account. So parallel tries are delayed like tries one after another.
         """
         key = network(address)
         for counts in (self._wrong, self._tries):
@@ -43,8 +43,8 @@ class LoginLimits:
     def record(self, address: str, account: str, *, right: bool) -> None:
         """Count the result of a try.
 
-        Raises ChatError (RATE_LIMITED), even if the password was right, if the address has used up its wrong passwords
-        meanwhile. So parallel tries reveal no more than tries one after another.
+        Raises ChatError (RATE_LIMITED) if the address has reached its limit of wrong passwords since `admit`, even if
+        this password was right. So parallel tries cannot test more passwords than the limit allows.
         """
         key = network(address)
         if right:
@@ -61,7 +61,7 @@ def _check(counts: "RecentCounts", key: str) -> None:
 
 
 class RecentCounts:
-    """Counts, by key, what happened in the last minute. It counts up to `limit`, and keeps MAX_KEYS keys."""
+    """Counts how often each key was added in the last minute. A count stops at `limit`. At most MAX_KEYS are kept."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -90,7 +90,7 @@ class RecentCounts:
         return len(times)
 
     def wait(self, key: str) -> float:
-        """Return the seconds until the count falls below the limit; 0 if it is below."""
+        """Return the seconds until the count falls below the limit, or 0 if it is already below."""
         if self.count(key) < self._limit:
             return 0.0
         return self._times[key][0] + WINDOW - time.monotonic()

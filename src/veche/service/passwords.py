@@ -1,4 +1,7 @@
-"""Password hashing with argon2id (OWASP: t=2, m=19 MiB, p=1), in one thread for each core, off the event loop."""
+"""Password hashing with argon2id, in one thread per core, not on the event loop.
+
+The parameters are those that OWASP recommends: t=2, m=19 MiB, p=1.
+"""
 
 import asyncio
 import os
@@ -18,9 +21,9 @@ MAX_BYTES = 1024
 
 
 class Passwords:
-    """A bounded pool of hashing threads.
+    """Hashes and verifies passwords in a pool of threads.
 
-    Raises ChatError (OVERLOADED) when so many calls wait that another one would wait for about two seconds or more.
+    `hash` and `verify` raise ChatError (OVERLOADED) if so many calls wait that a new one would wait about two seconds.
     """
 
     def __init__(self, threads: int | None = None) -> None:
@@ -35,11 +38,12 @@ class Passwords:
         return await self._run(self._hasher.hash, _bytes(password))
 
     async def verify(self, password: str, hashed: str | None) -> bool:
-        """Return whether a password is right.
+        """Return whether a password matches a hash. If `hashed` is None, return False.
 
-        Without a hash it is wrong, but takes as long: the time must not show whether an account exists.
+        Both cases take the same time, because the time must not show whether an account exists.
         """
-        tried = password.encode("utf-8", "surrogatepass")[: MAX_BYTES + 1]  # one byte too many: it can match no hash
+        # A password over the limit is cut to one byte more than the limit. No stored hash can match that.
+        tried = password.encode("utf-8", "surrogatepass")[: MAX_BYTES + 1]
         return await self._run(self._verify, tried, hashed or self._dummy_hash) and bool(hashed)
 
     def _verify(self, password: bytes, hashed: str) -> bool:

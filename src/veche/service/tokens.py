@@ -1,4 +1,4 @@
-"""Makes and checks access tokens and tickets: JWTs (RFC 7519), always with HS256, and a key chosen by `kid`.
+"""Makes and checks access tokens and tickets. They are JWTs (RFC 7519), signed with HS256. `kid` names the key.
 
 A token also has the claims that clients of the older dialects read: `id` and `user_id` (numbers), and `username`.
 """
@@ -14,7 +14,7 @@ from veche.core.errors import ChatError, Code
 from veche.core.values import Account
 
 ISSUER = AUDIENCE = "veche"
-LEEWAY = 15  # seconds
+LEEWAY = 15  # seconds that clocks may differ
 
 _REQUIRED = ["iss", "aud", "sub", "sid", "jti", "typ", "iat", "exp"]
 
@@ -28,7 +28,10 @@ class Claims(NamedTuple):
 
 
 class Tokens:
-    """Makes and checks tokens. `keys` has secrets by `kid`: the first one signs, the others only verify (rotation)."""
+    """Makes and checks tokens.
+
+    `keys` has the secrets by `kid`. The first one signs. The others only verify, so that keys can be rotated.
+    """
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._keys = dict(keys)
