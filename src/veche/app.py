@@ -45,7 +45,7 @@ from veche.wire.proxy import Trusted
 
 log = logging.getLogger("veche")
 
-# How often the hub's positions are compared with the database: how late an entry can be that the bus lost.
+# Seconds between two comparisons of the hub's positions with the database. They find entries that the bus lost.
 COMPARE_SECONDS = 1.0
 
 
@@ -57,7 +57,7 @@ DIALECTS: tuple[AnyDialect, ...] = (
     channels.DIALECT,
     messenger.DIALECT,
 )
-"""All dialects. The setting VECHE_DIALECTS says which of them are served."""
+"""All dialects. The setting VECHE_DIALECTS chooses which of them are served."""
 
 
 class Server:

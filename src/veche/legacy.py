@@ -1,4 +1,4 @@
-"""The legacy names of settings of the whole server. Those of one dialect are in `dialects/<name>/legacy.py`."""
+"""The legacy names for settings of the whole server. Those of one dialect are in `dialects/<name>/legacy.py`."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -37,7 +37,10 @@ def _read(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def _listen_address(host: str | None) -> str | None:
-    """Return APP_HOST if it is an address to listen on. Otherwise it is a name for the links of channels alone."""
+    """Return APP_HOST if it is an IP address or `localhost`, otherwise None.
+
+    Any other host name is used only for the links in the channels dialect.
+    """
     try:
         return str(ipaddress.ip_address(host or ""))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The settings of the whole server, and reading them and the options of each dialect from the environment."""
+"""The settings of the whole server. Reads them, and the options of each dialect, from the environment."""
 
 import difflib
 import os
@@ -12,8 +12,8 @@ from veche.gateway.legacy import LegacyError
 from veche.gateway.options import Alias, DialectOptions
 from veche.legacy import LEGACY
 
-NOT_SETTINGS = frozenset({"VECHE_TEST_CRASH_AT", "VECHE_CHROMIUM"})  # names with the prefix that only tests read
-PREFIX = "VECHE_"  # of the server's settings; for those of a dialect see `prefix_of`
+NOT_SETTINGS = frozenset({"VECHE_TEST_CRASH_AT", "VECHE_CHROMIUM"})  # names that begin with PREFIX, for tests only
+PREFIX = "VECHE_"  # of the server's settings; `prefix_of` returns the prefix of a dialect's settings
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -38,8 +38,8 @@ class ServerSettings(BaseModel):
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 picks a free one.")
     bind: CommaSeparated = Field(
         (),
-        description="Several addresses to listen on, as HOST:PORT separated by commas; "
-        "`VECHE_HOST` and `VECHE_PORT` are ignored then.",
+        description="Several addresses to listen on, as HOST:PORT separated by commas. "
+        "If it is set, `VECHE_HOST` and `VECHE_PORT` are ignored.",
     )
     database_url: str = Field("sqlite:///data/veche.db", description="The database, as sqlite:///PATH.")
     secret: str | None = Field(
@@ -54,25 +54,27 @@ class ServerSettings(BaseModel):
     origins: CommaSeparated = Field(
         (),
         description="Origins of web pages that may open a WebSocket, separated by commas. "
-        "Without it every page with a token may.",
+        "Without it, pages of all origins may, if they have a token.",
     )
     trusted_proxies: str = Field(
         "",
-        description="Addresses and networks of proxies whose X-Forwarded-For is believed, separated by commas; "
-        "* for all.",
+        description="Addresses and networks of proxies whose X-Forwarded-For header is used, separated by commas. "
+        "`*` means all.",
     )
     wrong_logins_per_minute: int = Field(
-        30, ge=1, description="How many wrong passwords one address may send in a minute."
+        30, ge=1, description="How many wrong passwords one address may send per minute."
     )
     logins_per_minute: int = Field(
-        600, ge=1, description="How often one address may try to sign in in a minute, with right or wrong passwords."
+        600, ge=1, description="How many times one address may try to sign in per minute, with any password."
     )
     ping_seconds: float = Field(25.0, gt=0, description="Seconds between two pings on a connection.")
     pong_seconds: float = Field(
-        10.0, gt=0, description="Seconds that a client has to answer a ping; less than `VECHE_PING_SECONDS`."
+        10.0, gt=0, description="Seconds that a client has to answer a ping. Must be less than `VECHE_PING_SECONDS`."
     )
     stall_seconds: float = Field(
-        30.0, gt=0, description="Seconds after which a connection is closed if the client reads nothing of what waits."
+        30.0,
+        gt=0,
+        description="Seconds after which a connection is closed if the client reads none of the unsent data.",
     )
 
     @model_validator(mode="after")
@@ -90,7 +92,7 @@ class ServerSettings(BaseModel):
 
 
 class Settings(NamedTuple):
-    """The settings of the server, and the options of each dialect that is switched on, by its name."""
+    """The settings of the server. `options` has the options of each dialect that is switched on, by its name."""
 
     server: ServerSettings
     options: Mapping[str, DialectOptions]
@@ -112,7 +114,7 @@ def prefix_of(dialect: AnyDialect) -> str:
 
 
 def settings_of(model: type[BaseModel], prefix: str) -> list[Setting]:
-    """List the settings of a model."""
+    """Return the settings that a model declares. Their names begin with `prefix`."""
     return [
         Setting(
             field,
@@ -130,8 +132,8 @@ def read_settings(
 ) -> Settings:
     """Read all settings from the environment.
 
-    `overrides` come from the command line, by field of ServerSettings, and have priority. Settings of a dialect that is
-    switched off are ignored. Raises SettingsError if a setting is unknown or wrong.
+    `overrides` are fields of ServerSettings that come from the command line. They have priority. Settings of a dialect
+    that is switched off are ignored. Raises SettingsError if a setting is unknown or wrong.
     """
     _refuse_unknown(declared, environ)
     given: dict[str, object] = dict(environ)
@@ -177,7 +179,10 @@ def _refuse_unknown(declared: Sequence[AnyDialect], environ: Mapping[str, str]) 
 
 
 def _switched_on(declared: Sequence[AnyDialect], chosen: object) -> list[AnyDialect]:
-    """Return the dialects that VECHE_DIALECTS (`chosen`) names, in the order of `declared`. None: all of them."""
+    """Return the dialects that are named in `chosen`, the value of VECHE_DIALECTS. None means all of them.
+
+    They are in the order of `declared`.
+    """
     names = [dialect.name for dialect in declared]
     wanted = names if chosen is None else _split_by_commas(chosen)
     if not isinstance(wanted, Collection) or not wanted or not set(wanted) <= set(names):

@@ -20,7 +20,7 @@ from veche.storage.rooms import rooms_of
 from veche.storage.writer import commit
 
 PEOPLE = {"alice": "Алиса", "bob": "Боб", "charlie": "Чарли", "david": "Дэвид"}
-PASSWORD = "password123"  # noqa: S105  # public: the document of the original server names it
+PASSWORD = "password123"  # noqa: S105  # not a secret: the document of the original server contains it
 MINUTE = 60_000_000  # microseconds
 
 
@@ -29,9 +29,9 @@ class DemoError(Exception):
 
 
 class DemoRoom(NamedTuple):
-    """A room with `size` messages, each `text` and a number: how many minutes ago it was sent.
+    """A room with `size` messages. Each message is `text` and a number: how many minutes ago it was sent.
 
-    `members` are account ids. The first one creates the room. The members send in turn.
+    `members` are account ids. The first one creates the room. The members send messages in turn.
     """
 
     key: str

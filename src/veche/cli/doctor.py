@@ -1,4 +1,4 @@
-"""`veche doctor`: checks for common problems, and says what to do about them."""
+"""`veche doctor`: checks for common problems, and prints what to do about them."""
 
 import os
 import resource
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
 
 def examine(settings: ServerSettings) -> list[Finding]:
-    """Run all checks. A check that raises gives a finding with its error."""
+    """Run all checks. If a check raises, its error becomes a finding."""
     findings: list[Finding] = []
     for check in _CHECKS:
         try:

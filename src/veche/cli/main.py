@@ -90,7 +90,7 @@ def demo_command(database_url: Url = None) -> None:
 
 @app.command("doctor")
 def doctor_command(database_url: Url = None) -> None:
-    """Check for common problems, and say what to do about them."""
+    """Check for common problems, and print what to do about them."""
     findings = doctor.examine(read_settings(DIALECTS, database_url=database_url).server)
     doctor.show(findings, out)
     if not all(finding.good for finding in findings):

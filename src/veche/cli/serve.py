@@ -1,4 +1,4 @@
-"""`veche serve`: binds the addresses, builds the server, runs it, and shuts it down in order."""
+"""`veche serve`: listens on the addresses, builds the server, runs it, and shuts it down in order."""
 
 import contextlib
 import errno
@@ -22,7 +22,7 @@ log = logging.getLogger("veche")
 
 SWITCH_INTERVAL = 0.001  # seconds after which the writer's thread has to give the GIL back to the event loop
 GC_THRESHOLD = 10_000  # new objects between two collections; CPython's default is 700 or 2,000
-SHUTDOWN_TIMEOUT = 8  # seconds that connections have to close
+SHUTDOWN_TIMEOUT = 8  # seconds that connections have to close when the server stops
 
 
 class BindError(Exception):
@@ -30,7 +30,7 @@ class BindError(Exception):
 
 
 class _Uvicorn(uvicorn.Server):
-    """Shuts down in order: first it commits and answers the commands it has, then it closes the connections."""
+    """Shuts down in order: it commits and answers the commands that it has taken, then it closes the connections."""
 
     def __init__(self, config: uvicorn.Config, server: Server, on_started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -51,7 +51,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Listen on an address. Raises BindError. Called first, so that a port in use is found before anything is done."""
+    """Listen on an address. Raises BindError. Called before the database is opened, to find a port in use first."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -122,10 +122,11 @@ def serve(settings: Settings, listeners: list[socket.socket], on_started: Callab
 
 
 def spare_garbage_collector() -> None:
-    """Let the collector skip what lives as long as the process, and run after more new objects.
+    """Exclude the objects that exist now from garbage collection, and collect less often.
 
-    A batch of messages makes thousands of short-lived tuples, which reference counting frees. With the defaults of
-    CPython the collector would walk all modules again and again for them.
+    These objects live as long as the process. A batch of messages makes thousands of new tuples, which reference
+    counting frees. With CPython's default thresholds they would start many collections, and each would visit all
+    objects of all modules.
     """
     gc.collect()
     gc.freeze()
