@@ -1,4 +1,4 @@
-"""Accounts: the table, what decisions and queries read of it, and how it is written."""
+"""Accounts: the table, what decisions and queries read from it, and how it is written."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -103,13 +103,13 @@ SUBJECT = Subject(
 
 
 def account_by_id(tx: Transaction, account_id: int) -> Account | None:
-    """Find an account."""
+    """Return the account with this id, or None."""
     row = tx.execute(_ACCOUNT.where(c.id == account_id)).one_or_none()
     return _account(row) if row else None
 
 
 def list_accounts(tx: Transaction, after: int, limit: int) -> list[Account]:
-    """Read accounts by id, without the built-in ones."""
+    """Return accounts with an id above `after`, ordered by id. Built-in accounts are left out."""
     query = _ACCOUNT.where(c.id > after, c.id < RESERVED_IDS).order_by(c.id).limit(limit)
     return [_account(row) for row in tx.execute(query)]
 
@@ -117,7 +117,7 @@ def list_accounts(tx: Transaction, after: int, limit: int) -> list[Account]:
 def credentials(
     tx: Transaction, *, username: str | None = None, email: str | None = None
 ) -> tuple[Account, str] | None:
-    """Find an account by username or e-mail, with the hash of its password."""
+    """Return the account with this username or e-mail and the hash of its password, or None."""
     query = _ACCOUNT.add_columns(c.password_hash)
     if username is not None:
         query = query.where(c.handle == handle_of(username))
@@ -128,5 +128,5 @@ def credentials(
 
 
 def people(tx: Transaction, account_ids: Iterable[int]) -> dict[int, Person]:
-    """Read what everybody may see of accounts, by id."""
+    """Return what everybody may see of these accounts, by id. Ids without an account are left out."""
     return {row.id: Person(row.id, row.username, row.name) for row in tx.read_by_keys(_people_by_id, list(account_ids))}

@@ -1,4 +1,7 @@
-"""One batch inside one transaction: read what its commands need, decide them in order, write what they recorded."""
+"""Decides one batch of commands in one transaction.
+
+Reads the rows that the commands need, decides the commands in order, and writes the events that they record.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -77,7 +80,7 @@ def load_needed_rows(tx: Transaction, state: State, all_needs: Sequence[Needs]) 
     """Read the rows that the commands need, with one statement for each fact.
 
     Some keys are known only after another row was read (`Fact.then`). Those other rows are read first. Then the logs
-    are locked, always in the order of their ids, and all rows are read. Return whether any fact has a `then`.
+    are locked, in the order of their ids, and all rows are read. Return whether any of the facts has a `then`.
     """
     wanted = _keys_by_fact(all_needs)
     facts_with_then = [fact for fact in wanted if fact.then is not None]
@@ -100,7 +103,7 @@ def _read(tx: Transaction, state: State, wanted: Mapping[Fact[Any, Any], Collect
 def _ask_for_dependent_rows(tx: Transaction, fact: Fact[Any, Any], all_needs: Sequence[Needs]) -> None:
     """Read the rows of a fact, and call `fact.then` for each row found.
 
-    It adds keys to the needs that asked for the row.
+    `fact.then` adds keys to the needs that asked for the row.
     """
     assert fact.then is not None
     askers: defaultdict[Any, list[Needs]] = defaultdict(list)
@@ -114,10 +117,10 @@ def _ask_for_dependent_rows(tx: Transaction, fact: Fact[Any, Any], all_needs: Se
 
 
 def _load_rows_dependent_on_new_rows(tx: Transaction, state: State, needs: Needs) -> None:
-    """Call `Fact.then` for rows that were not there at the first look, and read the rows that it asks for.
+    """Call `Fact.then` for rows that did not exist when it was first called, and read the rows that it asks for.
 
-    An earlier command of this batch made such a row, or another server did before the logs were locked here. Example:
-    a message is sent and marked as read in the same batch.
+    Such a row was created by an earlier command of this batch, or by another process before the logs were locked here.
+    Example: a message is sent and marked as read in the same batch.
     """
     before = list(needs.pairs())
     for fact, key in before:

@@ -1,4 +1,4 @@
-"""Opens a database by its URL: locks it, migrates it, and holds two connection pools, one to write, one to read."""
+"""Opens a database by its URL. It has one pool of connections to write and one to read."""
 
 import contextlib
 from collections.abc import Iterator
@@ -17,11 +17,14 @@ READERS = 4
 
 
 class DatabaseError(Exception):
-    """The database cannot be opened; the message says what to do."""
+    """The database cannot be opened. The message says why, or what to do."""
 
 
 class Database:
-    """One open database. With `serving` it takes the lock that keeps a second server out."""
+    """One open database. With `serving`, it is locked, so that no second server can serve it.
+
+    Raises DatabaseError.
+    """
 
     def __init__(self, url: str, *, serving: bool = False) -> None:
         self.path = sqlite_path(url)
@@ -39,7 +42,10 @@ class Database:
         self._readers = sqlite.open_engine(self.path, connections=READERS)
 
     def migrate(self) -> None:
-        """Bring the schema up to this version's; raises DatabaseError where it is newer, or cannot be written."""
+        """Migrate the database to this version's schema.
+
+        Raises DatabaseError if the schema is newer, or if the database cannot be opened or written.
+        """
         try:
             migrate(self._writer)
         except ValueError as error:
@@ -49,7 +55,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Transaction]:
-        """Open the write transaction; it commits where the block ends, and rolls back where it raises."""
+        """Open a write transaction. It is committed at the end of the block, or rolled back if the block raises."""
         with self._writer.connect() as connection:
             connection.exec_driver_sql(self._kind.begin_write)
             try:
@@ -65,7 +71,7 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:
-        """Open a snapshot to read from."""
+        """Open a read transaction. All its reads see one snapshot of the database."""
         with self._readers.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             try:
@@ -93,7 +99,7 @@ def _roll_back(connection: Connection) -> None:
 
 
 def sqlite_path(url: str) -> Path:
-    """Return the file of a `sqlite:///` URL. Other databases are not supported yet."""
+    """Return the file of a `sqlite:///` URL. Raises DatabaseError for other URLs."""
     scheme, _, rest = url.partition("://")
     if scheme.startswith("postgres"):
         raise DatabaseError("PostgreSQL is not supported yet: give an address like sqlite:///veche.db.")

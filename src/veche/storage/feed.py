@@ -1,9 +1,8 @@
 """The commit feed tells a consumer which logs have entries after its positions.
 
 A consumer keeps a position for each log that it follows: the seq of the last entry that it handled. It asks for the
-logs that are ahead, reads their entries, and moves its positions. So it misses nothing, even if either side
-restarts. Entries of different logs have no order. One global sequence for all logs would not be a safe cursor if there
-are several writers.
+logs that are ahead, reads their entries, and moves its positions. So it misses nothing, even if the consumer or the
+server restarts. Entries of different logs have no order (docs/decisions/0010).
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Messages: the table, what decisions and queries read of it, and how it is written.
+"""Messages: the table, what decisions and queries read from it, and how it is written.
 
 Messages are entries of a room's log with a table of their own (docs/decisions/0003).
 """
@@ -71,7 +71,7 @@ _insert = insert(messages)
 
 
 def message_of(row: Row[Any]) -> Message:
-    """Make a Message of a row of MESSAGE."""
+    """Make a Message from a row of the query MESSAGE."""
     sender = Person(row.sender_id, row.username, row.name)
     return Message(
         row.room_id,
@@ -88,7 +88,7 @@ def message_of(row: Row[Any]) -> Message:
 
 
 def messages_by_id(engine: Engine) -> Select[Any]:
-    """Messages by id."""
+    """Return a query for messages by id."""
     return engine.where_keys(MESSAGE, c.id)
 
 
@@ -140,7 +140,7 @@ def history(
     after: int | None = None,
     around: int | None = None,
 ) -> MessagePage:
-    """Read a page of a room's messages by seq; the newest ones where no seq is given."""
+    """Read a page of a room's messages. `before`, `after` and `around` are seqs; without them, read the newest page."""
     head_seq = head_seqs(tx, [room_id]).get(room_id, 0)
     before, after, around = (None if seq is None else min(seq, head_seq + 1) for seq in (before, after, around))
     if around is not None:
@@ -167,14 +167,14 @@ def _newer(tx: Transaction, room_id: int, after: int, limit: int) -> list[Messag
 
 
 def history_by_offset(tx: Transaction, room_id: int, offset: int, limit: int | None) -> tuple[list[Message], int]:
-    """Read messages oldest first by offset, for dialects that page so, and how many there are in all."""
+    """Read messages from an offset on, oldest first. Return them, and the number of all messages and notices."""
     total = tx.scalar(select(func.count()).where(c.room_id == room_id)) or 0
     query = MESSAGE.where(c.room_id == room_id).order_by(c.seq).offset(offset)
     return [message_of(row) for row in tx.execute(query.limit(limit if limit is not None else -1))], total
 
 
 def messages_between(tx: Transaction, room_id: LogId, after: int, upto: int, limit: int) -> list[Message]:
-    """Read messages after one seq and up to another: as many as `limit` and 128 KiB allow."""
+    """Read messages with after < seq <= upto, in order. Stop after `limit` messages, or after about 128 KiB of text."""
     query = MESSAGE.where(c.room_id == room_id, c.seq > after, c.seq <= upto).order_by(c.seq).limit(limit)
     found: list[Message] = []
     size = 0

@@ -1,4 +1,4 @@
-"""Brings a database to this version's schema at every start. An up-to-date database costs one SELECT."""
+"""Migrates a database to this version's schema. Runs at every start, so it is fast if nothing is to be done."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 def migrate(engine: Engine) -> None:
     """Apply the migrations that are missing.
 
-    Raises ValueError where the database was made by a newer Veche: old code must not touch it.
+    Raises ValueError if a newer version of Veche made the database, because older code must not change it.
     """
     current, newest = _current(engine), schema_version()
     if current is not None and current not in _revisions():
@@ -19,13 +19,13 @@ def migrate(engine: Engine) -> None:
             "Start the newer version, or restore a backup."
         )
     if current != newest:
-        from veche.storage.upgrade import upgrade  # Alembic is half a second of imports, and rarely needed
+        from veche.storage.upgrade import upgrade  # it imports Alembic, which takes half a second
 
         upgrade(engine, MIGRATIONS, current)
 
 
 def schema_version() -> str:
-    """Name the newest schema that this version knows."""
+    """Return the number of the newest schema that this version knows."""
     return _revisions()[-1]
 
 

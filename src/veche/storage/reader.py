@@ -1,4 +1,4 @@
-"""Reads off the event loop: a few threads, each query in a snapshot of its own."""
+"""Runs queries in a few threads, so that they do not block the event loop. Each query has its own snapshot."""
 
 import asyncio
 import logging
@@ -24,11 +24,11 @@ class Reader:
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="veche-reader")
 
     async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a query and wait for its answer."""
+        """Run a query and return its result."""
         return await asyncio.wrap_future(self._threads.submit(lambda: self._run(query, *args, **kwargs)))
 
     def call(self, reply: Callable[[T | None], None], query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Run a query and call back on the loop with its answer, or with None where it failed."""
+        """Run a query. `reply` is called on the loop with its result, or with None if it failed."""
         loop = asyncio.get_running_loop()
 
         def done(future: Future[T]) -> None:
@@ -48,5 +48,5 @@ class Reader:
             return query(tx, *args, **kwargs)
 
     def stop(self) -> None:
-        """End the threads, once running queries are done."""
+        """Wait until running queries are done, and end the threads. Queries that wait are cancelled."""
         self._threads.shutdown(cancel_futures=True)

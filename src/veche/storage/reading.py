@@ -1,4 +1,4 @@
-"""Reading: what decisions read of messages that were read, and how that is written."""
+"""Reading: how the first reader of a message and the number of messages up to a seq are read and written."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -19,7 +19,7 @@ def _readers_by_id(engine: Engine) -> Select[Any]:
 
 
 def _counts(engine: Engine) -> Select[Any]:
-    """The number of the last message up to a seq: how many messages there are up to it."""
+    """Return a query for the number of a room's messages up to a seq: the `number` of the last message up to it."""
     return engine.select_from_keys(
         lambda part: select(
             part(0).label("room_id"),

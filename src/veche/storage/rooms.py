@@ -1,4 +1,4 @@
-"""Rooms: the table, what decisions and queries read of it, and how it is written."""
+"""Rooms: the table, what decisions and queries read from it, and how it is written."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, TypeVar
@@ -86,18 +86,18 @@ SUBJECT = Subject(
 
 
 def rooms_by_id(tx: Transaction, room_ids: Iterable[int]) -> dict[int, Room]:
-    """Read rooms by id."""
+    """Return these rooms by id. Ids without a room are left out."""
     return dict(_load_rooms(tx, list(room_ids)))
 
 
 def welcome(tx: Transaction, account_id: int, session_id: str) -> Welcome:
-    """Read what a client that connects begins with, as of one moment."""
+    """Read what a client needs when it connects."""
     ends = head_seqs(tx, [account_log(account_id), LOBBY_ID])
     return Welcome(exists(tx, session_id), epoch(tx), rooms_of(tx, account_id), ends)
 
 
 def room(tx: Transaction, room_id: int, account_id: int) -> RoomView | None:
-    """Find a room as one account sees it, whether or not the account is in it."""
+    """Return a room as one account sees it, or None. The caller has to check the access."""
     views = _views(tx, account_id, _ROOM.where(c.id == room_id))
     return views[0] if views else None
 
@@ -105,19 +105,22 @@ def room(tx: Transaction, room_id: int, account_id: int) -> RoomView | None:
 def beside_room(
     tx: Transaction, room_id: int, account_id: int, query: Callable[[Transaction], T]
 ) -> tuple[RoomView | None, T]:
-    """Find a room, and run a query as of the same moment: a removed member is shown nothing that came after."""
+    """Read a room as `room` does, and run a query in the same snapshot.
+
+    So the caller can check the access as of the snapshot, and a removed member sees nothing that was sent later.
+    """
     return room(tx, room_id, account_id), query(tx)
 
 
 def rooms_of(tx: Transaction, account_id: int, after: int = 0, limit: int | None = None) -> list[RoomView]:
-    """Read the rooms that an account is in, by id, without the lobby."""
+    """Return the rooms that an account is a member of, without the lobby, ordered by id."""
     mine = select(members.c.room_id).where(members.c.account_id == account_id)
     query = _ROOM.where(c.id.in_(mine), c.id > after, c.kind != Kind.LOBBY)
     return _views(tx, account_id, query.order_by(c.id).limit(limit))
 
 
 def public_rooms(tx: Transaction, account_id: int, after: int, limit: int) -> list[RoomView]:
-    """Read the rooms that anybody may join, by id."""
+    """Return the public rooms with an id above `after`, ordered by id."""
     query = _ROOM.where(c.kind.in_([str(kind) for kind in PUBLIC]), c.id > after)
     return _views(tx, account_id, query.order_by(c.id).limit(limit))
 

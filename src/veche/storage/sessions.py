@@ -1,4 +1,4 @@
-"""Sessions: the table, what decisions and queries read of it, and how it is written; and passwords."""
+"""Sessions: the table, what decisions and queries read from it, and how it is written. Also writes new passwords."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -75,7 +75,7 @@ SUBJECT = Subject(
 
 
 def session_with_account(tx: Transaction, session_id: str) -> tuple[Session, Account] | None:
-    """Find a session that has not ended, with its account."""
+    """Return a session with its account, or None if it has ended. It may have expired."""
     row = tx.execute(select(sessions).where(c.id == session_id)).one_or_none()
     if row is None or (account := account_by_id(tx, row.account_id)) is None:
         return None
@@ -83,19 +83,19 @@ def session_with_account(tx: Transaction, session_id: str) -> tuple[Session, Acc
 
 
 def longest_session(tx: Transaction, account_id: int) -> Session | None:
-    """Find the session of an account that expires last."""
+    """Return the session of an account that expires last, or None if it has none. It may have expired."""
     query = select(sessions).where(c.account_id == account_id).order_by(c.expires_at.desc()).limit(1)
     row = tx.execute(query).one_or_none()
     return _session(row) if row else None
 
 
 def exists(tx: Transaction, session_id: str) -> bool:
-    """Tell whether a session has not ended."""
+    """Return whether a session exists: it has not ended, but may have expired."""
     return tx.scalar(select(c.id).where(c.id == session_id)) is not None
 
 
 def own_head(tx: Transaction, account_id: int, session_id: str | None) -> int | None:
-    """Read the head of an account's own log; None where the session has ended."""
+    """Return the head of an account's own log, or None if the session has ended."""
     if session_id is not None and not exists(tx, session_id):
         return None
     own = account_log(account_id)

@@ -1,4 +1,4 @@
-"""What all tables share: the metadata, how constraints are named, the type of ids; and `meta`.
+"""What all tables share: the metadata, the names of constraints, and the type of ids. Declares the table `meta`.
 
 Each subject declares its tables in its own file. Times are microseconds since 1970 in UTC.
 """
@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Tex
 
 from veche.storage.transaction import Transaction
 
-PAGE_BYTES = 131_072  # of text, after which a page ends
+PAGE_BYTES = 131_072  # a page ends once it has more bytes of text than this
 
 metadata = MetaData(
     naming_convention={
@@ -18,11 +18,11 @@ metadata = MetaData(
     }
 )
 
-Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite's row id is spelled INTEGER
+Id = BigInteger().with_variant(Integer, "sqlite")  # in SQLite only an INTEGER column can be the row id
 
 meta = Table("meta", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
 
 
 def epoch(tx: Transaction) -> str:
-    """Name this history. Another name means that a restore may have shortened the logs."""
+    """Return the epoch of the database. It changes when a backup is restored, because the logs may be shorter then."""
     return str(tx.scalars(select(meta.c.value).where(meta.c.key == "epoch")).one())

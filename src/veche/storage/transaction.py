@@ -1,4 +1,4 @@
-"""One open transaction: a connection, and the Engine that makes statements for this kind of database."""
+"""One open transaction: a connection, and the Engine for this kind of database."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -12,7 +12,7 @@ KeyedQuery: TypeAlias = Callable[[Engine], Select[Any]]
 
 
 class Transaction:
-    """All reads see the database as of one moment. The writer's transaction can also write."""
+    """One transaction. All its reads see one snapshot of the database. The writer's transaction can also write."""
 
     __slots__ = ("connection", "engine")
 

@@ -1,4 +1,4 @@
-"""Runs Alembic's scripts: each revision in one transaction, together with its version number."""
+"""Runs the migrations with Alembic. Each one runs in its own transaction, which also stores the new version number."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from veche.storage.engines.sqlite import Sqlite
 
 
 def upgrade(engine: Engine, migrations: Path, current: str | None) -> None:
-    """Bring the schema from `current` (None: an empty database) to the newest of a folder of migrations."""
+    """Run the migrations of a folder that come after the version `current`. None means an empty database."""
     config = Config()
     config.set_main_option("script_location", str(migrations))
     config.set_main_option("path_separator", "os")

@@ -60,7 +60,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="veche-writer", daemon=True)
 
     def start(self) -> None:
-        """Begin to take requests; called on the event loop."""
+        """Begin to take requests. Call this on the event loop."""
         self._loop = asyncio.get_running_loop()
         self._accepting = True
         self._thread.start()

@@ -1,1 +1,1 @@
-"""What differs between databases, and nothing else: one module each."""
+"""What differs between kinds of databases. Each kind has one module."""

@@ -1,4 +1,4 @@
-"""What the rest of storage asks of a database: statements by key, locks, and new ids."""
+"""The interface to one kind of database: statements for many keys, locks, and new ids."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 class Engine(Protocol):
-    """One kind of database, open. Statements are made once for each engine and kept by it."""
+    """One kind of database. It makes each statement once, and keeps it for later calls."""
 
     begin_write: str
-    """Begins a transaction that will write, and takes what it needs so that no decision is overtaken."""
+    """The SQL that begins a write transaction. It takes the locks without which decisions could be out of date."""
 
     def statement(self, make: "Callable[[Engine], T]") -> T:
         """Return `make(self)`. It is called once, and its result is kept for later calls."""

@@ -148,7 +148,10 @@ class Sqlite:
         """Do nothing: the transaction holds the lock of the whole database."""
 
     def new_ids(self, connection: Connection) -> Callable[[str], int]:
-        """Return a function that gives the next free id: the highest plus one. No other transaction can write now."""
+        """Return a function that returns the next free id of a table: the highest id plus one.
+
+        No other transaction can take the same id, because this one holds the write lock.
+        """
         last: dict[str, int] = {}
 
         def new_id(table: str) -> int:
@@ -186,7 +189,7 @@ def lock(path: Path) -> IO[str]:
 
     The lock is held while the returned file is open.
     """
-    handle = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115  # it stays open as long as we serve
+    handle = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115  # it stays open to hold the lock
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

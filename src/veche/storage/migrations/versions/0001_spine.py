@@ -1,4 +1,4 @@
-"""The spine: accounts, sessions, rooms, members, and the logs with their messages and events."""
+"""The first tables: accounts, sessions, rooms, members, and the logs with their messages and events."""
 
 import secrets
 import time
@@ -14,7 +14,7 @@ Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables, the system's account, the lobby, and the epoch of this history."""
+    """Create the tables, the system account, the lobby, and the epoch."""
     op.create_table(
         "meta", sa.Column("key", sa.String(64), primary_key=True), sa.Column("value", sa.Text, nullable=False)
     )

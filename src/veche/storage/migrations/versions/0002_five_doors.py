@@ -1,4 +1,4 @@
-"""What the older contracts need: unique room names, senders without an account, conversations with the echo."""
+"""What the older dialects need: unique room names, senders without an account, conversations with the echo."""
 
 import time
 
@@ -13,7 +13,7 @@ Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Add columns, tables, and the account of those who have none."""
+    """Add columns, tables, and the account that clients without an account use."""
     op.add_column("rooms", sa.Column("unique_name", sa.Text))
     op.create_index("uq_rooms_unique_name", "rooms", ["unique_name"], unique=True)
     op.add_column("messages", sa.Column("author", sa.Text))
