@@ -1,1 +1,1 @@
-"""The bus: tells every node which entries were committed. It may lose announcements."""
+"""The bus: tells every process of the server which entries were committed. It may lose announcements."""

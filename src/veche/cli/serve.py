@@ -51,7 +51,10 @@ class _Uvicorn(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Listen on an address. Raises BindError. Called before the database is opened, to find a port in use first."""
+    """Listen on an address. Raises BindError.
+
+    Called before the database is opened, so that the database is not changed if the port is in use.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -125,8 +128,8 @@ def spare_garbage_collector() -> None:
     """Exclude the objects that exist now from garbage collection, and collect less often.
 
     These objects live as long as the process. A batch of messages makes thousands of new tuples, which reference
-    counting frees. With CPython's default thresholds they would start many collections, and each would visit all
-    objects of all modules.
+    counting frees. With CPython's default thresholds, these tuples would start many collections, and each collection
+    would visit all objects of all modules.
     """
     gc.collect()
     gc.freeze()

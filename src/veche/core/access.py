@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     """Whether a right is granted, and if not, the reason."""
 
     YES = "yes"
-    HIDDEN = "hidden"  # the account is not in the room, and may not know that the room exists
+    HIDDEN = "hidden"  # the account is not in the room, and must not learn that the room exists
     OUTSIDE = "outside"  # the account can see the room, but has to join it first
     NOT_OWNER = "not_owner"
     DIRECT = "direct"  # nobody can leave a direct room, be added to it or be removed from it

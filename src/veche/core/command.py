@@ -32,5 +32,5 @@ class Command(msgspec.Struct, Generic[T], frozen=True, gc=False):
 
     @property
     def size(self) -> int:
-        """About how many bytes of text the command has. The gateway limits how many of them may wait to be stored."""
+        """About how many bytes of text the command has. Used to limit what one client may have waiting."""
         return 0

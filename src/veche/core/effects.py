@@ -20,8 +20,8 @@ class Open(NamedTuple):
 class Close(NamedTuple):
     """The account's connections no longer get the entries of a log.
 
-    `seq` is the entry of that log by which the account left. It is None for entries that an older version stored
-    without it. `at` is the time of the event in microseconds since 1970.
+    `seq` is the seq of the entry in that log with which the account left. It is None for entries that an older version
+    stored without it. `at` is the time of the event in microseconds since 1970.
     """
 
     account_id: int

@@ -19,7 +19,7 @@ from veche.core.values import Account, Kind, Member, Person, Role, Room, account
 class MemberJoined(LogEvent, frozen=True, gc=False):
     """An account joined the room. The event is in the room's log.
 
-    All messages sent before count as read by this account.
+    For this account, all earlier messages count as read.
     """
 
     kind: ClassVar[str] = "joined"
@@ -175,7 +175,7 @@ class RemoveMember(Command[None], frozen=True, gc=False):
 def record_join(state: State, actor: Actor, room: Room, account: Account, peer: Account | None = None) -> None:
     """Record in the room's log and in the account's own log that an account joined a room.
 
-    If the room's creator joins again, it becomes the owner again.
+    The creator of the room gets the role of owner, also when joining again. All others become members.
     """
     role = Role.OWNER if account.id == room.creator_id else Role.MEMBER
     own, head, now = account_log(account.id), state.head(room.id), state.now

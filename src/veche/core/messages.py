@@ -55,7 +55,7 @@ def _ask_head_of_own_log(needs: Needs, message_id: int, message: Message) -> Non
 
 
 MESSAGES: Fact[int, Message] = Fact("messages", then=_ask_head_of_own_log)
-SENT: Fact[tuple[int, str], Message] = Fact("sent")  # by (sender, client_message_id)
+SENT: Fact[tuple[int, str], Message] = Fact("sent")  # by (account, client_message_id): the stored message
 
 MESSAGE_IDS = "messages"
 
@@ -73,8 +73,8 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
 class SendMessage(Command[Sent], frozen=True, gc=False):
     """Send a message to a room.
 
-    A retry with the same `client_message_id` gets the message that was stored first; nothing new is stored.
-    `author` is the name given by a sender who has no account. It is shown in place of the account's name.
+    If a message with the same `client_message_id` was stored before, that message is the answer, and nothing is stored.
+    `author` is the name that a sender without an account gives. It is shown instead of the anonymous account's name.
     """
 
     room_id: int

@@ -75,8 +75,8 @@ class ReadUpTo(Command[None], frozen=True, gc=False):
 class MarkRead(Command[None], frozen=True, gc=False):
     """Mark one message as read.
 
-    The first time that anybody reads it, its author gets a MessageRead event. The reader's read pointer moves forward
-    to the message, but not in the lobby.
+    If nobody has marked it before, its author gets a MessageRead event. The actor's read pointer moves forward to the
+    message, but not in the lobby.
     """
 
     room_id: int

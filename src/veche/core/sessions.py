@@ -83,7 +83,7 @@ class OpenSession(Command[None], frozen=True, gc=False):
 class EndSession(Command[None], frozen=True, gc=False):
     """Sign out: end one of the actor's own sessions.
 
-    If the session has ended already, or is another account's, nothing happens.
+    If the session has already ended, or belongs to another account, nothing happens.
     """
 
     session_id: str

@@ -83,8 +83,8 @@ class Role(StrEnum):
 class Room(msgspec.Struct, frozen=True, gc=False):
     """One room.
 
-    `direct_key` has the ids of the two members of a direct room. `unique_name` is the name of a room that was created
-    with a unique name.
+    `direct_key` has the ids of the two members of a direct room. `unique_name` is the name of the room if it was
+    created with `CreateRoom.unique`. Each is None for all other rooms.
     """
 
     id: int

@@ -122,7 +122,7 @@ def _allowed_methods(request: Request) -> set[str]:
 class SharedPaths:
     """Middleware for paths that several dialects serve. It passes a POST to the dialect that its body is meant for.
 
-    For this it puts `/{name}` before the path. Only that dialect serves the new path.
+    The middleware puts `/{name}` before the path. Only that dialect serves the resulting path.
     """
 
     def __init__(self, app: ASGIApp, dialects: Sequence[Mounted]) -> None:

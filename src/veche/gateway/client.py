@@ -17,7 +17,7 @@ from veche.service.chat import Chat
 from veche.wire.handler import Socket
 
 MAX_WAITING = 1000  # commands of one client without an answer; at this number the server stops reading from it
-MAX_WAITING_BYTES = 1 << 20  # the same for the size of these commands
+MAX_WAITING_BYTES = 1 << 20  # the same limit for the text in these commands
 
 
 class Client:

@@ -126,7 +126,10 @@ class AdmittedHandler(DialectHandler):
             self.started()
 
     def end(self, ending: Ending) -> None:
-        """Close the connection. Before the 101 there is no socket: then `opened` closes it later, with this ending."""
+        """Close the connection with the dialect's close code for `ending`.
+
+        Before the 101 there is no socket to close. In this case `opened` closes the connection, with the first ending.
+        """
         self._first_ending = self._first_ending or ending
         super().end(ending)
 

@@ -49,8 +49,8 @@ def raw_json(value: object, status: int, headers: dict[str, str] | None = None) 
 async def reply_by_pages(pages: AsyncIterator[list[Any]]) -> Response:
     """Make a response that streams a JSON array page by page. No page may be empty.
 
-    Raises the ChatError of the first two pages. A ChatError of a later page ends the array without its closing bracket,
-    because the status has already been sent.
+    If one of the first two pages raises ChatError, the ChatError is raised here. If a later page raises ChatError, the
+    array ends without its closing bracket, because the status has already been sent.
     """
     first = await anext(pages, None) or []
     second = await anext(pages, None)

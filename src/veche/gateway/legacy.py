@@ -1,4 +1,4 @@
-"""Legacy names: settings of the original servers. Veche reads them too, so that their environment still works."""
+"""Legacy names: settings of the original servers. Veche reads them too, so that their environments still work."""
 
 import hashlib
 import logging

@@ -116,7 +116,7 @@ def _merge_bodies(one: Json, other: Json) -> Json:
 
 
 def _merge(one: Json, other: Json) -> Json:
-    """Merge two objects recursively. If both have a value for a key, and it is not an object, keep that of `one`."""
+    """Merge two objects recursively. If both have a key whose values are not objects, keep the value of `one`."""
     both = dict(one)
     for key, value in other.items():
         both[key] = _merge(both[key], value) if isinstance(both.get(key), dict) else both.get(key, value)

@@ -61,7 +61,7 @@ def _check(counts: "RecentCounts", key: str) -> None:
 
 
 class RecentCounts:
-    """Counts how often each key was added in the last minute. A count stops at `limit`. At most MAX_KEYS are kept."""
+    """Counts how often each key was added in the last minute, up to `limit`. Keeps at most MAX_KEYS keys."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

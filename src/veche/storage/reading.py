@@ -1,4 +1,4 @@
-"""Reading: how the first reader of a message and the number of messages up to a seq are read and written."""
+"""Reading: loads and stores the first reader of a message, and loads the number of messages up to a seq."""
 
 from collections.abc import Collection, Iterator
 from typing import Any

@@ -15,5 +15,5 @@ from veche.storage.echo import SUBJECT as echo
 from veche.storage.subject import Subject
 # isort: on
 
-# The imports are the list: a second list below them could miss a line.
+# The subjects are taken from the imports above. In a second list, one could be forgotten.
 SUBJECTS: tuple[Subject, ...] = tuple(found for found in list(globals().values()) if isinstance(found, Subject))

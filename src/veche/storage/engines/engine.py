@@ -41,4 +41,4 @@ class Engine(Protocol):
         """Lock the rows of logs, in the order of their ids, until the transaction ends."""
 
     def new_ids(self, connection: Connection) -> Callable[[str], int]:
-        """Return a function that gives the next free id of a table, for one transaction."""
+        """Return a function that returns the next free id of a table. Use it only in this transaction."""

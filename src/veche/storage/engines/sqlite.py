@@ -1,4 +1,4 @@
-"""SQLite: opens connections, runs statements for many keys, and gives new ids.
+"""SQLite: opens connections, runs statements for many keys, and makes new ids.
 
 It also locks the database for one server, and makes and checks backups.
 """
