@@ -176,7 +176,9 @@ def test_every_event_of_a_log_is_stored() -> None:
     from veche.storage.entries import EVENT_TYPES
 
     missing = subclasses(LogEvent) - set(EVENT_TYPES) - {Message}
-    assert not missing, f"name these in `entries` of their subject's file in storage: {missing}"
+    assert not missing, (
+        f"name these in `entries` of their subject's file, and that file in storage/subjects.py: {missing}"
+    )
 
 
 def test_every_event_that_changes_rows_is_written() -> None:
@@ -229,7 +231,10 @@ def test_every_fact_is_loaded() -> None:
         for value in vars(importlib.import_module(f"veche.core.{path.stem}")).values()
         if isinstance(value, Fact)
     }
-    assert facts == set(_LOADS), "each fact has a load in its subject's file in storage"
+    missing = {fact.name for fact in facts ^ set(_LOADS)}
+    assert not missing, (
+        f"name these in `loads` of their subject's file, and that file in storage/subjects.py: {missing}"
+    )
 
 
 def test_files_are_short() -> None:

@@ -29,6 +29,7 @@ _WRITES: list[tuple[tuple[type[Event], ...], Write]] = [
     *((kinds, write) for subject in SUBJECTS for kinds, write in subject.writes.items()),
     (EVENT_TYPES, append_entries),
 ]
+_WRITTEN = frozenset(kind for kinds, _ in _WRITES for kind in kinds)
 
 
 class CommandWithNeeds(msgspec.Struct, frozen=True, gc=False):
@@ -161,6 +162,9 @@ def _write(tx: Transaction, state: State) -> None:
     recorded: defaultdict[type[Event], list[Event]] = defaultdict(list)
     for event in state.events:
         recorded[type(event)].append(event)
+    if unwritten := recorded.keys() - _WRITTEN:
+        names = ", ".join(sorted(kind.__name__ for kind in unwritten))
+        raise TypeError(f"nothing in storage writes {names}: add its subject to storage/subjects.py")
     for kinds, write in _WRITES:
         if recorded.keys().isdisjoint(kinds):
             continue

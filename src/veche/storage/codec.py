@@ -46,7 +46,12 @@ class Codec:
     """Encodes and decodes the kinds of events that it was made for."""
 
     def __init__(self, events: Iterable[type[LogEvent]]) -> None:
-        self._forms = {event.kind: form_of(event) for event in events}
+        self._forms: dict[str, Form] = {}
+        for event in events:
+            if (other := self._forms.get(event.kind)) is not None:
+                names = f"{other.type.__name__} and {event.__name__}"
+                raise TypeError(f"{names} are both stored as {event.kind!r}: give one of them another kind")
+            self._forms[event.kind] = form_of(event)
 
     def encode(self, event: LogEvent) -> dict[str, Any]:
         """Make the row of an event."""

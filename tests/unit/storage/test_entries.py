@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from core import commands as c
 
 from veche.core.effects import Close
+from veche.core.event import LogEvent
 from veche.core.membership import MemberJoined, RoomExited
 from veche.core.messages import Message
 from veche.core.values import LOBBY_ID, Kind
+from veche.storage.codec import Codec
 from veche.storage.database import Database
 from veche.storage.entries import CODEC, EVENT_TYPES, read_entries
 from veche.storage.writer import commit
@@ -57,3 +61,11 @@ def test_every_kind_of_entry_is_read_back_as_it_was_announced(town: Town) -> Non
     with town.database.reading() as tx:
         for event in announced:
             assert read_entries(tx, event.log_id, event.seq - 1, event.seq, 1) == [event]
+
+
+def test_two_events_cannot_be_stored_under_one_kind() -> None:
+    class Other(LogEvent, frozen=True, gc=False):
+        kind: ClassVar[str] = "exited"
+
+    with pytest.raises(TypeError, match="RoomExited and Other are both stored as 'exited'"):
+        Codec([RoomExited, Other])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from core import commands as c
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from veche.core.accounts import ACCOUNTS, HANDLES
 from veche.core.errors import ChatError, Code
+from veche.core.event import LogEvent
 from veche.core.facts import Needs
 from veche.core.membership import MemberLeft
 from veche.core.messages import SENT
@@ -153,3 +154,27 @@ def test_a_member_that_no_decision_looked_at_is_removed_all_the_same(town: Town)
     town.do(c.by(EVE, c.JoinRoom(CHANNEL)))
     town.do(c.by(ANN, RemoveUnseen()))
     assert town.rows(f"SELECT count(*) FROM members WHERE room_id = {CHANNEL} AND account_id = {EVE}") == [(0,)]
+
+
+class Unwritten(LogEvent, frozen=True, gc=False):
+    """An event whose subject is not in the list of subjects."""
+
+    kind: ClassVar[str] = "unwritten"
+
+
+class RecordUnwritten(c.Command[None], frozen=True):
+    """Records an event that nothing stores."""
+
+    def needs(self, actor: c.Actor, needs: Needs) -> None:
+        needs.ask(HEADS, CHANNEL)
+
+    def decide(self, actor: c.Actor, state: State) -> None:
+        state.record(Unwritten(CHANNEL, state.next_seq(CHANNEL), state.now))
+
+
+def test_an_event_that_nothing_writes_is_not_acknowledged(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    head = town.head(CHANNEL)
+    outcomes = town.batch(town.say(CHANNEL, "before"), c.by(BOB, RecordUnwritten()), town.say(CHANNEL, "after"))
+    assert codes(outcomes) == ["ok", "internal", "ok"]
+    assert town.head(CHANNEL) == head + 2
+    assert "nothing in storage writes Unwritten: add its subject to storage/subjects.py" in caplog.text

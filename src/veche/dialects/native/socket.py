@@ -130,15 +130,14 @@ class NativeHandler(DialectHandler):
             login = await self._accounts.authenticate(self._guest, token)
             client = self._attach(login)
             welcome = await self._chat.welcome(client.account_id, login.session_id)
+            self._start(id, hello, login, welcome, client)
+            self._handle_early_texts(client)
         except ChatError as refusal:
             self._send_error(id, refusal)
             self.end(Ending.UNAVAILABLE if refusal.temporary else Ending.NOT_ADMITTED)
         except Exception:
             log.exception("hello failed")
             self.end(Ending.INTERNAL)
-        else:
-            self._start(id, hello, login, welcome, client)
-            self._handle_early_texts(client)
 
     def _attach(self, login: Login) -> Client:
         """Attach to the hub before the snapshot is read, so that no commit after the snapshot is missed."""
