@@ -54,7 +54,7 @@ class Handler(Protocol):
     def binary(self, data: bytes) -> None: ...
 
     def paused(self) -> None:
-        """The client reads too slowly. Called from inside a `write`, so do not write or subscribe here."""
+        """The client reads too slowly. Called during a write: do not write or subscribe here."""
 
     def resumed(self) -> None:
         """The client has read enough: writing may continue."""
@@ -84,9 +84,9 @@ class Accepted:
 Accept = Callable[[Upgrade], Awaitable[Accepted]]
 """Decides about an upgrade. Raises UpgradeRefused to refuse it."""
 Routes = Callable[[Upgrade], Accept]
-"""Finds the `Accept` for an upgrade's path. Raises UpgradeRefused if the path is unknown.
+"""Returns the `Accept` for an upgrade's path. Raises UpgradeRefused if the path is unknown.
 
-Raise a new exception each time: a shared one collects tracebacks without limit.
+Raise a new exception each time. The traceback of a shared exception would grow without limit.
 """
 
 
@@ -100,7 +100,7 @@ class Wire:
     origins: frozenset[str] | None = None
     """The origins whose pages may connect. None: all."""
     request_timeout: float = 30.0
-    """Time to receive a whole request with its body, also the first one of a new connection."""
+    """Time to receive a whole request with its body. For the first request, the time starts with the connection."""
     max_head: int = 65_536
     """Size of a request without its body."""
     accept_timeout: float = 10.0
@@ -108,6 +108,6 @@ class Wire:
     close_timeout: float = 1.0
     """Time for the client to answer our close frame."""
     send_buffer: int = 65_536
-    """SO_SNDBUF: what the kernel buffers for a client that does not read."""
+    """Size of the kernel's send buffer of a connection (SO_SNDBUF)."""
     high_water: int = 262_144
-    """What the server buffers for such a client before it calls `Handler.paused`."""
+    """If the server's own send buffer of a connection grows above this, `Handler.paused` is called."""

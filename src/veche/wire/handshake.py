@@ -1,4 +1,4 @@
-"""The opening handshake without I/O: parse a request head, build the response (RFC 6455, section 4.2)."""
+"""The opening handshake without I/O: parses a request head, builds the response (RFC 6455, section 4.2)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Upgrade:
     path: str
     """Percent-decoded."""
     query: dict[str, str] = field(repr=False)
-    """The first value of each name. It may hold credentials, so never log it."""
+    """The first value of each name. A value may be a credential, so never log the query."""
     headers: dict[str, str] = field(repr=False)
     """Names are in lower case. The values of a repeated header are joined by ", "."""
     client: str
@@ -84,9 +84,10 @@ def refusal_response(refused: UpgradeRefused) -> bytes:
 
 
 def check_origin(upgrade: Upgrade, origins: frozenset[str] | None) -> None:
-    """Raise UpgradeRefused if a page of another origin asks; `origins` None allows all (section 10.2).
+    """Raise UpgradeRefused if the request comes from a page whose origin is not in `origins` (section 10.2).
 
-    A foreign page could use the visitor's cookies. Programs other than browsers send no Origin header and are allowed.
+    If `origins` is None, all origins are allowed. The page of a foreign site could use the visitor's cookies. Programs
+    other than browsers send no Origin header and are allowed.
     """
     origin = upgrade.headers.get("origin")
     if origins is not None and origin is not None and (origin == "null" or origin not in origins):

@@ -1,4 +1,4 @@
-"""Heartbeats of all WebSocket connections on one timer: find clients that do not answer or do not read."""
+"""Sends the heartbeats of all WebSocket connections with one timer. Finds clients that do not answer or do not read."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Final, Protocol
 
 SLOTS: Final = 25
 SLICE: Final = 200
-"""Connections that are handled before the loop runs other callbacks."""
+"""Number of connections that are handled before the loop runs other callbacks."""
 
 
 class Pingable(Protocol):
-    """A connection, as `Heartbeats` needs it."""
+    """What `Heartbeats` needs of a connection."""
 
     received_since_ping: bool
-    """The connection sets it when data arrives. `Heartbeats` clears it with each ping."""
+    """Set by the connection when data arrives. Cleared by `Heartbeats` with each ping."""
     reading_paused: bool
-    """The connection does not read at the moment, so a missing pong means nothing."""
+    """True while the connection does not read. A missing pong then means nothing."""
     slot: int
-    """The slot of the connection. Only `Heartbeats` writes it."""
+    """The slot of the connection. Set by `Heartbeats` only."""
 
     @property
     def closing(self) -> bool: ...
-    def send_heartbeat(self) -> bool: ...  # False: this connection has no heartbeat
+    def send_heartbeat(self) -> bool: ...  # returns False if the connection has no heartbeat
     def unanswered(self) -> None: ...
     def stalled(self) -> None: ...
 
@@ -39,7 +39,7 @@ class Heartbeats:
     def __init__(self, interval: float = 25.0, timeout: float = 10.0, stall: float = 30.0) -> None:
         self.interval, self.timeout = interval, timeout
         self._tick = interval / SLOTS
-        # At most one slot less than a turn, so that no connection is checked in the tick that pings it again.
+        # Less than SLOTS, so that a connection is not checked in the same tick in which its next ping is sent.
         self._timeout_slots = min(max(1, math.ceil(timeout / self._tick)), SLOTS - 1)
         if timeout >= interval:
             raise ValueError("A heartbeat must be answered before the next one is due: timeout must be below interval.")
@@ -77,14 +77,15 @@ class Heartbeats:
         self._paused.pop(socket, None)
 
     def paused(self, socket: Pingable, since: float) -> None:
-        """Note that writing is paused since this loop time. Called during a write, so it must not write."""
+        """Record that writing is paused since this loop time. Called during a write, so this method must not write."""
         self._paused[socket] = since
 
     def resumed(self, socket: Pingable) -> None:
         self._paused.pop(socket, None)
 
     def _on_tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Schedule from now, not from the due time: after a suspension, a burst of ticks would leave no time to answer.
+        # Count from now, not from the due time. Otherwise many ticks would run at once after the machine was suspended,
+        # and clients would have no time to answer.
         self._timer = loop.call_later(self._tick, self._on_tick, loop)
         self._current_slot = (self._current_slot + 1) % SLOTS
         self._check(loop, list(self._slots[self._current_slot - self._timeout_slots]), 0)

@@ -16,7 +16,7 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One HTTP connection. Everything in a request except its body counts as head: also chunk headers and trailers."""
+    """One HTTP connection. All bytes of a request except its body count as head, also chunk headers and trailers."""
 
     _head_size = 0
     _timer: asyncio.TimerHandle | None = None
@@ -58,7 +58,10 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _start_timer(self) -> None:
-        """Called for a new connection and for each later request. uvicorn limits the idle time between requests."""
+        """Limit the time to receive a request. If the timer is already running, do nothing.
+
+        Called for a new connection and for each later request. uvicorn limits the idle time between requests.
+        """
         if self._timer is None:
             self._timer = self.loop.call_later(self._wire.request_timeout, self.transport.abort)
 

@@ -26,7 +26,7 @@ class Trusted:
 
     @classmethod
     def parse(cls, listed: str) -> Self:
-        """Raises ValueError for an entry that is neither an address nor a network."""
+        """Parse a list of proxies. Raises ValueError for an entry that is neither an address nor a network."""
         entries = [entry.strip() for entry in listed.split(",") if entry.strip()]
         return cls(
             networks=tuple(ip_network(entry) for entry in entries if entry not in ("*", UNIX)),
@@ -35,7 +35,7 @@ class Trusted:
         )
 
     def __contains__(self, host: str) -> bool:
-        """Tell whether a peer is trusted. A peer on a Unix socket has the host ""."""
+        """Return whether a peer is trusted. A peer on a Unix socket has the host ""."""
         if self.everybody:
             return True
         if not host:
@@ -74,7 +74,10 @@ def _hop_address(hop: str) -> str | None:
 
 
 def _address(host: str) -> _Address | None:
-    """Parse an address. A dual-stack socket reports IPv4 peers as IPv4-mapped IPv6: return those as IPv4."""
+    """Parse an address. Returns None if it is invalid.
+
+    A dual-stack socket reports the address of an IPv4 peer as IPv4-mapped IPv6. Return such an address as IPv4.
+    """
     try:
         address = ip_address(host)
     except ValueError:

@@ -47,7 +47,7 @@ class FrameReader:
                 try:
                     return (apply_mask(data[start:], data[start - 4 : start]).decode(),)
                 except UnicodeDecodeError:
-                    pass  # the slow path reports it
+                    pass  # the slow path reports the error
         return self._read(data)
 
     def _read(self, data: bytes) -> Sequence[Incoming]:

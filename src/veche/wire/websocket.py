@@ -1,8 +1,8 @@
-"""The WebSocket protocol class for uvicorn: upgrade, messages, closing handshake. An open connection has no task.
+"""The WebSocket protocol class for uvicorn: upgrade, messages, closing handshake. An open connection needs no task.
 
 uvicorn creates one instance per upgrade request (`Config(ws=WebSocket)`) and passes it the transport and the received
-bytes. The lifespan state holds the `Wire`, under the key "veche.wire". Its routes choose the `Handler`, which receives
-the decoded messages.
+bytes. The lifespan state holds the `Wire`, under the key "veche.wire". The routes of the `Wire` choose the `Handler`,
+which receives the decoded messages.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-_FLUSH_TIMEOUT: Final = 5.0  # seconds to write what is buffered, after the closing handshake
+_FLUSH_TIMEOUT: Final = 5.0  # seconds to write the buffered data after the closing handshake
 
 _logger = logging.getLogger("veche.wire")
 
 
 class WebSocket(asyncio.Protocol):
-    """One WebSocket connection; it implements `wire.handler.Socket`.
+    """One WebSocket connection. Implements `wire.handler.Socket`.
 
     `write` takes frames. A caller that writes often may keep a reference to it.
     """
@@ -75,7 +75,7 @@ class WebSocket(asyncio.Protocol):
         self.write(text_frame(payload))
 
     def close(self, code: int | None = None, reason: str = "") -> None:
-        """Start the closing handshake: send a close frame, which is empty without a code. A second call does nothing.
+        """Start the closing handshake. Without a code, the close frame is empty. A second call does nothing.
 
         The handler receives no further message. Its `closed()` is called when the connection ends: when the client
         answers, disconnects, or exceeds `Wire.close_timeout`.
@@ -184,7 +184,7 @@ class WebSocket(asyncio.Protocol):
             _logger.exception("Reading a WebSocket upgrade failed")
             self._refuse(UpgradeRefused(500))
         else:
-            # Until the upgrade is accepted, the kernel buffers what the client sends, and limits it.
+            # Until the upgrade is accepted, the client's data waits in the kernel's buffer, which is limited.
             self._transport.pause_reading()
             self.upgrade = upgrade
             self._accept_task = self._loop.create_task(self._run_accept(accept, upgrade))
@@ -244,7 +244,7 @@ class WebSocket(asyncio.Protocol):
             self.write(pong_frame(incoming.payload))
 
     def _close_received(self, close: Close) -> None:
-        """Echo the close code, unless the client answers our close frame (section 5.5.1)."""
+        """Answer the client's close frame with the same code, unless it answers our own (section 5.5.1)."""
         if not self.closing:
             write = self._begin_closing()
             self._detach_handler()
@@ -254,8 +254,8 @@ class WebSocket(asyncio.Protocol):
     def _fail(self, fault: Fault) -> None:
         """Fail the connection (section 7.1.7).
 
-        Closing a socket with unread input makes the kernel send a reset, and the client may lose the close frame. So
-        close only our half now, and the rest when the client closes its half or `Wire.close_timeout` is over.
+        If a socket with unread input is closed, the kernel sends a reset, and the client may lose the close frame. So
+        close only our half now. Close the rest when the client closes its half, or after `Wire.close_timeout`.
         """
         if not self.closing:
             write = self._begin_closing()
@@ -279,8 +279,8 @@ class WebSocket(asyncio.Protocol):
     def _close_timed_out(self) -> None:
         """Close the transport, because the client did not answer the close frame.
 
-        If the close frame is not yet sent, the client reads slowly. Then close only our half and keep reading. Input
-        after a full close makes the kernel send a reset, and the client loses the close frame.
+        If the close frame is not yet sent, the client reads slowly. Then close only our half and keep reading. If input
+        arrived after a full close, the kernel would send a reset, and the client would lose the close frame.
         """
         if self._transport.get_write_buffer_size() and self._transport.can_write_eof():
             self._transport.write_eof()
@@ -289,7 +289,7 @@ class WebSocket(asyncio.Protocol):
             self._close_transport()
 
     def _close_transport(self) -> None:
-        """Close the transport once all is written, or abort it after `_FLUSH_TIMEOUT`."""
+        """Close the transport after its buffer is written, or abort it after `_FLUSH_TIMEOUT`."""
         if self._timer is not None:
             self._timer.cancel()
         self._transport.close()

@@ -8,8 +8,8 @@ upgrade from polling to a WebSocket does not lose, repeat or reorder packets:
     client: 5                                 upgrade()    The outbox is written to the WebSocket, `write` changes,
                                                            and the application's `upgraded()` is called.
 
-A caller that keeps the `write` of polling may use it after the upgrade too: it converts the packets to WebSocket frames
-and writes them to the same WebSocket. Changing to the new `write` is only faster.
+A caller that keeps a reference to the `write` of polling may use it after the upgrade too. That function then converts
+the packets to WebSocket frames and writes them to the WebSocket. The new `write` does the same faster.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from veche.wire.frames import binary_frame, text_frame
 from veche.wire.handler import Socket
 
 MAX_OUTBOX: Final = 1_048_576
-"""Bytes in the outbox above which `Application.paused` is called."""
+"""If the outbox grows above this number of bytes, `Application.paused` is called."""
 
 _logger = logging.getLogger("veche.wire")
 
@@ -65,10 +65,10 @@ class Application(Protocol):
 
 
 class Owner(Protocol):
-    """The server that owns a connection, as the connection needs it."""
+    """What a connection needs of the server that owns it."""
 
     def pong_received(self, connection: EngineConnection) -> None:
-        """The client sent a pong, or could not send one because it was not read."""
+        """The client sent a pong, or could not send one because the server did not read."""
 
     def forget(self, connection: EngineConnection) -> None:
         """The connection has ended and nothing waits in its outbox: remove its sid."""
@@ -108,7 +108,7 @@ class EngineConnection:
         self.ended = False
         self.paused = False
         self.reading = True
-        self.probing = False  # a WebSocket prepares the upgrade, so polls should return soon
+        self.probing = False  # a WebSocket has started the upgrade, so polls must return soon
         self.posting = False  # set by `Polling`, which allows one POST at a time
         self.frame: Callable[[bytes], bytes] = poll_frame
         self.write: Callable[[bytes], None] = self.queue
@@ -129,7 +129,10 @@ class EngineConnection:
 
     @property
     def reading_paused(self) -> bool:
-        """The WebSocket is not read now, so a missing pong means nothing. On polling, a POST can still come."""
+        """True while the WebSocket is not read. A missing pong then means nothing.
+
+        False on polling, because the client can still send a POST.
+        """
         return self._websocket is not None and not self.reading
 
     # Called by the application.
@@ -143,7 +146,7 @@ class EngineConnection:
         self.write(binary_frame(data) if self.on_websocket else poll_binary(data))
 
     def queue(self, chunk: bytes) -> None:
-        """Send packets that are framed for polling. Also works after the upgrade."""
+        """Send packets that are framed for polling. This also works after the upgrade."""
         if self._discarding:
             return
         if self._websocket is not None:
@@ -166,7 +169,7 @@ class EngineConnection:
         self._update_reading()
 
     def close(self, reason: str = "server closed") -> None:
-        """Close after everything written before is sent. A second call does nothing."""
+        """Close the connection after everything written before is sent. A second call does nothing."""
         self._end(reason, CLOSE, flush=True, keep_sid=True)
 
     # Called by the transports.
@@ -201,7 +204,7 @@ class EngineConnection:
             raise BadPacket("a packet that a client must not send")
 
     def fail(self, reason: str) -> None:
-        """Close at once: drop the outbox and forget the sid."""
+        """Close the connection at once: drop the outbox and forget the sid."""
         self._end(reason, CLOSE)
 
     def pause(self) -> None:
@@ -217,13 +220,13 @@ class EngineConnection:
             self.application.resumed()
 
     def _update_reading(self) -> None:
-        """Backpressure: do not read from a client that reads too slowly or that the application has paused."""
+        """Pause reading if the client reads too slowly or the application has paused reading. Otherwise resume it."""
         reading = not (self.paused or self._reading_held)
         if self.ended or reading == self.reading:
             return
         self.reading = reading
         if reading:
-            self._owner.pong_received(self)  # it could not send a pong meanwhile
+            self._owner.pong_received(self)  # the client could not send a pong meanwhile
             self._release_post()
         if self._websocket is not None:
             (self._websocket.resume_reading if reading else self._websocket.pause_reading)()
@@ -232,7 +235,7 @@ class EngineConnection:
 
     def send_ping(self) -> None:
         if self.ended:
-            self._owner.forget(self)  # no poll came for the last packets
+            self._owner.forget(self)  # no poll has fetched the last packets
         else:
             self.send(PING.encode())
 
@@ -243,7 +246,10 @@ class EngineConnection:
     # Polling.
 
     def poll(self, wake: Callback) -> bool:
-        """Start a poll: `wake` is called when it should `take`. If another poll is waiting, fail and return False."""
+        """Start a poll. `wake` is called when the poll should call `take`.
+
+        If another poll is waiting, close the connection and return False.
+        """
         if self._wake_poll is not None:
             self.fail("two polls at once")
             return False
@@ -253,7 +259,7 @@ class EngineConnection:
         return True
 
     def take(self) -> bytes:
-        """Finish a poll: empty the outbox and return its packets as a payload, or a noop if it is empty."""
+        """Finish a poll: empty the outbox and return its packets as a payload, or a noop if there are none."""
         payload = b"".join(self._outbox)[:-1]
         self._wake_poll = None
         self._clear_outbox()
@@ -264,7 +270,7 @@ class EngineConnection:
         return payload or NOOP.encode()
 
     def call_when_reading(self, wake: Callback) -> None:
-        """Call `wake` once the client may send again, or at once if it already may."""
+        """Call `wake` once the client may send again: at once if it already may, or if the connection has ended."""
         self._resume_post = wake
         if self.reading or self.ended:
             self._release_post()

@@ -1,8 +1,8 @@
-"""Engine.IO 4 packets without I/O: decode polling payloads, and frame packets for polling or for a WebSocket.
+"""Engine.IO 4 packets without I/O: decodes polling payloads, and frames packets for polling or for a WebSocket.
 
-A packet is a str, whose first character is its type, or bytes for a binary message. In a polling payload, 0x1e
-separates the packets. Here 0x1e follows each packet, so that framed packets can be concatenated.
-`EngineConnection.take` removes the last one.
+A packet is a str or, for a binary message, bytes. The first character of a str is the packet's type. In a polling
+payload, 0x1e separates the packets. The functions here write 0x1e after each packet, so that framed packets can be
+concatenated. `EngineConnection.take` removes the last 0x1e.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROBE: Final = "probe"
 MAX_PAYLOAD: Final = 1_000_000
 """Limit of a POST body and of a WebSocket message, in bytes."""
 MAX_PACKETS: Final = 4_096
-"""Limit of packets in one POST."""
+"""Limit of the number of packets in one POST."""
 
 _TYPES: Final = frozenset("0123456")
 _SEPARATOR: Final = b"\x1e"
@@ -60,7 +60,7 @@ def _decode(part: str) -> Packet:
 
 
 def poll_frame(payload: bytes) -> bytes:
-    """Frame a text packet, which includes its type, for polling."""
+    """Frame a text packet for polling. `payload` includes the packet type."""
     return payload + _SEPARATOR
 
 

@@ -1,7 +1,7 @@
 """The HTTP long polling transport of Engine.IO, as an ASGI application: a GET receives packets, a POST sends them.
 
-A waiting poll has one extra task, which notices that the client has disconnected. Every response has CORS headers, also
-an error: any page may read it. A request from an origin that is not allowed gets a 403.
+A waiting poll has one extra task, which notices that the client has disconnected. Every response, also an error, has
+CORS headers that allow any page to read it. A request from an origin that is not allowed gets a 403.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from veche.wire.proxy import client_address
 BODY_TIMEOUT: Final = 15.0
 """Seconds to receive the body of a POST."""
 PROBE_POLL_TIMEOUT: Final = 0.1
-"""Seconds that a poll waits during a probe. The upgrade waits for the poll. It is not zero: a probe may hang."""
+"""Seconds that a poll waits during a probe. The upgrade waits until the poll returns, so the time is short.
+
+With zero, a client whose probe hangs would poll without a pause.
+"""
 _MAX_QUERY_FIELDS: Final = 64
 
 _COMMON: Final = (
@@ -58,7 +61,7 @@ _PREFLIGHT: Final = _Response(
 
 
 class Polling:
-    """The ASGI application. Whatever mounts it must allow request bodies of up to 1,000,000 bytes."""
+    """The ASGI application. The application that mounts it must allow request bodies of up to 1,000,000 bytes."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -67,7 +70,7 @@ class Polling:
         try:
             response = await self._respond(scope, receive)
         except RequestRefused as refusal:
-            # The body may be unread, so the HTTP connection cannot be used again.
+            # A part of the body may be unread, so the HTTP connection cannot be used again.
             close = ((b"connection", b"close"),) if scope["method"] != "GET" else ()
             response = _Response(refusal.response.body, b"application/json", refusal.response.status, close)
         await response.send(send)

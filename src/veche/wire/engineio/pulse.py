@@ -1,4 +1,4 @@
-"""Heartbeats of all Engine.IO connections on one timer: each ping follows the last pong after an interval."""
+"""Sends the heartbeats of all Engine.IO connections with one timer. A ping is due one interval after the last pong."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from itertools import islice
 from typing import Final, Protocol
 
 SLICE: Final = 200
-"""Connections that are handled before the loop runs other callbacks."""
-_TOLERANCE: Final = 0.01  # share of the timeout: connections that are due this early are handled together
+"""Number of connections that are handled before the loop runs other callbacks."""
+_TOLERANCE: Final = 0.01  # share of the timeout; connections that are due within this time are handled together
 
 
 class Pingable(Protocol):
-    """A connection, as `Pulse` needs it."""
+    """What `Pulse` needs of a connection."""
 
     @property
     def reading_paused(self) -> bool: ...
@@ -24,9 +24,9 @@ class Pingable(Protocol):
 class Pulse:
     """Pings connections and closes those that do not answer. `interval` and `timeout` are in seconds.
 
-    A connection is in one of two dicts: it waits for its next ping, or for a pong. All waits in a dict have the same
-    length, so its insertion order is the order in which they are due. A pong without a ping is ignored. A ping or a
-    timeout may come early by a hundredth of `timeout`, but never late.
+    Each connection is in one of two dicts: it waits either for its next ping or for a pong. All connections in a dict
+    wait equally long, so the insertion order of the dict is the order in which they are due. A pong without a ping is
+    ignored. A ping or a timeout may come early, by at most a hundredth of `timeout`.
     """
 
     def __init__(self, interval: float, timeout: float) -> None:

@@ -76,12 +76,12 @@ class Server:
         return len(self._connections)
 
     def check_origin(self, origin: str | None) -> None:
-        """Raise RequestRefused if the origin is not allowed. Programs other than browsers send none and are allowed."""
+        """Raise RequestRefused if the origin is not allowed. None is allowed: only browsers send an origin."""
         if self.origins is not None and origin is not None and (origin == "null" or origin not in self.origins):
             raise RequestRefused(FORBIDDEN)
 
     def find(self, query: Mapping[str, str], *, method: str = "GET", upgrade: bool = False) -> EngineConnection | None:
-        """Find the connection of a request. Returns None if the request opens a new one. Raises RequestRefused."""
+        """Return the connection of a request, or None if the request opens a new one. Raises RequestRefused."""
         transport = query.get("transport")
         if transport not in (POLLING, WEBSOCKET):
             raise RequestRefused(UNKNOWN_TRANSPORT)
@@ -106,7 +106,7 @@ class Server:
         return connection
 
     def open(self, address: str, socket: Socket | None = None) -> tuple[EngineConnection, bytes]:
-        """Create a connection. Returns it and its open packet. Send the packet, then call `start`."""
+        """Create a connection. Returns the connection and its open packet. Send the packet, then call `start`."""
         connection = EngineConnection(self, secrets.token_urlsafe(16), address, socket)
         self._connections[connection.sid] = connection
         self._pulse.add(connection)
@@ -124,7 +124,7 @@ class Server:
         connection.application = self._application(connection)
 
     def drain(self) -> None:
-        """Close all connections, which also answers waiting polls, and refuse new ones."""
+        """Close all connections and refuse new ones. Waiting polls are answered."""
         self._draining = True
         for connection in list(self._connections.values()):
             connection.close("server shutting down")

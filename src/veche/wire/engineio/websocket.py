@@ -1,7 +1,7 @@
 """The WebSocket transport of Engine.IO: it opens a new connection, or upgrades a connection from polling.
 
-The wire's routes return a `WebSocketAccept`. Its `Transport` passes the received packets to the connection, which
-writes to the socket itself.
+The wire's routes return a `WebSocketAccept`, which creates a `Transport`. The transport passes received packets to the
+connection. The connection writes to the socket directly.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Transport:
         if self._connection is not None:
             self._connection.pause()
         else:
-            self._socket.close()  # only pongs were written: the client sends a flood of pings and does not read
+            self._socket.close()  # only pongs were written, so the client sends many pings and does not read
 
     def resumed(self) -> None:
         if self._connection is not None:

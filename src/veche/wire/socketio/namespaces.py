@@ -37,7 +37,7 @@ Ack = Callable[..., None]
 
 
 class ConnectRefused(Exception):
-    """Raised to refuse a client. Its `connect_error` event gets this message, and `data` unless it is None."""
+    """Raised to refuse a client. Its `connect_error` event has this message, and `data` unless that is None."""
 
     def __init__(self, message: str, data: Any = None) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ class NamespaceHandler(Protocol):
     async def connect(self, socket: Socket, auth: dict[str, Any]) -> None:
         """Decide whether the client may connect. Raises ConnectRefused. Cancelled if the connection ends.
 
-        Nothing may be emitted yet.
+        Do not send events here.
         """
 
     def connected(self) -> None:
@@ -118,7 +118,7 @@ class Socket:
         self._client.disconnect_socket(self)
 
     def close(self, code: int | None = None, reason: str = "server closed") -> None:
-        """Close the connection and so all its namespaces. The official client reconnects by itself after this."""
+        """Close the connection with all its namespaces. The official client reconnects by itself after this."""
         self._client.connection.close(reason)
 
     def abort(self) -> None:
@@ -256,7 +256,7 @@ class Namespaces:
         del self._sockets[socket.namespace]
         _notify_disconnected(socket, reason)
         socket.write = _discard
-        self.connection.resume_reading()  # its handler may have paused reading, and can no longer resume it
+        self.connection.resume_reading()  # the handler may have paused reading, and can no longer resume it
 
     # Called by sockets.
 

@@ -1,8 +1,8 @@
-"""Socket.IO 5 packets without I/O: decode texts and attachments to packets, and encode packets.
+"""Socket.IO 5 packets without I/O: decodes texts and attachments to packets, and encodes packets.
 
     type[attachments-][namespace,][id]JSON      2["message",{"text":"hi"}]      51-/admin,7["file",{placeholder}]
 
-The encoded payloads start with `4`, the Engine.IO packet type of a message, so that `frame` takes them as they are.
+An encoded payload starts with `4`, the Engine.IO packet type of a message, and is passed to `EngineConnection.frame`.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class Decoder:
     __slots__ = ("_attachment_bytes", "_attachment_count", "_attachments", "_incomplete")
 
     def __init__(self) -> None:
-        self._incomplete: Packet | None = None  # waits for its attachments
+        self._incomplete: Packet | None = None  # the packet whose attachments have not all arrived
         self._attachment_count = 0
         self._attachments: list[bytes] = []
         self._attachment_bytes = 0
 
     def text(self, text: str) -> Packet | None:
-        """Decode a text message. Returns None if attachments must follow."""
+        """Decode a text message. Returns None if the packet has attachments, which must follow."""
         if self._incomplete is not None:
             raise BadPacket("a text instead of an attachment")
         packet, self._attachment_count = _decode(text)
@@ -67,7 +67,7 @@ class Decoder:
         return None
 
     def binary(self, data: bytes) -> Packet | None:
-        """Add an attachment. Returns the packet after the last one, else None."""
+        """Add an attachment. Returns the packet if this is its last attachment, else None."""
         packet = self._incomplete
         self._attachment_bytes += len(data)
         if packet is None or self._attachment_bytes > MAX_PAYLOAD:
@@ -117,7 +117,7 @@ def _read_json(text: str) -> Any:
     try:
         value = _read(text)
     except msgspec.DecodeError:
-        # msgspec refuses a lone surrogate. It does not break the protocol: the handler refuses the text instead.
+        # msgspec refuses a lone surrogate, but Socket.IO allows it. The handler decides whether to refuse the text.
         value = _read_with_surrogates(text)
     except RecursionError:
         raise BadPacket("JSON too deep") from None
@@ -178,7 +178,7 @@ def _fill(value: Any, unused: dict[int, bytes]) -> Any:
 
 
 def encode(packet: Packet) -> tuple[bytes, list[bytes]]:
-    """Encode a packet: its payload, and the attachments to send directly after it."""
+    """Encode a packet. Returns its payload, and the attachments to send directly after the payload."""
     attachments: list[bytes] = []
     data = _detach(packet.data, attachments)
     kind = str(packet.type)
