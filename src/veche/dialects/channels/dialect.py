@@ -14,7 +14,10 @@ from veche.gateway.examples import examples_beside
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
-    """Build the routes and sockets. It claims a body with a username and no e-mail."""
+    """Build the routes and sockets.
+
+    On the shared paths /register and /login, this dialect gets requests whose body has a username and no e-mail.
+    """
     links = Links(parts.accounts, options)
     echo = partial(Echo.open, parts.chat, options.upstream)
     public = partial(Public.open, parts.lobby_seq)

@@ -1,6 +1,6 @@
-"""The echo: sends each text back, or the upstream's answer to it. Every text is stored before it is sent.
+"""The echo: sends back each text, or the upstream's answer to it. Every text is stored before it is sent.
 
-A conversation appears in the account's history after its connection has closed.
+A conversation appears in the account's history when its connection has closed.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from veche.service.chat import Chat
 
 log = logging.getLogger("veche.channels")
 
-MAX_QUEUED = 16  # texts that wait for the upstream; with more, reading is paused
+MAX_QUEUED = 16  # texts that may wait for the upstream; if there are more, reading is paused
 
 
 class Echo:
-    """One conversation in which the server sends each text back."""
+    """One conversation in which the server sends back each text."""
 
     __slots__ = ("_actor", "_chat", "_echo_id", "_handler")
 
@@ -35,7 +35,7 @@ class Echo:
 
     @classmethod
     async def open(cls, chat: Chat, target: Target | None, actor: Actor) -> "Echo | ProxiedEcho":
-        """Open a conversation, with the upstream at `target` or without one."""
+        """Open a conversation, with the upstream `target` or, if that is None, without one."""
         echo_id = await echoes.begin(chat, actor)
         return cls(chat, actor, echo_id) if target is None else ProxiedEcho(chat, actor, echo_id, target)
 
@@ -57,9 +57,9 @@ class Echo:
 
 
 class ProxiedEcho:
-    """One conversation with the upstream. The next text waits until the upstream has answered the last one.
+    """One conversation with the upstream. A text waits until the upstream has answered the text before.
 
-    The first text starts a task, because the upstream's WebSocket client needs one. No other connection has a task.
+    The first text starts a task, because the WebSocket client of the upstream needs one.
     """
 
     __slots__ = ("_actor", "_chat", "_echo_id", "_handler", "_lines", "_target", "_task")

@@ -12,13 +12,13 @@ from veche.wire.frames import text_frame
 
 
 def local_time(at: int) -> str:
-    """Format microseconds since 1970 as local time of the server without an offset, `2026-11-20T20:23:06.508986`."""
+    """Format microseconds since 1970 as the server's local time without an offset, `2026-11-20T20:23:06.508986`."""
     moment = datetime.fromtimestamp(at // 1_000_000, UTC).astimezone()
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1_000_000:06d}"
 
 
 class Record(msgspec.Struct, gc=False):
-    """A line of the history; `source` is "client" or "server"."""
+    """A line of the history. `source` is "client" or "server"."""
 
     time: str
     source: str
@@ -42,4 +42,4 @@ def _line(event: LogEvent) -> bytes | None:
 
 
 SERIALIZER = Serializer("channels", _line, text_frame)
-"""Shows the messages of accounts only. The contract has no frame for notices, joins and leaves."""
+"""Encodes the messages of accounts only. The contract has no frame for notices, joins and leaves."""

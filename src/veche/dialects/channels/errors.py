@@ -36,7 +36,7 @@ INVALID_FIELDS: dict[object, str] = {
     "username": "Имя пользователя слишком длинное или содержит недопустимые символы",
     "password": "Пароль слишком длинный",
 }
-"""Texts for fields that the core refuses, by field."""
+"""The text for each field that the core may refuse."""
 
 UPSTREAM_FAILED: CloseCode = (1011, "upstream failed")
 CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: (1008, "")}

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from veche.gateway.legacy import Legacy, seconds_of_minutes
 
-TRUE_VALUES = ("True", "true", "1")  # the original takes all other values as false
+TRUE_VALUES = ("True", "true", "1")  # for the original, every other value is false
 WILDCARD_ADDRESSES = ("", "0.0.0.0", "::")  # noqa: S104
 
 NAMES = {
     "APP_HOST": "`VECHE_CHANNELS_HOST`, unless it is a wildcard address",
-    "APP_PORT": "its port",
+    "APP_PORT": "the port of that address",
     "ACCESS_TOKEN_EXPIRE_MINUTES": "`VECHE_CHANNELS_TOKEN_SECONDS`",
     "IS_PROXY": "`VECHE_CHANNELS_ECHO_PROXY`",
 }
@@ -24,7 +24,7 @@ def _read(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def _link_host(environ: Mapping[str, str]) -> str | None:
-    """Return HOST:PORT for links. None for a wildcard address, because no client can connect to it."""
+    """Return HOST:PORT for links, or None for a wildcard address, because no client can connect to that."""
     host = environ.get("APP_HOST", "")
     if host in WILDCARD_ADDRESSES:
         return None

@@ -1,6 +1,6 @@
-"""Makes the links to the two sockets, and authenticates the clients that connect by one.
+"""Makes the links to the two sockets, and authenticates the clients that connect by a link.
 
-A link needs no header: it has a ticket for one account and one endpoint. The name in its path is only informative.
+A link contains a ticket for one account and one endpoint, so no header is needed. The name in its path is ignored.
 """
 
 from urllib.parse import quote, unquote
@@ -44,5 +44,5 @@ class Links:
 
 
 def _path_segment(username: str) -> str:
-    """Quote a name for a path. `%` and `/` are quoted twice, because the path is unquoted before it is split."""
+    """Quote a name for a path. `%` and `/` are quoted twice, as the server unquotes the path before it splits it."""
     return quote(username.replace("%", "%25").replace("/", "%2F"), safe="")

@@ -35,5 +35,5 @@ class Options(DialectOptions):
 
     @property
     def upstream(self) -> Target | None:
-        """The upstream of the echo. None if this server is the echo."""
+        """The upstream of the echo, or None if this server echoes the texts itself."""
         return Target(self.echo_upstream, self.echo_upstream_greets) if self.echo_proxy else None

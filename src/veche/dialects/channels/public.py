@@ -19,7 +19,7 @@ class Public:
 
     @classmethod
     async def open(cls, lobby_seq: int, _: Actor) -> "Public":
-        """Open a conversation. Messages up to `lobby_seq` are not sent."""
+        """Open a conversation. Messages up to the seq `lobby_seq` of the lobby are not sent."""
         return cls(lobby_seq)
 
     def start(self, handler: ChannelsHandler) -> None:
@@ -31,4 +31,4 @@ class Public:
         self._client.submit(SendMessage(LOBBY_ID, text))
 
     def stop(self) -> None:
-        """Do nothing: the client is detached by its handler."""
+        """Do nothing: the handler detaches the client."""

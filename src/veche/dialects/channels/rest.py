@@ -51,10 +51,10 @@ async def history(login: LoginOf, chat: ChatOf) -> Response:
 
 
 def link(links: Links, endpoint: str) -> Callable[..., Awaitable[Response]]:
-    """Make the route of an endpoint: it gives the link to its socket."""
+    """Make the route that returns a link to the socket of an endpoint."""
 
     async def get(request: Request, login: LoginOf) -> Response:
-        """Get a link to the socket. It needs no header."""
+        """Get a link to the socket. Connecting by the link needs no header."""
         return reply({"link": links.link(login, endpoint, _host(request), _is_secure(request))})
 
     return get
@@ -82,7 +82,7 @@ def _host(request: Request) -> str:
 
 
 def _is_secure(request: Request) -> bool:
-    """Tell whether the client uses TLS, to this server or to a trusted proxy."""
+    """Return whether the client uses TLS, to this server or to a trusted proxy."""
     peer = request.client.host if request.client else ""
     trusted: Trusted = request.app.state.trusted
     scheme: str = request.scope["scheme"]

@@ -26,7 +26,7 @@ def validate_username(username: str) -> str:
 
 
 class Credentials(BaseModel):
-    """A login. The original checks the password rules here too."""
+    """A login. The password rules are checked at login too, as in the original."""
 
     username: str
     password: Annotated[str, AfterValidator(validate_password), Field(repr=False)]

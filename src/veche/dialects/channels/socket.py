@@ -1,6 +1,6 @@
 """The WebSocket of both endpoints of the channels dialect: authentication and closing.
 
-It gets text frames and passes them to a `Conversation`, in `echo.py` or `public.py`, which sends the answers.
+The handler passes text frames to a `Conversation` of `echo.py` or `public.py`, which sends the answers.
 """
 
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ class Conversation(Protocol):
         """Handle a text from the client."""
 
     def stop(self) -> None:
-        """Called once, when the connection closes or is about to. No other call follows."""
+        """Called once, when the connection closes or is about to close. No other call follows."""
 
 
 OpenConversation = Callable[[Actor], Awaitable[Conversation]]
@@ -79,7 +79,7 @@ class ChannelsHandler(AdmittedHandler):
 
 
 class RejectingHandler(DialectHandler):
-    """A connection with an invalid link. It gets the text of the refusal, and is closed."""
+    """A connection by an invalid link. The handler sends the text of the refusal and closes the connection."""
 
     __slots__ = ()
     heartbeat: bytes | None = None
@@ -92,7 +92,7 @@ class RejectingHandler(DialectHandler):
 
 
 class Accept:
-    """Accepts `/{endpoint}/{username}?ticket=`. With an invalid link the upgrade succeeds too, to send the refusal."""
+    """Accepts `/{endpoint}/{username}?ticket=`. Also accepts an invalid link, to send the refusal on the socket."""
 
     def __init__(self, chat: Chat, links: Links, endpoint: str, open: OpenConversation) -> None:
         self._chat = chat

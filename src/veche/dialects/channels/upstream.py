@@ -1,4 +1,4 @@
-"""Asks the upstream WebSocket of the echo: one connection for each client, one text and its answer at a time."""
+"""A client of the echo's upstream WebSocket: one connection for each client of Veche, one text and answer at a time."""
 
 import asyncio
 from typing import Final
@@ -20,7 +20,7 @@ class UpstreamFailed(Exception):
 
 
 class Upstream:
-    """A client of the upstream. It connects at the first text, and again if the upstream has closed the connection."""
+    """One client of the upstream. Connects at the first text, and again if the upstream has closed the connection."""
 
     def __init__(self, target: Target) -> None:
         self._target = target

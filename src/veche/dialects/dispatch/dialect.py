@@ -9,7 +9,7 @@ from veche.gateway.examples import examples_beside
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
-    """Build the routes and sockets. No other dialect has these paths."""
+    """Build the routes and the socket. No other dialect has these paths."""
     return Mounted(
         "dispatch",
         routers=(rest.router,),

@@ -25,4 +25,4 @@ def _line(event: LogEvent) -> bytes | None:
 
 
 SERIALIZER = Serializer("dispatch", _line, text_frame)
-"""Shows the messages of accounts only. The contract has no frame for notices, joins and leaves."""
+"""Encodes the messages of accounts only. The contract has no frame for notices, joins and leaves."""

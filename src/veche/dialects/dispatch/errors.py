@@ -37,11 +37,11 @@ def problem(refusal: ChatError) -> RawResponse:
 
 
 def plain(status: int, sentence: str) -> RawResponse:
-    """Make the response for an error outside a route: unknown path, wrong method. A large body is a wrong format."""
+    """Make the response for an error outside a route: unknown path, wrong method, body too large."""
     status, text = WRONG_FORMAT if status == 413 else (status, sentence)
     return raw_text(text, status)
 
 
 def raw_text(text: str, status: int = 200, headers: dict[str, str] | None = None) -> RawResponse:
-    """Make a response of text without newline, quotes or charset."""
+    """Make a response that is the text alone, without a newline or quotes. The Content-Type has no charset."""
     return status, text.encode(), {"Content-Type": "text/plain", "Cache-Control": "no-store", **(headers or {})}

@@ -36,7 +36,7 @@ async def signup(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> R
 
 @router.post("/signin", openapi_extra=BODY)
 async def signin(body: CredentialsOf, accounts: AccountsOf, chat: ChatOf, guest: GuestOf) -> Response:
-    """Sign in. The response is the token alone; send it as the first frame on `/connect` within a minute."""
+    """Sign in. The response is the token alone. Send the token as the first frame on `/connect` within a minute."""
     if not body.is_complete:
         raise wrong_format()
     verified = await _check_password(body, accounts, guest)
@@ -47,7 +47,7 @@ async def signin(body: CredentialsOf, accounts: AccountsOf, chat: ChatOf, guest:
 
 
 async def _check_password(body: Credentials, accounts: Accounts, guest: Actor) -> Verified:
-    """Check the password first: accounts of other dialects may break the 8-character rule, but must still sign in."""
+    """Check the password, then the format. An account of another dialect may have a longer name."""
     try:
         return await accounts.check_password(guest, body.password, username=body.username)
     except ChatError as refusal:
@@ -58,5 +58,5 @@ async def _check_password(body: Credentials, accounts: Accounts, guest: Actor) -
 
 @router.get("/connect", status_code=426)
 async def connect() -> Response:
-    """Answer a request without an upgrade: 426."""
+    """Refuse a request that is not an upgrade, with 426."""
     return response(raw_text("Upgrade Required", 426, {"Upgrade": "websocket", "Connection": "Upgrade"}))

@@ -38,10 +38,10 @@ _decode = msgspec.json.Decoder(Credentials).decode
 
 
 async def _credentials(request: Request) -> Credentials:
-    """Decode the body as JSON. The original server ignores the Content-Type, so this does too."""
+    """Decode the body as JSON, whatever its Content-Type is. The original ignores the Content-Type too."""
     try:
         return _decode(await request.body())
-    except (ValueError, RecursionError):  # not JSON, wrong keys or types, not UTF-8; nested too deeply
+    except (ValueError, RecursionError):  # ValueError: not UTF-8, not JSON, wrong keys or types
         raise wrong_format() from None
 
 
@@ -53,4 +53,4 @@ BODY = {
         "content": {"application/json": {"schema": msgspec.json.schema(Credentials)["$defs"]["Credentials"]}},
     }
 }
-"""Describes the body for the OpenAPI document."""
+"""The description of the body in the OpenAPI document."""

@@ -1,6 +1,6 @@
 """The WebSocket of the dispatch dialect: a token first, then all messages of the lobby, old and new.
 
-It gets text frames. It sends nothing itself; messages come from the hub, the client's own messages too. The original
+The handler receives text frames and sends none. The hub writes the messages, including the client's own. The original
 client stops reading when it gets any other frame, even a ping. So there is no heartbeat: TCP detects dead connections.
 """
 
@@ -24,11 +24,11 @@ from veche.wire.handshake import Upgrade
 
 log = logging.getLogger("veche.dispatch")
 
-TOKEN_TIMEOUT = 5.0  # seconds after the 101
+TOKEN_TIMEOUT = 5.0  # seconds between the 101 response and the token
 
 
 class DispatchHandler(DialectHandler):
-    """One connection. `_sign_in_task` is set by the first frame, which is the token."""
+    """One connection. `_sign_in_task` is None until the first frame, the token, has arrived."""
 
     __slots__ = ("_accounts", "_chat", "_closing", "_early_texts", "_guest", "_sign_in_task", "_timer")
     heartbeat: bytes | None = None
@@ -41,7 +41,7 @@ class DispatchHandler(DialectHandler):
         self._guest = guest
         self._timer: asyncio.TimerHandle
         self._sign_in_task: asyncio.Task[None] | None = None
-        self._early_texts: list[str] = []  # small: reading is paused while the token is checked
+        self._early_texts: list[str] = []  # received while the token is checked; few, as reading is paused
         self._closing = False  # closed by the client, or by us before the account was known
 
     def opened(self, socket: Socket) -> None:
@@ -56,7 +56,7 @@ class DispatchHandler(DialectHandler):
         elif self._sign_in_task.done() and self.client is not None:
             self._send(self.client, text)
         else:
-            self._early_texts.append(text)  # the token has no answer that a client could wait for
+            self._early_texts.append(text)  # the token gets no answer, so the client does not wait
 
     def binary(self, data: bytes) -> None:
         if self._sign_in_task is None:
@@ -71,9 +71,8 @@ class DispatchHandler(DialectHandler):
     def closed(self) -> None:
         self._timer.cancel()
         self._closing = True
-        if (
-            self._sign_in_task is not None and not self._early_texts
-        ):  # texts that arrived before the close are still stored
+        # Texts that arrived before the close are still stored, so do not cancel the check of the token then.
+        if self._sign_in_task is not None and not self._early_texts:
             self._sign_in_task.cancel()
         super().closed()
 

@@ -9,8 +9,9 @@
     POST /chats/{chat_id}/messages      rest.send       {text, client_message_id} -> message
     GET  /history/{chat_id}             rest.history    ?limit&offset -> {items, total, offset, limit}
     GET  /health                        rest.health     -> {status}
-    WS   /ws/{chat_id}?token=           socket.Accept   {type: message, text} and {type: read, message_id}, both ways
+    WS   /ws/{chat_id}?token=           socket.Accept   {type: message, text} and {type: read, message_id}, from client
+                                                        and server
 
 `rules.py` checks requests, `encode.py` writes values, `errors.py` has the texts of refusals, `options.py` has the
-settings, and `legacy.py` reads those of the original server.
+settings, and `legacy.py` reads the settings of the original server.
 """

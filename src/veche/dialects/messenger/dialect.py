@@ -9,7 +9,11 @@ from veche.gateway.examples import examples_beside
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
-    """Build the routes and sockets. It claims a body with an e-mail; on /register, only without a username."""
+    """Build the routes and sockets.
+
+    On the shared path /login, this dialect gets requests whose body has an e-mail. On /register, it gets those whose
+    body has an e-mail and no username.
+    """
     return Mounted(
         "messenger",
         routers=(rest.router,),

@@ -44,7 +44,10 @@ class Chat(msgspec.Struct):
 
 
 class StoredMessage(msgspec.Struct, gc=False):
-    """A message on REST. The original's page reads `timestamp`, although its server does not send it."""
+    """A message on REST.
+
+    The original does not send `timestamp`, but its page reads it.
+    """
 
     text: str
     chat_id: int
@@ -66,7 +69,7 @@ class MessageFrame(msgspec.Struct, gc=False, tag_field="type", tag="message"):
 
 
 class ReadFrame(msgspec.Struct, gc=False, tag_field="type", tag="read"):
-    """Tells an author that a message was read for the first time."""
+    """A frame to an author: the message was read for the first time."""
 
     message_id: int
     reader_id: int
@@ -102,12 +105,12 @@ def _message(event: LogEvent) -> bytes | None:
 
 
 SERIALIZER = Serializer("messenger", _message, text_frame)
-"""Shows messages and notices. The contract has no frame for joins and leaves."""
+"""Encodes messages and notices. The contract has no frame for joins and leaves."""
 
 
 @lru_cache(1024)
 def read_serializer_of(chat_id: int) -> Serializer:
-    """Make the serializer for an author's own log. It shows which of the author's messages in one chat were read."""
+    """Make the serializer of an author's own log. It encodes that a message of the author in this chat was read."""
 
     def encode(event: LogEvent) -> bytes | None:
         if not isinstance(event, MessageRead) or event.room_id != chat_id:

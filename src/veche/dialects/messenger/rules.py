@@ -14,12 +14,12 @@ MAX_MEMBERS = 1000
 
 
 def valid_id(id: int) -> int:
-    """Return the id, or 0, which is never an id, if it is out of range."""
+    """Return the id, or 0 if it is out of range. Nothing has the id 0."""
     return id if 0 < id < 2**63 else 0
 
 
 def usable_id(value: object) -> str | None:
-    """Return the `client_message_id`, or None if it is invalid. The socket has no frame to refuse it."""
+    """Return the `client_message_id`, or None if it is invalid. The socket has no frame that could refuse it."""
     usable = isinstance(value, str) and 1 <= len(value) <= MAX_CLIENT_MESSAGE_ID and value.isprintable()
     return str(value) if usable else None
 
@@ -32,14 +32,14 @@ Offset = Annotated[int, Query(ge=0, lt=2**63)]
 
 
 class ChatType(StrEnum):
-    """`private` is a direct room of two accounts."""
+    """The kind of a chat. `private` is a direct room of two accounts."""
 
     PRIVATE = "private"
     GROUP = "group"
 
 
 class Registration(BaseModel):
-    """A new account. The original's page sends no name, so the default is the local part of the e-mail."""
+    """A new account. The original's page sends no name. The default is the part of the e-mail before the @."""
 
     email: EmailStr
     password: Password

@@ -1,6 +1,6 @@
 """The WebSocket of the messenger dialect: messages and read marks of one chat.
 
-It gets text frames. It sends nothing itself; messages and read marks come from the hub, the client's own messages too.
+The handler receives text frames and sends none. The hub writes messages and read marks, also the client's own messages.
 """
 
 import json
@@ -26,7 +26,7 @@ _CHAT_ID = re.compile(r"[0-9]{1,19}")
 
 
 class MessengerHandler(AdmittedHandler):
-    """One connection to a chat. It subscribes to the chat and the account's own log from their heads at the check."""
+    """One connection to a chat. Subscribes to the chat and the account's own log, from the heads that `check` read."""
 
     __slots__ = ("_chat", "_head", "_left_seq", "_own_head", "_room_id")
     close_codes = CLOSE_CODES
@@ -36,8 +36,8 @@ class MessengerHandler(AdmittedHandler):
         self._chat = chat
         self._room_id = room_id
         self._own_head = 0
-        self._head: int | None = None  # the chat's head when the membership was checked; None before that
-        self._left_seq = 0  # the latest removal that arrived before the check was answered
+        self._head: int | None = None  # the chat's head when the membership was checked; None before the check
+        self._left_seq = 0  # the highest seq of a removal that arrived before the check was answered
 
     async def check(self) -> None:
         self._own_head = await self.client.admit()
@@ -62,7 +62,7 @@ class MessengerHandler(AdmittedHandler):
             self.client.submit(command)
 
     def _decode(self, frame: dict[str, object]) -> Command[object] | None:
-        """Decode a frame to a command. None for an unknown frame, which is ignored as by the original."""
+        """Decode a frame to a command. Returns None for an unknown frame, which the original ignores too."""
         match frame:
             case {"type": "message", "text": str(text)}:
                 client_id = usable_id(frame.get("client_message_id"))
@@ -74,8 +74,8 @@ class MessengerHandler(AdmittedHandler):
     def removed(self, room_id: int, seq: int) -> None:
         """Close the connection, because entry `seq` of the chat's log removed the account.
 
-        The call may come late, after the account has joined again. So an entry that the membership check has seen is
-        ignored. Until that check is answered, the removal waits for it. An unknown seq is above all others.
+        If the membership check read the chat at this entry or later, the account has joined again, and the call is out
+        of date. A removal that arrives before the check is answered is kept until then. UNKNOWN_SEQ is above every seq.
         """
         if room_id != self._room_id:
             return
@@ -86,7 +86,7 @@ class MessengerHandler(AdmittedHandler):
 
 
 class Accept:
-    """Accepts `/ws/{chat_id}?token=` from members of the chat. All others get 403."""
+    """Accepts `/ws/{chat_id}?token=` from members of the chat. Refuses everybody else with 403."""
 
     def __init__(self, chat: Chat, accounts: Accounts) -> None:
         self._chat = chat

@@ -117,7 +117,7 @@ class Error(Outgoing):
 
 
 class ErrorAnswer(Outgoing, kw_only=True):
-    """A command was refused. There is no `id` if the frame could not be read."""
+    """A command was refused. `id` is left out if it could not be read."""
 
     id: int | UnsetType = UNSET
     error: Error
@@ -150,8 +150,8 @@ Reason = Literal["epoch", "ahead", "too_far"]
 class Reset(Outgoing, kw_only=True):
     """A log cannot continue from your position: fetch it again. Events after `seq` will follow.
 
-    It is the log of `room_id`, or your own log if `me` is true. `reason` is "epoch" (another epoch), "ahead" (your seq
-    is higher than the head) or "too_far" (too many events are missing).
+    The log is that of the room `room_id`, or your own log if `me` is true. `reason` is "epoch" (your position is of
+    another epoch), "ahead" (your position is above the head) or "too_far" (too many events are missing).
     """
 
     room_id: int | UnsetType = UNSET
@@ -161,7 +161,7 @@ class Reset(Outgoing, kw_only=True):
 
 
 class ResetPush(Outgoing):
-    """Your copy of a log cannot be continued."""
+    """A log cannot continue from your position."""
 
     reset: Reset
 
@@ -173,7 +173,7 @@ class GonePush(Outgoing):
 
 
 class Bye(Outgoing):
-    """The code and the reason of the close frame that follows. `retry_after_ms` says when to reconnect."""
+    """The code and the reason of the close frame that follows. Reconnect after `retry_after_ms` milliseconds."""
 
     code: int
     reason: str

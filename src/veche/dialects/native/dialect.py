@@ -9,7 +9,7 @@ from veche.gateway.examples import examples_beside
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
-    """Build the routes and sockets: /v1, and the web page at the root."""
+    """Build the routes and the socket below /v1, and the routes of the web page at the root."""
     return Mounted(
         "native",
         routers=(page.router, rest.router),

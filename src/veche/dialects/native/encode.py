@@ -16,7 +16,7 @@ to_json = msgspec.json.Encoder().encode
 
 
 def event_out(event: LogEvent) -> out.Outgoing | None:
-    """Convert an event to its frame. None for an event that native clients do not get."""
+    """Convert an event to its frame. Returns None for an event that native clients do not get."""
     match event:
         case Message():
             return out.MessageEvent(message_out(event))
@@ -46,7 +46,7 @@ def _joined_room(event: RoomEntered) -> out.Room:
 
 
 def encode(event: LogEvent) -> bytes | None:
-    """Encode an event as the JSON payload of its frame, or None."""
+    """Encode an event as the JSON payload of its frame. Returns None for an event that native clients do not get."""
     frame = event_out(event)
     return None if frame is None else to_json(frame)
 

@@ -51,9 +51,9 @@ CLOSE_CODES: dict[Ending, CloseCode] = {
 HELLO_TIMEOUT: CloseCode = (4002, "hello_timeout")
 TOKEN_EXPIRED: CloseCode = (4201, "token_expired")
 RETRY_AFTER_MS = {4100: 1000, 4101: 1000, 4103: 1000, 4201: 0}
-"""Milliseconds until a client may reconnect, by close code. JITTERED has more; other codes need new credentials."""
+"""Milliseconds until a client may reconnect, by close code. For other codes, see JITTERED and `retry_after_ms`."""
 JITTERED = frozenset({4200, 4202})
-"""Close codes that many clients get at once. They reconnect at a random time within a second, to spread the load."""
+"""Close codes that many clients get at once. Clients reconnect at a random time within a second, to spread the load."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -68,7 +68,7 @@ def problem(refusal: ChatError) -> tuple[int, bytes, dict[str, str]]:
 
 
 def invalid(errors: list[FieldError]) -> tuple[int, bytes, dict[str, str]]:
-    """Make the response for an invalid body or query. It never repeats the values of the request."""
+    """Make the response for an invalid body or query. The response never contains values of the request."""
     body = _problem(422, Code.INVALID, "The request does not fit; see errors.", temporary=False)
     body.errors = errors
     return 422, _encode(body), _headers(None, 422)
@@ -81,7 +81,7 @@ def plain(status: int, detail: str) -> tuple[int, bytes, dict[str, str]]:
 
 
 def socket_error(refusal: ChatError) -> Error:
-    """Make the `error` value of a frame. `retry_after_ms` is in milliseconds."""
+    """Make the `error` value of a frame for a refusal."""
     field, seconds = refusal.data.get("field"), refusal.data.get("retry_after")
     return Error(
         refusal.code,
@@ -93,7 +93,7 @@ def socket_error(refusal: ChatError) -> Error:
 
 
 def retry_after_ms(code: int | None) -> int | UnsetType:
-    """Return after how many milliseconds a client may reconnect. UNSET if it should not by itself."""
+    """Return the milliseconds until a client may reconnect after a close code, or UNSET if it should not reconnect."""
     if code in JITTERED:
         return random.randrange(1000)
     return RETRY_AFTER_MS.get(code, UNSET) if code is not None else UNSET

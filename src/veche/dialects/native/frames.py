@@ -72,7 +72,7 @@ class _OnlyId(Struct):
 
 
 class BadFrame(ChatError):
-    """A frame is invalid. `id` is the id of its command, or None if that cannot be read either."""
+    """A frame is invalid. `id` is the id of its command, or None if the id is missing or invalid."""
 
     def __init__(self, message: str, id: int | None = None) -> None:
         super().__init__(Code.BAD_REQUEST, message)
@@ -84,7 +84,7 @@ _decode_id = msgspec.json.Decoder(_OnlyId).decode
 
 
 def decode(text: str) -> tuple[int, str, Command] | None:
-    """Decode a frame to (command id, command name, fields). None for `{}`. Raises BadFrame."""
+    """Decode a frame to (command id, command name, fields). Returns None for `{}`. Raises BadFrame."""
     try:
         frame = _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError) as error:

@@ -9,9 +9,9 @@ MAX_TEXT_BYTES = 16_384
 MAX_FRAME_BYTES = 65_536
 MAX_ROOM_NAME = 100
 MAX_PERSON_NAME = 50
-MAX_REPLAY = 500  # events of one log; a client that misses more must fetch the log again
+MAX_REPLAY = 500  # entries of one log; a client that has missed more must fetch everything again over REST
 MAX_PAGE = 200
-HELLO_WITHIN = 5.0  # seconds after the 101
+HELLO_WITHIN = 5.0  # seconds between the 101 response and the hello of the client
 MIN_PASSWORD, MAX_PASSWORD_BYTES = 8, 1024
 
 LIMITS = {
@@ -46,7 +46,10 @@ def limits_of(heartbeats: Heartbeats) -> dict[str, object]:
 
 
 def _milliseconds(seconds: float) -> int:
-    """Convert to milliseconds, at most 2**53 - 1. An operator sets `inf` to switch pings off, and JSON has no `inf`."""
+    """Convert to milliseconds, at most 2**53 - 1.
+
+    The time is `inf` if the operator has switched pings off, and JSON has no `inf`.
+    """
     return round(min(seconds * 1000, 2**53 - 1))
 
 
@@ -60,7 +63,7 @@ def check_text_size(text: str) -> None:
 
 
 def check_username(username: str) -> None:
-    """Allow 2 to 32 letters, digits, `_`, `.` and `-`, all letters of one script."""
+    """Check a username: 2 to 32 letters, digits, `_`, `.` and `-`, letters of one script only. Raises ChatError."""
     check_name(username, "username")
     if not 2 <= len(username) <= 32 or not all(char.isalnum() or char in "_.-" for char in username):
         raise ChatError(Code.INVALID, "A username has 2 to 32 letters, digits, '_', '.' or '-'.", field="username")
@@ -69,19 +72,22 @@ def check_username(username: str) -> None:
 
 
 def check_person_name(name: str) -> None:
-    """Allow 1 to 50 characters."""
+    """Check the name of an account: 1 to 50 characters, not all blank. Raises ChatError."""
     if not 1 <= len(name) <= MAX_PERSON_NAME or not name.strip():
         raise ChatError(Code.INVALID, f"A name has 1 to {MAX_PERSON_NAME} characters.", field="name")
 
 
 def check_room_name(name: str) -> None:
-    """Allow 1 to 100 characters."""
+    """Check the name of a room: 1 to 100 characters, not all blank. Raises ChatError."""
     if not 1 <= len(name) <= MAX_ROOM_NAME or not name.strip():
         raise ChatError(Code.INVALID, f"A room's name has 1 to {MAX_ROOM_NAME} characters.", field="name")
 
 
 def check_password(password: str, field: str = "password") -> None:
-    """Allow 8 to 1,024 bytes, except common passwords. There are no composition rules (OWASP ASVS 6.2)."""
+    """Check a new password: 8 to 1,024 bytes, not a common password. Raises ChatError.
+
+    There are no rules about kinds of characters (OWASP ASVS 6.2).
+    """
     size = len(password.encode("utf-8", "surrogatepass"))
     if not MIN_PASSWORD <= size <= MAX_PASSWORD_BYTES:
         raise ChatError(Code.INVALID, f"A password has {MIN_PASSWORD} to {MAX_PASSWORD_BYTES} bytes.", field=field)

@@ -1,6 +1,6 @@
-"""What the server sends: values, REST bodies, and a frame for each event. `answers.py` has the other frames.
+"""JSON that the server sends: values, REST bodies, and a frame for each event. `answers.py` has the other frames.
 
-Documents and types for other languages are generated from these Structs, so their docstrings address client authors.
+Schemas for other languages can be generated from these Structs, so the docstrings address authors of clients.
 A field that is UNSET is left out; a field that is None is sent as null. Fields are sent in the order given here.
 """
 
@@ -26,7 +26,7 @@ class Account(Outgoing):
 
 
 class Message(Outgoing):
-    """A message. `kind` is "text" or "notice"; `origin` is the name of the dialect that it was sent through."""
+    """A message. `kind` is "text" or "notice". `origin` is the dialect through which the message was sent."""
 
     id: int
     room_id: int
@@ -96,14 +96,14 @@ class SignedIn(Outgoing):
 
 
 class RoomPage(Outgoing):
-    """Rooms in order of id. `cursor` fetches the next page; null means that this is the last one."""
+    """Rooms in order of id. `cursor` fetches the next page. If it is null, this page is the last one."""
 
     items: list[Room]
     cursor: str | None
 
 
 class MemberPage(Outgoing):
-    """Members in order of account id. `cursor` fetches the next page; null means that this is the last one."""
+    """Members in order of account id. `cursor` fetches the next page. If it is null, this page is the last one."""
 
     items: list[Member]
     cursor: str | None
@@ -160,7 +160,7 @@ class MessageEvent(Outgoing):
 
 
 class Joined(Outgoing):
-    """An account joined a room. `by_id` is the account that did it: itself, or one that added it."""
+    """An account joined a room. `by_id` is the id of that account, or of the account that added it."""
 
     room_id: int
     seq: int
@@ -177,7 +177,7 @@ class JoinedEvent(Outgoing):
 
 
 class Left(Outgoing):
-    """An account left a room. `by_id` is the account that did it: itself, or one that removed it."""
+    """An account left a room. `by_id` is the id of that account, or of the account that removed it."""
 
     room_id: int
     seq: int
@@ -196,7 +196,7 @@ class LeftEvent(Outgoing):
 
 
 class JoinedRoom(Outgoing):
-    """The room that you joined; its `head_seq` is the head before your own `joined` event."""
+    """The room that you joined. Its `head_seq` is the head before your own `joined` event."""
 
     room: Room
 
@@ -209,7 +209,7 @@ class MeJoined(Outgoing):
 
 
 class MeJoinedEvent(Outgoing):
-    """You joined a room. Its events follow from `head_seq` + 1 on."""
+    """You joined a room. Its events follow, from seq `head_seq` + 1 on."""
 
     me: MeJoined
 
@@ -222,7 +222,7 @@ class MeLeft(Outgoing):
 
 
 class MeLeftEvent(Outgoing):
-    """You left a room. No more of its events follow."""
+    """You left a room. No further events of the room follow."""
 
     me: MeLeft
 

@@ -24,17 +24,17 @@ def _file(name: str, media_type: str) -> Response:
 
 @router.get("/")
 async def index() -> Response:
-    """Serve the HTML."""
+    """Serve the page's HTML."""
     return _file("index.html", "text/html; charset=utf-8")
 
 
 @router.get("/page.js")
 async def script() -> Response:
-    """Serve its script."""
+    """Serve the page's script."""
     return _file("page.js", "text/javascript; charset=utf-8")
 
 
 @router.get("/page.css")
 async def style() -> Response:
-    """Serve its style sheet."""
+    """Serve the page's style sheet."""
     return _file("page.css", "text/css; charset=utf-8")

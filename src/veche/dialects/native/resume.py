@@ -15,9 +15,10 @@ Push = a.ResetPush | a.GonePush
 
 
 class Resumption(NamedTuple):
-    """`positions` has the seq after which each log resumes, `heads` the heads in the answer.
+    """From where each log of a client resumes.
 
-    `pushes` are for logs that cannot resume as asked.
+    `positions` holds the seq after which each log resumes. `heads` holds the heads that the answer tells the client.
+    `pushes` tell the client which logs cannot resume from the position that it asked for.
     """
 
     positions: dict[LogId, int]
@@ -26,10 +27,11 @@ class Resumption(NamedTuple):
 
 
 def resume(asked: Mapping[LogId, int], heads: Mapping[LogId, int], *, stale: bool = False) -> Resumption:
-    """Resume the logs in `asked` (positions by log id). `heads` has the logs that the client may subscribe to.
+    """Resume the logs in `asked`, which maps log ids to positions.
 
-    A log that is not in `heads` gets a `gone` push. A log that cannot continue gets a `reset` push and resumes at its
-    head, so there is never a silent gap. `stale`: the positions belong to another epoch.
+    `heads` has the logs that the client may subscribe to. `stale` is true if the positions belong to another epoch. A
+    log that is not in `heads` gets a `gone` push. A log that cannot continue from its position gets a `reset` push and
+    resumes at its head, so the client knows of the gap.
     """
     resumption = Resumption({}, heads, [])
     for log_id, seq in asked.items():

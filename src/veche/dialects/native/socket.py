@@ -1,6 +1,6 @@
 """The WebSocket of the native dialect: hello first, then commands and events (docs/native.md, The socket).
 
-It gets text frames. It sends one answer to each command. The events of all subscribed logs come from the hub.
+The handler receives text frames and answers each command. The hub writes the events of the subscribed logs.
 """
 
 import asyncio
@@ -67,8 +67,8 @@ class NativeHandler(DialectHandler):
         self._token = token
         self._hello_task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._catching_up: list[set[LogId]] = []  # for each hello or sync: the logs that are not live yet
-        self._early_texts: list[str] = []  # small: reading is paused while hello is answered
+        self._catching_up: list[set[LogId]] = []  # one set for each hello or sync: the logs that are not live yet
+        self._early_texts: list[str] = []  # received while hello is answered; few, as reading is paused
 
     # From the wire.
 
@@ -78,7 +78,7 @@ class NativeHandler(DialectHandler):
 
     def text(self, text: str) -> None:
         if self._hello_task is not None:
-            self._early_texts.append(text)  # a client may send commands before its hello is answered
+            self._early_texts.append(text)  # a client need not wait for the answer to its hello
             return
         try:
             command = f.decode(text)
@@ -145,13 +145,13 @@ class NativeHandler(DialectHandler):
             self._timer.cancel()
         left = max(0.0, login.expires_at - time.time()) + EXPIRY_GRACE
         self._timer = asyncio.get_running_loop().call_later(left, self._token_expired)
-        self._guest = login.actor  # one actor for each connection is enough
+        self._guest = login.actor  # replaces the guest, to keep only one actor for each connection
         self.client = client = Client(self._chat, login.account.person, login.actor, self)
         client.open(self.socket)
         return client
 
     def _start(self, id: int, hello: f.Hello, login: Login, welcome: Welcome, client: Client) -> None:
-        """Answer hello, subscribe, and follow the account's own log from its head in the snapshot."""
+        """Answer hello, subscribe the client, and follow the account's own log from its head in `welcome`."""
         self._write(a.HelloAnswer(id, hello_result(login, welcome)))
         self._subscribe(client, resume_hello(hello, login, welcome))
         client.begin(welcome.heads[account_log(client.account_id)])
@@ -219,7 +219,7 @@ class NativeHandler(DialectHandler):
         client, room_id = self._require_client(), leave.room_id
         if room_id == LOBBY_ID:
             client.unsubscribe(room_id)
-            self.caught_up(room_id)  # it cannot catch up any more, so nothing waits for it
+            self.caught_up(room_id)  # the lobby cannot catch up any more, so `caught_up` must not wait for it
         self._submit(id, LeaveRoom(room_id), lambda _: self._write(a.LeaveAnswer(id, RoomRef(room_id))))
 
     def _read(self, id: int, read: f.Read) -> None:
@@ -264,7 +264,7 @@ class NativeHandler(DialectHandler):
         self.close(*TOKEN_EXPIRED)
 
     def close(self, code: int | None, reason: str = "") -> None:
-        """Send `bye`, then close. The client is detached first, because no frame may follow the close frame."""
+        """Send `bye`, then close. Detach the client first, because no event may follow `bye` or the close frame."""
         if self.client is not None:
             self.client.detach()
         self._write(a.ByePush(a.Bye(code or 1000, reason, retry_after_ms(code))))

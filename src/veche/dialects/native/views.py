@@ -7,7 +7,7 @@ from veche.core.values import Account
 from veche.core.views import MemberView, RoomView
 from veche.dialects.native import out
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # UTC; faster without a time zone
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # in UTC; without a time zone, because that is faster
 
 
 def time_of(at: int) -> str:

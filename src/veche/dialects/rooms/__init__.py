@@ -7,12 +7,12 @@
     POST /create-room   rest.create_room    {name, is_private} -> 201 {id, name, is_private, creator_id}
     PUT  /join          rest.join           {room_id} -> {message}
     PUT  /invite        rest.invite         {room_id, user_id} -> {message}
-    WS   /ws?token=     socket.Accept       {type, content} in, {username, text, timestamp} out
-           join         presence.join       leaves the current room; `<name> joined the room` to all, itself included
-           leave        presence.leave      `you leaved the room` to itself, `<name> leaved the room` to the rest
-           message      presence.send       to all in the room, itself included
+    WS   /ws?token=     socket.Accept       the client sends {type, content}, the server {username, text, timestamp}
+           join         presence.join       leaves the current room; all in the new one get `<name> joined the room`
+           leave        presence.leave      the client gets `you leaved the room`, the others `<name> leaved the room`
+           message      presence.send       all in the room get it, the client too
 
-`Authorization` holds the bare token. On REST a refusal is a line of text; on the socket it is a message from `error`.
+`Authorization` holds the bare token. A refusal is a line of text on REST, and a message from `error` on the socket.
 `rules.py` checks requests and frames, `encode.py` writes values, `errors.py` has the texts of refusals, `options.py`
 has the settings, and `legacy.py` reads the YAML file of the original server.
 """

@@ -10,7 +10,11 @@ from veche.gateway.examples import examples_beside
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
-    """Build the routes and sockets. It claims a body with a username and an e-mail; the case of the keys is ignored."""
+    """Build the routes and the socket.
+
+    On the shared path /register, this dialect gets requests whose body has a username and an e-mail. The case of the
+    keys is ignored.
+    """
     return Mounted(
         "rooms",
         routers=(rest.router,),

@@ -1,4 +1,4 @@
-"""Encodes values and events as the JSON of the rooms dialect, with the key order and escapes of Go's encoder."""
+"""Encodes values and events as the JSON of the rooms dialect, with the key order and the escapes of Go's encoder."""
 
 import time
 from datetime import UTC, datetime

@@ -57,7 +57,7 @@ ON_SOCKET: dict[Code, str] = {
     Code.NOT_FOUND: NOT_A_MEMBER,
     Code.FORBIDDEN: "room is private",
 }
-"""Texts of error frames. All other codes give `server error`."""
+"""Texts of error frames. The text for all other codes is `server error`."""
 
 TOO_MUCH: CloseCode = (1008, "too much at once")
 CLOSE_CODES = COMMON_CLOSE_CODES
@@ -81,7 +81,7 @@ def plain(status: int, sentence: str) -> RawResponse:
 
 
 def on_socket(refusal: ChatError) -> str:
-    """Look up the text of the error frame for a refusal."""
+    """Return the text of the error frame for a refusal."""
     return ON_SOCKET.get(refusal.code, SERVER_ERROR)
 
 

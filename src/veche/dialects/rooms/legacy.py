@@ -43,7 +43,7 @@ def _section(file: object, name: str) -> dict[str, Any]:
 
 
 def _seconds(duration: object) -> int | None:
-    """Parse a Go duration (`24h`, `1h30m`, `90s`) into seconds."""
+    """Convert a Go duration (`24h`, `1h30m`, `90s`) to seconds. Raises LegacyError if it is invalid."""
     if duration is None:
         return None
     parts = re.findall(r"([0-9]+)([hms])", str(duration))

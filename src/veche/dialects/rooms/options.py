@@ -10,11 +10,15 @@ class Options(DialectOptions):
 
     token_seconds: TokenSeconds = 24 * 3600
     system_name: str = Field(
-        "system", min_length=1, description="The username of join and leave notices (its pkg.system_username)."
+        "system",
+        min_length=1,
+        description="The username of join and leave notices (`pkg.system_username` of the YAML file).",
     )
     error_name: str = Field(
-        "error", min_length=1, description="The username of error frames on the socket (its pkg.error_username)."
+        "error",
+        min_length=1,
+        description="The username of error frames on the socket (`pkg.error_username` of the YAML file).",
     )
     text_bytes: int = Field(
-        2000, ge=1, le=65_536, description="The longest message in bytes (its websocket.msg_max_length)."
+        2000, ge=1, le=65_536, description="The longest message in bytes (`websocket.msg_max_length` of the YAML file)."
     )

@@ -1,7 +1,7 @@
 """Tracks the room that one connection is in, and stores a notice in the room for each join and leave.
 
-It gets the client's requests, one at a time. It submits commands, and subscribes the client to the room's log from its
-own join notice on.
+A `Presence` gets the client's requests one at a time. It submits commands, and subscribes the client to the room's log
+from the client's own join notice on.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from veche.service.chat import Chat
 class Presence:
     """The room of one connection.
 
-    `room_id` is the room that it is in or is joining, or None. `unstored` counts its messages that are not stored yet.
+    `room_id` is the room that the connection is in or is joining, or None. `unstored` is the number of messages that
+    were sent on it and are not stored yet.
     """
 
     __slots__ = (
@@ -44,8 +45,8 @@ class Presence:
         self._options = options
         self._announced = False  # the join notice is stored, so a leave needs a notice too
         self._wakeup: asyncio.Future[None] | None = None
-        self._member_seq: int | None = None  # the room's head when the membership was checked; None before that
-        self._left_seq = 0  # the latest removal that arrived before the check was answered
+        self._member_seq: int | None = None  # the room's head at the membership check; None before the check
+        self._left_seq = 0  # the highest seq of a removal that arrived before the check was answered
         self.room_id: int | None = None
         self.unstored = 0
 
@@ -56,7 +57,7 @@ class Presence:
         await self.leave()
         if self._client.ended:
             return
-        self.room_id = room_id  # set before the check, so that `removed` sees a removal during it
+        self.room_id = room_id  # set before the check, so that `removed` handles a removal during the check
         try:
             await self._check_member(room_id)
             if self.room_id != room_id:
@@ -74,12 +75,12 @@ class Presence:
         self._client.subscribe(room_id, self._serializer, notice.seq - 1, notice.seq, self._member_seq)
 
     async def leave(self) -> None:
-        """Leave the current room, if any, after everything sent before is stored and written."""
+        """Leave the current room, if any. First wait until everything sent before is stored and written."""
         await self._wait_until_idle()
         if self.room_id is not None and not self._client.ended:
             room_id, self.room_id, self._announced = self.room_id, None, False
             self._client.unsubscribe(room_id)
-            with contextlib.suppress(ChatError):  # it has left, even if the notice cannot be stored
+            with contextlib.suppress(ChatError):  # the client has left, even if the notice cannot be stored
                 await self._chat.do(self._client.actor, self._notice(room_id, "leaved"))
             self._client.send(line(self._options.system_name, "you leaved the room"))
 
@@ -94,10 +95,10 @@ class Presence:
     # From the hub and the connection.
 
     def removed(self, room_id: int, seq: int) -> None:
-        """Leave the room, because entry `seq` of its log removed the account. An unknown seq is above all others.
+        """Leave the room, because entry `seq` of its log removed the account.
 
-        The call may come late, after the account has joined again. So an entry that the membership check has seen is
-        ignored. Until that check is answered, the removal waits for it.
+        If the membership check read the room at this entry or later, the account has joined again, and the call is out
+        of date. A removal that arrives before the check is answered is kept until then. UNKNOWN_SEQ is above every seq.
         """
         if room_id != self.room_id:
             return
@@ -116,7 +117,7 @@ class Presence:
         self.wake()
 
     def forget(self) -> None:
-        """Drop the room without a leave notice, because the server stops."""
+        """Forget the room without a leave notice, because the server is shutting down."""
         self._announced, self.room_id = False, None
 
     def wake(self) -> None:
@@ -125,9 +126,9 @@ class Presence:
             self._wakeup.set_result(None)
 
     async def _wait_until_idle(self) -> None:
-        """Wait until the client's messages are stored, and every stored entry of the room is written to it.
+        """Wait until the client's messages are stored, and every stored entry of the room is written to the client.
 
-        The future resumes in a later turn of the loop. By then the hub knows of the commit too.
+        The future resumes in a later turn of the loop. By then the hub has received the committed entries too.
         """
         while self.room_id is not None and not self._client.ended:
             if not self.unstored and self._client.is_caught_up(self.room_id):
@@ -160,4 +161,4 @@ class Presence:
 
 
 def _ignore_outcome(outcome: Sent | ChatError) -> None:
-    """Nobody waits for a leave notice, so its failure is ignored."""
+    """Ignore the outcome of a leave notice: the connection has left already."""

@@ -53,7 +53,7 @@ def _body(model: type[T]) -> Callable[[Request], Awaitable[T]]:
 
 
 def _body_schema(model: type[msgspec.Struct]) -> dict[str, Any]:
-    """Describe the body for the OpenAPI document. FastAPI cannot, because the routes decode it themselves."""
+    """Describe the body in the OpenAPI document. FastAPI cannot, because the routes decode the body themselves."""
     _, schemas = msgspec.json.schema_components((model,))
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schemas[model.__name__]}}}}
 
@@ -81,7 +81,7 @@ async def register(body: RegistrationOf, accounts: AccountsOf, guest: GuestOf) -
 
 @router.put("/login", openapi_extra=_body_schema(Credentials))
 async def login(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Response:
-    """Sign in by e-mail, or by username if there is no @ in it."""
+    """Sign in by e-mail, or by username if the value has no @."""
     check_present(body.email, body.password)
     identifier = {"email" if "@" in body.email else "username": body.email}
     verified = await accounts.check_password(guest, body.password, **identifier)
@@ -140,7 +140,10 @@ async def invite(login: LoginOf, body: InvitationOf, chat: ChatOf) -> Response:
 
 
 def _invite_refusal(refusal: ChatError) -> ChatError:
-    """Translate a refusal: non-members get `only creator can invite`, a direct room is private even to its members."""
+    """Convert a refusal of the core to the original's refusal.
+
+    Anybody who may not invite gets `only creator can invite to room`. A direct room is `room is private`.
+    """
     if refusal.code is Code.NOT_MEMBER or refusal.data.get("private"):
         return ChatError(Code.FORBIDDEN, "Only the creator may invite.")
     return _private_room() if refusal.data.get("kind") == "direct" else refusal
@@ -158,7 +161,7 @@ def _success(action: str, entered: Entered) -> Response:
 
 @router.api_route("/ws", methods=_METHODS, include_in_schema=False)
 async def no_upgrade(request: Request) -> Response:
-    """Answer a request for the socket that is not an upgrade: 401 for a bad token, otherwise 400."""
+    """Refuse a request for the socket that is not an upgrade: 401 for a bad token, otherwise 400."""
     try:
         await authenticate(request, "rooms", request.query_params.get("token", ""))
     except ChatError as refusal:

@@ -65,7 +65,10 @@ class Frame(msgspec.Struct):
 
 
 def decode(model: type[T], data: bytes | str) -> T:
-    """Decode a JSON object as Go does: keys ignore case, the last of equal keys wins, null counts as absent."""
+    """Decode a JSON object as Go does. Raises ChatError.
+
+    The case of keys is ignored. Of two equal keys, the last one counts. A null counts as absent.
+    """
     try:
         found = {key.casefold(): value for key, value in _object(data).items() if value is not None}
         return msgspec.convert(found, model)
@@ -74,12 +77,12 @@ def decode(model: type[T], data: bytes | str) -> T:
 
 
 def valid_room_id(id: int) -> int:
-    """Return the id, or 0, which is never an id, if no room can have it."""
-    return id if id == LOBBY_ID else valid_person_id(id)  # rooms are numbered like accounts
+    """Return the id, or 0 if no room can have this id. Nothing has the id 0."""
+    return id if id == LOBBY_ID else valid_person_id(id)  # the ids of rooms have the same range as those of accounts
 
 
 def room_number(content: str | int) -> int | None:
-    """Parse a room id. None if it is not a 64-bit integer."""
+    """Parse a room id. Returns None if it is not a 64-bit integer."""
     if isinstance(content, str):
         content = int(content) if _ROOM_ID.fullmatch(content) else 2**63
     return content if -(2**63) <= content < 2**63 else None
@@ -102,7 +105,7 @@ def check_present(*fields: str) -> None:
 
 
 def check_name(name: str) -> None:
-    """Check the name of an account or a room: 3 to 20 bytes of letters, digits and underscores."""
+    """Check the name of an account or a room: 3 to 20 bytes of letters, digits and underscores. Raises ChatError."""
     allowed = all(char.isalpha() or char.isdecimal() or char == "_" for char in name)
     if not allowed or not 3 <= len(name.encode()) <= 20:
         raise ChatError(Code.INVALID, "A name has 3 to 20 bytes of letters, digits and underscores.", field="name")

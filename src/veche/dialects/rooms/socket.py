@@ -1,7 +1,7 @@
 """The WebSocket of the rooms dialect: handles the client's frames in order.
 
-It gets `{"type","content"}` frames. It sends errors to its own client. Messages of the room come from the hub, the
-client's own messages too.
+The handler receives `{"type","content"}` frames and sends only error frames. The hub writes the messages of the room,
+including the client's own.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from veche.service.chat import Chat
 from veche.wire.handler import Accepted
 from veche.wire.handshake import Upgrade, UpgradeRefused
 
-MAX_QUEUED = 10_000  # frames received before reading was paused, while a join or a leave runs
+MAX_QUEUED = 10_000  # frames that are queued while a join or a leave runs; reading is paused, but more may have arrived
 
 log = logging.getLogger("veche.dialects.rooms")
 
 
 class RoomsHandler(AdmittedHandler):
-    """One connection. While a join or a leave runs, `_queued` holds the frames after it; otherwise it is None."""
+    """One connection. `_queued` holds the frames that arrive while a join or a leave runs. Otherwise it is None."""
 
     __slots__ = ("_options", "_presence", "_queued", "_room_change")
     close_codes = CLOSE_CODES
@@ -54,7 +54,7 @@ class RoomsHandler(AdmittedHandler):
             self.close(*TOO_MUCH)
 
     def binary(self, data: bytes) -> None:
-        """Treat it as text, as the original server does."""
+        """Handle a binary frame like a text frame, as the original does."""
         self.text(data)
 
     def draining(self) -> None:

@@ -8,7 +8,7 @@ from veche.gateway.dialect import Dialect, Mounted, Parts
 from veche.gateway.examples import examples_beside
 from veche.wire.socketio import Namespaces, Polling, Server, WebSocketAccept
 
-PING_INTERVAL, PING_TIMEOUT = 25.0, 20.0  # seconds; the client gets them in the handshake
+PING_INTERVAL, PING_TIMEOUT = 25.0, 20.0  # seconds; the handshake tells them to the client
 
 
 def mount(parts: Parts, options: Options) -> Mounted:

@@ -27,7 +27,7 @@ class SignedIn(msgspec.Struct):
 
 
 class MessageOut(msgspec.Struct, gc=False):
-    """A message, with the keys of the contract's document and of its front end. `id` is the client's own id, if any."""
+    """A message, with the keys of the original's document and of its front end. `id` is the client's own id, if any."""
 
     id: int | msgspec.Raw
     author: str
@@ -48,7 +48,7 @@ def time_of(at: int) -> str:
 
 
 def line(event: LogEvent) -> bytes | None:
-    """Encode a message of an account as an event. None for all else: the contract has no notices, joins and leaves."""
+    """Encode a message of an account as an event. Returns None for all else, as the contract has no event for that."""
     if type(event) is not Message or event.type != "text":
         return None
     if was_plain_string(event):

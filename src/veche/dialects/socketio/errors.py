@@ -6,7 +6,7 @@ from veche.gateway.refusals import ErrorText, error_text, retry_headers
 
 MISSING = (400, "Missing username or password")
 INVALID_JSON = "json"
-"""The `reason` of a refused body that is not JSON. Its response is plain text."""
+"""The `reason` of the refusal of a body that is not JSON. The response is plain text."""
 
 ANSWERS: dict[Code, ErrorText] = {
     Code.BAD_REQUEST: MISSING,

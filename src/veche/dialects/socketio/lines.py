@@ -1,8 +1,9 @@
-"""Decodes `message` events of the socketio dialect, and makes the client message ids that are stored with them.
+"""Decodes `message` events of the socketio dialect, and makes the client message ids to store with the messages.
 
 Two messages with the same id and body are one message. The same id with another body is a new message with that id.
 So the stored client message id is a hash of the body, a colon, and the client's id as JSON: `JSqZ0rWYoBXn7Rkq:"a-1"`.
-A plain string must leave as a plain string, so its stored id is `string:` and a random number.
+A message that arrived as a plain string is sent as a plain string. To mark it, its stored id is `string:` and a random
+number.
 """
 
 import json
@@ -27,9 +28,9 @@ class Line(NamedTuple):
 
 
 def line_of(payload: object, scope: str) -> Line | None:
-    """Decode the argument of a `message` event; None if it has no text.
+    """Decode the argument of a `message` event. Returns None if it has no text.
 
-    Equal ids mean the same message only within one `scope`; an empty scope means the account.
+    Equal ids mean the same message only within one `scope`. An empty scope is that of the account.
     """
     if isinstance(payload, str):
         return Line(payload, None, f"{_PLAIN_STRING}{secrets.token_hex(12)}")
@@ -43,12 +44,12 @@ def line_of(payload: object, scope: str) -> Line | None:
 
 
 def _stored_id(id: Any, body: tuple[str, ...]) -> str | None:
-    """Make the id to store. None if the client gave none, or one that is too long (45 characters fit)."""
+    """Make the id to store. Returns None if the client gave no id, or one over 47 characters of JSON."""
     if id is None:
         return None
     try:
         written = json.dumps(id, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError):  # bytes from an attachment
+    except (TypeError, ValueError):  # TypeError: an attachment; ValueError: not a finite number
         return None
     hashed = blake2b("\0".join(body).encode("utf-8", "surrogatepass"), digest_size=12).digest()
     stored = f"{urlsafe_b64encode(hashed).decode()}:{written}"
@@ -63,5 +64,5 @@ def client_id(message: Message) -> bytes | None:
 
 
 def was_plain_string(message: Message) -> bool:
-    """Tell whether the client sent the message as a plain string."""
+    """Return whether the client sent the message as a plain string."""
     return message.dialect == DIALECT and (message.client_message_id or "").startswith(_PLAIN_STRING)

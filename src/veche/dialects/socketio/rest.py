@@ -15,7 +15,7 @@ from veche.gateway.http import AccountsOf, BearerOf, ChatOf, RawResponse, authen
 from veche.service.accounts import Accounts, Verified
 
 MAX_SHOWN = 50
-READ_AT_ONCE = 200  # more than MAX_SHOWN, because notices among them are not shown
+READ_AT_ONCE = 200  # more than MAX_SHOWN, because some of the messages may be notices, which are not shown
 PAGE_SIZE = 1000
 
 

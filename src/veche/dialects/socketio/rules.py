@@ -1,4 +1,4 @@
-"""Decodes the body of both POST requests: a JSON object or a form, with two non-empty strings."""
+"""Decodes the body of the two POST requests: a JSON object or a form, with two non-empty strings."""
 
 from typing import Annotated, Any
 from urllib.parse import parse_qs
@@ -25,7 +25,7 @@ _json = msgspec.json.Decoder().decode
 
 
 async def _credentials(request: Request) -> Credentials:
-    """Decode the body by its Content-Type, as the original's framework does. Other types count as an empty body."""
+    """Decode the body by its Content-Type, as the original's framework does. A body of another type counts as empty."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
     found = _of_json(body) if kind in JSON else _of_form(body) if kind == FORM else {}
@@ -56,4 +56,4 @@ CredentialsOf = Annotated[Credentials, Depends(_credentials)]
 
 _SCHEMA = msgspec.json.schema(Credentials)["$defs"]["Credentials"]
 BODY = {"requestBody": {"required": True, "content": {kind: {"schema": _SCHEMA} for kind in (JSON[0], FORM)}}}
-"""Describes the body for the OpenAPI document."""
+"""The description of the body in the OpenAPI document."""

@@ -1,7 +1,8 @@
 """The Socket.IO connection of the socketio dialect: new messages of the lobby, and nothing else.
 
-It gets `message` events. It sends an empty acknowledgement after the commit, if the client asks for one. Messages come
-from the hub, the client's own messages too. A refused message is dropped, because the contract has no event for that.
+The handler receives `message` events. If the client asks for an acknowledgement, it sends an empty one after the
+commit. The hub writes the messages, including the client's own. A refused message is dropped without an answer, because
+the contract has no event for refusals.
 """
 
 from typing import Any
@@ -38,7 +39,7 @@ class SocketioHandler(DialectHandler):
         self._chat = chat
         self._accounts = accounts
         self._anonymous = anonymous  # whether a client without a token is accepted
-        self._id_scope = ""  # of an anonymous client: its connection, because all of them share one account
+        self._id_scope = ""  # the connection of an anonymous client, as all of them share one account
         self._head = 0
 
     # From Socket.IO.
@@ -80,7 +81,7 @@ class SocketioHandler(DialectHandler):
         self.client.submit(SendMessage(LOBBY_ID, sent.text, sent.stored_id, author), done)
 
     def _answer_stored(self, sent: Sent, ack: Ack | None) -> None:
-        """Acknowledge the message. If it was stored before, send it again to this client only."""
+        """Acknowledge a stored message. If an earlier attempt stored it, send it again, to this client only."""
         if sent.duplicate and (again := line(sent.message)) is not None:
             self.socket.send(again)
         if ack is not None:
