@@ -1,1 +1,1 @@
-"""The connected clients of this process, and how each gets every entry of a log once and in order."""
+"""Writes the entries of logs to the connected clients of this process: each entry once, and in order."""

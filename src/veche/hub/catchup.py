@@ -1,8 +1,8 @@
 """Catches up subscriptions that are behind, for example because they are new, are resuming, or were too slow.
 
-Each reads the log from its own cursor. A subscriber reads one page of one log at a time. It reads the next page only
-when its socket has room. No pages are kept in memory. A subscription becomes live in the turn of the loop in which it
-has read up to the topic's `delivered`, provided that `delivered` has reached `promised`.
+Each subscription reads the log from its own cursor. For each subscriber, one page of one log is read at a time. The
+next page is read only when its socket has room. No pages are kept in memory. A subscription becomes live in the turn of
+the loop in which it has read up to the topic's `delivered`, provided that `delivered` has reached `promised`.
 """
 
 import logging
@@ -30,12 +30,15 @@ class CatchUp:
         self._close = close
 
     def start_catching_up(self, subscription: Subscription) -> None:
-        """Mark a subscription as behind. It will read the log after its `seq`."""
+        """Mark a subscription as behind. It reads the log after its `seq`."""
         subscription.topic.set_live(subscription, False)
         subscription.subscriber.behind.append(subscription)
 
     def advance(self, subscriber: Subscriber) -> None:
-        """Make each subscription live that has caught up. Stop at the first that has to read a page, and ask for it."""
+        """Make each subscription live that has caught up.
+
+        At the first one that must read a page, start that read and stop.
+        """
         for subscription in tuple(subscriber.behind):
             if subscriber.slow or subscriber.reading_page:
                 return
@@ -44,7 +47,7 @@ class CatchUp:
 
     def _advance_one(self, subscription: Subscription) -> None:
         topic, subscriber = subscription.topic, subscription.subscriber
-        self._flush(topic)  # this call may itself advance the same subscriber, so check again
+        self._flush(topic)  # may advance this subscriber, so check its state again
         if (
             subscriber.slow
             or subscriber.reading_page
@@ -93,9 +96,9 @@ class CatchUp:
 
 
 def _cut_after_close(subscription: Subscription, events: Page) -> tuple[Page, Close | None]:
-    """Cut a page after the entry by which the account left the room: it may not see later entries.
+    """Cut a page after the entry with which the account left the room. The account may not see later entries.
 
-    Return the page, and the Close or None.
+    Return the page, and the Close of that entry or None.
     """
     for count, event in enumerate(events, 1):
         for effect in event.effects():

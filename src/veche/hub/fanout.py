@@ -1,7 +1,7 @@
 """Fan-out: writes the pending entries of a topic to the sockets of its live subscribers.
 
-This happens in turns of the event loop. Each event is encoded once for each `encode` function, which serializers may
-share. Each live subscriber gets one write per batch of entries. Nothing is awaited.
+The writes are made in turns of the event loop. Serializers may share an `encode` function, and each event is encoded
+once for each such function. Each live subscriber gets one write per batch of entries. Nothing is awaited.
 """
 
 import asyncio
@@ -16,21 +16,21 @@ from veche.ops.crash import armed, crash_point
 log = logging.getLogger("veche.hub")
 
 THROTTLE_ABOVE = 0.001  # seconds; after a turn that takes longer, the topic pauses
-MAX_PAUSE = 0.01
+MAX_PAUSE = 0.01  # seconds
 WRITES_PER_TURN = 1 if armed("mid_fanout") else 1000  # so that other work on the event loop does not wait long
 
 
 class FanOut:
-    """Schedules the writes and does them. The subscriptions of slow subscribers are moved to `catch_up`."""
+    """Schedules and makes the writes. Moves the subscriptions of slow subscribers to `catch_up`."""
 
     def __init__(self, catch_up: CatchUp) -> None:
         self._catch_up = catch_up
         self._newly_slow: list[Subscriber] = []
-        # How often an event was encoded: once for each `encode` function. For tests and metrics.
+        # The number of calls of `encode` functions by the fan-out. For tests and metrics.
         self.encode_count = 0
 
     def schedule(self, topic: Topic) -> None:
-        """Schedule a write of what is pending: for the next turn of the loop, or for the end of the topic's pause."""
+        """Schedule a write of the pending entries: in the next turn of the loop, or at the end of the topic's pause."""
         if not topic.scheduled:
             topic.scheduled = True
             loop = asyncio.get_running_loop()
@@ -40,21 +40,21 @@ class FanOut:
                 loop.call_at(topic.throttled_until, self._run_turn, topic)
 
     def flush(self, topic: Topic) -> None:
-        """Write everything that is pending, now.
+        """Write all pending entries now.
 
-        Call this before the set of live subscriptions changes, so that a pending entry goes only to those that were
-        live when it came.
+        Call this before the set of live subscriptions changes. A pending entry is then written only to the
+        subscriptions that were live when it arrived.
         """
         had_work = topic.broadcasts or topic.pending
         while topic.broadcasts or topic.pending:
             self._write_up_to_limit(topic)
         if had_work and topic.behind:
-            self.schedule(topic)  # then, subscriptions that are behind read the entries that were just delivered
+            self.schedule(topic)  # in that turn, subscriptions that are behind read the entries just delivered
 
     def _run_turn(self, topic: Topic) -> None:
-        """Write once, up to the limit.
+        """Make the writes of one turn.
 
-        If this took longer than THROTTLE_ABOVE, pause the topic for the same time, at most MAX_PAUSE. Entries that
+        If they took longer than THROTTLE_ABOVE, pause the topic for the same time, at most MAX_PAUSE. Entries that
         arrive during the pause are written together, and other work gets time to run.
         """
         if topic.broadcasts:
@@ -111,7 +111,7 @@ class FanOut:
     def mark_slow(self, subscriber: Subscriber) -> None:
         """Mark a subscriber as slow, because its send buffer is full.
 
-        This may be called during a write, so it must not change collections that the write loops over.
+        The transport may call this during a write, so do not change collections that the write loops over.
         """
         subscriber.slow = True
         if not self._newly_slow:
@@ -121,7 +121,7 @@ class FanOut:
     def _move_slow_to_catch_up(self) -> None:
         while self._newly_slow:
             for subscription in self._newly_slow.pop().subscriptions.values():
-                # Broadcasts that have begun are still written to it, so it has everything up to `delivered`.
+                # Broadcasts that have begun are still written to it, so the client gets everything up to `delivered`.
                 if subscription.live:
                     subscription.seq = subscription.topic.delivered
                     self._catch_up.start_catching_up(subscription)

@@ -1,7 +1,7 @@
 """The hub: the subscribers of this process, and the logs that they are subscribed to.
 
-The hub receives committed entries from the bus. Within one log they come in seq order. It writes each entry, once and
-in order, to every subscriber of its log. `fanout` writes to live subscriptions, and `catchup` to those that are behind.
+The hub receives committed entries from the bus, those of one log in seq order. It writes each entry, once and in
+order, to every subscriber of its log. `fanout` writes to live subscriptions, and `catchup` to those that are behind.
 The hub also tells the dialects when an entry changes a connection: the account joined or left a room, or the session
 ended.
 
@@ -33,7 +33,7 @@ def _now() -> int:
 class Hub:
     """All subscribers of this process, and the topics of the logs that they follow.
 
-    `now` returns the time in microseconds since 1970 in UTC. It must be the same clock as for `at` of entries.
+    `now` returns the time in microseconds since 1970 in UTC. It must be the clock that sets `at` of entries.
     """
 
     def __init__(self, pull: ReadPage, heads: ReadHeads, now: Callable[[], int] = _now) -> None:
@@ -97,7 +97,7 @@ class Hub:
 
     @property
     def encode_count(self) -> int:
-        """How often an event was encoded: once for each `encode` function. For tests and metrics."""
+        """The number of calls of `encode` functions by the fan-out. For tests and metrics."""
         return self._fan_out.encode_count
 
     # Subscriptions.
@@ -113,9 +113,9 @@ class Hub:
     ) -> None:
         """Subscribe a subscriber to a log, from the entry after seq `after`. None means after the log's head.
 
-        The topic is registered before the log is read, so that it gets the announcement of everything that is
-        committed from now on. The subscription becomes live only after it has reached seq `promised`. This is the
-        head that the client was told. It was read from the database, and the bus may not have announced it yet.
+        The topic is registered before the log is read, so that the topic gets the announcement of everything that is
+        committed from now on. The subscription becomes live only after it has reached seq `promised`, the head that
+        the client was told. That head was read from the database, and the bus may not have announced it yet.
 
         `since` is the head of the log in the snapshot in which the account was a member. If the account left with an
         entry up to `since`, that entry is out of date and is ignored. If `after` is given, all entries after `since`
@@ -174,7 +174,7 @@ class Hub:
     # Entries.
 
     def positions(self) -> dict[LogId, int]:
-        """Return the seq of the last entry that the hub has taken from each log."""
+        """Return the seq of the last entry that the hub has received of each log."""
         return self._topics.positions()
 
     def log_ids(self) -> list[LogId]:
@@ -186,7 +186,7 @@ class Hub:
         self._topics.compare_heads(heads)
 
     def deliver(self, events: Sequence[LogEvent]) -> None:
-        """Take committed entries. They are written in a later turn of the event loop, normally the next one."""
+        """Accept committed entries. They are written in a later turn of the event loop, normally the next one."""
         for event in events:
             if (topic := self._topics.get(event.log_id)) is not None:
                 self._take(topic, event)
@@ -205,8 +205,8 @@ class Hub:
         else:
             self._close_for_members_who_left(topic, event.effects())
 
-    # Effects. They are applied from the account's own log. From a room's log only Close is applied. A Close is in both
-    # logs, and the one that arrives first ends the subscription.
+    # Effects. All effects in an account's own log are applied, and of those in a room's log only Close. A Close is in
+    # both logs, and the one that arrives first ends the subscription.
 
     def _apply_effect(self, subscriber: Subscriber, effect: Effect) -> None:
         listener = subscriber.listener
@@ -230,7 +230,7 @@ class Hub:
     def _close(self, subscriber: Subscriber, close: Close) -> None:
         """End a subscription and tell the dialect. If the Close is out of date, do nothing.
 
-        The entries announced before are written first.
+        Entries announced before the Close are written first.
         """
         subscription = subscriber.subscriptions.get(close.log_id)
         if subscription is not None:

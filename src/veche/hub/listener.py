@@ -12,30 +12,30 @@ log = logging.getLogger("veche.hub")
 
 
 class Listener(Protocol):
-    """Called on the loop."""
+    """Receives what happens to one subscriber. The callbacks run on the event loop and must not block."""
 
     def caught_up(self, log_id: LogId) -> None:
-        """Everything there is of this log was written; from now on it is live."""
+        """All entries of this log up to now were written. The subscription is live."""
 
     def joined(self, room_id: int, after: int) -> None:
-        """The account joined a room that is not subscribed here; its log goes on after `after`."""
+        """The account joined a room without a subscription here. `after` is the room's head before the join."""
 
     def removed(self, room_id: int, seq: int) -> None:
-        """The account left a room with entry `seq` of its log; nothing more of it is written. May be called twice.
+        """The account left a room with entry `seq` of its log. No later entry is written. May be called twice.
 
-        Without a subscription it is called too: a dialect may have checked the membership and not subscribed yet. If
-        the check saw the room at `seq` or later, the account has joined again since, and the call is out of date.
+        Also called without a subscription, because a dialect may have checked the membership and not subscribed yet.
+        If the room's head at the check was `seq` or higher, the account has joined again, and the call is out of date.
         """
 
     def session_ended(self) -> None:
-        """The session was ended: say so and close."""
+        """The session ended: tell the client so, and close the connection."""
 
     def lost(self) -> None:
         """The hub lost the subscriber's position: close the connection, so that the client reconnects and resumes."""
 
 
 def call(callback: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Call a listener's callback. Its failure is logged, and keeps no other listener from being called."""
+    """Call a listener's callback. Log an exception and do not raise it, so that other listeners are still called."""
     try:
         callback(*args, **kwargs)
     except Exception:

@@ -1,8 +1,8 @@
-"""Each subscriber follows its account's own log.
+"""Applies the entries of an account's own log to the account's connections.
 
-The effects of each entry are applied to its connection, once and in order. The own log says which rooms the account
-joined and left, and which sessions ended. No serializer is used here, and nothing is written to the socket. So a slow
-socket does not delay the effects. A lost announcement is found in the same way as for every topic, by comparing heads.
+The own log contains which rooms the account joined and left, and which sessions ended. Each entry takes effect on each
+connection once and in order. No serializer is used here, and nothing is written to the socket, so a slow socket does
+not delay the effects. A lost announcement is found in the same way as for every topic, by comparing heads.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class OwnLogs:
         self._topics = topics
         self._pull = pull
         self._apply_effect = apply
-        self._subscribers: dict[LogId, dict[Subscriber, None]] = {}  # in the order in which they came
+        self._subscribers: dict[LogId, dict[Subscriber, None]] = {}  # in the order of `attach`
 
     def subscribers(self, account_id: int) -> list[Subscriber]:
         """List the subscribers of an account."""
@@ -41,7 +41,7 @@ class OwnLogs:
         self._topics.open(log_id).followed = True
 
     def begin(self, subscriber: Subscriber, own_seq: int) -> None:
-        """Start to apply effects, from the entry after `own_seq`. Do nothing if the subscriber was detached."""
+        """Start to apply effects, from the entry after `own_seq`. If the subscriber was detached, do nothing."""
         if self._is_attached(subscriber):
             subscriber.own_seq = own_seq
             self._catch_up(subscriber)
@@ -106,7 +106,7 @@ class OwnLogs:
             for event in events or ():
                 self._apply_entry(subscriber, event)
             if subscriber.own_seq == after and self._is_attached(subscriber):
-                call(subscriber.listener.lost)  # the log has a hole, or cannot be read now
+                call(subscriber.listener.lost)  # the log has a gap, or it cannot be read now
             else:
                 self._catch_up(subscriber)
 

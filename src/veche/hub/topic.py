@@ -75,7 +75,7 @@ class Subscription:
         self.topic = topic
         self.serializer = serializer
         self.after = after or 0  # entries up to this seq are not written to the client
-        # While behind, the log was read up to this seq; None means start at the head. Not used while live.
+        # While behind: the log was read up to this seq; None: start at the head. Not used while live.
         self.seq = after
         # The head that the client was told. The subscription becomes live only once the topic has delivered up to it.
         self.promised = max(self.after, promised)
@@ -85,7 +85,7 @@ class Subscription:
 
     @property
     def position(self) -> int | None:
-        """The last entry that was written or skipped; None: not known yet."""
+        """The seq of the last entry that was written or skipped, or None if the head is not known yet."""
         return self.topic.delivered if self.live else self.seq
 
     def is_current(self) -> bool:
@@ -95,8 +95,8 @@ class Subscription:
     def is_ended_by(self, close: Close) -> bool:
         """Return whether a Close ends this subscription.
 
-        It must name this log and this account, and its seq must be higher than `since`. A Close without a seq must not
-        be older than `attached_at`.
+        The Close must be of this log and this account, and its seq must be higher than `since`. A Close without a seq
+        must not be older than `attached_at`.
         """
         if close.log_id != self.topic.log_id or close.account_id != self.subscriber.account.id:
             return False
@@ -132,24 +132,24 @@ class Topic:
         self.pending: list[LogEvent] = []
         self.broadcasts: list[Broadcast] = []  # encoded entries that are not yet written to all live subscribers
         self.highest_known_seq = 0  # the highest seq that was announced, or was found by comparing heads
-        # The last head read from the database that was ahead of this topic. 0 if there was none.
+        # The last head from the database that was higher than this topic's head; 0 if there was none.
         self.head_ahead = 0
         self.scheduled = False
         self.throttled_until = 0.0  # loop time
         self.filling_gap = False
         # True if this is the own log of an account that has subscribers here (see `hub/own_log.py`).
         self.followed = False
-        self.subscriptions: dict[Subscription, None] = {}  # in the order in which they came
+        self.subscriptions: dict[Subscription, None] = {}  # in the order of `Hub.subscribe`
         self.behind: dict[Subscription, None] = {}
         self._live_writes: dict[Serializer, tuple[Write, ...]] | None = None
 
     @property
     def head(self) -> int:
-        """The seq of the last entry that this topic took: the last pending one, or else the last delivered one."""
+        """The seq of the last entry that this topic received: the last pending one, or else the last delivered one."""
         return self.pending[-1].seq if self.pending else (self.delivered or 0)
 
     def take_batch(self) -> list[LogEvent]:
-        """Remove from `pending` the events that are written next, and move `delivered` to the last of them."""
+        """Remove the events that are written next from `pending`, and move `delivered` to the last of them."""
         size = count = 0
         while count < len(self.pending) and size <= BYTES_PER_TURN:
             size += self.pending[count].size

@@ -1,8 +1,8 @@
 """The topics of this process.
 
 A topic starts at the head of its log, reads missing entries from the log, and is removed when it is unused. An
-announcement may be lost. Missing entries are noticed by a gap in the seqs or by comparing heads, and are then read from
-the log.
+announcement may be lost. A gap in the seqs, or a comparison of heads, shows which entries are missing. They are then
+read from the log.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ log = logging.getLogger("veche.hub")
 
 Page = list[LogEvent]
 ReadPage = Callable[[Callable[[Page | None], None], LogId, int, int, int], None]
-"""`pull(reply, log_id, after, upto, limit)`: read a page of a log, and call back with it (None: it failed)."""
+"""`pull(reply, log_id, after, upto, limit)`: read a page of a log, and call `reply` with it, or None on failure."""
 ReadHeads = Callable[[Callable[[dict[LogId, int] | None], None], list[LogId]], None]
-"""`heads(reply, log_ids)`: read the highest seq of each log, and call back with them (None: it failed)."""
+"""`heads(reply, log_ids)`: read the heads of the logs, and call `reply` with them, or None on failure."""
 
 PAGE = 200  # entries that are read at once
 
@@ -54,7 +54,7 @@ class Topics:
         return self._topics.get(log_id)
 
     def positions(self) -> dict[LogId, int]:
-        """Return the seq of the last entry taken from each log. A log whose head is not known yet is left out."""
+        """Return the seq of the last entry received of each log. A log whose head is not known yet is left out."""
         return {log_id: topic.head for log_id, topic in self._topics.items() if topic.delivered is not None}
 
     def log_ids(self) -> list[LogId]:
@@ -94,7 +94,7 @@ class Topics:
     def read_missing_entries(self, topic: Topic) -> None:
         """Read the missing entries: those after the topic's head, up to `topic.highest_known_seq`.
 
-        After a failed read they are read again at the next announcement or comparison of heads.
+        After a failed read, the next announcement or comparison of heads starts another read.
         """
         if topic.filling_gap or topic.delivered is None or topic.highest_known_seq <= topic.head:
             return
@@ -122,15 +122,15 @@ class Topics:
             self._failed_at[topic.log_id] = topic.head
             return
         del self._failed_at[topic.log_id]
-        log.warning("log %d cannot be read after seq %d: its listeners have to reconnect", topic.log_id, topic.head)
+        log.warning("log %d cannot be read after seq %d: its subscribers must reconnect", topic.log_id, topic.head)
         self._on_unreadable(topic)
 
     def compare_heads(self, heads: Iterable[tuple[LogId, int]]) -> None:
         """Compare the heads of topics with heads read from the database.
 
-        This also finds a lost announcement of a log's last entry, which leaves no gap. If the database is ahead of a
-        topic once, the announcement may still be on its way. If the topic has not reached that head by a later
-        comparison that finds it behind, the announcement counts as lost, and the entries are read.
+        The comparison also finds a lost announcement of a log's last entry, which leaves no gap. The first time that
+        the database is ahead of a topic, the announcement may still be on its way. If the topic has not reached that
+        head at a later comparison, the announcement counts as lost, and the entries are read.
         """
         for log_id, head in heads:
             topic = self._topics.get(log_id)
