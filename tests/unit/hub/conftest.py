@@ -1,4 +1,4 @@
-"""A scene for each test."""
+"""The fixture `scene`: a new hub for each test."""
 
 from __future__ import annotations
 

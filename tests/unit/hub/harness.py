@@ -1,4 +1,4 @@
-"""A loop that is stepped by hand, a log that answers when it is told to, and ears that check what they hear."""
+"""An event loop that a test steps, logs whose reads a test answers, and connections that record what they receive."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class Turns:
-    """As much of an event loop as the hub uses; its clock goes on when a test says so, or when nothing else is left."""
+    """The part of an event loop that the hub uses. Only a test and `leap` advance its clock."""
 
     def __init__(self) -> None:
         self.now = 1.0
-        self.cost = 0.0  # seconds that a write takes, for those who look
+        self.cost = 0.0  # seconds that a write takes; used by `machine.Checked`
         self._soon: list[Call] = []
         self._later: list[tuple[float, Call]] = []
 
@@ -46,14 +46,14 @@ class Turns:
         return bool(now)
 
     def leap(self) -> bool:
-        """Let the time pass until the next thing is due, if there is one."""
+        """Advance the clock to the next timer. Return whether there was one."""
         if self._later:
             self.now = max(self.now, min(when for when, _ in self._later))
         return bool(self._later)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Let `asyncio.get_running_loop()` find these turns (the call is there for those who write loops)."""
+        """Make `asyncio.get_running_loop()` return this object. asyncio has the call for implementations of loops."""
         asyncio._set_running_loop(self)  # type: ignore[arg-type]
         try:
             yield
@@ -62,7 +62,7 @@ class Turns:
 
 
 class Question:
-    """A read under way: `read` looks at the log as it is then, `reply` hands over what was seen."""
+    """A read that was started. `read` takes the current state of the log, and `reply` passes that to the hub."""
 
     def __init__(self, reply: Callable[[Any], None], look: Callable[[], Any], what: tuple[Any, ...]) -> None:
         self._reply, self._look, self.what = reply, look, what
@@ -79,13 +79,13 @@ class Question:
 
 
 class Store:
-    """The logs as committed, and the reads that wait for an answer."""
+    """The committed logs, and the reads that were not answered yet."""
 
     def __init__(self, page: int = 200) -> None:
         self.logs: dict[LogId, list[LogEvent]] = {}
         self.questions: list[Question] = []
         self.page = page
-        self.now = 100  # microseconds: the clock of the hub too
+        self.now = 100  # microseconds; also the clock of the hub
 
     def head(self, log_id: LogId) -> int:
         return len(self.logs.get(log_id, ()))
@@ -101,7 +101,7 @@ class Store:
         return [self.add(log_id) for _ in range(count)]
 
     def joined(self, room_id: LogId, account_id: int) -> list[LogEvent]:
-        """Commit that somebody joins, in both logs and in the order of the decision."""
+        """Commit that an account joins a room: an entry of both logs, in the order of the decision."""
         own, head = -account_id, self.head(room_id)
         room = Room(room_id, Kind.GROUP, "x", 1, 0)
         return [
@@ -110,7 +110,7 @@ class Store:
         ]
 
     def left(self, room_id: LogId, account_id: int) -> list[LogEvent]:
-        """Commit that somebody leaves, in both logs and in the order of the decision."""
+        """Commit that an account leaves a room: an entry of both logs, in the order of the decision."""
         own, seq = -account_id, self.head(room_id) + 1
         return [
             self.add(room_id, MemberLeft(room_id, seq, self.now, person(account_id), 1)),
@@ -131,7 +131,7 @@ class Store:
         self.questions.append(Question(reply, lambda: {id: self.head(id) for id in log_ids}, ("heads", *log_ids)))
 
     def answer(self, *, failed: bool = False) -> None:
-        """Answer what waits just now."""
+        """Answer all reads that wait."""
         waiting, self.questions = self.questions, []
         for question in waiting:
             question.reply(failed=failed)
@@ -158,10 +158,11 @@ FRAMED = Serializer("framed", encode, lambda payload: b"<" + payload + b">")
 BULKY = Serializer("bulky", bulky, lambda payload: payload)
 
 
-class Ear:
-    """A subscriber and its listener. `clogged`: each write tells the hub that the transport is full.
+class Connection:
+    """A subscriber and its listener. Records the bytes that are written to it, and the calls of the listener.
 
-    `own_seq`: where it begins in its account's own log (None: not yet).
+    If `clogged` is true, each write tells the hub that the transport is full. `own_seq` is passed to `Hub.begin`. If it
+    is None, the test calls `begin` later.
     """
 
     def __init__(
@@ -176,17 +177,17 @@ class Ear:
         self.serializer = serializer
         self.subscriber = Subscriber(person(account_id), session, self.write, self)
         self.writes: list[bytes] = []
-        self.told: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
         self.clogged = False
         hub.attach(self.subscriber)
         if own_seq is not None:
             self.begin(own_seq)
 
-    def begin(self, own_seq: int) -> Ear:
+    def begin(self, own_seq: int) -> Connection:
         self.hub.begin(self.subscriber, own_seq)
         return self
 
-    def hear(self, log_id: LogId, after: int | None = 0, promised: int = 0) -> Ear:
+    def subscribe(self, log_id: LogId, after: int | None = 0, promised: int = 0) -> Connection:
         self.hub.subscribe(self.subscriber, log_id, self.serializer, after, promised)
         return self
 
@@ -203,55 +204,58 @@ class Ear:
         self.hub.detach(self.subscriber)
 
     @property
-    def heard(self) -> list[tuple[int, int]]:
+    def received(self) -> list[tuple[int, int]]:
+        """The log id and the seq of each entry that was written."""
         words = b"".join(self.writes).replace(b"<", b"").replace(b">", b"").split()
         return [(int(word.split(b":")[0]), int(word.split(b":")[1])) for word in words]
 
     def seqs(self, log_id: LogId) -> list[int]:
-        return [seq for log, seq in self.heard if log == log_id]
+        return [seq for log, seq in self.received if log == log_id]
 
-    # As a listener; it does what the native socket does.
+    # The listener. It does what the native socket does.
 
     def caught_up(self, log_id: LogId) -> None:
-        self.told.append(("caught_up", log_id))
+        self.calls.append(("caught_up", log_id))
 
     def joined(self, room_id: int, after: int) -> None:
-        self.told.append(("joined", room_id, after))
-        self.hear(room_id, after)
+        self.calls.append(("joined", room_id, after))
+        self.subscribe(room_id, after)
 
     def removed(self, room_id: int, seq: int) -> None:
-        self.told.append(("removed", room_id, seq))
+        self.calls.append(("removed", room_id, seq))
 
     def session_ended(self) -> None:
-        self.told.append(("session_ended",))
+        self.calls.append(("session_ended",))
         self.leave()
 
     def lost(self) -> None:
-        self.told.append(("lost",))
+        self.calls.append(("lost",))
         self.leave()
 
 
 class Scene:
-    """A hub, what it reads from, and turns: `settle` steps and answers until nothing happens any more."""
+    """A hub with its store and its loop. `settle` steps the loop and answers reads until nothing is left to do."""
 
     def __init__(self, page: int = 200) -> None:
         self.turns = Turns()
         self.store = Store(page)
         self.hub = Hub(self.store.pull, self.store.heads, lambda: self.store.now)
 
-    def ear(self, account_id: int = 2, serializer: Serializer = PLAIN, session: str = "s", begun: bool = True) -> Ear:
-        """A subscriber that begins at the head of its own log, or does not begin yet."""
-        return Ear(self.hub, account_id, session, serializer, self.store.head(-account_id) if begun else None)
+    def connect(
+        self, account_id: int = 2, serializer: Serializer = PLAIN, session: str = "s", begun: bool = True
+    ) -> Connection:
+        """Connect an account. If `begun` is true, begin at the head of its own log."""
+        return Connection(self.hub, account_id, session, serializer, self.store.head(-account_id) if begun else None)
 
-    def live(self, log_id: LogId, account_id: int = 2, serializer: Serializer = PLAIN) -> Ear:
-        """An ear that has heard everything there is."""
-        ear = self.ear(account_id, serializer).hear(log_id, self.store.head(log_id))
+    def live(self, log_id: LogId, account_id: int = 2, serializer: Serializer = PLAIN) -> Connection:
+        """Connect an account with a live subscription at the head of a log."""
+        connection = self.connect(account_id, serializer).subscribe(log_id, self.store.head(log_id))
         self.settle()
-        assert ear.subscriber.subscriptions[log_id].live
-        return ear
+        assert connection.subscriber.subscriptions[log_id].live
+        return connection
 
     def say(self, log_id: LogId, count: int = 1, text: str = "hi") -> list[LogEvent]:
-        """Commit and announce."""
+        """Commit messages and announce them."""
         events = [self.store.add(log_id, text=text) for _ in range(count)]
         self.hub.deliver(events)
         return events

@@ -1,5 +1,5 @@
-"""What may happen to any hub in any order: commits, announcements (some are lost), turns of the loop, reads that look
-early and answer late or fail, sessions that end, subscribers that go, read slowly, and drain.
+"""The rules that the state machines of the hub share: commits, announcements (some are lost), turns of the loop, reads
+that are answered late or fail, sessions that end, and subscribers that leave, become slow and drain.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from veche.core.event import LogEvent
 from veche.core.sessions import SessionsEnded
 from veche.hub import fanout
 
-from .harness import FRAMED, PLAIN, Ear, Scene
+from .harness import FRAMED, PLAIN, Connection, Scene
 
 LOGS = (1, 2)
 ACCOUNTS = (2, 3)
 SESSIONS = ("s", "t")
-WRITES_PER_TURN = 2  # so that three ears are a crowd
+WRITES_PER_TURN = 2  # so that the writes to three connections need more than one turn
 
 logs = st.sampled_from(LOGS)
 accounts = st.sampled_from(ACCOUNTS)
@@ -30,23 +30,23 @@ which = st.integers(0, 7)
 losses = st.sampled_from([(), (), (), (0,), (1,), (0, 1)])  # which of the announcements of a commit are lost
 
 
-class Checked(Ear):
-    """Knows for each log what it must hear next, and that it must hear nothing of the others.
+class Checked(Connection):
+    """A connection that checks what it receives: of each subscribed log the next entry, and nothing of other logs.
 
-    Like a dialect, it begins at the head of its own log in a snapshot that it looked at after it was attached.
+    Like a dialect, it begins at the head of its own log in a snapshot that was read after it was attached.
     """
 
     def __init__(self, scene: Scene, account_id: int, session: str, *, framed: bool) -> None:
         self.next: dict[int, int | None] = {}
         self.gone = False
         self.scene = scene
-        self.own_seq: int | None = None  # of the snapshot
+        self.own_seq: int | None = None  # the head of the own log in the snapshot
         self.begun = False
         super().__init__(scene.hub, account_id, session, FRAMED if framed else PLAIN)
 
     @property
     def own_log(self) -> list[LogEvent]:
-        """What has happened in the own log since the snapshot."""
+        """The entries of the own log after the snapshot."""
         return self.scene.store.logs.get(-self.subscriber.account.id, [])[self.own_seq :]
 
     def look(self) -> None:
@@ -58,39 +58,39 @@ class Checked(Ear):
             self.begun = True
             self.begin(self.own_seq)
 
-    def hear(self, log_id: int, after: int | None = 0, promised: int = 0) -> Checked:
-        super().hear(log_id, after, promised)
+    def subscribe(self, log_id: int, after: int | None = 0, promised: int = 0) -> Checked:
+        super().subscribe(log_id, after, promised)
         self.next[log_id] = None if after is None else after + 1
         return self
 
     def write(self, data: bytes) -> None:
-        assert not self.gone, "written to after it was gone"
+        assert not self.gone, "a write after the connection has left"
         for word in data.replace(b"<", b"").replace(b">", b"").split():
             log_id, seq = map(int, word.split(b":"))
-            assert log_id in self.next, f"hears {log_id}, which it does not listen to"
+            assert log_id in self.next, f"receives log {log_id}, to which it is not subscribed"
             expected = self.next[log_id]
-            assert expected in (None, seq), f"hears {seq} of log {log_id} where {expected} is next"
+            assert expected in (None, seq), f"receives {seq} of log {log_id}, but {expected} is next"
             self.next[log_id] = seq + 1
         self.scene.turns.now += self.scene.turns.cost
         super().write(data)
 
-    def deafen(self, log_id: int) -> None:
+    def unsubscribe(self, log_id: int) -> None:
         self.hub.unsubscribe(self.subscriber, log_id)
         self.next.pop(log_id, None)
 
     def joined(self, room_id: int, after: int) -> None:
-        assert self.begun, "told before it has begun"
-        assert room_id not in self.subscriber.subscriptions, "told of a room that it hears"
+        assert self.begun, "a call before `begin`"
+        assert room_id not in self.subscriber.subscriptions, "`joined` for a room that it is subscribed to"
         super().joined(room_id, after)
 
     def removed(self, room_id: int, seq: int) -> None:
-        assert room_id not in self.subscriber.subscriptions, "told before it stops to hear the room"
+        assert room_id not in self.subscriber.subscriptions, "`removed` before the subscription was ended"
         super().removed(room_id, seq)
         self.next.pop(room_id, None)
 
     def session_ended(self) -> None:
-        assert self.begun, "told before it has begun"
-        assert self.session_has_ended(), "a session that is still there was ended"
+        assert self.begun, "a call before `begin`"
+        assert self.session_has_ended(), "`session_ended`, but the session has not ended"
         super().session_ended()
 
     def session_has_ended(self) -> bool:
@@ -103,7 +103,7 @@ class Checked(Ear):
 
 
 class Raise(logging.Handler):
-    """The hub logs what a listener raises and goes on; what ours raise is a failure of the test."""
+    """Raises the exceptions that the hub logs. The hub goes on if a listener raises, but then the test must fail."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info and record.exc_info[1]:
@@ -114,26 +114,26 @@ ListenerT = TypeVar("ListenerT", bound=Checked)
 
 
 class Machine(RuleBasedStateMachine, Generic[ListenerT]):
-    """Common rules. What may be drawn never depends on what the hub did."""
+    """The shared rules. What hypothesis may draw never depends on what the hub did."""
 
     def __init__(self) -> None:
         super().__init__()
         self.scene = Scene(page=2)
         self.running = self.scene.turns.running()
         self.running.__enter__()
-        self.ears: list[ListenerT] = []
-        self.flying: list[LogEvent] = []  # committed, not yet announced
+        self.connections: list[ListenerT] = []
+        self.flying: list[LogEvent] = []  # entries that are committed and not yet announced
         self.raise_failures = Raise()
         logging.getLogger("veche.hub").addHandler(self.raise_failures)
         self.writes_per_turn, fanout.WRITES_PER_TURN = fanout.WRITES_PER_TURN, WRITES_PER_TURN
 
     def chosen(self, things: list[Any], index: int) -> list[Any]:
-        """One of them, or none where there is none."""
+        """Return a list of one of the things, or an empty list if there are none."""
         return [things[index % len(things)]] if things else []
 
     @property
     def present(self) -> list[ListenerT]:
-        return [ear for ear in self.ears if not ear.gone]
+        return [connection for connection in self.connections if not connection.gone]
 
     def fly(self, events: list[LogEvent], lost: tuple[int, ...]) -> None:
         self.flying += [event for index, event in enumerate(events) if index not in lost]
@@ -149,7 +149,7 @@ class Machine(RuleBasedStateMachine, Generic[ListenerT]):
         self.fly([self.scene.store.ended(account_id, *which)], lost)
 
     def let_it_work(self, turns: int) -> None:
-        """Announce what flies, and answer what is asked, so that what is behind afterwards is behind for a reason."""
+        """Announce all entries, and answer all reads in some turns, so that few subscriptions stay behind by chance."""
         if turns:
             self.announce(len(self.flying))
         for _ in range(turns):
@@ -164,7 +164,7 @@ class Machine(RuleBasedStateMachine, Generic[ListenerT]):
 
     @rule(cost=st.sampled_from([0.0, 0.0, 0.004]))
     def take_time(self, cost: float) -> None:
-        """What each write takes from now on: rooms that cost much pause between turns."""
+        """Set the time that each write takes from now on. Topics with slow writes pause between turns."""
         self.scene.turns.cost = cost
 
     @rule()
@@ -194,35 +194,37 @@ class Machine(RuleBasedStateMachine, Generic[ListenerT]):
 
     @rule(index=which)
     def look(self, index: int) -> None:
-        for ear in self.chosen(self.present, index):
-            ear.look()
+        for connection in self.chosen(self.present, index):
+            connection.look()
 
     @rule(index=which)
     def start(self, index: int) -> None:
-        for ear in self.chosen(self.present, index):
-            ear.start()
+        for connection in self.chosen(self.present, index):
+            connection.start()
 
     @rule(index=which)
     def leave(self, index: int) -> None:
-        for ear in self.chosen(self.present, index):
-            ear.leave()
+        for connection in self.chosen(self.present, index):
+            connection.leave()
 
     @rule(index=which)
     def clog(self, index: int) -> None:
-        for ear in self.chosen(self.present, index):
-            ear.clogged = True
+        for connection in self.chosen(self.present, index):
+            connection.clogged = True
 
     @rule(index=which)
     def drain(self, index: int) -> None:
-        for ear in self.chosen([ear for ear in self.present if ear.subscriber.slow], index):
-            ear.drain()
+        for connection in self.chosen([connection for connection in self.present if connection.subscriber.slow], index):
+            connection.drain()
 
     def teardown(self) -> None:
         try:
             self.come_to_rest()
-            for ear in self.present:
-                assert not (ear.begun and ear.session_has_ended()), "the session ended, and the connection lives on"
-                self.check(ear)
+            for connection in self.present:
+                assert not (connection.begun and connection.session_has_ended()), (
+                    "the session has ended, but the connection has not"
+                )
+                self.check(connection)
             assert not self.scene.store.questions
         finally:
             self.running.__exit__(None, None, None)
@@ -231,20 +233,22 @@ class Machine(RuleBasedStateMachine, Generic[ListenerT]):
 
     def come_to_rest(self) -> None:
         self.scene.hub.deliver(self.flying)
-        for ear in self.present:
-            ear.drain()
+        for connection in self.present:
+            connection.drain()
         self.scene.settle()
-        for _ in range(4):  # two find what was lost; what it opened may have lost something too
+        for _ in range(4):  # two find the lost entries; the logs that these open may have lost entries too
             self.compare()
             self.scene.settle()
 
-    def check(self, ear: ListenerT) -> None:
-        """Everybody has everything."""
-        assert set(ear.subscriber.subscriptions) == set(ear.next)
-        for log_id, subscription in ear.subscriber.subscriptions.items():
+    def check(self, connection: ListenerT) -> None:
+        """Check that a connection has received everything that it is subscribed to."""
+        assert set(connection.subscriber.subscriptions) == set(connection.next)
+        for log_id, subscription in connection.subscriber.subscriptions.items():
             assert subscription.live or subscription.seq == subscription.topic.delivered
             head = self.scene.store.head(log_id)
-            assert ear.next[log_id] in (None, head + 1), f"misses what follows {ear.next[log_id]} of log {log_id}"
+            assert connection.next[log_id] in (None, head + 1), (
+                f"entry {connection.next[log_id]} of log {log_id} is missing"
+            )
 
 
 def bounded(max_examples: int, steps: int) -> settings:
@@ -254,6 +258,6 @@ def bounded(max_examples: int, steps: int) -> settings:
         deadline=None,
         derandomize=True,
         database=None,
-        phases=(Phase.generate,),  # add Phase.shrink to look for the shortest way into a failure: it takes minutes
+        phases=(Phase.generate,),  # add Phase.shrink to find the shortest failing run, which takes minutes
         suppress_health_check=list(HealthCheck),
     )

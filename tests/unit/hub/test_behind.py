@@ -1,4 +1,4 @@
-"""Those who are behind: resuming, slow, and what happens when reads fail or announcements are lost."""
+"""Subscriptions that are behind: resuming, slow subscribers, failed reads, lost announcements."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ def pulls(scene: Scene) -> list[tuple[int, int, int]]:
 
 def test_a_position_is_continued_page_by_page_and_then_live(scene: Scene) -> None:
     scene.store.fill(ROOM, PAGE * 2 + 7)
-    ear = scene.ear().hear(ROOM, 3)
+    connection = scene.connect().subscribe(ROOM, 3)
     scene.settle()
-    assert ear.seqs(ROOM) == list(range(4, PAGE * 2 + 8))
-    assert len(ear.writes) == 3
-    assert ear.told == [("caught_up", ROOM)]
+    assert connection.seqs(ROOM) == list(range(4, PAGE * 2 + 8))
+    assert len(connection.writes) == 3
+    assert connection.calls == [("caught_up", ROOM)]
     scene.say(ROOM)
     scene.turn()
-    assert ear.seqs(ROOM)[-1] == PAGE * 2 + 8
+    assert connection.seqs(ROOM)[-1] == PAGE * 2 + 8
 
 
 def test_without_a_position_one_begins_at_the_head(scene: Scene) -> None:
     scene.store.fill(ROOM, 5)
-    ear = scene.ear().hear(ROOM, None)
+    connection = scene.connect().subscribe(ROOM, None)
     scene.settle()
     scene.say(ROOM)
     scene.settle()
-    assert ear.seqs(ROOM) == [6]
+    assert connection.seqs(ROOM) == [6]
 
 
 def test_what_is_said_while_one_catches_up_comes_after_it(scene: Scene) -> None:
     scene.store.fill(ROOM, 3)
     live = scene.live(ROOM, 3)
-    ear = scene.ear().hear(ROOM, 0)
+    connection = scene.connect().subscribe(ROOM, 0)
     assert pulls(scene) == [(ROOM, 0, 3)]
     scene.say(ROOM, 2)
     scene.turn()
     assert live.seqs(ROOM) == [4, 5]
-    assert ear.seqs(ROOM) == []
+    assert connection.seqs(ROOM) == []
     scene.settle()
-    assert ear.seqs(ROOM) == [1, 2, 3, 4, 5]
+    assert connection.seqs(ROOM) == [1, 2, 3, 4, 5]
 
 
 def test_only_one_page_is_on_its_way_for_a_connection(scene: Scene) -> None:
@@ -58,47 +58,47 @@ def test_only_one_page_is_on_its_way_for_a_connection(scene: Scene) -> None:
     scene.store.fill(OTHER, 5)
     scene.live(ROOM, 3)
     scene.live(OTHER, 3)
-    ear = scene.ear().hear(ROOM, 0).hear(OTHER, 0)
+    connection = scene.connect().subscribe(ROOM, 0).subscribe(OTHER, 0)
     for _ in range(3):
         scene.turn()
     assert len(pulls(scene)) == 1
     scene.settle()
-    assert (ear.seqs(ROOM), ear.seqs(OTHER)) == ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
+    assert (connection.seqs(ROOM), connection.seqs(OTHER)) == ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
 
 
 def test_a_late_page_of_a_subscription_that_is_gone_is_not_written(scene: Scene) -> None:
     scene.store.fill(ROOM, 5)
     scene.live(ROOM, 3)
-    ear = scene.ear().hear(ROOM, 0)
-    scene.hub.unsubscribe(ear.subscriber, ROOM)
+    connection = scene.connect().subscribe(ROOM, 0)
+    scene.hub.unsubscribe(connection.subscriber, ROOM)
     scene.settle()
-    assert ear.writes == []
-    ear.hear(ROOM, 4)
+    assert connection.writes == []
+    connection.subscribe(ROOM, 4)
     scene.settle()
-    assert ear.seqs(ROOM) == [5]
+    assert connection.seqs(ROOM) == [5]
 
 
 def test_a_late_page_of_an_older_position_is_not_written(scene: Scene) -> None:
     scene.store.fill(ROOM, 5)
     scene.live(ROOM, 3)
-    ear = scene.ear().hear(ROOM, 0)
-    ear.hear(ROOM, 3)
+    connection = scene.connect().subscribe(ROOM, 0)
+    connection.subscribe(ROOM, 3)
     scene.settle()
-    assert ear.seqs(ROOM) == [4, 5]
+    assert connection.seqs(ROOM) == [4, 5]
 
 
 def test_one_whose_position_is_ahead_of_what_was_announced_waits_for_it(scene: Scene) -> None:
     scene.live(ROOM, 3)
     on_its_way = [scene.store.add(ROOM), scene.store.add(ROOM)]
-    ear = scene.ear().hear(ROOM, 2)
+    connection = scene.connect().subscribe(ROOM, 2)
     scene.settle()
-    assert ear.told == []
+    assert connection.calls == []
     scene.hub.deliver(on_its_way)
     scene.settle()
-    assert (ear.seqs(ROOM), ear.told) == ([], [("caught_up", ROOM)])
+    assert (connection.seqs(ROOM), connection.calls) == ([], [("caught_up", ROOM)])
     scene.say(ROOM)
     scene.settle()
-    assert ear.seqs(ROOM) == [3]
+    assert connection.seqs(ROOM) == [3]
 
 
 # Slow.
@@ -138,7 +138,7 @@ def test_a_slow_connection_gets_no_more_than_the_write_under_way(scene: Scene) -
     slow.clogged = True
     scene.say(ROOM, 100, "x" * 16_000)
     scene.turn()
-    assert sum(map(len, slow.writes)) < BYTES_PER_TURN + 20_000, "the whole backlog was pushed into a full transport"
+    assert sum(map(len, slow.writes)) < BYTES_PER_TURN + 20_000, "the whole backlog was written to a full transport"
     assert sum(map(len, quick.writes)) < BYTES_PER_TURN + 20_000, "the whole backlog was written in one turn"
     slow.drain()
     scene.settle()
@@ -146,18 +146,18 @@ def test_a_slow_connection_gets_no_more_than_the_write_under_way(scene: Scene) -
 
 
 def test_a_slow_connection_does_not_undo_the_slices_of_a_great_room(scene: Scene) -> None:
-    ears = [scene.ear(account_id).hear(ROOM) for account_id in range(2, 3002)]
+    connections = [scene.connect(account_id).subscribe(ROOM) for account_id in range(2, 3002)]
     scene.settle()
-    for ear in ears:
-        ear.clogged = True
+    for connection in connections:
+        connection.clogged = True
     scene.say(ROOM)
     scene.turn()
-    assert sum(len(ear.writes) for ear in ears) == 1000
+    assert sum(len(connection.writes) for connection in connections) == 1000
     scene.settle()
-    for ear in ears:
-        ear.drain()
+    for connection in connections:
+        connection.drain()
     scene.settle()
-    assert all(ear.seqs(ROOM) == [1] for ear in ears)
+    assert all(connection.seqs(ROOM) == [1] for connection in connections)
 
 
 def test_a_connection_that_drains_while_something_waits_gets_it_once(scene: Scene) -> None:
@@ -175,48 +175,48 @@ def test_a_connection_that_drains_while_something_waits_gets_it_once(scene: Scen
 
 
 def test_slow_and_drained_within_one_turn(scene: Scene) -> None:
-    ear = scene.live(ROOM)
-    scene.hub.mark_slow(ear.subscriber)
-    scene.hub.mark_drained(ear.subscriber)
+    connection = scene.live(ROOM)
+    scene.hub.mark_slow(connection.subscriber)
+    scene.hub.mark_drained(connection.subscriber)
     scene.say(ROOM)
     scene.settle()
     scene.say(ROOM)
     scene.settle()
-    assert ear.seqs(ROOM) == [1, 2]
-    assert ear.subscriber.subscriptions[ROOM].live
+    assert connection.seqs(ROOM) == [1, 2]
+    assert connection.subscriber.subscriptions[ROOM].live
 
 
 def test_slow_connections_in_several_rooms_continue_in_all(scene: Scene) -> None:
-    ear = scene.live(ROOM)
-    ear.hear(OTHER, 0)
+    connection = scene.live(ROOM)
+    connection.subscribe(OTHER, 0)
     scene.settle()
-    ear.clogged = True
+    connection.clogged = True
     scene.say(ROOM)
     scene.say(OTHER)
     scene.settle()
     scene.say(ROOM, 3)
     scene.say(OTHER, 3)
     scene.settle()
-    ear.drain()
+    connection.drain()
     scene.settle()
-    assert (ear.seqs(ROOM), ear.seqs(OTHER)) == ([1, 2, 3, 4], [1, 2, 3, 4])
+    assert (connection.seqs(ROOM), connection.seqs(OTHER)) == ([1, 2, 3, 4], [1, 2, 3, 4])
 
 
 def test_one_that_is_slow_while_it_catches_up_goes_on_when_it_drains(scene: Scene) -> None:
     scene.store.fill(ROOM, PAGE * 3)
-    ear = scene.ear().hear(ROOM, 0)
-    ear.clogged = True
+    connection = scene.connect().subscribe(ROOM, 0)
+    connection.clogged = True
     scene.settle()
-    assert ear.seqs(ROOM) == list(range(1, PAGE + 1))
-    ear.drain()
+    assert connection.seqs(ROOM) == list(range(1, PAGE + 1))
+    connection.drain()
     scene.settle()
-    assert ear.seqs(ROOM) == list(range(1, PAGE * 3 + 1))
+    assert connection.seqs(ROOM) == list(range(1, PAGE * 3 + 1))
 
 
 def test_a_slow_connection_that_leaves_is_forgotten(scene: Scene) -> None:
-    ear = scene.live(ROOM)
-    scene.hub.mark_slow(ear.subscriber)
-    ear.leave()
+    connection = scene.live(ROOM)
+    scene.hub.mark_slow(connection.subscriber)
+    connection.leave()
     scene.settle()
     assert scene.hub.log_ids() == []
 
@@ -225,18 +225,18 @@ def test_a_slow_connection_that_leaves_is_forgotten(scene: Scene) -> None:
 
 
 def test_a_gap_is_filled_from_the_log(scene: Scene) -> None:
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     scene.store.fill(ROOM, 2)
     scene.say(ROOM)
     scene.turn()
-    assert ear.writes == []
+    assert connection.writes == []
     assert pulls(scene) == [(ROOM, 0, 3)]
     scene.settle()
-    assert ear.seqs(ROOM) == [1, 2, 3]
+    assert connection.seqs(ROOM) == [1, 2, 3]
 
 
 def test_a_gap_is_asked_for_once_and_what_comes_meanwhile_is_not_lost(scene: Scene) -> None:
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     scene.store.add(ROOM)
     scene.say(ROOM)
     scene.say(ROOM, 2)
@@ -244,28 +244,28 @@ def test_a_gap_is_asked_for_once_and_what_comes_meanwhile_is_not_lost(scene: Sce
     scene.store.add(ROOM)
     scene.say(ROOM)
     scene.settle()
-    assert ear.seqs(ROOM) == [1, 2, 3, 4, 5, 6]
+    assert connection.seqs(ROOM) == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_gap_wider_than_a_page_is_filled(scene: Scene) -> None:
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     scene.store.fill(ROOM, PAGE * 2)
     scene.say(ROOM)
     scene.settle()
-    assert ear.seqs(ROOM) == list(range(1, PAGE * 2 + 2))
+    assert connection.seqs(ROOM) == list(range(1, PAGE * 2 + 2))
 
 
 def test_a_gap_that_could_not_be_read_is_filled_when_heads_are_compared(scene: Scene) -> None:
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     scene.store.add(ROOM)
     scene.say(ROOM)
     scene.store.answer(failed=True)
     scene.settle()
-    assert ear.writes == []
+    assert connection.writes == []
     for _ in range(2):
         scene.hub.compare_heads([(ROOM, 2)])
         scene.settle()
-    assert ear.seqs(ROOM) == [1, 2]
+    assert connection.seqs(ROOM) == [1, 2]
 
 
 @pytest.mark.parametrize("page", [None, [], [message(ROOM, 2)]], ids=["failed", "empty", "with a hole"])
@@ -276,86 +276,88 @@ def test_a_gap_that_cannot_be_read_twice_loses_the_place(
         (question,) = scene.store.questions
         scene.store.questions.clear()
         question._reply(page)
-        assert scene.store.questions == [], "it is read again at the next announcement or comparison, not at once"
+        assert scene.store.questions == [], "the next announcement or comparison reads it again, nothing earlier"
 
-    ears, elsewhere = [scene.live(ROOM), scene.live(ROOM, 3)], scene.live(OTHER)
-    for ear in (*ears, elsewhere):
-        ear.told.clear()
+    connections, elsewhere = [scene.live(ROOM), scene.live(ROOM, 3)], scene.live(OTHER)
+    for connection in (*connections, elsewhere):
+        connection.calls.clear()
     scene.store.add(ROOM)
     scene.say(ROOM)
     answer()
-    assert [ear.told for ear in ears] == [[], []]
+    assert [connection.calls for connection in connections] == [[], []]
     scene.say(ROOM)
     answer()
-    assert [ear.told for ear in ears] == [[("lost",)], [("lost",)]]
-    assert elsewhere.told == []
+    assert [connection.calls for connection in connections] == [[("lost",)], [("lost",)]]
+    assert elsewhere.calls == []
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert ROOM not in scene.hub.log_ids()
 
 
 def test_a_failed_read_is_forgotten_once_the_topic_goes_on(scene: Scene) -> None:
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     for _ in range(3):
         scene.store.add(ROOM)
         scene.say(ROOM)
         scene.store.answer(failed=True)
         scene.say(ROOM)
         scene.settle()
-    assert ear.seqs(ROOM) == list(range(1, 10))
-    assert ("lost",) not in ear.told
+    assert connection.seqs(ROOM) == list(range(1, 10))
+    assert ("lost",) not in connection.calls
 
 
 def test_a_topic_that_was_closed_starts_without_failed_reads(scene: Scene) -> None:
     for _ in range(2):
-        ear = scene.ear().hear(ROOM, 0)
+        connection = scene.connect().subscribe(ROOM, 0)
         scene.turn()
         scene.store.answer()
         scene.hub.deliver([message(ROOM, 2)])
         scene.store.answer(failed=True)
-        assert ("lost",) not in ear.told
-        ear.leave()
+        assert ("lost",) not in connection.calls
+        connection.leave()
 
 
 def test_the_last_announcement_when_lost_is_found_by_comparing_twice(scene: Scene) -> None:
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     scene.store.fill(ROOM, 2)
     scene.hub.compare_heads([(ROOM, 2)])
     scene.settle()
-    assert (ear.writes, scene.store.questions) == ([], []), "once, it may be on its way"
+    assert (connection.writes, scene.store.questions) == ([], []), (
+        "after one comparison, the announcement may still be on its way"
+    )
     scene.hub.compare_heads([(ROOM, 2)])
     scene.settle()
-    assert ear.seqs(ROOM) == [1, 2]
+    assert connection.seqs(ROOM) == [1, 2]
 
 
 def test_comparing_is_quiet_while_announcements_merely_follow_the_log(scene: Scene) -> None:
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     for _ in range(5):
         event = scene.store.add(ROOM)
         scene.hub.compare_heads([(ROOM, event.seq)])
         assert scene.store.questions == []
         scene.hub.deliver([event])
         scene.settle()
-    assert ear.seqs(ROOM) == [1, 2, 3, 4, 5]
+    assert connection.seqs(ROOM) == [1, 2, 3, 4, 5]
 
 
-def test_comparing_what_nobody_hears_is_harmless(scene: Scene) -> None:
+def test_comparing_a_log_without_subscribers_is_harmless(scene: Scene) -> None:
     scene.hub.compare_heads([(ROOM, 9)])
-    scene.ear().hear(OTHER, 0)
+    scene.connect().subscribe(OTHER, 0)
     scene.hub.compare_heads([(OTHER, 9)])
     assert scene.store.questions == []
 
 
-def test_a_join_whose_announcement_was_lost_is_heard_from_then_on(scene: Scene) -> None:
-    """Own log and room are committed together; nobody here hears the room yet, so only the own log can tell."""
-    ear = scene.live(-3, 3)
+def test_a_join_whose_announcement_was_lost_subscribes_the_room_later(scene: Scene) -> None:
+    """Nobody here is subscribed to the room, so only the own log shows the join."""
+    connection = scene.live(-3, 3)
     scene.store.joined(ROOM, 3)
     for _ in range(2):
         scene.hub.compare_heads([(-3, 1)])
         scene.settle()
-    assert ear.seqs(-3) == [1]
+    assert connection.seqs(-3) == [1]
     scene.say(ROOM)
     scene.settle()
-    assert ear.seqs(ROOM) == [1, 2], "told that it is in the room, but it never hears it"
+    assert connection.seqs(ROOM) == [1, 2], "the client knows that it joined the room, but does not receive the room"
 
 
 # Opening.
@@ -363,7 +365,7 @@ def test_a_join_whose_announcement_was_lost_is_heard_from_then_on(scene: Scene) 
 
 def test_what_is_announced_while_the_head_is_read_is_neither_lost_nor_repeated(scene: Scene) -> None:
     scene.store.fill(ROOM, 3)
-    ear = scene.ear().hear(ROOM, 1)
+    connection = scene.connect().subscribe(ROOM, 1)
     scene.turn()
     question = scene.store.questions.pop()
     question.read()
@@ -373,33 +375,33 @@ def test_what_is_announced_while_the_head_is_read_is_neither_lost_nor_repeated(s
     scene.settle()
     scene.say(ROOM)
     scene.settle()
-    assert ear.seqs(ROOM) == [2, 3, 4, 5, 6]
+    assert connection.seqs(ROOM) == [2, 3, 4, 5, 6]
 
 
 def test_what_was_read_as_head_and_is_announced_later_is_not_repeated(scene: Scene) -> None:
     on_its_way = scene.store.fill(ROOM, 3)
-    ear = scene.ear().hear(ROOM, 0)
+    connection = scene.connect().subscribe(ROOM, 0)
     scene.settle()
     scene.hub.deliver(on_its_way)
     scene.settle()
-    assert ear.seqs(ROOM) == [1, 2, 3]
+    assert connection.seqs(ROOM) == [1, 2, 3]
 
 
 def test_logs_that_open_in_one_turn_are_read_in_one_question(scene: Scene) -> None:
     for log_id in (1, 2, 3):
-        scene.ear().hear(log_id, 0)
+        scene.connect().subscribe(log_id, 0)
     scene.turn()
     assert [question.what for question in scene.store.questions] == [("heads", -2, 1, 2, 3)]
 
 
-def test_a_log_that_was_left_while_it_opened_and_is_heard_again(scene: Scene) -> None:
+def test_a_log_that_was_left_while_it_opened_and_is_subscribed_again(scene: Scene) -> None:
     scene.store.fill(ROOM, 2)
-    ear = scene.ear().hear(ROOM, 0)
+    connection = scene.connect().subscribe(ROOM, 0)
     scene.turn()
-    scene.hub.unsubscribe(ear.subscriber, ROOM)
-    ear.hear(ROOM, 1)
+    scene.hub.unsubscribe(connection.subscriber, ROOM)
+    connection.subscribe(ROOM, 1)
     scene.settle()
-    assert ear.seqs(ROOM) == [2]
+    assert connection.seqs(ROOM) == [2]
 
 
 # Reads that fail.
@@ -410,11 +412,11 @@ def test_a_read_that_fails_loses_the_place_and_says_so(scene: Scene, moment: str
     scene.store.fill(ROOM, 2)
     if moment == "page":
         scene.live(ROOM, 3)
-    ear = scene.ear(4).hear(ROOM, 0)
+    connection = scene.connect(4).subscribe(ROOM, 0)
     scene.turn()
     scene.store.answer(failed=True)
-    assert ear.told == [("lost",)]
-    again = scene.ear(4).hear(ROOM, 0)
+    assert connection.calls == [("lost",)]
+    again = scene.connect(4).subscribe(ROOM, 0)
     scene.settle()
     assert again.seqs(ROOM) == [1, 2]
 
@@ -422,7 +424,7 @@ def test_a_read_that_fails_loses_the_place_and_says_so(scene: Scene, moment: str
 def test_a_hole_in_the_log_loses_the_place_and_is_not_hidden(scene: Scene) -> None:
     scene.store.fill(ROOM, 2)
     scene.live(ROOM, 3)
-    ear = scene.ear(4).hear(ROOM, 0)
+    connection = scene.connect(4).subscribe(ROOM, 0)
     scene.store.logs[ROOM] = []
     scene.settle()
-    assert ear.told == [("lost",)]
+    assert connection.calls == [("lost",)]

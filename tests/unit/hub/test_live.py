@@ -1,4 +1,4 @@
-"""Those who have caught up: order, one write a turn, encoded once, in slices; and who stops hearing when."""
+"""Live subscriptions: order, one write for each turn, one encoding, slices of large rooms, and when writes end."""
 
 from __future__ import annotations
 
@@ -15,84 +15,90 @@ ROOM, OTHER = 1, 2
 
 
 def test_entries_arrive_in_order_and_once(scene: Scene) -> None:
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     for _ in range(3):
         scene.say(ROOM, 2)
         scene.turn()
-    assert ear.seqs(ROOM) == [1, 2, 3, 4, 5, 6]
+    assert connection.seqs(ROOM) == [1, 2, 3, 4, 5, 6]
 
 
 def test_what_was_announced_twice_is_written_once(scene: Scene) -> None:
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     events = scene.say(ROOM, 3)
     scene.hub.deliver(events)
     scene.turn()
     scene.hub.deliver(events)
     scene.settle()
-    assert ear.seqs(ROOM) == [1, 2, 3]
+    assert connection.seqs(ROOM) == [1, 2, 3]
 
 
 def test_a_turn_is_one_write_however_many_batches_it_brought(scene: Scene) -> None:
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     scene.say(ROOM, 2)
     scene.say(ROOM, 3)
-    assert ear.writes == []
+    assert connection.writes == []
     scene.turn()
-    assert len(ear.writes) == 1
-    assert ear.seqs(ROOM) == [1, 2, 3, 4, 5]
+    assert len(connection.writes) == 1
+    assert connection.seqs(ROOM) == [1, 2, 3, 4, 5]
 
 
 def test_a_room_whose_writes_took_long_rests_as_long_and_joins_what_comes_meanwhile(scene: Scene) -> None:
-    ear = scene.ear()
-    ear.subscriber.write = lambda data: (ear.write(data), setattr(scene.turns, "now", scene.turns.now + 0.004))
-    ear.hear(ROOM)
+    connection = scene.connect()
+    connection.subscriber.write = lambda data: (
+        connection.write(data),
+        setattr(scene.turns, "now", scene.turns.now + 0.004),
+    )
+    connection.subscribe(ROOM)
     quick = scene.live(OTHER, 3)
     scene.settle()
     scene.say(ROOM)
     scene.turn()
-    assert ear.seqs(ROOM) == [1]
+    assert connection.seqs(ROOM) == [1]
     for _ in range(3):
         scene.say(ROOM)
         scene.say(OTHER)
         scene.turn()
-    assert ear.seqs(ROOM) == [1], "it rests"
-    assert quick.seqs(OTHER) == [1, 2, 3], "and others go on"
+    assert connection.seqs(ROOM) == [1], "it rests"
+    assert quick.seqs(OTHER) == [1, 2, 3], "other rooms go on"
     scene.turns.now += 0.004
     scene.turn()
-    assert (ear.seqs(ROOM), len(ear.writes)) == ([1, 2, 3, 4], 2)
+    assert (connection.seqs(ROOM), len(connection.writes)) == ([1, 2, 3, 4], 2)
 
 
 def test_a_room_that_rests_still_writes_before_somebody_leaves(scene: Scene) -> None:
-    ear = scene.ear()
-    ear.subscriber.write = lambda data: (ear.write(data), setattr(scene.turns, "now", scene.turns.now + 0.004))
-    ear.hear(ROOM)
+    connection = scene.connect()
+    connection.subscriber.write = lambda data: (
+        connection.write(data),
+        setattr(scene.turns, "now", scene.turns.now + 0.004),
+    )
+    connection.subscribe(ROOM)
     scene.settle()
     scene.say(ROOM)
     scene.turn()
     scene.say(ROOM)
     scene.turn()
-    assert ear.seqs(ROOM) == [1], "it rests"
-    scene.hub.unsubscribe(ear.subscriber, ROOM)
-    assert ear.seqs(ROOM) == [1, 2]
+    assert connection.seqs(ROOM) == [1], "it rests"
+    scene.hub.unsubscribe(connection.subscriber, ROOM)
+    assert connection.seqs(ROOM) == [1, 2]
 
 
 def test_a_turn_is_cut_by_its_size(scene: Scene) -> None:
-    ear = scene.live(ROOM, serializer=BULKY)
+    connection = scene.live(ROOM, serializer=BULKY)
     scene.say(ROOM, 12, "x" * 16_000)
     scene.turn()
-    assert 0 < len(ear.writes[0]) < BYTES_PER_TURN + 20_000
+    assert 0 < len(connection.writes[0]) < BYTES_PER_TURN + 20_000
     scene.settle()
-    assert ear.seqs(ROOM) == list(range(1, 13))
+    assert connection.seqs(ROOM) == list(range(1, 13))
 
 
 def test_an_entry_is_encoded_once_for_all_of_a_serializer(scene: Scene) -> None:
-    ears = [scene.live(ROOM, account_id) for account_id in range(2, 52)]
+    connections = [scene.live(ROOM, account_id) for account_id in range(2, 52)]
     before = scene.hub.encode_count
     scene.say(ROOM, 4)
     scene.turn()
     assert scene.hub.encode_count - before == 4
-    assert all(ear.seqs(ROOM) == [1, 2, 3, 4] for ear in ears)
-    assert len({id(ear.writes[0]) for ear in ears}) == 1, "the same bytes, not copies of them"
+    assert all(connection.seqs(ROOM) == [1, 2, 3, 4] for connection in connections)
+    assert len({id(connection.writes[0]) for connection in connections}) == 1, "the same bytes, not copies of them"
 
 
 def test_forms_that_differ_in_framing_alone_share_the_encoding(scene: Scene) -> None:
@@ -105,73 +111,75 @@ def test_forms_that_differ_in_framing_alone_share_the_encoding(scene: Scene) -> 
 
 
 def test_what_a_form_does_not_show_counts_all_the_same(scene: Scene) -> None:
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     scene.say(ROOM, text="hidden")
     scene.turn()
-    assert ear.writes == []
+    assert connection.writes == []
     scene.say(ROOM)
     scene.turn()
-    assert ear.seqs(ROOM) == [2]
+    assert connection.seqs(ROOM) == [2]
 
 
 def test_a_room_of_thousands_is_written_in_slices_and_keeps_its_order(scene: Scene) -> None:
-    ears = [scene.ear(account_id).hear(ROOM) for account_id in range(2, 2502)]
+    connections = [scene.connect(account_id).subscribe(ROOM) for account_id in range(2, 2502)]
     scene.settle()
     scene.say(ROOM)
     scene.turn()
-    assert sum(len(ear.writes) for ear in ears) == fanout.WRITES_PER_TURN
+    assert sum(len(connection.writes) for connection in connections) == fanout.WRITES_PER_TURN
     scene.say(ROOM)
     scene.turn()
-    assert sum(len(ear.writes) for ear in ears) == 2 * fanout.WRITES_PER_TURN
+    assert sum(len(connection.writes) for connection in connections) == 2 * fanout.WRITES_PER_TURN
     scene.settle()
-    assert all(ear.seqs(ROOM) == [1, 2] for ear in ears)
+    assert all(connection.seqs(ROOM) == [1, 2] for connection in connections)
 
 
 def test_whoever_leaves_between_two_slices_is_written_nothing_more(scene: Scene) -> None:
-    ears = [scene.ear(account_id).hear(ROOM) for account_id in range(2, 1502)]
+    connections = [scene.connect(account_id).subscribe(ROOM) for account_id in range(2, 1502)]
     scene.settle()
     scene.say(ROOM)
     scene.turn()
-    waiting = next(ear for ear in ears if not ear.writes)
+    waiting = next(connection for connection in connections if not connection.writes)
     waiting.leave()
-    before = list(waiting.writes)  # what was announced before may be written before
+    before = list(waiting.writes)  # entries announced before may be written before
     scene.say(ROOM)
     scene.settle()
-    assert waiting.writes == before, "written to after it was gone: behind its close frame, or on a closed transport"
-    assert {tuple(ear.seqs(ROOM)) for ear in ears if ear is not waiting} == {(1, 2)}
+    assert waiting.writes == before, (
+        "written after the connection has left: after its close frame, or to a closed transport"
+    )
+    assert {tuple(connection.seqs(ROOM)) for connection in connections if connection is not waiting} == {(1, 2)}
 
 
 def test_a_transport_that_refuses_a_write_harms_nobody_else(scene: Scene) -> None:
-    ears = [scene.ear(account_id).hear(ROOM) for account_id in range(2, 12)]
+    connections = [scene.connect(account_id).subscribe(ROOM) for account_id in range(2, 12)]
     scene.settle()
 
     def refuse(data: bytes) -> None:
         raise RuntimeError("the handler is closed")
 
-    broken = scene.ear(99)
+    broken = scene.connect(99)
     broken.subscriber.write = refuse
-    broken.hear(ROOM)
+    broken.subscribe(ROOM)
     scene.settle()
     for _ in range(3):
         scene.say(ROOM)
         tolerant(scene)
-    assert [ear.seqs(ROOM) for ear in ears] == [[1, 2, 3]] * len(ears)
+    assert [connection.seqs(ROOM) for connection in connections] == [[1, 2, 3]] * len(connections)
 
 
 def test_a_form_that_cannot_be_encoded_harms_no_other_form(scene: Scene) -> None:
     def broken(event: LogEvent) -> bytes:
         raise ValueError("a bug of one dialect")
 
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     scene.live(ROOM, 3, Serializer("broken", broken, bytes))
     for _ in range(3):
         scene.say(ROOM)
         tolerant(scene)
-    assert ear.seqs(ROOM) == [1, 2, 3]
+    assert connection.seqs(ROOM) == [1, 2, 3]
 
 
 def tolerant(scene: Scene) -> None:
-    """Step as asyncio does, which logs what a callback raises and goes on."""
+    """Step like asyncio, which logs an exception of a callback and goes on."""
     for _ in range(4):
         try:
             scene.settle()
@@ -180,67 +188,67 @@ def tolerant(scene: Scene) -> None:
         return
 
 
-def test_who_subscribes_while_something_waits_hears_it_by_its_position_alone(scene: Scene) -> None:
+def test_who_subscribes_while_something_waits_receives_it_by_its_position_alone(scene: Scene) -> None:
     first = scene.live(ROOM)
     scene.say(ROOM, 2)
-    at_head = scene.ear(3).hear(ROOM, 2)
-    behind = scene.ear(4).hear(ROOM, 1)
-    assert first.seqs(ROOM) == [1, 2], "written before the change of who hears it"
+    at_head = scene.connect(3).subscribe(ROOM, 2)
+    behind = scene.connect(4).subscribe(ROOM, 1)
+    assert first.seqs(ROOM) == [1, 2], "written before the subscriptions change"
     scene.settle()
     scene.say(ROOM)
     scene.settle()
     assert (first.seqs(ROOM), at_head.seqs(ROOM), behind.seqs(ROOM)) == ([1, 2, 3], [3], [2, 3])
 
 
-def test_who_unsubscribes_while_something_waits_hears_that_and_no_more(scene: Scene) -> None:
-    ear, other = scene.live(ROOM), scene.live(ROOM, 3)
+def test_who_unsubscribes_while_something_waits_receives_that_and_no_more(scene: Scene) -> None:
+    connection, other = scene.live(ROOM), scene.live(ROOM, 3)
     scene.say(ROOM)
-    scene.hub.unsubscribe(ear.subscriber, ROOM)
+    scene.hub.unsubscribe(connection.subscriber, ROOM)
     scene.say(ROOM)
     scene.settle()
-    assert (ear.seqs(ROOM), other.seqs(ROOM)) == ([1], [1, 2])
+    assert (connection.seqs(ROOM), other.seqs(ROOM)) == ([1], [1, 2])
 
 
 def test_subscribing_again_moves_the_position(scene: Scene) -> None:
-    ear = scene.live(ROOM)
+    connection = scene.live(ROOM)
     scene.say(ROOM, 3)
     scene.settle()
-    ear.hear(ROOM, 1)
+    connection.subscribe(ROOM, 1)
     scene.settle()
     scene.say(ROOM)
     scene.settle()
-    assert ear.seqs(ROOM) == [1, 2, 3, 2, 3, 4]
+    assert connection.seqs(ROOM) == [1, 2, 3, 2, 3, 4]
 
 
-def test_a_detached_connection_hears_nothing(scene: Scene) -> None:
-    ear = scene.live(ROOM)
-    ear.hear(OTHER)
-    ear.leave()
+def test_a_detached_connection_receives_nothing(scene: Scene) -> None:
+    connection = scene.live(ROOM)
+    connection.subscribe(OTHER)
+    connection.leave()
     scene.say(ROOM)
     scene.say(OTHER)
     scene.settle()
-    assert (ear.writes, scene.hub.log_ids(), scene.hub.subscribers(2)) == ([], [], [])
+    assert (connection.writes, scene.hub.log_ids(), scene.hub.subscribers(2)) == ([], [], [])
 
 
 def test_detaching_is_harmless_twice(scene: Scene) -> None:
-    ear = scene.live(ROOM)
-    ear.leave()
-    ear.leave()
+    connection = scene.live(ROOM)
+    connection.leave()
+    connection.leave()
 
 
-def test_one_who_joins_hears_their_own_joining_first(scene: Scene) -> None:
+def test_one_who_joins_receives_their_own_join_first(scene: Scene) -> None:
     scene.live(ROOM)
-    ear = scene.ear(3)
+    connection = scene.connect(3)
     scene.settle()
     scene.say(ROOM, 2)
     scene.hub.deliver([*scene.store.joined(ROOM, 3), scene.store.add(ROOM)])
     scene.settle()
-    assert ear.seqs(ROOM) == [3, 4]
-    assert ear.told[0] == ("joined", ROOM, 2)
+    assert connection.seqs(ROOM) == [3, 4]
+    assert connection.calls[0] == ("joined", ROOM, 2)
 
 
-def test_all_connections_of_one_who_joins_hear_the_room(scene: Scene) -> None:
-    phone, desk = scene.ear(3), scene.ear(3)
+def test_all_connections_of_one_who_joins_receive_the_room(scene: Scene) -> None:
+    phone, desk = scene.connect(3), scene.connect(3)
     scene.hub.deliver(scene.store.joined(ROOM, 3))
     scene.settle()
     assert phone.seqs(ROOM) == desk.seqs(ROOM) == [1]
@@ -254,13 +262,13 @@ def test_nothing_after_the_kick_reaches_the_kicked(scene: Scene) -> None:
     scene.settle()
     assert kicked.seqs(ROOM) == [1, 2]
     assert stays.seqs(ROOM) == [1, 2, 3, 4]
-    assert kicked.told[-1] == ("removed", ROOM, 2)
+    assert kicked.calls[-1] == ("removed", ROOM, 2)
 
 
 def test_nothing_after_the_kick_reaches_one_who_is_behind(scene: Scene) -> None:
     scene.store.fill(ROOM, 10)
     scene.live(ROOM, 4)
-    kicked = scene.ear(3).hear(ROOM, 0)
+    kicked = scene.connect(3).subscribe(ROOM, 0)
     scene.turn()
     assert scene.store.questions, "a page is being read"
     scene.hub.deliver([*scene.store.left(ROOM, 3), scene.store.add(ROOM)])
@@ -269,12 +277,12 @@ def test_nothing_after_the_kick_reaches_one_who_is_behind(scene: Scene) -> None:
 
 
 def test_out_and_in_again_in_one_batch(scene: Scene) -> None:
-    ear = scene.live(ROOM, 3)
+    connection = scene.live(ROOM, 3)
     scene.hub.deliver([*scene.store.left(ROOM, 3), scene.store.add(ROOM), *scene.store.joined(ROOM, 3)])
     scene.settle()
     scene.say(ROOM)
     scene.settle()
-    assert ear.seqs(ROOM) == [1, 3, 4]
+    assert connection.seqs(ROOM) == [1, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -283,12 +291,12 @@ def test_out_and_in_again_in_one_batch(scene: Scene) -> None:
 def test_sessions_that_end_take_their_connections_along(
     scene: Scene, ended: str | None, kept: str | None, gone: set[str]
 ) -> None:
-    ears = {name: scene.ear(3, session=name) for name in ("s1", "s2")}
-    stranger = scene.ear(4, session="s1")
+    connections = {name: scene.connect(3, session=name) for name in ("s1", "s2")}
+    stranger = scene.connect(4, session="s1")
     scene.settle()
     scene.hub.deliver([scene.store.ended(3, ended, kept)])
-    assert {name for name, ear in ears.items() if ear.told} == gone
-    assert not stranger.told
+    assert {name for name, connection in connections.items() if connection.calls} == gone
+    assert not stranger.calls
 
 
 def test_online_names_each_person_once(scene: Scene) -> None:
@@ -300,10 +308,10 @@ def test_online_names_each_person_once(scene: Scene) -> None:
 
 def test_rooms_do_not_mix(scene: Scene) -> None:
     one, other = scene.live(ROOM), scene.live(OTHER, 3)
-    both = scene.live(ROOM, 4).hear(OTHER, 0)
+    both = scene.live(ROOM, 4).subscribe(OTHER, 0)
     scene.settle()
     scene.hub.deliver([scene.store.add(ROOM), scene.store.add(OTHER), scene.store.add(ROOM)])
     scene.settle()
-    assert one.heard == [(ROOM, 1), (ROOM, 2)]
-    assert other.heard == [(OTHER, 1)]
-    assert sorted(both.heard) == [(ROOM, 1), (ROOM, 2), (OTHER, 1)]
+    assert one.received == [(ROOM, 1), (ROOM, 2)]
+    assert other.received == [(OTHER, 1)]
+    assert sorted(both.received) == [(ROOM, 1), (ROOM, 2), (OTHER, 1)]

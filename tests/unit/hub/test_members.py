@@ -1,8 +1,8 @@
-"""Members join, leave, and are removed in every interleaving: who is a member hears the room, and nobody else does.
+"""Members join, leave and are removed in every interleaving: only members receive the entries of a room.
 
-A resident hears every room that its account is in, from the snapshot of its membership on, as native does. A visitor
-looks whether it is a member, and subscribes some time later, as the dialects of one room do. Neither is ever written
-what was committed while its account was out, whatever is announced late, or not at all.
+A resident subscribes to all rooms of its account, as native does, from the heads in the snapshot of its memberships. A
+visitor checks one membership and subscribes later, as the dialects of one room do. Neither ever receives an entry that
+was committed while its account was not a member, even if announcements are late or lost.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from .machine import ACCOUNTS, LOGS, Checked, Machine, accounts, bounded, losses
 
 
 def is_member(scene: Scene, room_id: int, account_id: int, seq: int | None = None) -> bool:
-    """Whether somebody is in a room now, or once entry `seq` was there."""
+    """Return whether an account is a member of a room now, or was one after entry `seq`."""
     log = scene.store.logs.get(room_id, [])[:seq]
     changes = [event for event in log if isinstance(event, MemberJoined | MemberLeft) and event.person.id == account_id]
     return bool(changes) and isinstance(changes[-1], MemberJoined)
 
 
 def is_for(scene: Scene, room_id: int, account_id: int, seq: int) -> bool:
-    """Whether somebody may hear an entry: their own joining and leaving, and all between."""
+    """Return whether an account may receive an entry: its own join, its own leave, and all entries between."""
     return is_member(scene, room_id, account_id, seq) or is_member(scene, room_id, account_id, seq - 1)
 
 
 def left_with(scene: Scene, room_id: int, account_id: int) -> int:
-    """The last entry with which somebody left a room."""
+    """Return the seq of the last entry with which an account left a room, or 0."""
     gone = [e for e in scene.store.logs.get(room_id, []) if isinstance(e, MemberLeft) and e.person.id == account_id]
     return gone[-1].seq if gone else 0
 
@@ -44,20 +44,21 @@ class Member(Checked):
     resident: ClassVar[bool]
 
     def __init__(self, scene: Scene, account_id: int, session: str, *, framed: bool) -> None:
-        self.seen: dict[
-            int, int
-        ] = {}  # the head of each room of the account in the snapshot that showed it as a member
+        # The head of each room in the snapshot that showed the account as a member.
+        self.seen: dict[int, int] = {}
         self.account_id = account_id
         super().__init__(scene, account_id, session, framed=framed)
 
     def write(self, data: bytes) -> None:
         for log_id, seq in (map(int, word.split(b":")) for word in data.replace(b"<", b"").replace(b">", b"").split()):
             fresh = seq > self.seen.get(log_id, 0)
-            assert not fresh or is_for(self.scene, log_id, self.account_id, seq), f"{log_id}:{seq} is not for it"
+            assert not fresh or is_for(self.scene, log_id, self.account_id, seq), (
+                f"the account was no member at {log_id}:{seq}"
+            )
         super().write(data)
 
     def shows(self, room_id: int) -> bool:
-        """Look whether it is a member, and remember the head."""
+        """Check the membership, and remember the head of the room."""
         if is_member(self.scene, room_id, self.account_id):
             self.seen[room_id] = self.scene.store.head(room_id)
         return room_id in self.seen
@@ -73,10 +74,10 @@ class Resident(Member):
         super().look()
 
     def enter(self, back: int) -> None:
-        """Hear the rooms of the snapshot."""
+        """Subscribe to the rooms of the snapshot."""
         if self.own_seq is not None and not self.begun:
             for room_id, head in self.seen.items():
-                self.hear(room_id, max(0, head - back), head)
+                self.subscribe(room_id, max(0, head - back), head)
             super().start()
 
     def start(self) -> None:
@@ -91,7 +92,7 @@ class Visitor(Member):
     resident = False
 
     def __init__(self, scene: Scene, account_id: int, session: str, *, framed: bool) -> None:
-        self.checked: set[int] = set()  # rooms that it looked at and is about to subscribe
+        self.checked: set[int] = set()  # rooms whose membership was checked, and that are not subscribed yet
         self.inside: set[int] = set()
         super().__init__(scene, account_id, session, framed=framed)
         self.look()
@@ -102,7 +103,7 @@ class Visitor(Member):
             self.checked.add(room_id)
 
     def enter(self, back: int) -> None:
-        """Hear what it looked at: from then on, or from an entry of its own later on."""
+        """Subscribe to the checked rooms: after an entry up to the head of the check, or after the current head."""
         for room_id in sorted(self.checked):
             seen = self.seen[room_id]
             after = self.scene.store.head(room_id) if back == 1 else max(0, seen - back)
@@ -115,7 +116,7 @@ class Visitor(Member):
     def write(self, data: bytes) -> None:
         for word in data.replace(b"<", b"").replace(b">", b"").split():
             log_id, seq = map(int, word.split(b":"))
-            self.next.setdefault(log_id, seq)  # within the call of subscribe
+            self.next.setdefault(log_id, seq)  # written during the call of `subscribe`
         super().write(data)
 
     def joined(self, room_id: int, after: int) -> None:
@@ -138,7 +139,7 @@ class Memberships(Machine[Member]):
         for account_id in ACCOUNTS:
             self.connect(account_id, "s", framed=False, resident=True)
             self.connect(account_id, "t", framed=True, resident=False)
-            self.ears[-2].start()
+            self.connections[-2].start()
         self.let_it_work(4)
 
     @rule(room_id=rooms, account_id=accounts, lost=losses, turns=some_turns)
@@ -151,7 +152,7 @@ class Memberships(Machine[Member]):
     def speak_behind_their_back(
         self, room_id: int, account_id: int, count: int, lost: tuple[int, ...], turns: int
     ) -> None:
-        """Somebody goes, and the others talk about it."""
+        """A member leaves, and the others send messages."""
         if is_member(self.scene, room_id, account_id):
             self.fly(self.scene.store.left(room_id, account_id), lost)
         self.fly(self.scene.store.fill(room_id, count), ())
@@ -167,39 +168,50 @@ class Memberships(Machine[Member]):
     def connect(self, account_id: int, session: str, framed: bool, resident: bool) -> None:
         if len(self.present) < 6:
             kind = Resident if resident else Visitor
-            self.ears.append(kind(self.scene, account_id, session, framed=framed))
+            self.connections.append(kind(self.scene, account_id, session, framed=framed))
 
     @rule(index=which, back=st.integers(0, 4), looks=st.booleans(), turns=some_turns)
     def enter(self, index: int, back: int, looks: bool, turns: int) -> None:
-        for ear in self.chosen([ear for ear in self.present if isinstance(ear, Resident) and not ear.begun], index):
+        for connection in self.chosen(
+            [connection for connection in self.present if isinstance(connection, Resident) and not connection.begun],
+            index,
+        ):
             if looks:
-                ear.look()
-            ear.enter(back)
+                connection.look()
+            connection.enter(back)
         self.let_it_work(turns)
 
     @rule(index=which, room_id=rooms)
     def visit(self, index: int, room_id: int) -> None:
-        for ear in self.chosen([ear for ear in self.present if isinstance(ear, Visitor)], index):
-            ear.visit(room_id)
+        for connection in self.chosen(
+            [connection for connection in self.present if isinstance(connection, Visitor)], index
+        ):
+            connection.visit(room_id)
 
     @rule(index=which, room_id=rooms, visits=st.booleans(), back=st.integers(0, 4), turns=some_turns)
     def enter_visited(self, index: int, room_id: int, visits: bool, back: int, turns: int) -> None:
-        for ear in self.chosen([ear for ear in self.present if isinstance(ear, Visitor)], index):
+        for connection in self.chosen(
+            [connection for connection in self.present if isinstance(connection, Visitor)], index
+        ):
             if visits:
-                ear.visit(room_id)
-            ear.enter(back)
+                connection.visit(room_id)
+            connection.enter(back)
         self.let_it_work(turns)
 
-    def check(self, ear: Member) -> None:
-        super().check(ear)
-        heard = set(ear.subscriber.subscriptions)
-        rooms = {room_id for room_id in LOGS if is_member(self.scene, room_id, ear.account_id)}
-        if isinstance(ear, Visitor):
-            assert heard == ear.inside, "told of a removal that was none, or not told of one"
-            out = {room_id for room_id in heard if left_with(self.scene, room_id, ear.account_id) > ear.seen[room_id]}
-            assert not out, "hears a room that its account has left since"
-        elif ear.begun:
-            assert heard == rooms
+    def check(self, connection: Member) -> None:
+        super().check(connection)
+        subscribed = set(connection.subscriber.subscriptions)
+        rooms = {room_id for room_id in LOGS if is_member(self.scene, room_id, connection.account_id)}
+        if isinstance(connection, Visitor):
+            assert subscribed == connection.inside, "a wrong or a missing call of `removed`"
+            out = {
+                room_id
+                for room_id in subscribed
+                if left_with(self.scene, room_id, connection.account_id) > connection.seen[room_id]
+            }
+            assert not out, "subscribed to a room that its account has left"
+        elif connection.begun:
+            assert subscribed == rooms
 
 
 Memberships.TestCase.settings = bounded(300, 50)

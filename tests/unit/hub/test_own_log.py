@@ -1,4 +1,4 @@
-"""What an account's own log does to its connections: each entry after the beginning takes effect, once and in order."""
+"""An account's own log and its connections: each entry after `begin` takes effect once and in order."""
 
 from __future__ import annotations
 
@@ -13,77 +13,84 @@ from veche.core.membership import MemberLeft, RoomExited
 from veche.hub.hub import UNKNOWN_SEQ
 from veche.hub.topics import PAGE
 
-from .harness import Ear, Scene, person
+from .harness import Connection, Scene, person
 
 ROOM, OTHER = 1, 2
 ANN, BOB = 3, 4
 
 
 def compare(scene: Scene) -> None:
-    """Compare heads twice, as the server does from one second to the next."""
+    """Compare heads twice, as the server does within two seconds."""
     for _ in range(2):
         scene.hub.compare_heads([(log_id, scene.store.head(log_id)) for log_id in scene.hub.log_ids()])
         scene.settle()
 
 
-# Faults of the hub before it followed own logs.
+# Faults that the hub had before it followed own logs.
 
 
 def test_a_session_whose_end_was_not_announced_ends_when_heads_are_compared(scene: Scene) -> None:
-    """A dialect that subscribes to no log, or to the lobby alone, hears of it too."""
-    nowhere, somewhere = scene.ear(ANN), scene.live(ROOM, ANN)
+    """Also for a dialect that subscribes to no log, or only to the lobby."""
+    nowhere, somewhere = scene.connect(ANN), scene.live(ROOM, ANN)
     scene.settle()
     scene.store.ended(ANN)
     compare(scene)
-    assert nowhere.told == [("session_ended",)]
-    assert somewhere.told[-1] == ("session_ended",)
+    assert nowhere.calls == [("session_ended",)]
+    assert somewhere.calls[-1] == ("session_ended",)
 
 
 def test_a_late_exit_does_not_remove_a_member_who_has_joined_again(scene: Scene) -> None:
-    ear = scene.ear(ANN)
+    connection = scene.connect(ANN)
     scene.settle()
     scene.hub.deliver(scene.store.joined(ROOM, ANN))
     scene.settle()
     left, joined = scene.store.left(ROOM, ANN), scene.store.joined(ROOM, ANN)
-    scene.hub.unsubscribe(ear.subscriber, ROOM)  # as a dialect that checks the membership and subscribes by itself
-    ear.hear(ROOM, 3, 3)
+    scene.hub.unsubscribe(
+        connection.subscriber, ROOM
+    )  # like a dialect that checks the membership and subscribes by itself
+    connection.subscribe(ROOM, 3, 3)
     scene.hub.deliver([event for event in left + joined if event.log_id == ROOM])
     scene.say(ROOM)
     scene.settle()
-    ear.told.clear()
+    connection.calls.clear()
     scene.hub.deliver([event for event in left + joined if event.log_id == -ANN])
     scene.say(ROOM)
     scene.settle()
-    assert ear.told == [], "the exit is older than the membership"
-    assert ear.seqs(ROOM) == [1, 4, 5]
+    assert connection.calls == [], "the exit is older than the membership"
+    assert connection.seqs(ROOM) == [1, 4, 5]
 
 
 # Following.
 
 
-def test_nothing_is_written_of_it_and_nobody_waits_for_it(scene: Scene) -> None:
-    ear = scene.ear(ANN)
+def test_nothing_of_the_own_log_is_written_and_nobody_waits_for_it(scene: Scene) -> None:
+    connection = scene.connect(ANN)
     scene.settle()
     scene.say(-ANN)
     scene.settle()
-    assert (ear.writes, ear.told, ear.subscriber.behind, ear.subscriber.subscriptions) == ([], [], [], {})
+    assert (connection.writes, connection.calls, connection.subscriber.behind, connection.subscriber.subscriptions) == (
+        [],
+        [],
+        [],
+        {},
+    )
     assert scene.hub.online(-ANN) == []
 
 
-def test_it_is_heard_as_long_as_somebody_of_the_account_is_here(scene: Scene) -> None:
-    phone, desk = scene.ear(ANN), scene.ear(ANN)
+def test_it_is_followed_while_the_account_has_a_connection(scene: Scene) -> None:
+    phone, desk = scene.connect(ANN), scene.connect(ANN)
     assert scene.hub.log_ids() == [-ANN]
     phone.leave()
     assert scene.hub.log_ids() == [-ANN]
-    desk.hear(-ANN).leave()
+    desk.subscribe(-ANN).leave()
     assert scene.hub.log_ids() == []
 
 
-def test_it_is_followed_on_when_it_is_subscribed_no_more(scene: Scene) -> None:
-    ear = scene.live(-ANN, ANN)
-    scene.hub.unsubscribe(ear.subscriber, -ANN)
+def test_it_is_still_followed_after_an_unsubscribe(scene: Scene) -> None:
+    connection = scene.live(-ANN, ANN)
+    scene.hub.unsubscribe(connection.subscriber, -ANN)
     scene.hub.deliver([scene.store.ended(ANN)])
-    assert ear.told[-1] == ("session_ended",)
+    assert connection.calls[-1] == ("session_ended",)
 
 
 def test_an_entry_may_have_several_effects_until_one_closes_the_connection(scene: Scene) -> None:
@@ -91,60 +98,58 @@ def test_an_entry_may_have_several_effects_until_one_closes_the_connection(scene
         def effects(self):
             return (*super().effects(), End(ANN, "s", None), Open(ANN, OTHER, 0))
 
-    one, other = scene.ear(ANN), scene.ear(ANN, session="t")
+    one, other = scene.connect(ANN), scene.connect(ANN, session="t")
     scene.settle()
     scene.hub.deliver([scene.store.add(-ANN, Banned(-ANN, 1, 100, ROOM, 7))])
-    assert one.told == [("removed", ROOM, 7), ("session_ended",)]
-    assert other.told == [("removed", ROOM, 7), ("joined", OTHER, 0)]
+    assert one.calls == [("removed", ROOM, 7), ("session_ended",)]
+    assert other.calls == [("removed", ROOM, 7), ("joined", OTHER, 0)]
 
 
 def test_a_slow_connection_ends_at_once(scene: Scene) -> None:
-    ear = scene.live(ROOM, ANN)
-    scene.hub.mark_slow(ear.subscriber)
+    connection = scene.live(ROOM, ANN)
+    scene.hub.mark_slow(connection.subscriber)
     scene.turn()
     scene.hub.deliver([scene.store.ended(ANN)])
-    assert ear.told[-1] == ("session_ended",)
+    assert connection.calls[-1] == ("session_ended",)
 
 
 def test_a_slow_connection_is_removed_at_once(scene: Scene) -> None:
-    ear = scene.live(ROOM, ANN)
-    scene.hub.mark_slow(ear.subscriber)
+    connection = scene.live(ROOM, ANN)
+    scene.hub.mark_slow(connection.subscriber)
     scene.turn()
     scene.hub.deliver([event for event in scene.store.left(ROOM, ANN) if event.log_id == -ANN])
-    assert ear.told[-1] == ("removed", ROOM, 1)
+    assert connection.calls[-1] == ("removed", ROOM, 1)
 
 
 def test_what_was_announced_before_is_written_before_the_removal(scene: Scene) -> None:
-    ear = scene.live(ROOM, ANN)
+    connection = scene.live(ROOM, ANN)
     said = scene.store.add(ROOM)
     own = [event for event in scene.store.left(ROOM, ANN) if event.log_id == -ANN]
     scene.hub.deliver([said, *own])
-    assert (ear.seqs(ROOM), ear.told[-1]) == ([1], ("removed", ROOM, 2))
+    assert (connection.seqs(ROOM), connection.calls[-1]) == ([1], ("removed", ROOM, 2))
 
 
 def test_a_gap_of_the_own_log_is_filled_before_what_follows_takes_effect(scene: Scene) -> None:
-    ear = scene.ear(ANN)
+    connection = scene.connect(ANN)
     scene.settle()
     scene.store.joined(ROOM, ANN)
     scene.hub.deliver(scene.store.left(ROOM, ANN))
-    assert ear.told == []
+    assert connection.calls == []
     scene.settle()
-    assert [told[:2] for told in ear.told] == [("joined", ROOM), ("removed", ROOM)]
+    assert [call[:2] for call in connection.calls] == [("joined", ROOM), ("removed", ROOM)]
 
 
-def test_joins_of_rooms_that_are_subscribed_already_are_not_told(scene: Scene) -> None:
-    ear = scene.live(ROOM, ANN)
-    ear.told.clear()
+def test_a_join_of_a_room_that_is_already_subscribed_calls_nothing(scene: Scene) -> None:
+    connection = scene.live(ROOM, ANN)
+    connection.calls.clear()
     scene.hub.deliver(scene.store.joined(ROOM, ANN))
     scene.settle()
-    assert (ear.told, ear.seqs(ROOM)) == ([], [1])
+    assert (connection.calls, connection.seqs(ROOM)) == ([], [1])
 
 
 @pytest.mark.parametrize("effect", ["joined", "removed", "session_ended", "lost", "caught_up"])
-def test_a_listener_that_fails_keeps_nobody_else_from_hearing(
-    scene: Scene, effect: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    broken, ear = scene.ear(ANN), scene.ear(ANN)
+def test_other_listeners_are_called_if_one_fails(scene: Scene, effect: str, caplog: pytest.LogCaptureFixture) -> None:
+    broken, connection = scene.connect(ANN), scene.connect(ANN)
 
     def fail(*what: object) -> None:
         raise KeyError(effect)
@@ -153,67 +158,71 @@ def test_a_listener_that_fails_keeps_nobody_else_from_hearing(
     if effect == "lost":
         scene.turn()
         scene.store.answer(failed=True)
-        assert ear.told == [("lost",)]
+        assert connection.calls == [("lost",)]
     else:
         scene.settle()
         scene.hub.deliver(scene.store.joined(ROOM, ANN) + scene.store.left(ROOM, ANN) + [scene.store.ended(ANN)])
         scene.settle()
-        assert [told[0] for told in ear.told if told[0] != "caught_up"] == ["joined", "removed", "session_ended"]
+        assert [call[0] for call in connection.calls if call[0] != "caught_up"] == [
+            "joined",
+            "removed",
+            "session_ended",
+        ]
     if effect != "caught_up":
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
 def test_a_listener_that_fails_when_it_has_caught_up_keeps_the_others_going(scene: Scene) -> None:
     scene.store.fill(ROOM, 3)
-    broken, ear = scene.ear(ANN), scene.ear(BOB)
+    broken, connection = scene.connect(ANN), scene.connect(BOB)
 
     def fail(log_id: int) -> None:
         raise KeyError(log_id)
 
     broken.caught_up = fail  # type: ignore[method-assign]
-    broken.hear(ROOM, 3)
-    ear.hear(ROOM, 3)
+    broken.subscribe(ROOM, 3)
+    connection.subscribe(ROOM, 3)
     scene.settle()
     scene.say(ROOM)
     scene.settle()
-    assert broken.seqs(ROOM) == ear.seqs(ROOM) == [4]
+    assert broken.seqs(ROOM) == connection.seqs(ROOM) == [4]
 
 
-def test_a_connection_that_another_closes_in_the_same_effect_is_not_told(scene: Scene) -> None:
-    first, second = scene.ear(ANN), scene.ear(ANN)
+def test_a_connection_that_another_closes_in_the_same_effect_is_not_called(scene: Scene) -> None:
+    first, second = scene.connect(ANN), scene.connect(ANN)
     scene.settle()
     first.session_ended = lambda: second.leave()  # type: ignore[method-assign]
     scene.hub.deliver([scene.store.ended(ANN)])
-    assert second.told == []
+    assert second.calls == []
 
 
 # Beginning.
 
 
-def test_who_has_not_begun_is_told_nothing_until_then(scene: Scene) -> None:
-    ear = scene.ear(ANN, begun=False)
+def test_who_has_not_begun_gets_no_calls_until_then(scene: Scene) -> None:
+    connection = scene.connect(ANN, begun=False)
     scene.settle()
     own_seq = scene.store.head(-ANN)
     scene.hub.deliver(scene.store.joined(ROOM, ANN))
     scene.hub.deliver(scene.store.left(ROOM, ANN))
     scene.settle()
-    assert ear.told == []
-    ear.begin(own_seq)
+    assert connection.calls == []
+    connection.begin(own_seq)
     scene.settle()
-    assert [told[:2] for told in ear.told] == [("joined", ROOM), ("removed", ROOM)]
+    assert [call[:2] for call in connection.calls] == [("joined", ROOM), ("removed", ROOM)]
 
 
-def test_who_never_begins_hears_what_it_subscribes_and_is_still_removed_from_it(scene: Scene) -> None:
-    ear = scene.ear(ANN, begun=False).hear(ROOM)
+def test_who_never_begins_receives_its_subscriptions_and_is_still_removed(scene: Scene) -> None:
+    connection = scene.connect(ANN, begun=False).subscribe(ROOM)
     scene.settle()
     scene.say(ROOM)
     scene.hub.deliver([*scene.store.left(ROOM, ANN), scene.store.add(ROOM), scene.store.ended(ANN)])
     scene.settle()
-    assert (ear.seqs(ROOM), ear.told) == ([1, 2], [("caught_up", ROOM), ("removed", ROOM, 2)])
+    assert (connection.seqs(ROOM), connection.calls) == ([1, 2], [("caught_up", ROOM), ("removed", ROOM, 2)])
 
 
 def possible(order: tuple[str, ...]) -> bool:
-    """A dialect attaches first, and begins with what it has looked at since."""
+    """A dialect attaches, then reads the snapshot, then begins. The log opens after the dialect has attached."""
     attach, look, begin = (order.index(moment) for moment in ("attach", "look", "begin"))
     return attach < look < begin and order.index("open") > attach
 
@@ -224,18 +233,18 @@ def possible(order: tuple[str, ...]) -> bool:
     ids="-".join,
 )
 def test_entries_after_the_snapshot_take_effect_in_every_order(scene: Scene, order: tuple[str, ...]) -> None:
-    """After each of the moments something is committed; `look` reads the head of the own log."""
-    ear, own_seq, flying = scene.ear(BOB), 0, list[LogEvent]()
+    """An entry is committed after each step. `look` reads the head of the own log."""
+    connection, own_seq, flying = scene.connect(BOB), 0, list[LogEvent]()
     for number, moment in enumerate(order, 1):
         match moment:
             case "attach":
-                ear = Ear(scene.hub, ANN)
+                connection = Connection(scene.hub, ANN)
             case "open":
                 scene.settle()
             case "look":
                 own_seq = scene.store.head(-ANN)
             case "begin":
-                ear.begin(own_seq)
+                connection.begin(own_seq)
             case "announce":
                 scene.hub.deliver(flying)
                 flying = []
@@ -243,210 +252,212 @@ def test_entries_after_the_snapshot_take_effect_in_every_order(scene: Scene, ord
     scene.hub.deliver(flying)
     scene.settle()
     assert own_seq < len(order)
-    assert [told[1] for told in ear.told if told[0] == "joined"] == list(range(own_seq + 1, len(order) + 1))
+    assert [call[1] for call in connection.calls if call[0] == "joined"] == list(range(own_seq + 1, len(order) + 1))
 
 
 def test_a_session_that_ends_after_the_snapshot_ends_at_the_beginning(scene: Scene) -> None:
-    ear = scene.ear(ANN, begun=False)
+    connection = scene.connect(ANN, begun=False)
     scene.settle()
     scene.hub.deliver([scene.store.ended(ANN)])
-    assert ear.told == []
-    ear.begin(0)
+    assert connection.calls == []
+    connection.begin(0)
     scene.settle()
-    assert ear.told == [("session_ended",)]
+    assert connection.calls == [("session_ended",)]
 
 
 def test_a_session_that_was_opened_after_all_others_ended_stays(scene: Scene) -> None:
-    """The announcement of the end is late; the snapshot that shows the new session is newer than the end."""
+    """The announcement of the end is late. The snapshot that shows the new session is newer than the end."""
     end = scene.store.ended(ANN)
-    ear = scene.ear(ANN)
+    connection = scene.connect(ANN)
     scene.settle()
     scene.hub.deliver([end])
     scene.settle()
-    assert ear.told == []
+    assert connection.calls == []
 
 
 def test_what_happens_while_the_beginning_is_read_comes_after_it(scene: Scene) -> None:
-    ear = scene.ear(ANN, begun=False)
+    connection = scene.connect(ANN, begun=False)
     scene.settle()
     scene.hub.deliver(scene.store.joined(ROOM, ANN))
-    ear.begin(0)
+    connection.begin(0)
     assert [question.what for question in scene.store.questions] == [("pull", -ANN, 0, 1)]
     scene.hub.deliver(scene.store.joined(OTHER, ANN))
-    assert ear.told == []
+    assert connection.calls == []
     scene.settle()
-    assert [told for told in ear.told if told[0] == "joined"] == [("joined", ROOM, 0), ("joined", OTHER, 0)]
+    assert [call for call in connection.calls if call[0] == "joined"] == [("joined", ROOM, 0), ("joined", OTHER, 0)]
 
 
 def test_a_beginning_of_many_pages(scene: Scene) -> None:
-    ear = scene.ear(ANN, begun=False)
+    connection = scene.connect(ANN, begun=False)
     for room_id in range(1, PAGE + 2):
         scene.store.joined(room_id, ANN)
     scene.settle()
-    ear.begin(0)
+    connection.begin(0)
     scene.settle()
-    assert [told[1] for told in ear.told if told[0] == "joined"] == list(range(1, PAGE + 2))
+    assert [call[1] for call in connection.calls if call[0] == "joined"] == list(range(1, PAGE + 2))
 
 
 def test_a_beginning_that_cannot_be_read_loses_the_place(scene: Scene) -> None:
-    ear = scene.ear(ANN, begun=False)
+    connection = scene.connect(ANN, begun=False)
     scene.settle()
     scene.hub.deliver(scene.store.joined(ROOM, ANN))
-    ear.begin(0)
+    connection.begin(0)
     scene.store.answer(failed=True)
     scene.settle()
-    assert ear.told == [("lost",)]
+    assert connection.calls == [("lost",)]
 
 
 def test_an_own_log_that_cannot_be_opened_loses_the_place(scene: Scene) -> None:
-    ear = scene.ear(ANN)
+    connection = scene.connect(ANN)
     scene.turn()
     scene.store.answer(failed=True)
-    assert ear.told == [("lost",)]
-    again = scene.ear(ANN)
+    assert connection.calls == [("lost",)]
+    again = scene.connect(ANN)
     scene.settle()
     scene.hub.deliver(scene.store.joined(ROOM, ANN))
     scene.settle()
-    assert ("joined", ROOM, 0) in again.told
+    assert ("joined", ROOM, 0) in again.calls
 
 
 def test_a_gap_of_an_own_log_that_cannot_be_read_twice_loses_the_place(scene: Scene) -> None:
-    follows, subscribes = scene.ear(ANN), scene.live(-ANN, ANN)
+    follows, subscribes = scene.connect(ANN), scene.live(-ANN, ANN)
     scene.store.joined(ROOM, ANN)
     for _ in range(2):
         scene.hub.deliver([scene.store.ended(ANN, "another")])
         scene.store.answer(failed=True)
-    assert follows.told == [("lost",)]
-    assert subscribes.told == [("caught_up", -ANN), ("lost",)], "once, although it also subscribes to it"
+    assert follows.calls == [("lost",)]
+    assert subscribes.calls == [("caught_up", -ANN), ("lost",)], (
+        "called once, although it follows and subscribes to the log"
+    )
 
 
 def test_a_late_answer_for_an_own_log_that_was_closed_meanwhile_harms_nobody(scene: Scene) -> None:
-    scene.ear(ANN).leave()
+    scene.connect(ANN).leave()
     scene.turn()
-    again = scene.ear(ANN)
+    again = scene.connect(ANN)
     scene.store.answer(failed=True)
     scene.settle()
-    assert again.told == []
+    assert again.calls == []
 
 
 def test_a_late_page_for_one_who_has_left_is_dropped(scene: Scene) -> None:
-    ear = scene.ear(ANN, begun=False)
+    connection = scene.connect(ANN, begun=False)
     scene.settle()
     scene.hub.deliver(scene.store.joined(ROOM, ANN))
-    ear.begin(0)
-    ear.leave()
+    connection.begin(0)
+    connection.leave()
     scene.settle()
-    ear.begin(0)
+    connection.begin(0)
     scene.settle()
-    assert (ear.told, scene.hub.log_ids()) == ([], [])
+    assert (connection.calls, scene.hub.log_ids()) == ([], [])
 
 
 # Closing.
 
 
-def test_who_was_removed_between_the_snapshot_and_the_subscription_hears_nothing_after_it(scene: Scene) -> None:
+def test_who_was_removed_between_the_snapshot_and_the_subscription_receives_nothing_after_it(scene: Scene) -> None:
     scene.store.fill(ROOM, 5)
     scene.live(ROOM, BOB)
-    ear = scene.ear(ANN, begun=False)
+    connection = scene.connect(ANN, begun=False)
     scene.settle()
     own_seq, head = scene.store.head(-ANN), scene.store.head(ROOM)
     scene.hub.deliver([*scene.store.left(ROOM, ANN), *scene.store.fill(ROOM, 3)])
     scene.settle()
-    ear.hear(ROOM, head - 2, head).begin(own_seq)
+    connection.subscribe(ROOM, head - 2, head).begin(own_seq)
     scene.settle()
-    assert ear.seqs(ROOM) == [4, 5, 6]
-    assert set(ear.told) == {("removed", ROOM, 6)}
-    assert ear.subscriber.subscriptions == {}
+    assert connection.seqs(ROOM) == [4, 5, 6]
+    assert set(connection.calls) == {("removed", ROOM, 6)}
+    assert connection.subscriber.subscriptions == {}
 
 
 def test_a_page_is_not_cut_at_a_removal_before_the_membership(scene: Scene) -> None:
     scene.store.joined(ROOM, ANN)
     scene.store.left(ROOM, ANN)
     scene.store.joined(ROOM, ANN)
-    ear = scene.ear(ANN).hear(ROOM, 0, 3)
+    connection = scene.connect(ANN).subscribe(ROOM, 0, 3)
     scene.settle()
-    assert (ear.seqs(ROOM), ear.told) == ([1, 2, 3], [("caught_up", ROOM)])
+    assert (connection.seqs(ROOM), connection.calls) == ([1, 2, 3], [("caught_up", ROOM)])
 
 
 def test_a_page_is_not_cut_at_the_removal_of_another(scene: Scene) -> None:
     scene.store.left(ROOM, BOB)
     scene.store.add(ROOM)
-    ear = scene.ear(ANN).hear(ROOM)
+    connection = scene.connect(ANN).subscribe(ROOM)
     scene.settle()
-    assert ear.seqs(ROOM) == [1, 2]
+    assert connection.seqs(ROOM) == [1, 2]
 
 
 def test_a_removal_in_the_room_is_enough(scene: Scene) -> None:
-    ear = scene.live(ROOM, ANN)
+    connection = scene.live(ROOM, ANN)
     scene.hub.deliver([event for event in scene.store.left(ROOM, ANN) if event.log_id == ROOM])
     scene.say(ROOM)
     scene.settle()
-    assert (ear.seqs(ROOM), ear.told[-1]) == ([1], ("removed", ROOM, 1))
+    assert (connection.seqs(ROOM), connection.calls[-1]) == ([1], ("removed", ROOM, 1))
 
 
 def test_a_removal_in_the_room_that_is_announced_late_is_out_of_date(scene: Scene) -> None:
     scene.live(ROOM, BOB)
     flying = scene.store.left(ROOM, ANN) + scene.store.joined(ROOM, ANN)
-    ear = scene.ear(ANN).hear(ROOM, 2, 2)
+    connection = scene.connect(ANN).subscribe(ROOM, 2, 2)
     scene.settle()
     scene.hub.deliver(flying)
     scene.say(ROOM)
     scene.settle()
-    assert (ear.seqs(ROOM), ear.told) == ([3], [("caught_up", ROOM)])
+    assert (connection.seqs(ROOM), connection.calls) == ([3], [("caught_up", ROOM)])
 
 
 def test_who_leaves_and_joins_again_with_the_next_entry_is_not_removed_by_the_late_room(scene: Scene) -> None:
-    ear = scene.live(ROOM, ANN)
+    connection = scene.live(ROOM, ANN)
     scene.live(ROOM, BOB)
     events = scene.store.left(ROOM, ANN) + scene.store.joined(ROOM, ANN)
     scene.hub.deliver([event for event in events if event.log_id == -ANN])
-    assert ear.told[-2:] == [("removed", ROOM, 1), ("joined", ROOM, 1)]
+    assert connection.calls[-2:] == [("removed", ROOM, 1), ("joined", ROOM, 1)]
     scene.hub.deliver([event for event in events if event.log_id == ROOM])
     scene.say(ROOM)
     scene.settle()
-    assert (ear.seqs(ROOM), ear.told[-1]) == ([2, 3], ("caught_up", ROOM))
+    assert (connection.seqs(ROOM), connection.calls[-1]) == ([2, 3], ("caught_up", ROOM))
 
 
-def test_without_a_subscription_the_removal_is_told(scene: Scene) -> None:
-    """A dialect may be between its check of the membership and its subscription."""
-    ear = scene.ear(ANN)
+def test_without_a_subscription_removed_is_called(scene: Scene) -> None:
+    """A dialect may have checked the membership and not subscribed yet."""
+    connection = scene.connect(ANN)
     scene.settle()
     scene.hub.deliver(scene.store.left(ROOM, ANN))
-    assert ear.told == [("removed", ROOM, 1)]
+    assert connection.calls == [("removed", ROOM, 1)]
 
 
 def test_subscribing_again_does_not_renew_the_membership(scene: Scene) -> None:
-    """A later head, read without a look at the membership, says nothing about it."""
-    ear = scene.live(ROOM, ANN)
+    """A later head does not prove that the account is still a member."""
+    connection = scene.live(ROOM, ANN)
     scene.store.left(ROOM, ANN)
     scene.store.add(ROOM)
-    ear.hear(ROOM, 0, scene.store.head(ROOM))
+    connection.subscribe(ROOM, 0, scene.store.head(ROOM))
     compare(scene)
-    assert (ear.seqs(ROOM), ear.told[-1]) == ([1], ("removed", ROOM, 1))
+    assert (connection.seqs(ROOM), connection.calls[-1]) == ([1], ("removed", ROOM, 1))
 
 
 @pytest.mark.parametrize("out", [True, False])
 def test_a_position_after_the_look_at_the_membership_is_checked_up_to_it(scene: Scene, out: bool) -> None:
-    """Whoever was removed between the two, without an announcement, hears nothing."""
+    """An account that was removed between the check and the position, without an announcement, receives nothing."""
     scene.live(ROOM, BOB)
-    ear = scene.ear(ANN)
+    connection = scene.connect(ANN)
     scene.settle()
     scene.store.left(ROOM, ANN if out else BOB)
     scene.store.fill(ROOM, 2)
-    scene.hub.subscribe(ear.subscriber, ROOM, ear.serializer, 2, since=0)
+    scene.hub.subscribe(connection.subscriber, ROOM, connection.serializer, 2, since=0)
     scene.settle()
     scene.say(ROOM)
     scene.settle()
-    assert ear.seqs(ROOM) == ([] if out else [3, 4])
-    assert ear.told == [("removed", ROOM, 1) if out else ("caught_up", ROOM)]
+    assert connection.seqs(ROOM) == ([] if out else [3, 4])
+    assert connection.calls == [("removed", ROOM, 1) if out else ("caught_up", ROOM)]
 
 
 def test_a_later_position_in_place_of_another_is_not_read_up_to(scene: Scene) -> None:
     scene.store.fill(ROOM, PAGE * 3)
     scene.live(ROOM, BOB)
-    ear = scene.ear(ANN).hear(ROOM, 0)
+    connection = scene.connect(ANN).subscribe(ROOM, 0)
     scene.settle()
-    ear.hear(ROOM, PAGE * 3 - 1)
+    connection.subscribe(ROOM, PAGE * 3 - 1)
     assert [question.what for question in scene.store.questions] == [("pull", ROOM, PAGE * 3 - 1, PAGE * 3)]
 
 
@@ -455,12 +466,12 @@ def test_a_later_position_in_place_of_another_is_not_read_up_to(scene: Scene) ->
 def test_an_old_exit_closes_nothing_that_was_opened_after_it(
     scene: Scene, at: int, closes: bool, subscribed: bool
 ) -> None:
-    ear = scene.live(ROOM, ANN) if subscribed else scene.ear(ANN)
+    connection = scene.live(ROOM, ANN) if subscribed else scene.connect(ANN)
     scene.settle()
-    ear.told.clear()
+    connection.calls.clear()
     scene.hub.deliver([scene.store.add(-ANN, RoomExited(-ANN, 1, at, ROOM))])
-    assert ear.told == ([("removed", ROOM, UNKNOWN_SEQ)] if closes else [])
-    assert bool(ear.subscriber.subscriptions) == (subscribed and not closes)
+    assert connection.calls == ([("removed", ROOM, UNKNOWN_SEQ)] if closes else [])
+    assert bool(connection.subscriber.subscriptions) == (subscribed and not closes)
 
 
 def test_only_closes_of_its_own_log_count_in_a_room(scene: Scene) -> None:
@@ -468,9 +479,9 @@ def test_only_closes_of_its_own_log_count_in_a_room(scene: Scene) -> None:
         def effects(self):
             return RoomExited(-ANN, 1, 100, OTHER, 9).effects()
 
-    ear = scene.live(ROOM, ANN).hear(OTHER)
+    connection = scene.live(ROOM, ANN).subscribe(OTHER)
     scene.settle()
-    ear.told.clear()
+    connection.calls.clear()
     scene.hub.deliver([scene.store.add(ROOM, Elsewhere(ROOM, 1, person(ANN), 1, 100))])
     scene.settle()
-    assert (ear.told, set(ear.subscriber.subscriptions)) == ([], {ROOM, OTHER})
+    assert (connection.calls, set(connection.subscriber.subscriptions)) == ([], {ROOM, OTHER})
