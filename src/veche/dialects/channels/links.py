@@ -1,6 +1,7 @@
 """Makes the links to the two sockets, and authenticates the clients that connect by a link.
 
-A link contains a ticket for one account and one endpoint, so no header is needed. The name in its path is ignored.
+A link contains a ticket for one account and one endpoint, so no header is needed. The name in its
+path is used only if `open_links` is set.
 """
 
 from urllib.parse import quote, unquote

@@ -47,7 +47,7 @@ async def signin(body: CredentialsOf, accounts: AccountsOf, chat: ChatOf, guest:
 
 
 async def _check_password(body: Credentials, accounts: Accounts, guest: Actor) -> Verified:
-    """Check the password, then the format. An account of another dialect may have a longer name."""
+    """Check the password before the format, as the name of an account of another dialect may be longer."""
     try:
         return await accounts.check_password(guest, body.password, username=body.username)
     except ChatError as refusal:

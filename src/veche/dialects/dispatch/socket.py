@@ -71,7 +71,7 @@ class DispatchHandler(DialectHandler):
     def closed(self) -> None:
         self._timer.cancel()
         self._closing = True
-        # Texts that arrived before the close are still stored, so do not cancel the check of the token then.
+        # Texts that arrived before the close are still stored, so cancel the check of the token only if there are none.
         if self._sign_in_task is not None and not self._early_texts:
             self._sign_in_task.cancel()
         super().closed()

@@ -15,7 +15,7 @@ Push = a.ResetPush | a.GonePush
 
 
 class Resumption(NamedTuple):
-    """From where each log of a client resumes.
+    """The positions from which the logs of a client resume.
 
     `positions` holds the seq after which each log resumes. `heads` holds the heads that the answer tells the client.
     `pushes` tell the client which logs cannot resume from the position that it asked for.

@@ -39,7 +39,7 @@ class SocketioHandler(DialectHandler):
         self._chat = chat
         self._accounts = accounts
         self._anonymous = anonymous  # whether a client without a token is accepted
-        self._id_scope = ""  # the connection of an anonymous client, as all of them share one account
+        self._id_scope = ""  # the connection id of an anonymous client, as these share one account
         self._head = 0
 
     # From Socket.IO.
