@@ -19,7 +19,7 @@ log = logging.getLogger("veche.hub")
 class CatchUp:
     """`flush(topic)` writes all entries that are pending for the live subscribers of a topic.
 
-    `close(subscriber, effect)` ends a subscription whose member has left.
+    `close(subscriber, effect)` ends the subscription of an account that has left the room.
     """
 
     def __init__(

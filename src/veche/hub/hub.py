@@ -31,7 +31,7 @@ def _now() -> int:
 
 
 class Hub:
-    """All subscribers of this process, and the topics of the logs that they follow.
+    """All subscribers of this process, and the topics of their logs.
 
     `now` returns the time in microseconds since 1970 in UTC. It must be the clock that sets `at` of entries.
     """

@@ -18,7 +18,10 @@ class Listener(Protocol):
         """All entries of this log up to now were written. The subscription is live."""
 
     def joined(self, room_id: int, after: int) -> None:
-        """The account joined a room without a subscription here. `after` is the room's head before the join."""
+        """The account joined a room that has no subscription of this subscriber.
+
+        `after` is the room's head before the join.
+        """
 
     def removed(self, room_id: int, seq: int) -> None:
         """The account left a room with entry `seq` of its log. No later entry is written. May be called twice.

@@ -1,6 +1,6 @@
 """Applies the entries of an account's own log to the account's connections.
 
-The own log contains which rooms the account joined and left, and which sessions ended. Each entry takes effect on each
+The own log records which rooms the account joined and left, and which sessions ended. Each entry takes effect on each
 connection once and in order. No serializer is used here, and nothing is written to the socket, so a slow socket does
 not delay the effects. A lost announcement is found in the same way as for every topic, by comparing heads.
 """

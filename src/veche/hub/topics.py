@@ -64,7 +64,7 @@ class Topics:
     def open(self, log_id: LogId) -> Topic:
         """Return the topic of a log, and make it if there is none.
 
-        A new topic notes announced seqs at once. The heads of all topics made in one turn of the event loop are read
+        A new topic records announced seqs at once. The heads of all topics made in one turn of the event loop are read
         together.
         """
         if (topic := self._topics.get(log_id)) is None:
