@@ -77,7 +77,7 @@ class NamespaceHandler(Protocol):
 
 
 class Socket:
-    """One client in one namespace. It implements `wire.handler.Socket` for payloads from `packets.event`."""
+    """One client in one namespace. Implements `wire.handler.Socket` for payloads from `packets.event`."""
 
     __slots__ = ("_client", "handler", "id", "is_connected", "namespace", "upgrade", "was_connected", "write")
 
