@@ -72,7 +72,10 @@ class LeaveAnswer(Outgoing):
 
 
 class ReadAnswer(Outgoing):
-    """Your read pointer is at `seq` or higher."""
+    """The command was stored. `seq` is the one that the command had.
+
+    The read pointer never moves back, and never beyond the head, so it may be at another seq.
+    """
 
     id: int
     read: RoomSeq

@@ -25,7 +25,7 @@ LIMITS = {
     "page": MAX_PAGE,
     "replay_events": MAX_REPLAY,
     "waiting_commands": MAX_WAITING,
-    "hello_within_ms": 5000,
+    "hello_within_ms": round(HELLO_WITHIN * 1000),
 }
 
 _COMMON_PASSWORDS = frozenset(
