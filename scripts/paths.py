@@ -29,7 +29,7 @@ SENTENCES = {
     "storage/writer.py": "gathers the commands of this turn of the loop; one thread commits them; back on the loop it "
     "gives each answer, then announces the batch once",
     "storage/database.py": "opens the transaction; one commit, one fsync",
-    "storage/transaction.py": "runs a query for keys, and a write for many rows",
+    "storage/engines/prepared.py": "makes the rows of a query, with the columns by name",
     "storage/batch.py": "reads what the batch needs, decides each command, writes what they recorded",
     "core/rooms.py": "the room and the membership, and the question whether the account may send here",
     "core/facts.py": "the rows of this transaction; a row that was not asked for raises",
@@ -38,7 +38,7 @@ SENTENCES = {
     "core/access.py": "the table of who may do what in a room",
     "core/accounts.py": "the sender's account",
     "core/values.py": "the sender as everybody may see them",
-    "storage/engines/sqlite.py": "all keys in one parameter, and the next message id",
+    "storage/engines/sqlite.py": "runs the transaction on the driver; all keys in one parameter; the next message id",
     "storage/log.py": "loads the head of the log and stores it",
     "storage/messages.py": "looks for a message with this client message id; stores the new one",
     "storage/membership.py": "loads the sender's membership and moves its read pointer",

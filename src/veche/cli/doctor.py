@@ -14,7 +14,7 @@ from rich.table import Table
 
 from veche.settings import ServerSettings
 from veche.storage.database import sqlite_path
-from veche.storage.engines import sqlite
+from veche.storage.engines import sqlite_files
 from veche.storage.migrate import schema_version
 
 LOW_DISK = 1 << 30  # bytes
@@ -95,7 +95,7 @@ def _database(settings: ServerSettings) -> Iterator[Finding]:
     if not path.exists():
         yield Finding(True, "database", f"{path} will be created at the first start")
         return
-    result, version = sqlite.examine(path)
+    result, version = sqlite_files.examine(path)
     yield Finding(result == "ok", "database", f"{path}: {result}")
     yield Finding(
         version <= schema_version(),

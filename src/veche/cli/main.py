@@ -15,7 +15,7 @@ from veche.cli.database import Url, open_database
 from veche.cli.serve import BindError, bind_all, serve, url_of
 from veche.settings import SettingsError, read_settings
 from veche.storage.database import DatabaseError
-from veche.storage.engines import sqlite
+from veche.storage.engines import sqlite_files
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -72,10 +72,10 @@ def backup(file: Path, url: Url = None) -> None:
     """Copy the database to FILE. A server may run meanwhile. After a restore, clients load everything again."""
     with open_database(url) as database:
         try:
-            sqlite.backup(database.path, file)
+            sqlite_files.backup(database.path, file)
         except FileExistsError:
             fail(f"{file} exists already; a backup never overwrites.")
-        except (OSError, sqlite.DriverError) as error:
+        except (OSError, sqlite_files.DriverError) as error:
             fail(f"Cannot back {database.path} up to {file}: {error}.")
         out.print(f"Backed up to {file}.")
 

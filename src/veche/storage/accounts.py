@@ -3,15 +3,14 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Row, Select, Table, Text, insert, select, update
+from sqlalchemy import BigInteger, Column, Select, Table, Text, bindparam, insert, select, update
 
 from veche.core.accounts import ACCOUNTS, EMAILS, HANDLES, PASSWORDS, AccountRegistered, AccountRenamed
 from veche.core.text import handle_of
 from veche.core.values import RESERVED_IDS, Account, Person
-from veche.storage.engines.engine import Engine
+from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.subject import Subject
 from veche.storage.tables import Id, metadata
-from veche.storage.transaction import Transaction
 
 accounts = Table(
     "accounts",
@@ -29,9 +28,22 @@ c = accounts.c
 
 _ACCOUNT = select(c.id, c.username, c.handle, c.name, c.email, c.created_at)
 _PERSON = select(c.id, c.username, c.name)
+_ACCOUNT_BY_ID = _ACCOUNT.where(c.id == bindparam("account"))
+_PAGE = (
+    _ACCOUNT.where(c.id > bindparam("after"), c.id < RESERVED_IDS).order_by(c.id).limit(bindparam("limit", type_=Id))
+)
+_CREDENTIALS = _ACCOUNT.add_columns(c.password_hash)
+_BY_USERNAME = _CREDENTIALS.where(c.handle == bindparam("handle"))
+_BY_EMAIL = _CREDENTIALS.where(c.email_key == bindparam("email"))
+_insert = insert(accounts)
+_rename = (
+    update(accounts)
+    .where(c.id == bindparam("account"))
+    .values(username=bindparam("username"), handle=bindparam("handle"), name=bindparam("name"))
+)
 
 
-def _account(row: Row[Any]) -> Account:
+def _account(row: Any) -> Account:
     return Account(row.id, row.username, row.handle, row.name, row.email, row.created_at)
 
 
@@ -76,7 +88,7 @@ def _write(tx: Transaction, events: list[AccountRegistered | AccountRenamed]) ->
         account = event.account
         row: dict[str, Any] = {"username": account.username, "handle": account.handle, "name": account.name}
         if isinstance(event, AccountRenamed):
-            tx.execute(update(accounts).where(c.id == account.id).values(row))
+            tx.write_each(_rename, [row | {"account": account.id}])
             continue
         row |= {
             "id": account.id,
@@ -85,7 +97,7 @@ def _write(tx: Transaction, events: list[AccountRegistered | AccountRenamed]) ->
             "password_hash": event.password_hash,
             "created_at": account.created_at,
         }
-        tx.execute(insert(accounts).values(row))
+        tx.write_each(_insert, [row])
 
 
 SUBJECT = Subject(
@@ -104,27 +116,24 @@ SUBJECT = Subject(
 
 def account_by_id(tx: Transaction, account_id: int) -> Account | None:
     """Return the account with this id, or None."""
-    row = tx.execute(_ACCOUNT.where(c.id == account_id)).one_or_none()
-    return _account(row) if row else None
+    row = tx.first(_ACCOUNT_BY_ID, account=account_id)
+    return _account(row) if row is not None else None
 
 
 def list_accounts(tx: Transaction, after: int, limit: int) -> list[Account]:
     """Return accounts with an id above `after`, ordered by id. Built-in accounts are left out."""
-    query = _ACCOUNT.where(c.id > after, c.id < RESERVED_IDS).order_by(c.id).limit(limit)
-    return [_account(row) for row in tx.execute(query)]
+    return [_account(row) for row in tx.read(_PAGE, after=after, limit=limit)]
 
 
 def credentials(
     tx: Transaction, *, username: str | None = None, email: str | None = None
 ) -> tuple[Account, str] | None:
     """Return the account with this username or e-mail and the hash of its password, or None."""
-    query = _ACCOUNT.add_columns(c.password_hash)
     if username is not None:
-        query = query.where(c.handle == handle_of(username))
+        row = tx.first(_BY_USERNAME, handle=handle_of(username))
     else:
-        query = query.where(c.email_key == (email or "").casefold())
-    row = tx.execute(query).one_or_none()
-    return (_account(row), row.password_hash) if row else None
+        row = tx.first(_BY_EMAIL, email=(email or "").casefold())
+    return (_account(row), row.password_hash) if row is not None else None
 
 
 def people(tx: Transaction, account_ids: Iterable[int]) -> dict[int, Person]:

@@ -15,10 +15,10 @@ from veche.core.errors import ChatError
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs
 from veche.core.state import HEADS, State
+from veche.storage.engines.engine import Transaction
 from veche.storage.entries import EVENT_TYPES, append_entries
 from veche.storage.subject import Load, Save, Write
 from veche.storage.subjects import SUBJECTS
-from veche.storage.transaction import Transaction
 
 Outcome: TypeAlias = Any
 """A command's answer, or the ChatError that refused it."""
@@ -64,7 +64,7 @@ def decide_and_write(
     tx: Transaction, batch: Sequence[CommandWithNeeds], now: Callable[[], int]
 ) -> tuple[list[Outcome], State]:
     """Decide a batch and write its events. Nothing is committed here."""
-    state = State(tx.engine.new_ids(tx.connection))
+    state = State(tx.new_id)
     all_needs = [item.needs for item in batch]
     dependent = load_needed_rows(tx, state, all_needs)
     outcomes: list[Outcome] = []
@@ -94,7 +94,7 @@ def load_needed_rows(tx: Transaction, state: State, all_needs: Sequence[Needs]) 
 
 
 def _read(tx: Transaction, state: State, wanted: Mapping[Fact[Any, Any], Collection[Any]]) -> None:
-    tx.engine.lock_logs(tx.connection, sorted(wanted.get(HEADS, ())))
+    tx.lock_logs(sorted(wanted.get(HEADS, ())))
     for fact, load_rows in _LOADS.items():
         if keys := wanted.get(fact):
             for key, row in load_rows(tx, keys):

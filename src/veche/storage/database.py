@@ -1,19 +1,15 @@
-"""Opens a database by its URL. It has one pool of connections to write and one to read."""
+"""Opens a database by its URL, and migrates it."""
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote
 
-from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from veche.storage.engines import sqlite
+from veche.storage.engines import sqlite, sqlite_files
+from veche.storage.engines.engine import Engine, Failure, Transaction
 from veche.storage.migrate import migrate
-from veche.storage.transaction import Transaction
-
-READERS = 4
 
 
 class DatabaseError(Exception):
@@ -32,14 +28,12 @@ class Database:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if serving:
-                self._lock = sqlite.lock(self.path)
-        except sqlite.DatabaseInUse:
+                self._lock = sqlite_files.lock(self.path)
+        except sqlite_files.DatabaseInUse:
             raise DatabaseError(f"Another Veche serves {self.path}. Stop it, or name another database.") from None
         except OSError as error:
             raise DatabaseError(f"Cannot write to {self.path}: {error.strerror}.") from None
-        self._kind = sqlite.Sqlite()
-        self._writer = sqlite.open_engine(self.path, connections=1)
-        self._readers = sqlite.open_engine(self.path, connections=READERS)
+        self._engine: Engine = sqlite.Sqlite(self.path)
 
     def migrate(self) -> None:
         """Migrate the database to this version's schema.
@@ -47,55 +41,30 @@ class Database:
         Raises DatabaseError if the schema is newer, or if the database cannot be opened or written.
         """
         try:
-            migrate(self._writer)
+            migrate(sqlite.engine_for_migrations(self.path))
         except ValueError as error:
             raise DatabaseError(str(error)) from None
         except DBAPIError as error:
             raise DatabaseError(f"Cannot open {self.path}: {error.orig}.") from None
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[Transaction]:
+    def writing(self) -> AbstractContextManager[Transaction]:
         """Open a write transaction. It is committed at the end of the block, or rolled back if the block raises."""
-        with self._writer.connect() as connection:
-            connection.exec_driver_sql(self._kind.begin_write)
-            try:
-                yield Transaction(connection, self._kind)
-            except BaseException:
-                _roll_back(connection)
-                raise
-            try:
-                connection.exec_driver_sql("COMMIT")
-            except BaseException:
-                _roll_back(connection)
-                raise
+        return self._engine.writing()
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[Transaction]:
+    def reading(self) -> AbstractContextManager[Transaction]:
         """Open a read transaction. All its reads see one snapshot of the database."""
-        with self._readers.connect() as connection:
-            connection.exec_driver_sql("BEGIN")
-            try:
-                yield Transaction(connection, self._kind)
-            finally:
-                connection.exec_driver_sql("ROLLBACK")
+        return self._engine.reading()
 
-    @property
-    def engine(self) -> Engine:
-        """The writer's engine, for migrations and tests."""
-        return self._writer
+    def failure_of(self, error: BaseException) -> Failure | None:
+        """Return why a transaction raised `error`. None means a bug."""
+        return self._engine.failure_of(error)
 
     def close(self) -> None:
         """Close all connections and release the lock."""
-        self._readers.dispose()
-        self._writer.dispose()
+        self._engine.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-
-def _roll_back(connection: Connection) -> None:
-    with contextlib.suppress(sqlite.OperationalError):  # SQLite may have rolled back by itself
-        connection.exec_driver_sql("ROLLBACK")
 
 
 def sqlite_path(url: str) -> Path:

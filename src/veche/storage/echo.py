@@ -5,13 +5,13 @@ The tables, how they are written, and the queries for the history.
 
 from typing import TypeAlias
 
-from sqlalchemy import BigInteger, Column, String, Table, Text, insert, select, update
+from sqlalchemy import BigInteger, Column, String, Table, Text, bindparam, insert, select, update
 
 from veche.core.echo import EchoClosed, EchoLine, EchoLineAdded, EchoOpened
 from veche.core.text import size_of
+from veche.storage.engines.engine import Transaction
 from veche.storage.subject import Subject
 from veche.storage.tables import PAGE_BYTES, Id, metadata
-from veche.storage.transaction import Transaction
 
 MAX_CONVERSATIONS_PER_PAGE = 1000
 
@@ -34,6 +34,27 @@ echo_lines = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
+c = echo_lines.c
+
+_CLOSED = (
+    select(echoes.c.id)
+    .where(echoes.c.account_id == bindparam("account"), echoes.c.closed_at.is_not(None))
+    .order_by(echoes.c.closed_at, echoes.c.id)
+)
+_OPEN = select(echoes.c.id).where(echoes.c.closed_at.is_(None))
+_LINES = (
+    select(c.id, c.source, c.text, c.created_at)
+    .where(c.echo_id == bindparam("echo"), c.id > bindparam("after"))
+    .order_by(c.id)
+)
+_open = insert(echoes)
+_add_line = insert(echo_lines)
+_close = (
+    update(echoes)
+    .where(echoes.c.id == bindparam("echo"), echoes.c.closed_at.is_(None))
+    .values(closed_at=bindparam("at"))
+)
+
 EchoEvent: TypeAlias = EchoOpened | EchoLineAdded | EchoClosed
 
 
@@ -41,14 +62,12 @@ def _write(tx: Transaction, events: list[EchoEvent]) -> None:
     for event in events:
         match event:
             case EchoOpened():
-                row = {"id": event.id, "account_id": event.account_id, "opened_at": event.at}
-                tx.execute(insert(echoes).values(row))
+                tx.write_each(_open, [{"id": event.id, "account_id": event.account_id, "opened_at": event.at}])
             case EchoLineAdded():
                 line = {"id": event.id, "echo_id": event.echo_id, "source": event.source, "text": event.text}
-                tx.execute(insert(echo_lines).values(**line, created_at=event.at))
+                tx.write_each(_add_line, [line | {"created_at": event.at}])
             case EchoClosed():
-                closed = update(echoes).where(echoes.c.id == event.id, echoes.c.closed_at.is_(None))
-                tx.execute(closed.values(closed_at=event.at))
+                tx.write_each(_close, [{"echo": event.id, "at": event.at}])
 
 
 SUBJECT = Subject(writes={(EchoOpened, EchoLineAdded, EchoClosed): _write})
@@ -59,8 +78,7 @@ SUBJECT = Subject(writes={(EchoOpened, EchoLineAdded, EchoClosed): _write})
 
 def closed_echoes(tx: Transaction, account_id: int) -> list[int]:
     """Return the ids of an account's closed conversations, in the order in which they were closed."""
-    query = select(echoes.c.id).where(echoes.c.account_id == account_id, echoes.c.closed_at.is_not(None))
-    return list(tx.scalars(query.order_by(echoes.c.closed_at, echoes.c.id)))
+    return [row.id for row in tx.read(_CLOSED, account=account_id)]
 
 
 def echo_page(tx: Transaction, echo_ids: list[int], after: int) -> tuple[list[EchoLine], list[int], int]:
@@ -72,10 +90,8 @@ def echo_page(tx: Transaction, echo_ids: list[int], after: int) -> tuple[list[Ec
     """
     found: list[EchoLine] = []
     size = 0
-    c = echo_lines.c
     for index, echo_id in enumerate(echo_ids[:MAX_CONVERSATIONS_PER_PAGE]):
-        query = select(c.id, c.source, c.text, c.created_at).where(c.echo_id == echo_id, c.id > after)
-        for row in tx.execute(query.order_by(c.id)):
+        for row in tx.stream(_LINES, echo=echo_id, after=after):
             found.append(EchoLine(row.source, row.text, row.created_at))
             size += size_of(row.text)
             if size > PAGE_BYTES:
@@ -89,4 +105,4 @@ def open_echoes(tx: Transaction) -> list[int]:
 
     When the server starts, these are the ones that were not closed before it stopped.
     """
-    return list(tx.scalars(select(echoes.c.id).where(echoes.c.closed_at.is_(None))))
+    return [row.id for row in tx.read(_OPEN)]

@@ -6,20 +6,29 @@ This module writes the entries of a batch to `events`, and reads pages of a log 
 from collections.abc import Sequence
 from itertools import chain
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from veche.core.event import LogEvent
 from veche.core.values import LogId
 from veche.storage.accounts import people
 from veche.storage.codec import Codec
+from veche.storage.engines.engine import Transaction
 from veche.storage.log import events, insert_events
 from veche.storage.messages import messages_between
 from veche.storage.rooms import rooms_by_id
 from veche.storage.subjects import SUBJECTS
-from veche.storage.transaction import Transaction
+from veche.storage.tables import Id
 
 EVENT_TYPES = tuple(chain.from_iterable(subject.entries for subject in SUBJECTS))
 CODEC = Codec(EVENT_TYPES)
+
+c = events.c
+_EVENTS_BETWEEN = (
+    select(events)
+    .where(c.log_id == bindparam("log"), c.seq > bindparam("after"), c.seq <= bindparam("upto"))
+    .order_by(c.seq)
+    .limit(bindparam("limit", type_=Id))
+)
 
 
 def append_entries(tx: Transaction, recorded: Sequence[LogEvent]) -> None:
@@ -51,9 +60,7 @@ def _up_to_first_gap(found: list[LogEvent], after: int) -> list[LogEvent]:
 
 
 def _events_between(tx: Transaction, log_id: LogId, after: int, upto: int, limit: int) -> list[LogEvent]:
-    c = events.c
-    query = select(events).where(c.log_id == log_id, c.seq > after, c.seq <= upto).order_by(c.seq).limit(limit)
-    found = tx.execute(query).all()
+    found = tx.read(_EVENTS_BETWEEN, log=log_id, after=after, upto=upto, limit=limit)
     if not found:
         return []
     rooms = rooms_by_id(tx, {row.room_id for row in found if row.room_id is not None})

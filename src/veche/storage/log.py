@@ -11,10 +11,9 @@ from sqlalchemy import BigInteger, Column, Select, String, Table, Text, bindpara
 
 from veche.core.state import HEADS, State
 from veche.core.values import Head, LogId
-from veche.storage.engines.engine import Engine
+from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.subject import Subject
 from veche.storage.tables import Id, metadata
-from veche.storage.transaction import Transaction
 
 logs = Table(
     "logs",

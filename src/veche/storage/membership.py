@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import BigInteger, Column, Row, Select, String, Table, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Select, String, Table, bindparam, delete, insert, literal, select, update
 
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.rooms import MEMBERS
@@ -12,10 +12,9 @@ from veche.core.state import State
 from veche.core.values import LOBBY_ID, RESERVED_IDS, Member, Person, Role
 from veche.core.views import MemberView
 from veche.storage.accounts import accounts
-from veche.storage.engines.engine import Engine
+from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.subject import Subject
 from veche.storage.tables import Id, metadata
-from veche.storage.transaction import Transaction
 
 members = Table(
     "members",
@@ -28,14 +27,24 @@ members = Table(
     Column("read_count", BigInteger, nullable=False),
 )
 c = members.c
+a = accounts.c
 
 _this_member = (c.room_id == bindparam("room")) & (c.account_id == bindparam("account"))
+_PERSON = select(a.id, a.username, a.name).where(a.id > bindparam("after")).order_by(a.id)
+_PAGE = _PERSON.limit(bindparam("limit", type_=Id))
+_EVERYBODY = _PAGE.add_columns(a.created_at.label("joined_at"), literal(str(Role.MEMBER)).label("role")).where(
+    a.id < RESERVED_IDS
+)
+_MEMBERS_OF = (
+    _PAGE.add_columns(c.joined_at, c.role).join(members, c.account_id == a.id).where(c.room_id == bindparam("room"))
+)
+
 _insert = insert(members)
 _delete = delete(members).where(_this_member)
 _move_pointer = update(members).where(_this_member).values(read_seq=bindparam("seq"), read_count=bindparam("count"))
 
 
-def member_of(row: Row[Any]) -> Member:
+def member_of(row: Any) -> Member:
     """Make a Member from a row of the table `members`."""
     return Member(row.room_id, row.account_id, Role(row.role), row.joined_at, row.read_seq, row.read_count)
 
@@ -44,7 +53,7 @@ def _by_key(engine: Engine) -> Select[Any]:
     return engine.where_keys(select(members), c.room_id, c.account_id)
 
 
-def _load_members(tx: Transaction, keys: Collection[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Member]]:
+def load_members(tx: Transaction, keys: Collection[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Member]]:
     return (((row.room_id, row.account_id), member_of(row)) for row in tx.read_by_keys(_by_key, keys))
 
 
@@ -73,7 +82,7 @@ def _without_pointer(member: Member) -> Member:
 
 
 SUBJECT = Subject(
-    loads={MEMBERS: _load_members},
+    loads={MEMBERS: load_members},
     saves={MEMBERS: _save_members},
     entries=(MemberJoined, MemberLeft, RoomEntered, RoomExited),
 )
@@ -87,18 +96,8 @@ def list_members(tx: Transaction, room_id: int, after: int, limit: int) -> list[
 
     For the lobby these are all accounts except the built-in ones.
     """
-    a = accounts.c
-    query = select(a.id, a.username, a.name)
     if room_id == LOBBY_ID:
-        query = query.add_columns(a.created_at.label("joined_at")).where(a.id < RESERVED_IDS)
+        found = tx.read(_EVERYBODY, after=after, limit=limit)
     else:
-        query = query.add_columns(c.joined_at, c.role).join(members, c.account_id == a.id).where(c.room_id == room_id)
-    found = tx.execute(query.where(a.id > after).order_by(a.id).limit(limit))
-    return [
-        MemberView(
-            Person(row.id, row.username, row.name),
-            Role.MEMBER if room_id == LOBBY_ID else Role(row.role),
-            row.joined_at,
-        )
-        for row in found
-    ]
+        found = tx.read(_MEMBERS_OF, room=room_id, after=after, limit=limit)
+    return [MemberView(Person(row.id, row.username, row.name), Role(row.role), row.joined_at) for row in found]

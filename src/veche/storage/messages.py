@@ -10,12 +10,12 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Index,
-    Row,
     Select,
     String,
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     func,
     insert,
     select,
@@ -25,11 +25,10 @@ from veche.core.messages import MESSAGES, SENT, Message, MessagePage
 from veche.core.text import size_of
 from veche.core.values import ANONYMOUS_ID, LogId, Person
 from veche.storage.accounts import accounts
-from veche.storage.engines.engine import Engine
+from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.log import head_seqs
 from veche.storage.subject import Subject
 from veche.storage.tables import PAGE_BYTES, Id, metadata
-from veche.storage.transaction import Transaction
 
 messages = Table(
     "messages",
@@ -67,10 +66,18 @@ MESSAGE = select(
     c.kind,
 ).join_from(messages, accounts, accounts.c.id == c.sender_id)
 
+_IN_ROOM = MESSAGE.where(c.room_id == bindparam("room"))
+_LIMIT = bindparam("limit", type_=Id)
+_OLDER = _IN_ROOM.where(c.seq < bindparam("before")).order_by(c.seq.desc()).limit(_LIMIT)
+_NEWER = _IN_ROOM.where(c.seq > bindparam("after")).order_by(c.seq).limit(_LIMIT)
+_BETWEEN = _NEWER.where(c.seq <= bindparam("upto"))
+_BY_OFFSET = _IN_ROOM.order_by(c.seq).offset(bindparam("offset", type_=Id)).limit(_LIMIT)
+_COUNT = select(func.count().label("total")).where(c.room_id == bindparam("room"))
+
 _insert = insert(messages)
 
 
-def message_of(row: Row[Any]) -> Message:
+def message_of(row: Any) -> Message:
     """Make a Message from a row of the query MESSAGE."""
     sender = Person(row.sender_id, row.username, row.name)
     return Message(
@@ -157,28 +164,25 @@ def history(
 
 
 def _older(tx: Transaction, room_id: int, before: int, limit: int) -> list[Message]:
-    query = MESSAGE.where(c.room_id == room_id, c.seq < before).order_by(c.seq.desc()).limit(limit)
-    return [message_of(row) for row in reversed(tx.execute(query).all())]
+    return [message_of(row) for row in reversed(tx.read(_OLDER, room=room_id, before=before, limit=limit))]
 
 
 def _newer(tx: Transaction, room_id: int, after: int, limit: int) -> list[Message]:
-    query = MESSAGE.where(c.room_id == room_id, c.seq > after).order_by(c.seq).limit(limit)
-    return [message_of(row) for row in tx.execute(query)]
+    return [message_of(row) for row in tx.read(_NEWER, room=room_id, after=after, limit=limit)]
 
 
-def history_by_offset(tx: Transaction, room_id: int, offset: int, limit: int | None) -> tuple[list[Message], int]:
+def history_by_offset(tx: Transaction, room_id: int, offset: int, limit: int) -> tuple[list[Message], int]:
     """Read messages from an offset on, oldest first. Return them, and the number of all messages and notices."""
-    total = tx.scalar(select(func.count()).where(c.room_id == room_id)) or 0
-    query = MESSAGE.where(c.room_id == room_id).order_by(c.seq).offset(offset)
-    return [message_of(row) for row in tx.execute(query.limit(limit if limit is not None else -1))], total
+    counted = tx.first(_COUNT, room=room_id)
+    found = tx.read(_BY_OFFSET, room=room_id, offset=offset, limit=limit)
+    return [message_of(row) for row in found], counted.total
 
 
 def messages_between(tx: Transaction, room_id: LogId, after: int, upto: int, limit: int) -> list[Message]:
     """Read messages with after < seq <= upto, in order. Stop after `limit` messages, or after about 128 KiB of text."""
-    query = MESSAGE.where(c.room_id == room_id, c.seq > after, c.seq <= upto).order_by(c.seq).limit(limit)
     found: list[Message] = []
     size = 0
-    for row in tx.execute(query):
+    for row in tx.stream(_BETWEEN, room=room_id, after=after, upto=upto, limit=limit):
         found.append(message_of(row))
         size += size_of(row.text)
         if size > PAGE_BYTES:

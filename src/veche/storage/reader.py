@@ -6,8 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Concatenate, ParamSpec, TypeVar
 
-from veche.storage.database import READERS, Database
-from veche.storage.transaction import Transaction
+from veche.storage.database import Database
+from veche.storage.engines.engine import READERS, Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")

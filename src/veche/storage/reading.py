@@ -3,15 +3,16 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 
 from veche.core.reading import COUNTS, READERS, MessageRead, ReadMoved
-from veche.storage.engines.engine import Engine
+from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.messages import messages
 from veche.storage.subject import Subject
-from veche.storage.transaction import Transaction
 
 c = messages.c
+
+_set_reader = update(messages).where(c.id == bindparam("message")).values(reader_id=bindparam("reader"))
 
 
 def _readers_by_id(engine: Engine) -> Select[Any]:
@@ -45,8 +46,7 @@ def _load_counts(tx: Transaction, keys: Collection[tuple[int, int]]) -> Iterator
 
 
 def _write(tx: Transaction, events: list[MessageRead]) -> None:
-    for event in events:
-        tx.execute(update(messages).where(c.id == event.message_id).values(reader_id=event.reader_id))
+    tx.write_each(_set_reader, [{"message": event.message_id, "reader": event.reader_id} for event in events])
 
 
 SUBJECT = Subject(

@@ -1,22 +1,21 @@
 """Rooms: the table, what decisions and queries read from it, and how it is written."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Column, Index, Row, Select, String, Table, Text, insert, select
+from sqlalchemy import BigInteger, Column, Index, Select, String, Table, Text, bindparam, insert, or_, select
 
 from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated
 from veche.core.values import LOBBY_ID, PUBLIC, Kind, Person, Room, account_log
 from veche.core.views import RoomView, Welcome
 from veche.storage.accounts import people
-from veche.storage.engines.engine import Engine
+from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.log import head_seqs, load_heads
-from veche.storage.membership import member_of, members
+from veche.storage.membership import load_members, members
 from veche.storage.messages import message_of, messages_by_id
 from veche.storage.sessions import exists
 from veche.storage.subject import Subject
 from veche.storage.tables import Id, epoch, metadata
-from veche.storage.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -35,10 +34,17 @@ rooms = Table(
 c = rooms.c
 
 _ROOM = select(rooms)
+_ROOM_BY_ID = _ROOM.where(c.id == bindparam("room"))
+_ids_of = select(members.c.room_id).where(members.c.account_id == bindparam("account"))
+_PAGE = _ROOM.where(c.id > bindparam("after")).order_by(c.id).limit(bindparam("limit", type_=Id))
+_ROOMS_OF = _PAGE.where(c.id.in_(_ids_of), c.kind != str(Kind.LOBBY))
+_PUBLIC_ROOMS = _PAGE.where(or_(*[c.kind == str(kind) for kind in sorted(PUBLIC)]))
+ALL = 2**31 - 1  # as a limit: all rows
+
 _insert = insert(rooms)
 
 
-def _room(row: Row[Any]) -> Room:
+def _room(row: Any) -> Room:
     kind = Kind(row.kind)
     return Room(row.id, kind, row.name, row.creator_id, row.created_at, row.direct_key, row.unique_name)
 
@@ -53,10 +59,6 @@ def _by_direct_key(engine: Engine) -> Select[Any]:
 
 def _by_unique_name(engine: Engine) -> Select[Any]:
     return engine.where_keys(select(c.unique_name, c.id), c.unique_name)
-
-
-def _own_members(engine: Engine) -> Select[Any]:
-    return engine.where_keys(select(members), members.c.room_id)
 
 
 def _load_rooms(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, Room]]:
@@ -98,7 +100,7 @@ def welcome(tx: Transaction, account_id: int, session_id: str) -> Welcome:
 
 def room(tx: Transaction, room_id: int, account_id: int) -> RoomView | None:
     """Return a room as one account sees it, or None. The caller has to check the access."""
-    views = _views(tx, account_id, _ROOM.where(c.id == room_id))
+    views = _views(tx, account_id, tx.read(_ROOM_BY_ID, room=room_id))
     return views[0] if views else None
 
 
@@ -114,23 +116,20 @@ def beside_room(
 
 def rooms_of(tx: Transaction, account_id: int, after: int = 0, limit: int | None = None) -> list[RoomView]:
     """Return the rooms that an account is a member of, without the lobby, ordered by id."""
-    mine = select(members.c.room_id).where(members.c.account_id == account_id)
-    query = _ROOM.where(c.id.in_(mine), c.id > after, c.kind != Kind.LOBBY)
-    return _views(tx, account_id, query.order_by(c.id).limit(limit))
+    found = tx.read(_ROOMS_OF, account=account_id, after=after, limit=limit if limit is not None else ALL)
+    return _views(tx, account_id, found)
 
 
 def public_rooms(tx: Transaction, account_id: int, after: int, limit: int) -> list[RoomView]:
     """Return the public rooms with an id above `after`, ordered by id."""
-    query = _ROOM.where(c.kind.in_([str(kind) for kind in PUBLIC]), c.id > after)
-    return _views(tx, account_id, query.order_by(c.id).limit(limit))
+    return _views(tx, account_id, tx.read(_PUBLIC_ROOMS, after=after, limit=limit))
 
 
-def _views(tx: Transaction, account_id: int, query: Select[Any]) -> list[RoomView]:
-    found = [_room(row) for row in tx.execute(query)]
+def _views(tx: Transaction, account_id: int, rows: Sequence[Any]) -> list[RoomView]:
+    found = [_room(row) for row in rows]
     ids = [room.id for room in found]
     ends = dict(load_heads(tx, ids))
-    own = tx.engine.statement(_own_members).where(members.c.account_id == account_id)
-    mine = {row.room_id: member_of(row) for row in tx.execute(own, {"keys": tx.engine.encode_keys(ids)})} if ids else {}
+    mine = {room_id: member for (room_id, _), member in load_members(tx, [(id, account_id) for id in ids])}
     last_ids = [head.last_message_id for head in ends.values() if head.last_message_id is not None]
     last = {row.room_id: message_of(row) for row in tx.read_by_keys(messages_by_id, last_ids)}
     peers = _peers(tx, account_id, found)

@@ -3,16 +3,15 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Row, Select, String, Table, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, ForeignKey, Select, String, Table, bindparam, delete, insert, select, update
 
 from veche.core.sessions import SESSIONS, PasswordChanged, SessionOpened, SessionsEnded
 from veche.core.values import Account, Session, account_log
 from veche.storage.accounts import account_by_id, accounts
-from veche.storage.engines.engine import Engine
+from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.log import head_seqs
 from veche.storage.subject import Subject
 from veche.storage.tables import Id, metadata
-from veche.storage.transaction import Transaction
 
 sessions = Table(
     "sessions",
@@ -25,8 +24,17 @@ sessions = Table(
 )
 c = sessions.c
 
+_BY_ID = select(sessions).where(c.id == bindparam("session"))
+_EXISTS = select(c.id).where(c.id == bindparam("session"))
+_LONGEST = select(sessions).where(c.account_id == bindparam("account")).order_by(c.expires_at.desc()).limit(1)
+_insert = insert(sessions)
+_of_account = c.account_id == bindparam("account")
+_delete_one = delete(sessions).where(_of_account, c.id == bindparam("session"))
+_delete_others = delete(sessions).where(_of_account, c.id != bindparam("kept"))
+_set_password = update(accounts).where(accounts.c.id == bindparam("account")).values(password_hash=bindparam("hash"))
 
-def _session(row: Row[Any]) -> Session:
+
+def _session(row: Any) -> Session:
     return Session(row.id, row.account_id, row.origin, row.created_at, row.expires_at)
 
 
@@ -46,22 +54,19 @@ def _write(tx: Transaction, events: list[SessionOpened | SessionsEnded]) -> None
         session = event.session
         row = {"id": session.id, "account_id": session.account_id, "origin": session.dialect}
         row |= {"created_at": session.created_at, "expires_at": session.expires_at}
-        tx.execute(insert(sessions).values(row))
+        tx.write_each(_insert, [row])
 
 
 def _delete(tx: Transaction, event: SessionsEnded) -> None:
-    ended = delete(sessions).where(c.account_id == -event.log_id)
+    account_id = -event.log_id
     if event.session_id is not None:
-        ended = ended.where(c.id == event.session_id)
-    elif event.kept is not None:
-        ended = ended.where(c.id != event.kept)
-    tx.execute(ended)
+        tx.write_each(_delete_one, [{"account": account_id, "session": event.session_id}])
+    else:
+        tx.write_each(_delete_others, [{"account": account_id, "kept": event.kept or ""}])  # no session has the id ""
 
 
 def _write_passwords(tx: Transaction, events: list[PasswordChanged]) -> None:
-    for event in events:
-        change = update(accounts).where(accounts.c.id == event.account_id)
-        tx.execute(change.values(password_hash=event.password_hash))
+    tx.write_each(_set_password, [{"account": event.account_id, "hash": event.password_hash} for event in events])
 
 
 SUBJECT = Subject(
@@ -76,7 +81,7 @@ SUBJECT = Subject(
 
 def session_with_account(tx: Transaction, session_id: str) -> tuple[Session, Account] | None:
     """Return a session with its account, or None if it has ended. It may have expired."""
-    row = tx.execute(select(sessions).where(c.id == session_id)).one_or_none()
+    row = tx.first(_BY_ID, session=session_id)
     if row is None or (account := account_by_id(tx, row.account_id)) is None:
         return None
     return _session(row), account
@@ -84,14 +89,13 @@ def session_with_account(tx: Transaction, session_id: str) -> tuple[Session, Acc
 
 def longest_session(tx: Transaction, account_id: int) -> Session | None:
     """Return the session of an account that expires last, or None if it has none. It may have expired."""
-    query = select(sessions).where(c.account_id == account_id).order_by(c.expires_at.desc()).limit(1)
-    row = tx.execute(query).one_or_none()
-    return _session(row) if row else None
+    row = tx.first(_LONGEST, account=account_id)
+    return _session(row) if row is not None else None
 
 
 def exists(tx: Transaction, session_id: str) -> bool:
     """Return whether a session exists: it has not ended, but may have expired."""
-    return tx.scalar(select(c.id).where(c.id == session_id)) is not None
+    return tx.first(_EXISTS, session=session_id) is not None
 
 
 def own_head(tx: Transaction, account_id: int, session_id: str | None) -> int | None:

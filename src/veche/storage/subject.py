@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from veche.core.event import Event, LogEvent
 from veche.core.facts import Fact
 from veche.core.state import State
-from veche.storage.transaction import Transaction
+from veche.storage.engines.engine import Transaction
 
 Load: TypeAlias = Callable[[Transaction, Collection[Any]], Iterable[tuple[Any, Any]]]
 """A function that reads the rows of these keys. It returns (key, row) for each key that has a row."""

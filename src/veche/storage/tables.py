@@ -5,7 +5,7 @@ Each subject declares its tables in its own file. Times are microseconds since 1
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text, select
 
-from veche.storage.transaction import Transaction
+from veche.storage.engines.engine import Transaction
 
 PAGE_BYTES = 131_072  # a page ends once it has more bytes of text than this
 
@@ -22,7 +22,9 @@ Id = BigInteger().with_variant(Integer, "sqlite")  # in SQLite only an INTEGER c
 
 meta = Table("meta", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
 
+_EPOCH = select(meta.c.value).where(meta.c.key == "epoch")
+
 
 def epoch(tx: Transaction) -> str:
     """Return the epoch of the database. It changes when a backup is restored, because the logs may be shorter then."""
-    return str(tx.scalars(select(meta.c.value).where(meta.c.key == "epoch")).one())
+    return str(tx.first(_EPOCH).value)

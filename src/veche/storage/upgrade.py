@@ -8,8 +8,6 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
-from veche.storage.engines.sqlite import Sqlite
-
 
 def upgrade(engine: Engine, migrations: Path, current: str | None) -> None:
     """Run the migrations of a folder that come after the version `current`. None means an empty database."""
@@ -20,7 +18,7 @@ def upgrade(engine: Engine, migrations: Path, current: str | None) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"transactional_ddl": False})
         for script in reversed(list(scripts.iterate_revisions("heads", current or "base"))):
-            connection.exec_driver_sql(Sqlite.begin_write)
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             with Operations.context(context):
                 script.module.upgrade()
             context.stamp(scripts, script.revision)

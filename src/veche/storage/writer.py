@@ -14,8 +14,6 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
-
 from veche.core.actor import Actor
 from veche.core.command import Command, T
 from veche.core.errors import ChatError, Code
@@ -23,6 +21,7 @@ from veche.core.event import LogEvent
 from veche.ops.crash import crash_point
 from veche.storage.batch import CommandFailed, Outcome, decide_and_write, with_needs
 from veche.storage.database import Database
+from veche.storage.engines.engine import Failure
 
 Reply: TypeAlias = Callable[[T | ChatError], None]
 Announce: TypeAlias = Callable[[Sequence[LogEvent]], None]
@@ -172,7 +171,7 @@ def commit(database: Database, requests: Sequence[ActorAndCommand], at: int | No
         try:
             stored = _commit(database, part, at)
         except Exception as error:
-            if cuts := _where_to_cut(error, len(part)):
+            if cuts := _where_to_cut(database, error, len(part)):
                 edges = [0, *cuts, len(part)]
                 parts += [part[start:end] for start, end in reversed(list(pairwise(edges))) if start < end]
                 continue
@@ -182,7 +181,7 @@ def commit(database: Database, requests: Sequence[ActorAndCommand], at: int | No
     return outcomes, events
 
 
-def _where_to_cut(error: Exception, size: int) -> list[int]:
+def _where_to_cut(database: Database, error: Exception, size: int) -> list[int]:
     """Return the indexes at which a failed batch is cut.
 
     The list is empty if the database cannot store anything now, or if the batch has only one command.
@@ -190,22 +189,12 @@ def _where_to_cut(error: Exception, size: int) -> list[int]:
     A bug is in one command. That command becomes a part of its own. The commands after it are cut into two halves. So
     a batch of n commands costs at most about n log n reads, even if every command has a bug.
     """
-    if size == 1 or _is_database_unavailable(error):
+    if size == 1 or database.failure_of(error) is Failure.UNAVAILABLE:
         return []
     if isinstance(error, CommandFailed):
         after = error.index + 1
         return [error.index, after, (after + size) // 2]
     return [size // 2]
-
-
-def _is_database_unavailable(error: Exception) -> bool:
-    """Return whether the error means that the database cannot store anything now.
-
-    IntegrityError, DataError and ProgrammingError do not mean that: they are the fault of one command.
-    """
-    if isinstance(error, DBAPIError):
-        return not isinstance(error, IntegrityError | DataError | ProgrammingError)
-    return isinstance(error, OSError)
 
 
 def _answer_failed_part(
@@ -216,14 +205,14 @@ def _answer_failed_part(
     An IntegrityError means that another process took a unique value after it was read here, or that there is a bug. In
     this case decide once more, with the rows as they are stored now.
     """
-    if isinstance(error, IntegrityError):
+    if database.failure_of(error) is Failure.CONFLICT:
         try:
             return _commit(database, requests, at)
         except Exception as second:
             error = second
     return (
         _answer_unavailable(requests, error)
-        if _is_database_unavailable(error)
+        if database.failure_of(error) is Failure.UNAVAILABLE
         else _answer_internal(requests[0], error)
     )
 

@@ -194,7 +194,7 @@ async def test_an_expired_session_is_refused_even_if_the_token_is_valid(services
     ann = await services.accounts.register(GUEST, PASSWORD, username="ann")
     session = services.tokens.verify((await services.accounts.open_session(GUEST, ann)).token).session_id
     with services.database.writing() as connection:
-        connection.connection.exec_driver_sql("UPDATE sessions SET expires_at = 1")
+        connection.connection.execute("UPDATE sessions SET expires_at = 1")
     with refusal(Code.UNAUTHENTICATED):
         await services.accounts.authenticate(GUEST, services.tokens.mint(ann.account, session, 60))
 

@@ -14,7 +14,7 @@ from core import commands as c
 from veche.core.errors import ChatError
 from veche.core.values import Kind
 from veche.storage.database import Database
-from veche.storage.transaction import Transaction
+from veche.storage.engines.engine import Transaction
 from veche.storage.writer import commit
 
 
@@ -36,7 +36,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('template')}/template.db")
     database.migrate()
     with database.writing() as tx:  # the lobby as it is in a State that holds everything
-        tx.connection.exec_driver_sql("UPDATE rooms SET created_at = 0")
+        tx.connection.execute("UPDATE rooms SET created_at = 0")
     database.close()
     return database.path
 
@@ -88,7 +88,7 @@ class Town:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with self.database.reading() as connection:
-            return [tuple(row) for row in connection.connection.exec_driver_sql(query)]
+            return [tuple(row) for row in connection.connection.execute(query)]
 
     def seqs(self, log_id: int) -> list[int]:
         messages = self.rows(f"SELECT seq FROM messages WHERE room_id = {log_id}")

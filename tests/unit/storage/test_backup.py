@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from veche.storage.database import Database, DatabaseError
-from veche.storage.engines import sqlite
+from veche.storage.engines import sqlite_files
 from veche.storage.log import head_seqs
 from veche.storage.tables import epoch
 
@@ -35,12 +35,11 @@ def test_a_backup_while_somebody_writes_holds_all_that_was_acknowledged_before(t
         for number in range(3):
             before = acknowledged
             target = tmp_path / f"backup{number}.db"
-            sqlite.backup(town.database.path, target)
+            sqlite_files.backup(town.database.path, target)
             copy = Database(url(target))
             with copy.reading() as connection:
-                assert connection.connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-                stored = connection.connection.exec_driver_sql("SELECT count(*) FROM messages").scalar()
-                assert stored is not None
+                assert connection.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+                (stored,) = connection.connection.execute("SELECT count(*) FROM messages").fetchone()
                 assert before <= stored <= acknowledged + 20
                 assert head_seqs(connection, [1]) == {1: stored + 2}
             copy.close()
@@ -55,7 +54,7 @@ def test_a_backup_bears_another_epoch_and_the_original_keeps_its_own(town: Town,
             return epoch(connection)
 
     before = epoch_of(town.database)
-    sqlite.backup(town.database.path, tmp_path / "b.db")
+    sqlite_files.backup(town.database.path, tmp_path / "b.db")
     copy = Database(url(tmp_path / "b.db"))
     copy.migrate()
     assert before != epoch_of(copy)
@@ -69,7 +68,7 @@ def test_a_backup_never_overwrites_and_leaves_nothing_half_done(town: Town, tmp_
     target = folder / "precious"
     target.write_text("mine")
     with pytest.raises(FileExistsError):
-        sqlite.backup(town.database.path, target)
+        sqlite_files.backup(town.database.path, target)
     assert target.read_text() == "mine"
     assert list(folder.iterdir()) == [target]
 
@@ -78,14 +77,14 @@ def test_a_backup_of_a_path_with_odd_characters(town: Town, tmp_path: Path) -> N
     """SQLite's URI form gives `?`, `#` and `%` a meaning."""
     odd = tmp_path / "100%25 really? #1"
     odd.mkdir()
-    sqlite.backup(town.database.path, odd / "copy.db")
-    sqlite.backup(odd / "copy.db", odd / "copy of the copy.db")
+    sqlite_files.backup(town.database.path, odd / "copy.db")
+    sqlite_files.backup(odd / "copy.db", odd / "copy of the copy.db")
     assert (odd / "copy of the copy.db").stat().st_size > 0
 
 
 def test_a_backup_of_what_is_not_there_makes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(sqlite.DriverError):
-        sqlite.backup(tmp_path / "nothing.db", tmp_path / "b.db")
+    with pytest.raises(sqlite_files.DriverError):
+        sqlite_files.backup(tmp_path / "nothing.db", tmp_path / "b.db")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -26,7 +26,7 @@ def test_an_exit_names_the_entry_of_the_room_unless_it_is_old(
 ) -> None:
     with database.writing() as tx:
         row = f"INSERT INTO events VALUES (-3, 1, 'exited', 99, NULL, {LOBBY_ID}, '{data}')"
-        tx.connection.exec_driver_sql(row)
+        tx.connection.execute(row)
     with database.reading() as tx:
         [event] = read_entries(tx, -3, 0, 1, 10)
     assert event == RoomExited(-3, 1, 99, LOBBY_ID, room_seq)

@@ -19,8 +19,8 @@ def test_a_database_that_may_not_grow_refuses_and_works_again(town: Town, caplog
     pages = town.rows("PRAGMA page_count")[0][0]
 
     def allow(count: int) -> None:
-        with town.database.engine.connect() as connection:
-            connection.exec_driver_sql(f"PRAGMA max_page_count={count}")
+        with town.database.writing() as tx:  # the only connection that writes
+            tx.connection.execute(f"PRAGMA max_page_count={count}")
 
     allow(pages + 20)
     with caplog.at_level(logging.CRITICAL):

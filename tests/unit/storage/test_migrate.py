@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 import veche.storage.subjects  # noqa: F401  # declares every table
 from veche.core.values import LOBBY_ID
 from veche.storage.database import Database, DatabaseError
+from veche.storage.engines.sqlite import engine_for_migrations
 from veche.storage.migrate import schema_version
 from veche.storage.tables import metadata
 
@@ -18,9 +19,7 @@ from veche.storage.tables import metadata
 def dump(database: Database) -> list[tuple[object, ...]]:
     with database.reading() as connection:
         tables = [*metadata.tables, "alembic_version", "sqlite_master"]
-        return [
-            tuple(row) for table in tables for row in connection.connection.exec_driver_sql(f"SELECT * FROM {table}")
-        ]
+        return [tuple(row) for table in tables for row in connection.connection.execute(f"SELECT * FROM {table}")]
 
 
 def test_an_empty_file_becomes_a_database_with_its_lobby(tmp_path: Path) -> None:
@@ -28,9 +27,9 @@ def test_an_empty_file_becomes_a_database_with_its_lobby(tmp_path: Path) -> None
     database = Database(f"sqlite:///{tmp_path}/x.db")
     database.migrate()
     with database.reading() as connection:
-        assert connection.connection.exec_driver_sql("SELECT id FROM rooms").scalars().all() == [LOBBY_ID]
-        assert connection.connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all() == [
-            schema_version()
+        assert connection.connection.execute("SELECT id FROM rooms").fetchall() == [(LOBBY_ID,)]
+        assert connection.connection.execute("SELECT version_num FROM alembic_version").fetchall() == [
+            (schema_version(),)
         ]
     database.close()
 
@@ -47,14 +46,14 @@ def test_two_databases_have_two_epochs(database: Database, tmp_path: Path) -> No
     epochs = set()
     for each in (database, other):
         with each.reading() as connection:
-            epochs.add(connection.connection.exec_driver_sql("SELECT value FROM meta WHERE key = 'epoch'").scalar())
+            epochs.add(connection.connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone())
     other.close()
     assert len(epochs) == 2
 
 
 def test_a_newer_database_is_refused_with_a_sentence_and_left_alone(database: Database) -> None:
     with database.writing() as connection:
-        connection.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.connection.execute("UPDATE alembic_version SET version_num = '9999'")
     before = dump(database)
     with pytest.raises(DatabaseError, match=r"newer Veche \(schema 9999\).*Start the newer version"):
         database.migrate()
@@ -62,7 +61,7 @@ def test_a_newer_database_is_refused_with_a_sentence_and_left_alone(database: Da
 
 
 def test_the_migrations_make_the_schema_of_the_code(database: Database) -> None:
-    with database.engine.connect() as connection:
+    with engine_for_migrations(database.path).connect() as connection:
         context = MigrationContext.configure(
             connection,
             opts={
@@ -75,13 +74,13 @@ def test_the_migrations_make_the_schema_of_the_code(database: Database) -> None:
 
 def test_the_migrations_and_the_code_make_the_same_tables_to_the_letter(database: Database, tmp_path: Path) -> None:
     fresh = Database(f"sqlite:///{tmp_path}/fresh.db")
-    metadata.create_all(fresh.engine)
+    metadata.create_all(engine_for_migrations(fresh.path))
 
     def columns(each: Database) -> dict[str, list[tuple[object, ...]]]:
         with each.reading() as connection:
             return {
                 f"{pragma} {table}": sorted(
-                    tuple(row)[1:] for row in connection.connection.exec_driver_sql(f"PRAGMA {pragma}({table})")
+                    tuple(row)[1:] for row in connection.connection.execute(f"PRAGMA {pragma}({table})")
                 )
                 for table in metadata.tables
                 for pragma in ("table_info", "index_list", "foreign_key_list")
@@ -108,10 +107,10 @@ def test_a_file_that_is_no_database_is_refused_with_a_sentence(tmp_path: Path, c
 def test_a_migration_that_breaks_leaves_the_database_as_it_was(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/x.db")
     with database.writing() as connection:
-        connection.connection.exec_driver_sql("CREATE TABLE logs (mine TEXT)")
+        connection.connection.execute("CREATE TABLE logs (mine TEXT)")
     with pytest.raises(DatabaseError):
         database.migrate()
     with database.reading() as connection:
-        tables = connection.connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars().all()
+        tables = connection.connection.execute("SELECT name FROM sqlite_master").fetchall()
     database.close()
-    assert tables == ["logs"]
+    assert tables == [("logs",)]

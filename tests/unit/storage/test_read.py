@@ -15,6 +15,7 @@ from veche.core.membership import RoomEntered
 from veche.core.messages import Message
 from veche.core.values import LOBBY_ID, Kind
 from veche.storage.database import Database
+from veche.storage.engines.engine import READERS
 from veche.storage.entries import read_entries
 from veche.storage.log import head_seqs
 from veche.storage.membership import list_members
@@ -167,7 +168,7 @@ def test_every_log_can_be_walked_to_its_end(town: Town, log_id: int) -> None:
 def test_entries_stop_in_front_of_a_hole(town: Town) -> None:
     hole = messages(town)[3]
     with town.database.writing() as connection:
-        connection.connection.exec_driver_sql(f"DELETE FROM messages WHERE room_id = {CHANNEL} AND seq = {hole}")
+        connection.connection.execute(f"DELETE FROM messages WHERE room_id = {CHANNEL} AND seq = {hole}")
     with town.database.reading() as connection:
         assert read_entries(connection, CHANNEL, 0, 99, 200)[-1].seq == hole - 1
         assert read_entries(connection, CHANNEL, hole - 1, 99, 200) == []
@@ -226,7 +227,7 @@ def test_people_and_rooms_come_by_pages(town: Town) -> None:
 async def test_readers_hold_no_connection_while_they_are_idle(town: Town) -> None:
     reader = Reader(town.database)
     await asyncio.gather(*[reader.read(head_seqs, [CHANNEL]) for _ in range(50)])
-    assert town.database._readers.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert town.database._engine._readers.qsize() == READERS  # type: ignore[attr-defined]
     town.do(town.say(CHANNEL))
     assert town.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0, "an old snapshot is still held"
     reader.stop()
@@ -248,5 +249,5 @@ async def test_a_query_that_fails_gives_its_connection_back_is_logged_and_calls_
     with pytest.raises(ValueError, match="a bug"):
         await reader.read(fail)
     assert found == {None}
-    assert town.database._readers.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert town.database._engine._readers.qsize() == READERS  # type: ignore[attr-defined]
     reader.stop()

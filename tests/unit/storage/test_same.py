@@ -162,7 +162,7 @@ class Stored:
     def look(self, database: Database) -> None:
         self.logs: dict[int, list[LogEvent]] = {}
         with database.reading() as tx:
-            sql = tx.connection.exec_driver_sql
+            sql = tx.connection.execute
             self.rows = {
                 table: sorted(map(repr, sql(f"SELECT * FROM {table} WHERE {WITHOUT_BUILT_IN[table]}")))
                 for table in TABLES

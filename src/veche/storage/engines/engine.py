@@ -1,44 +1,84 @@
-"""The interface to one kind of database: statements for many keys, locks, and new ids."""
+"""The interface to one kind of database: how statements are made and run, locks, and new ids.
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+Statements are made with SQLAlchemy, once, and compiled to SQL. The SQL then runs on the database's own driver, because
+running it through SQLAlchemy takes several times as long as the database needs. So values go to the driver as they
+are, and columns have only types that need no conversion (a test checks this).
+"""
 
-from sqlalchemy import ColumnElement, Connection, Executable, Row, Select
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from enum import Enum
+from typing import Any, Protocol, TypeAlias
 
-T = TypeVar("T")
+from sqlalchemy import ColumnElement, Delete, Insert, Select, Update
+
+READERS = 4  # how many read transactions can be open at once
+
+
+class Failure(Enum):
+    """Why a transaction failed, if that is not a bug."""
+
+    CONFLICT = "another transaction stored a row with the same unique value"
+    UNAVAILABLE = "the database cannot store or read anything now"
 
 
 class Engine(Protocol):
-    """One kind of database. It makes each statement once, and keeps it for later calls."""
-
-    begin_write: str
-    """The SQL that begins a write transaction. It takes the locks without which decisions could be out of date."""
-
-    def statement(self, make: "Callable[[Engine], T]") -> T:
-        """Return `make(self)`. It is called once, and its result is kept for later calls."""
+    """One open database."""
 
     def where_keys(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
-        """Restrict a query to the rows whose `columns` equal one of the keys in the SQL parameter `keys`."""
+        """Restrict a query to the rows whose `columns` equal one of the keys of `Transaction.read_by_keys`."""
 
     def select_from_keys(self, make: Callable[[Callable[[int], ColumnElement[Any]]], Select[Any]]) -> Select[Any]:
-        """Make a query that selects from the list of keys.
+        """Make a query that selects from the list of keys of `Transaction.read_by_keys`.
 
         `make` is called with a function that returns the column with the i-th part of each key.
         """
 
-    def encode_keys(self, keys: Iterable[object]) -> object:
-        """Encode keys as the value of the SQL parameter `keys`."""
+    def writing(self) -> "AbstractContextManager[Transaction]":
+        """Open a write transaction. It is committed at the end of the block, or rolled back if the block raises.
 
-    def read_keys(
-        self, connection: Connection, make: "Callable[[Engine], Select[Any]]", keys: Iterable[object]
-    ) -> Sequence[Row[Any]]:
-        """Run the query that `make` builds with these keys, and return its rows."""
+        It takes the locks without which decisions could be out of date.
+        """
 
-    def write_each(self, connection: Connection, write: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run a write once for each row. All rows have the same keys."""
+    def reading(self) -> "AbstractContextManager[Transaction]":
+        """Open a read transaction. All its reads see one snapshot of the database."""
 
-    def lock_logs(self, connection: Connection, log_ids: Collection[int]) -> None:
+    def failure_of(self, error: BaseException) -> Failure | None:
+        """Return why the driver raised `error`. None means a bug, for example in a statement."""
+
+    def close(self) -> None:
+        """Close all connections."""
+
+
+Query: TypeAlias = Select[Any] | Callable[[Engine], Select[Any]]
+"""A query, or a function that makes it for an Engine. It is a constant of its module: it is compiled once and kept."""
+Write: TypeAlias = Insert | Update | Delete
+"""A statement that writes. It is a constant of its module, too."""
+
+
+class Transaction(Protocol):
+    """One transaction. The rows of queries have the columns as attributes."""
+
+    def read(self, query: Query, **parameters: object) -> Sequence[Any]:
+        """Run a query with these SQL parameters, and return its rows."""
+
+    def first(self, query: Query, **parameters: object) -> Any:
+        """Run a query and return its first row, or None if it has no rows."""
+
+    def stream(self, query: Query, **parameters: object) -> Iterator[Any]:
+        """Run a query as `read` does, but fetch each row only when it is asked for."""
+
+    def read_by_keys(self, query: Query, keys: Iterable[object]) -> Sequence[Any]:
+        """Run a query that has `where_keys` or `select_from_keys` for these keys, and return its rows.
+
+        If there are no keys, return no rows and run no query.
+        """
+
+    def write_each(self, write: Write, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a write once for each row. All rows have the same names. If there are no rows, do nothing."""
+
+    def lock_logs(self, log_ids: Collection[int]) -> None:
         """Lock the rows of logs, in the order of their ids, until the transaction ends."""
 
-    def new_ids(self, connection: Connection) -> Callable[[str], int]:
-        """Return a function that returns the next free id of a table. Use it only in this transaction."""
+    def new_id(self, table: str) -> int:
+        """Return the next free id of a table. Use it only in this transaction."""

@@ -1,26 +1,16 @@
-"""SQLite: opens connections, runs statements for many keys, and makes new ids.
-
-It also locks the database for one server, and makes and checks backups.
-"""
+"""The `Engine` for SQLite."""
 
 import contextlib
-import fcntl
-import os
-import secrets
+import queue
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
-from urllib.parse import quote
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Engine,
-    Executable,
-    Row,
     Select,
     TableValuedAlias,
     and_,
@@ -30,12 +20,12 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.exc import OperationalError as OperationalError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.dialects import sqlite as dialects
+from sqlalchemy.pool import NullPool
 
 from veche.core.values import RESERVED_IDS
-
-T = TypeVar("T")
+from veche.storage.engines.engine import READERS, Failure, Query, Write
+from veche.storage.engines.prepared import Prepared, prepare
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -45,62 +35,38 @@ _PRAGMAS = (
     "PRAGMA cache_size=-32768",
     "PRAGMA temp_store=MEMORY",
 )
+_DIALECT = dialects.dialect()
+_FAULTS_OF_ONE_COMMAND = (sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+_encode_keys = msgspec.json.Encoder().encode
 
 
-DriverError = sqlite3.Error  # what `backup` and `examine` raise
-
-
-class DatabaseInUse(Exception):
-    """Another server has locked this database."""
-
-
-def open_engine(path: Path, *, connections: int) -> Engine:
-    """Create an SQLAlchemy engine.
-
-    Its connections never start a transaction automatically: our code executes BEGIN, or BEGIN IMMEDIATE to write.
-    """
+def engine_for_migrations(path: Path) -> Engine:
+    """Create an SQLAlchemy engine for Alembic. Its connections start no transaction automatically."""
     engine = create_engine(
         f"sqlite:///{path}",
-        poolclass=QueuePool,
-        pool_size=connections,
-        max_overflow=0,
+        poolclass=NullPool,
         # Errors are logged without the parameters, which contain text that people wrote.
         hide_parameters=True,
-        connect_args={"check_same_thread": False, "cached_statements": 256, "isolation_level": None},
+        connect_args={"check_same_thread": False, "isolation_level": None},
     )
-    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "connect", lambda connection, _record: _set_pragmas(connection))
     return engine
 
 
-def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
-
-
 class Sqlite:
-    """The `engines.engine.Engine` for SQLite.
+    """One open SQLite database: one connection to write, and a few to read.
 
     There is one writer at a time, because BEGIN IMMEDIATE takes the write lock of the whole database.
     """
 
-    begin_write = "BEGIN IMMEDIATE"
-
-    def __init__(self) -> None:
-        self._statements: dict[Any, Any] = {}
-        # Compiled SQL and its parameters in order. They are kept, because SQLAlchemy's own execution takes longer than
-        # SQLite does.
-        self._compiled_reads: dict[Any, tuple[str, list[tuple[str, Any]]]] = {}
-        self._compiled_writes: dict[Executable, tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]]] = {}
-
-    def statement(self, make: "Callable[[Sqlite], T]") -> T:
-        """Return `make(self)`. It is called once, and its result is kept for later calls."""
-        if make not in self._statements:
-            self._statements[make] = make(self)
-        found: T = self._statements[make]
-        return found
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writers = _places(1)
+        self._readers = _places(READERS)
+        self._prepared: dict[Query | Write, Prepared] = {}
 
     def where_keys(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
-        """Restrict a query to the rows whose `columns` equal one of the keys in the SQL parameter `keys`.
+        """Restrict a query to the rows whose `columns` equal one of the keys.
 
         All keys are passed as one parameter, a JSON array. So the same prepared statement works for any number of
         keys.
@@ -112,65 +78,120 @@ class Sqlite:
         return query.where(and_(*parts))
 
     def select_from_keys(self, make: Callable[[Callable[[int], ColumnElement[Any]]], Select[Any]]) -> Select[Any]:
-        """Make a query that selects from the list of keys.
-
-        `make` is called with a function that returns the column with the i-th part of each key.
-        """
         table = _key_table()
         return make(lambda index: _key_part(table, index)).select_from(table)
 
-    def encode_keys(self, keys: Iterable[object]) -> str:
-        """Encode keys as the value of the SQL parameter `keys`."""
-        return msgspec.json.encode(list(keys)).decode()
+    @contextlib.contextmanager
+    def writing(self) -> "Iterator[SqliteTransaction]":
+        with self._connection(self._writers) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield SqliteTransaction(connection, self)
+            connection.execute("COMMIT")
 
-    def read_keys(
-        self, connection: Connection, make: "Callable[[Sqlite], Select[Any]]", keys: Iterable[object]
-    ) -> Sequence[Row[Any]]:
-        """Run the query that `make` builds with these keys, and return its rows."""
-        if make not in self._compiled_reads:
-            compiled = self.statement(make).compile(dialect=connection.dialect)
-            names = compiled.positiontup or ()
-            self._compiled_reads[make] = (str(compiled), [(name, compiled.params[name]) for name in names])
-        sql, parameters = self._compiled_reads[make]
-        encoded = self.encode_keys(keys)
-        values = tuple(encoded if name == "keys" else value for name, value in parameters)
-        return connection.exec_driver_sql(sql, values).all()
+    @contextlib.contextmanager
+    def reading(self) -> "Iterator[SqliteTransaction]":
+        with self._connection(self._readers) as connection:
+            connection.execute("BEGIN")
+            yield SqliteTransaction(connection, self)
 
-    def write_each(self, connection: Connection, write: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run a write once for each row."""
-        if write not in self._compiled_writes:
-            compiled = write.compile(dialect=connection.dialect, column_keys=list(rows[0]))  # type: ignore[attr-defined]
-            self._compiled_writes[write] = (str(compiled), _values_of(compiled.positiontup))
-        sql, values_of = self._compiled_writes[write]
-        connection.exec_driver_sql(sql, [values_of(row) for row in rows])
+    @contextlib.contextmanager
+    def _connection(self, places: "_Places") -> Iterator[sqlite3.Connection]:
+        """Take a connection, or open one. Roll back what is not committed at the end."""
+        connection = places.get()
+        try:
+            if connection is None:
+                connection = self._open()
+            yield connection
+        finally:
+            if connection is not None and connection.in_transaction:
+                with contextlib.suppress(sqlite3.OperationalError):  # SQLite may have rolled back by itself
+                    connection.execute("ROLLBACK")
+            places.put(connection)
 
-    def lock_logs(self, connection: Connection, log_ids: Collection[int]) -> None:
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, check_same_thread=False, cached_statements=256, isolation_level=None)
+        _set_pragmas(connection)
+        return connection
+
+    def failure_of(self, error: BaseException) -> Failure | None:
+        if isinstance(error, sqlite3.IntegrityError):
+            return Failure.CONFLICT
+        if isinstance(error, sqlite3.Error | OSError) and not isinstance(error, _FAULTS_OF_ONE_COMMAND):
+            return Failure.UNAVAILABLE
+        return None
+
+    def prepared(self, statement: Query | Write, names: Iterable[str]) -> Prepared:
+        """Return the SQL of a statement. It is compiled at the first call."""
+        found = self._prepared.get(statement)
+        if found is None:
+            made = statement if isinstance(statement, Select | Write) else statement(self)
+            found = self._prepared[statement] = prepare(made, _DIALECT, list(names))
+        return found
+
+    def close(self) -> None:
+        for places in (self._writers, self._readers):
+            for _ in range(places.qsize()):
+                if (connection := places.get_nowait()) is not None:
+                    connection.close()
+                places.put(None)
+
+
+_Places = queue.Queue[sqlite3.Connection | None]
+
+
+def _places(size: int) -> _Places:
+    """Return a queue of places for connections. A place is None until its connection is opened."""
+    places: _Places = queue.LifoQueue()
+    for _ in range(size):
+        places.put(None)
+    return places
+
+
+class SqliteTransaction:
+    """The `Transaction` for SQLite."""
+
+    __slots__ = ("_engine", "_last_ids", "connection")
+
+    def __init__(self, connection: sqlite3.Connection, engine: Sqlite) -> None:
+        self.connection = connection
+        self._engine = engine
+        self._last_ids: dict[str, int] = {}
+
+    def read(self, query: Query, **parameters: object) -> Sequence[Any]:
+        return list(self.stream(query, **parameters))
+
+    def first(self, query: Query, **parameters: object) -> Any:
+        return next(self.stream(query, **parameters), None)
+
+    def stream(self, query: Query, **parameters: object) -> Iterator[Any]:
+        prepared = self._engine.prepared(query, parameters)
+        return map(prepared.row, self.connection.execute(prepared.sql, prepared.values(parameters)))
+
+    def read_by_keys(self, query: Query, keys: Iterable[object]) -> Sequence[Any]:
+        listed = list(keys)
+        return self.read(query, keys=_encode_keys(listed).decode()) if listed else ()
+
+    def write_each(self, write: Write, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            prepared = self._engine.prepared(write, rows[0])
+            self.connection.executemany(prepared.sql, map(prepared.values, rows))
+
+    def lock_logs(self, log_ids: Collection[int]) -> None:
         """Do nothing: the transaction holds the lock of the whole database."""
 
-    def new_ids(self, connection: Connection) -> Callable[[str], int]:
-        """Return a function that returns the next free id of a table: the highest id plus one.
+    def new_id(self, table: str) -> int:
+        """Return the highest id plus one.
 
         No other transaction can take the same id, because this one holds the write lock.
         """
-        last: dict[str, int] = {}
-
-        def new_id(table: str) -> int:
-            if table not in last:
-                # The table name comes from our code, never from a client.
-                where = _WITHOUT_BUILT_IN_IDS.get(table, "")
-                query = f"SELECT max(id) FROM {table}{where}"  # noqa: S608
-                last[table] = connection.exec_driver_sql(query).scalar() or 0
-            last[table] += 1
-            return last[table]
-
-        return new_id
-
-
-def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Return a function that takes the values of these names out of a row."""
-    if len(names) == 1:
-        return lambda row: (row[names[0]],)
-    return itemgetter(*names)
+        last = self._last_ids.get(table)
+        if last is None:
+            # The table name comes from our code, never from a client.
+            where = _WITHOUT_BUILT_IN_IDS.get(table, "")
+            query = f"SELECT max(id) FROM {table}{where}"  # noqa: S608
+            last = self.connection.execute(query).fetchone()[0] or 0
+        self._last_ids[table] = last + 1
+        return last + 1
 
 
 _WITHOUT_BUILT_IN_IDS = dict.fromkeys(("accounts", "rooms"), f" WHERE id < {RESERVED_IDS}")
@@ -184,58 +205,6 @@ def _key_part(table: TableValuedAlias, index: int) -> ColumnElement[Any]:
     return func.json_extract(table.c.value, f"$[{index}]")
 
 
-def lock(path: Path) -> IO[str]:
-    """Lock the database for this server. Raises DatabaseInUse if another server holds the lock.
-
-    The lock is held while the returned file is open.
-    """
-    handle = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115  # it stays open to hold the lock
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        raise DatabaseInUse(str(path)) from None
-    return handle
-
-
-def backup(path: Path, target: Path) -> None:
-    """Copy a database to a new file. The database may be in use.
-
-    `target` appears only when the copy is complete. The copy gets a new epoch, because restoring it may shorten the
-    logs and clients have to notice that.
-    """
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    partial.unlink(missing_ok=True)
-    try:
-        with contextlib.closing(_open_read_only(path)) as source:
-            source.execute("VACUUM INTO ?", (str(partial),))
-        with contextlib.closing(sqlite3.connect(partial)) as copy, copy:
-            copy.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (secrets.token_hex(8),))
-        _fsync(partial)
-        os.link(partial, target)  # fails when the target exists: a backup never overwrites
-        _fsync(target.parent)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def examine(path: Path) -> tuple[str, str]:
-    """Check a database, which may be in use.
-
-    Return "ok" or a description of what is wrong, and the version of its schema.
-    """
-    with contextlib.closing(_open_read_only(path)) as connection:
-        (result,) = connection.execute("PRAGMA quick_check").fetchone()
-        (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    return str(result), str(version)
-
-
-def _open_read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _set_pragmas(connection: sqlite3.Connection) -> None:
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
