@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from veche.wire.engineio.pulse import SLICE, Pulse
 
 INTERVAL, TIMEOUT = 0.1, 0.06
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition. Only lower bounds of times are checked, because a busy machine is late."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  # the pulse has no event to wait for
+            await asyncio.sleep(0.005)
 
 
 class FakeConnection:
@@ -36,12 +44,11 @@ async def test_only_a_connection_without_pongs_is_unanswered():
         FakeConnection(pulse, answering=True),
         FakeConnection(pulse, reading_paused=True),
     )
-    await asyncio.sleep(0.35)
+    await until(lambda: unanswering.unanswered_after is not None and len(answering.pings) >= 3)
     assert len(unanswering.pings) == 1
-    assert INTERVAL * 0.98 <= unanswering.pings[0] < INTERVAL + 0.05
+    assert unanswering.pings[0] >= INTERVAL * 0.98
     assert unanswering.unanswered_after is not None
     assert unanswering.unanswered_after >= INTERVAL + TIMEOUT * 0.97
-    assert len(answering.pings) == 3
     assert answering.unanswered_after is None
     assert reading_paused.unanswered_after is None
     pulse.discard(answering)
@@ -53,9 +60,8 @@ async def test_pongs_before_a_ping_do_not_answer_it():
     connection = FakeConnection(pulse)
     for _ in range(1000):
         pulse.pong_received(connection)
-    await asyncio.sleep(INTERVAL + TIMEOUT + 0.04)
+    await until(lambda: connection.unanswered_after is not None)
     assert len(connection.pings) == 1
-    assert connection.unanswered_after is not None
 
 
 async def test_pongs_without_a_ping_do_not_delay_the_ping():
@@ -64,8 +70,8 @@ async def test_pongs_without_a_ping_do_not_delay_the_ping():
     for _ in range(4):
         await asyncio.sleep(INTERVAL / 5)
         pulse.pong_received(connection)
-    await asyncio.sleep(INTERVAL / 2)
-    assert [round(ping, 1) for ping in connection.pings] == [INTERVAL]
+    await until(lambda: bool(connection.pings))
+    assert len(connection.pings) == 1
     pulse.discard(connection)
 
 
@@ -73,9 +79,7 @@ async def test_an_exception_in_one_connection_does_not_affect_others(caplog):
     pulse = Pulse(INTERVAL, TIMEOUT)
     broken, healthy = FakeConnection(pulse), FakeConnection(pulse, answering=True)
     broken.send_ping = lambda: 1 / 0  # type: ignore[assignment]
-    await asyncio.sleep(INTERVAL + TIMEOUT + INTERVAL)
-    assert len(healthy.pings) == 2
-    assert broken.unanswered_after is not None
+    await until(lambda: broken.unanswered_after is not None and len(healthy.pings) >= 2)
     assert "ZeroDivisionError" in caplog.text
     pulse.discard(healthy)
 
@@ -93,19 +97,18 @@ async def test_there_is_no_timer_without_connections():
 async def test_many_connections_are_handled_in_slices():
     pulse = Pulse(INTERVAL, TIMEOUT)
     connections = [FakeConnection(pulse) for _ in range(SLICE * 2 + 1)]
-    await asyncio.sleep(INTERVAL + TIMEOUT + 0.06)
-    assert all(connection.unanswered_after is not None for connection in connections)
-    assert pulse._timer is None
+    await until(lambda: all(connection.unanswered_after is not None for connection in connections))
+    await until(lambda: pulse._timer is None)
 
 
 async def test_a_timeout_longer_than_the_interval():
     pulse = Pulse(0.05, 0.2)
     unanswering = FakeConnection(pulse)
-    await asyncio.sleep(0.1)
+    await until(lambda: bool(unanswering.pings))
     later = FakeConnection(pulse)
-    await asyncio.sleep(0.1)
-    assert len(later.pings) == 1
-    assert unanswering.unanswered_after is None
-    await asyncio.sleep(0.08)
+    await until(lambda: unanswering.unanswered_after is not None)
     assert unanswering.unanswered_after is not None
+    assert unanswering.unanswered_after >= 0.25 * 0.97
+    assert later.pings
+    assert later.unanswered_after is None
     pulse.discard(later)
