@@ -13,7 +13,8 @@ HEAD = """\
 # Settings
 
 Settings are read from the environment. The server does not start if there is an unknown `VECHE_` name, so a
-misspelt name is found. Settings of a dialect that is switched off (`VECHE_DIALECTS`) are ignored.
+misspelt name is found. Settings of a dialect that is switched off (`VECHE_DIALECTS`) are ignored,
+and so are its legacy names.
 
 Legacy names are those of the five original servers. `VECHE_*` names and the command line have priority over them. An
 empty legacy name counts as not set. Veche does not support PostgreSQL yet: if a legacy name gives a PostgreSQL

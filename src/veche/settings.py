@@ -155,7 +155,8 @@ def read_settings(
 def read_legacy(switched_on: Sequence[AnyDialect], environ: Mapping[str, str]) -> dict[str, object]:
     """Read the legacy names. Return values by VECHE_ name. Raises SettingsError.
 
-    Empty variables count as not set. The legacy names of the server have priority over those of dialects.
+    Empty variables count as not set. The legacy names of the server have priority over those of dialects. Those of a
+    dialect that is switched off are ignored, also if they would set the address or the secret of the server.
     """
     nonempty = {name: value for name, value in environ.items() if value}
     found: dict[str, object] = {}

@@ -1,5 +1,7 @@
 """Legacy names of settings are read; VECHE_ names have priority."""
 
+from pathlib import Path
+
 import pytest
 
 from veche.app import DIALECTS
@@ -112,3 +114,17 @@ def test_a_missing_file_is_refused(monkeypatch):
     monkeypatch.setenv("CONFIG_PATH", "/nowhere/config.yaml")
     with pytest.raises(SettingsError, match="CONFIG_PATH"):
         read_settings(DIALECTS)
+
+
+@pytest.mark.parametrize("value", ["5", "{a: b}", "[1]"])
+def test_allowed_origins_of_another_type_are_refused_with_a_sentence(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(f"websocket: {{check_origin: true, allowed_origins: {value}}}\n")
+    with pytest.raises(SettingsError, match=r"allowed_origins takes a list"):
+        read_settings(DIALECTS, {"CONFIG_PATH": str(path)})
+
+
+def test_a_single_allowed_origin_may_be_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("websocket: {check_origin: true, allowed_origins: 'https://a.example'}\n")
+    assert read_settings(DIALECTS, {"CONFIG_PATH": str(path)}).server.origins == ("https://a.example",)

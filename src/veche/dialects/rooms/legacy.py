@@ -31,7 +31,7 @@ def _read(environ: Mapping[str, str]) -> dict[str, object]:
         "VECHE_ROOMS_SYSTEM_NAME": pkg.get("system_username"),
         "VECHE_ROOMS_ERROR_NAME": pkg.get("error_username"),
         "VECHE_ROOMS_TEXT_BYTES": socket.get("msg_max_length"),
-        "VECHE_ORIGINS": tuple(socket.get("allowed_origins") or ()) if socket.get("check_origin") else None,
+        "VECHE_ORIGINS": _origins(socket.get("allowed_origins")) if socket.get("check_origin") else None,
         "VECHE_ROOMS_TOKEN_SECONDS": _seconds(jwt.get("expire")),
         "VECHE_SECRET": signing_key(environ, "jwt.secret", str(jwt["secret"])) if jwt.get("secret") else None,
     }
@@ -40,6 +40,14 @@ def _read(environ: Mapping[str, str]) -> dict[str, object]:
 def _section(file: object, name: str) -> dict[str, Any]:
     section = file.get(name) if isinstance(file, dict) else None
     return section if isinstance(section, dict) else {}
+
+
+def _origins(value: object) -> tuple[str, ...]:
+    """Return the origins of a list, or of a single text."""
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(isinstance(origin, str) for origin in found):
+        raise LegacyError("websocket.allowed_origins takes a list of origins like https://chat.example.com.")
+    return tuple(found)
 
 
 def _seconds(duration: object) -> int | None:
