@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 from .town import VECHE, free_port, serving, start
 
@@ -189,3 +190,20 @@ def test_only_the_owner_can_read_the_secret_file(tmp_path: Path) -> None:
         secret = tmp_path / "veche.db.secret"
         assert secret.stat().st_mode & 0o077 == 0
         assert len(secret.read_text()) >= 64
+
+
+def test_a_server_starts_while_its_database_cannot_be_written(tmp_path: Path) -> None:
+    """Also if it should close an echo conversation that was open when it was killed."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(serving(tmp_path))
+        url = f"ws://127.0.0.1:{server.port}/echo_ws/x?token={server.person().token}"
+        echo = stack.enter_context(connect(url))
+        echo.send("hi")
+        echo.recv()
+        server.process.kill()
+        server.process.wait()
+    with contextlib.closing(sqlite3.connect(tmp_path / "veche.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with serving(tmp_path) as server:
+            assert server.http.get("/healthz").status_code == 200
+            other.execute("ROLLBACK")
