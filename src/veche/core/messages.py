@@ -50,11 +50,13 @@ class Message(LogEvent, frozen=True, gc=False):
         return Head(self.seq, self.number, self.id)
 
 
-def _ask_head_of_own_log(needs: Needs, message_id: int, message: Message) -> None:
+def _ask_author(needs: Needs, message_id: int, message: Message) -> None:
     needs.ask(HEADS, account_log(message.sender.id))
+    needs.ask(HEADS, message.log_id)
+    needs.ask(MEMBERS, (message.log_id, message.sender.id))
 
 
-MESSAGES: Fact[int, Message] = Fact("messages", then=_ask_head_of_own_log)
+MESSAGES: Fact[int, Message] = Fact("messages", then=_ask_author)
 SENT: Fact[tuple[int, str], Message] = Fact("sent")  # by (account, client_message_id): the stored message
 
 MESSAGE_IDS = "messages"

@@ -15,7 +15,7 @@ from veche.core.facts import Fact, Needs, Rows
 from veche.core.messages import MESSAGES, Message
 from veche.core.rooms import MEMBERS, ask_accounts, ask_room, check_room_access
 from veche.core.state import State
-from veche.core.values import RESERVED_IDS, Kind, Member, Role, account_log
+from veche.core.values import RESERVED_IDS, Kind, Member, Role, Room, account_log
 
 READERS: Fact[int, int] = Fact("readers")  # by message id: the account that read the message first
 COUNTS: Fact[tuple[int, int], int] = Fact("counts")  # by (room, seq): the number of messages up to this seq
@@ -98,9 +98,15 @@ class MarkRead(Command[None], frozen=True, gc=False):
             raise ChatError(Code.NOT_FOUND, "No such message.", what="message")
         if member is not None and room.kind is not Kind.LOBBY and message.seq > member.read_seq:
             _move_pointer(state, account.id, room.id, message.seq, message.number)
-        if state.get(READERS, message.id) is None and message.sender.id < RESERVED_IDS:
+        if state.get(READERS, message.id) is None and _is_told(state, room, message.sender.id):
             log_id = account_log(message.sender.id)
             state.record(MessageRead(log_id, state.next_seq(log_id), state.now, room.id, message.id, account.id))
+
+
+def _is_told(state: State, room: Room, author_id: int) -> bool:
+    """Return whether the author of a message learns who read it. Nobody learns of a room that they have left."""
+    in_room = room.kind is Kind.LOBBY or state.get(MEMBERS, (room.id, author_id)) is not None
+    return in_room and author_id < RESERVED_IDS
 
 
 def _move_pointer(state: State, account_id: int, room_id: int, seq: int, count: int) -> None:

@@ -143,6 +143,14 @@ def test_a_message_is_marked_read_once_and_its_author_told(town: Town, people: P
     assert town.news == []
 
 
+def test_an_author_who_has_left_is_not_told_who_reads(town: Town, people: People) -> None:
+    room = town.room(people.ann, Kind.GROUP, people.bob, people.eve)
+    message = town.say(people.bob, room).message
+    town.do(c.by(people.ann, c.RemoveMember(room, people.bob)))
+    town.do(c.by(people.eve, c.MarkRead(room, message.id)))
+    assert town.kinds() == ["ReadMoved"]
+
+
 def test_a_mark_moves_no_pointer_in_the_lobby(town: Town, people: People) -> None:
     town.say(people.ann, LOBBY_ID)
     town.do(c.by(people.bob, c.ReadUpTo(LOBBY_ID, 1)))
