@@ -189,6 +189,20 @@ def test_every_event_that_changes_rows_is_written() -> None:
     assert not missing, f"write these in `writes` of their subject's file in storage: {missing}"
 
 
+def test_decisions_read_only_what_they_ask_for() -> None:
+    """`peek` and `items` check nothing. Only `Event.apply` uses them."""
+    unchecked = [
+        f"core/{path.name}:{node.lineno}"
+        for path in sorted((SOURCE / "core").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("peek", "items")
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "state"
+    ]
+    assert not unchecked, f"use `state.get`: {unchecked}"
+
+
 def test_every_row_that_an_event_changes_is_written() -> None:
     """A row is written by its fact (`saves`), or by the event that changes it (`writes`)."""
     from veche.storage.batch import _WRITES

@@ -50,6 +50,9 @@ class Fact(Generic[K, V]):
 
 AnyFact: TypeAlias = Fact[Any, Any]
 
+NOT_LOADED: Any = object()
+"""Stands for a row that was removed without having been read: nobody knows whether there was one."""
+
 
 class Needs(list[Any]):
     """The rows that one command asks for: a fact, its key, the next fact, its key, and so on.
@@ -77,7 +80,8 @@ class _Table:
 
     def __init__(self) -> None:
         self.rows: dict[Any, Any] = {}
-        self.before: dict[Any, Any] = {}  # for each changed key: the row as loaded, or None if it was created here
+        # for each changed key: the row as loaded, NOT_LOADED, or None if it was created here
+        self.before: dict[Any, Any] = {}
         self.asked_by: dict[Any, int] = {}  # for each key: the number of the last command that asked for it
 
 
@@ -140,10 +144,13 @@ class Rows:
     def remove(self, fact: Fact[K, V], key: K) -> None:
         """Remove the row of a key."""
         table = self._tables[fact]
-        table.before.setdefault(key, table.rows.pop(key, None))
+        table.before.setdefault(key, table.rows.pop(key, NOT_LOADED))
 
     def changes(self, fact: Fact[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
-        """Yield each changed key, its row before this transaction, and its row now. None means that there is no row."""
+        """Yield each changed key, its row before this transaction, and its row now. None means that there is no row.
+
+        The row before is NOT_LOADED if the row was removed without having been read.
+        """
         table = self._tables[fact]
         for key, before in table.before.items():
             yield key, before, table.rows.get(key)

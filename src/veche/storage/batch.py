@@ -94,6 +94,9 @@ def load_needed_rows(tx: Transaction, state: State, all_needs: Sequence[Needs]) 
 
 
 def _read(tx: Transaction, state: State, wanted: Mapping[Fact[Any, Any], Collection[Any]]) -> None:
+    if unknown := wanted.keys() - _LOADS.keys():
+        names = ", ".join(sorted(fact.name for fact in unknown))
+        raise TypeError(f"nothing in storage loads {names}: name it in `loads` of its subject's file")
     tx.lock_logs(sorted(wanted.get(HEADS, ())))
     for fact, load_rows in _LOADS.items():
         if keys := wanted.get(fact):

@@ -66,7 +66,7 @@ def _save_members(tx: Transaction, state: State) -> None:
     gone, new, moved = [], [], []
     for (room_id, account_id), before, member in state.changes(MEMBERS):
         this = {"room": room_id, "account": account_id}
-        if member is not None and before is not None and _without_pointer(member) == _without_pointer(before):
+        if member is not None and isinstance(before, Member) and _without_pointer(member) == _without_pointer(before):
             moved.append(this | {"seq": member.read_seq, "count": member.read_count})
             continue
         if before is not None or member is None:

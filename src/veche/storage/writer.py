@@ -181,6 +181,12 @@ def commit(database: Database, requests: Sequence[ActorAndCommand], at: int | No
     return outcomes, events
 
 
+def _is_unavailable(database: Database, error: Exception) -> bool:
+    """Return whether the database can store nothing now. A command may have failed because of it, too."""
+    cause = error.__cause__ if isinstance(error, CommandFailed) else error
+    return cause is not None and database.failure_of(cause) is Failure.UNAVAILABLE
+
+
 def _where_to_cut(database: Database, error: Exception, size: int) -> list[int]:
     """Return the indexes at which a failed batch is cut.
 
@@ -189,7 +195,7 @@ def _where_to_cut(database: Database, error: Exception, size: int) -> list[int]:
     A bug is in one command. That command becomes a part of its own. The commands after it are cut into two halves. So
     a batch of n commands costs at most about n log n reads, even if every command has a bug.
     """
-    if size == 1 or database.failure_of(error) is Failure.UNAVAILABLE:
+    if size == 1 or _is_unavailable(database, error):
         return []
     if isinstance(error, CommandFailed):
         after = error.index + 1
@@ -212,7 +218,7 @@ def _answer_failed_part(
             error = second
     return (
         _answer_unavailable(requests, error)
-        if database.failure_of(error) is Failure.UNAVAILABLE
+        if _is_unavailable(database, error)
         else _answer_internal(requests[0], error)
     )
 

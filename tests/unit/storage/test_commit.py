@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import random
+import sqlite3
 
 import msgspec
 import pytest
 from core import commands as c
 
 from veche.core.values import LOBBY_ID, Kind
+from veche.storage.engines.sqlite import SqliteTransaction
 from veche.storage.writer import commit
 
 from .conftest import Town, codes
@@ -158,3 +160,11 @@ def test_a_batch_of_thousands_is_one_transaction(town: Town) -> None:
     outcomes = town.batch(*[town.say(CHANNEL, f"m{n}", f"c{n}", (ANN, BOB)[n % 2]) for n in range(2000)])
     assert {outcome.duplicate for outcome in outcomes} == {False}
     assert [outcome.message.seq for outcome in outcomes] == list(range(3, 2003))
+
+
+def test_a_database_that_fails_inside_a_decision_is_unavailable(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(SqliteTransaction, "new_id", fail)
+    assert codes(town.batch(town.say(), town.say())) == ["unavailable", "unavailable"]

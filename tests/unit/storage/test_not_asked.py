@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from veche.core.accounts import ACCOUNTS, HANDLES
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
-from veche.core.facts import Needs
+from veche.core.facts import Fact, Needs
 from veche.core.membership import MemberLeft
 from veche.core.messages import SENT
 from veche.core.rooms import MEMBERS, ROOMS
@@ -178,3 +178,21 @@ def test_an_event_that_nothing_writes_is_not_acknowledged(town: Town, caplog: py
     assert codes(outcomes) == ["ok", "internal", "ok"]
     assert town.head(CHANNEL) == head + 2
     assert "nothing in storage writes Unwritten: add its subject to storage/subjects.py" in caplog.text
+
+
+UNLOADED: Fact[int, str] = Fact("unloaded")
+
+
+def test_a_fact_that_nothing_loads_is_not_an_empty_table(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    look = Look(((UNLOADED, 1),), ((UNLOADED, 1),))
+    assert codes(town.batch(town.say(CHANNEL), c.by(ANN, look))) == ["ok", "internal"]
+    assert "nothing in storage loads unloaded" in caplog.text
+
+
+def test_a_row_that_a_neighbour_removed_unread_still_has_to_be_asked_for(town: Town) -> None:
+    outcomes = town.batch(c.by(ANN, c.RenameAccount("anna")), c.by(BOB, Look((), ((HANDLES, "ann"),))))
+    assert codes(outcomes) == ["ok", "internal"]
+    left = c.by(ANN, RemoveUnseen())
+    town.do(c.by(EVE, c.JoinRoom(CHANNEL)))
+    assert codes(town.batch(left, c.by(EVE, c.JoinRoom(CHANNEL)))) == ["ok", "ok"]
+    assert town.rows(f"SELECT count(*) FROM members WHERE room_id = {CHANNEL} AND account_id = {EVE}") == [(1,)]
