@@ -4,6 +4,8 @@ Dialects use the hub only through `Client`. It also applies backpressure: the se
 reads too slowly, or that sends commands faster than they are stored. Nothing is written after a close frame.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from veche.core.actor import Actor
@@ -14,6 +16,7 @@ from veche.hub.listener import Listener
 from veche.hub.serializer import Serializer
 from veche.hub.topic import Subscriber
 from veche.service.chat import Chat
+from veche.wire.frames import text_frame
 from veche.wire.handler import Socket
 
 MAX_WAITING = 1000  # commands of one client without an answer; at this number the server stops reading from it
@@ -137,6 +140,10 @@ class Client:
         """Send a text message to this client alone."""
         if self._socket is not None:
             self._socket.send(payload)
+
+    def answer(self, payload: bytes) -> None:
+        """Send a text message to this client alone, in one write with the events that follow at once."""
+        self._chat.hub.hold(self._subscriber, text_frame(payload))
 
     # Backpressure.
 

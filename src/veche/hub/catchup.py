@@ -92,7 +92,8 @@ class CatchUp:
             return
         subscription.seq = events[-1].seq
         if payloads:
-            subscription.subscriber.write(b"".join(map(serializer.frame, payloads)))
+            subscriber = subscription.subscriber
+            subscriber.write(subscriber.take_held() + b"".join(map(serializer.frame, payloads)))
 
 
 def _cut_after_close(subscription: Subscription, events: Page) -> tuple[Page, Close | None]:

@@ -6,6 +6,7 @@ once for each such function. Each live subscriber gets one write per batch of en
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from veche.core.event import LogEvent
 from veche.hub.catchup import CatchUp
@@ -26,6 +27,7 @@ class FanOut:
     def __init__(self, catch_up: CatchUp) -> None:
         self._catch_up = catch_up
         self._newly_slow: list[Subscriber] = []
+        self._holders: dict[Write, Subscriber] = {}  # the subscribers that hold bytes, by their `write`
         # The number of calls of `encode` functions by the fan-out. For tests and metrics.
         self.encode_count = 0
 
@@ -81,9 +83,38 @@ class FanOut:
             if len(writes) > budget:
                 topic.broadcasts.append((writes[budget:], data))
                 writes = writes[:budget]
-            _write_all(writes, data)
+            self._write_all(writes, data)
             budget -= len(writes)
         self._move_slow_to_catch_up()
+
+    # Held bytes. The answer to a command and the event that follows at once are one write for the client that sent it.
+
+    def hold(self, subscriber: Subscriber, data: bytes) -> None:
+        """Write bytes together with the entries of the next turn, or alone in the turn after it."""
+        if not self._holders:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._write_held)
+        self._holders[subscriber.write] = subscriber
+        subscriber.held += data
+
+    def write_held(self, subscriber: Subscriber) -> None:
+        """Write what a subscriber holds now."""
+        if subscriber.held:
+            self._holders.pop(subscriber.write, None)
+            _write_each((subscriber.write,), subscriber.take_held())
+
+    def _write_held(self) -> None:
+        for subscriber in tuple(self._holders.values()):
+            self.write_held(subscriber)
+
+    def _write_all(self, writes: tuple[Write, ...], data: bytes) -> None:
+        """Write to each transport what its subscriber holds, and the entries."""
+        if not self._holders:
+            _write_each(writes, data)
+            return
+        for write in writes:
+            holder = self._holders.pop(write, None)
+            _write_each((write,), data if holder is None else holder.take_held() + data)
 
     def _encode(self, topic: Topic, events: list[LogEvent]) -> list[Broadcast]:
         broadcasts: list[Broadcast] = []
@@ -127,7 +158,7 @@ class FanOut:
                     self._catch_up.start_catching_up(subscription)
 
 
-def _write_all(writes: tuple[Write, ...], data: bytes) -> None:
+def _write_each(writes: Iterable[Write], data: bytes) -> None:
     """Write to each transport. Skip one that has been closed since `writes` was made."""
     left = iter(writes)
     while True:

@@ -67,6 +67,7 @@ class Hub:
         """
         for log_id in tuple(subscriber.subscriptions):
             self.unsubscribe(subscriber, log_id)
+        self._fan_out.write_held(subscriber)
         self._own_logs.detach(subscriber)
 
     def mark_slow(self, subscriber: Subscriber) -> None:
@@ -83,6 +84,10 @@ class Hub:
         """
         subscriber.slow = False
         self._catch_up.advance(subscriber)
+
+    def hold(self, subscriber: Subscriber, data: bytes) -> None:
+        """Write bytes to a subscriber together with the entries that follow at once, or alone if none follow."""
+        self._fan_out.hold(subscriber, data)
 
     def subscribers(self, account_id: int) -> list[Subscriber]:
         """List the subscribers of an account."""

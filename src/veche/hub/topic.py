@@ -29,6 +29,7 @@ class Subscriber:
         "attached_at",
         "behind",
         "dialect",
+        "held",
         "listener",
         "own_seq",
         "reading_page",
@@ -52,6 +53,12 @@ class Subscriber:
         self.behind: list[Subscription] = []
         self.reading_page = False  # true while a page is being read for one of the subscriptions in `behind`
         self.slow = False
+        self.held = b""  # written together with the next entries, or shortly after (see `FanOut.hold`)
+
+    def take_held(self) -> bytes:
+        """Return the held bytes, and hold nothing any more."""
+        held, self.held = self.held, b""
+        return held
 
 
 class Subscription:

@@ -3,6 +3,8 @@
 All dialects make their changes through `Chat.submit`. The answer comes after the commit.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -3,6 +3,8 @@
 The handler receives text frames and answers each command. The hub writes the events of the subscribed logs.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import time
@@ -204,7 +206,7 @@ class NativeHandler(DialectHandler):
         result = a.SendResult(
             message.log_id, message.seq, message.id, message.client_message_id, time_of(message.at), sent.duplicate
         )
-        self._write(a.SendAnswer(id, result))
+        self._require_client().answer(to_json(a.SendAnswer(id, result)))
 
     def _join(self, id: int, join: f.InRoom) -> None:
         self._submit(id, JoinRoom(join.room_id), partial(self._entered, id))

@@ -1,6 +1,7 @@
 """Converts values of the core to the values that native clients get."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from veche.core.messages import Message
 from veche.core.values import Account
@@ -10,6 +11,7 @@ from veche.dialects.native import out
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # in UTC; without a time zone, because that is faster
 
 
+@lru_cache(maxsize=64)  # the answer to a message and the event have the same time
 def time_of(at: int) -> str:
     """Format microseconds since 1970 as RFC 3339, `2026-11-20T20:21:51.745308Z`."""
     return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds") + "Z"
