@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATHS = runpy.run_path(str(ROOT / "scripts" / "paths.py"))
 
 
-MAX_FILES = 35
-MAX_LINES_RUN = 430
+MAX_FILES = 34
+MAX_LINES_RUN = 450
 
 Trail = dict[str, Any]
 

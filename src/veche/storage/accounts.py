@@ -108,6 +108,7 @@ SUBJECT = Subject(
         PASSWORDS: _load_passwords,
     },
     writes={(AccountRegistered, AccountRenamed): _write},
+    keeps=(ACCOUNTS,),
 )
 
 

@@ -29,6 +29,7 @@ _WRITES: list[tuple[tuple[type[Event], ...], Write]] = [
     *((kinds, write) for subject in SUBJECTS for kinds, write in subject.writes.items()),
     (EVENT_TYPES, append_entries),
 ]
+_KEEPS: list[Fact[Any, Any]] = [fact for subject in SUBJECTS for fact in subject.keeps]
 _WRITTEN = frozenset(kind for kinds, _ in _WRITES for kind in kinds)
 
 
@@ -74,6 +75,7 @@ def decide_and_write(
         outcomes.append(_decide(state, index, item, now()))
     if state.events:
         _write(tx, state)
+    tx.keep(state, _KEEPS)
     return outcomes, state
 
 
@@ -100,7 +102,8 @@ def _read(tx: Transaction, state: State, wanted: Mapping[Fact[Any, Any], Collect
     tx.lock_logs(sorted(wanted.get(HEADS, ())))
     for fact, load_rows in _LOADS.items():
         if keys := wanted.get(fact):
-            for key, row in load_rows(tx, keys):
+            left = tx.kept.load(state, fact, keys) if tx.kept is not None and fact in _KEEPS else keys
+            for key, row in load_rows(tx, left) if left else ():
                 state.load(fact, key, row)
 
 

@@ -96,4 +96,4 @@ def _save_heads(tx: Transaction, state: State) -> None:
     tx.write_each(_move_head, moved)
 
 
-SUBJECT = Subject(loads={HEADS: load_heads}, saves={HEADS: _save_heads})
+SUBJECT = Subject(loads={HEADS: load_heads}, saves={HEADS: _save_heads}, keeps=(HEADS,))

@@ -85,6 +85,7 @@ SUBJECT = Subject(
     loads={MEMBERS: load_members},
     saves={MEMBERS: _save_members},
     entries=(MemberJoined, MemberLeft, RoomEntered, RoomExited),
+    keeps=(MEMBERS,),
 )
 
 

@@ -81,6 +81,7 @@ def _write(tx: Transaction, events: list[RoomCreated]) -> None:
 SUBJECT = Subject(
     loads={ROOMS: _load_rooms, DIRECT_ROOMS: _load_direct_rooms, ROOM_NAMES: _load_room_names},
     writes={(RoomCreated,): _write},
+    keeps=(ROOMS,),
 )
 
 

@@ -26,10 +26,12 @@ class Subject(NamedTuple):
     """One subject in storage: how its facts are read, and how its events are written.
 
     `entries` are the types of events that are stored in the table `events`. Subjects are written in the order of
-    `SUBJECTS`: first all `writes`, then the table `events`, then all `saves`.
+    `SUBJECTS`: first all `writes`, then the table `events`, then all `saves`. `keeps` are the facts whose rows are kept
+    after a commit (`storage.kept`): those that every message needs.
     """
 
     loads: Mapping[Fact[Any, Any], Load] = {}
     saves: Mapping[Fact[Any, Any], Save] = {}
     writes: Mapping[tuple[type[Event], ...], Write] = {}
     entries: tuple[type[LogEvent], ...] = ()
+    keeps: tuple[Fact[Any, Any], ...] = ()

@@ -12,6 +12,10 @@ from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import ColumnElement, Delete, Insert, Select, Update
 
+from veche.core.facts import Fact
+from veche.core.state import State
+from veche.storage.kept import KeptRows
+
 READERS = 4  # how many read transactions can be open at once
 
 
@@ -59,6 +63,9 @@ Write: TypeAlias = Insert | Update | Delete
 class Transaction(Protocol):
     """One transaction. The rows of queries have the columns as attributes."""
 
+    kept: KeptRows | None
+    """Rows that earlier transactions kept and that are still right. None if this transaction reads everything."""
+
     def read(self, query: Query, **parameters: object) -> Sequence[Any]:
         """Run a query with these SQL parameters, and return its rows."""
 
@@ -79,6 +86,9 @@ class Transaction(Protocol):
 
     def lock_logs(self, log_ids: Collection[int]) -> None:
         """Lock the rows of logs, in the order of their ids, until the transaction ends."""
+
+    def keep(self, state: State, facts: Collection[Fact[Any, Any]]) -> None:
+        """If this transaction is committed, keep its rows of these facts. It must have written nothing else of them."""
 
     def new_id(self, table: str) -> int:
         """Return the next free id of a table. Use it only in this transaction."""

@@ -23,9 +23,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite as dialects
 from sqlalchemy.pool import NullPool
 
+from veche.core.facts import Fact
+from veche.core.state import State
 from veche.core.values import RESERVED_IDS
 from veche.storage.engines.engine import READERS, Failure, Query, Write
 from veche.storage.engines.prepared import Prepared, prepare
+from veche.storage.kept import KeptRows
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -64,6 +67,10 @@ class Sqlite:
         self._writers = _places(1)
         self._readers = _places(READERS)
         self._prepared: dict[Query | Write, Prepared] = {}
+        # What the last write transaction kept, and the connection and version of the database at that time.
+        self._kept = KeptRows()
+        self._last_ids: dict[str, int] = {}
+        self._version: tuple[sqlite3.Connection, int] | None = None
 
     def where_keys(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
         """Restrict a query to the rows whose `columns` equal one of the keys.
@@ -85,14 +92,36 @@ class Sqlite:
     def writing(self) -> "Iterator[SqliteTransaction]":
         with self._connection(self._writers) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            yield SqliteTransaction(connection, self)
-            connection.execute("COMMIT")
+            self._forget_if_others_wrote(connection)
+            tx = SqliteTransaction(connection, self, self._kept, self._last_ids.copy())
+            try:
+                yield tx
+                connection.execute("COMMIT")
+            except BaseException:
+                self._forget()  # after a failed COMMIT nobody knows whether it took effect
+                raise
+            if tx.to_keep is None:
+                self._forget()
+            else:
+                self._kept.keep(*tx.to_keep)
+                self._last_ids = tx.last_ids
 
     @contextlib.contextmanager
     def reading(self) -> "Iterator[SqliteTransaction]":
         with self._connection(self._readers) as connection:
             connection.execute("BEGIN")
-            yield SqliteTransaction(connection, self)
+            yield SqliteTransaction(connection, self, None, {})
+
+    def _forget_if_others_wrote(self, connection: sqlite3.Connection) -> None:
+        """Forget what is kept if another connection has written since, which changes `data_version`."""
+        (number,) = connection.execute("PRAGMA data_version").fetchone()
+        if self._version != (connection, number):
+            self._version = (connection, number)
+            self._forget()
+
+    def _forget(self) -> None:
+        self._kept.forget()
+        self._last_ids = {}
 
     @contextlib.contextmanager
     def _connection(self, places: "_Places") -> Iterator[sqlite3.Connection]:
@@ -150,12 +179,16 @@ def _places(size: int) -> _Places:
 class SqliteTransaction:
     """The `Transaction` for SQLite."""
 
-    __slots__ = ("_engine", "_last_ids", "connection")
+    __slots__ = ("_engine", "connection", "kept", "last_ids", "to_keep")
 
-    def __init__(self, connection: sqlite3.Connection, engine: Sqlite) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, engine: Sqlite, kept: KeptRows | None, last_ids: dict[str, int]
+    ) -> None:
         self.connection = connection
         self._engine = engine
-        self._last_ids: dict[str, int] = {}
+        self.kept = kept
+        self.last_ids = last_ids  # by table: the highest id, if it is known
+        self.to_keep: tuple[State, Collection[Fact[Any, Any]]] | None = None
 
     def read(self, query: Query, **parameters: object) -> Sequence[Any]:
         return list(self.stream(query, **parameters))
@@ -179,18 +212,21 @@ class SqliteTransaction:
     def lock_logs(self, log_ids: Collection[int]) -> None:
         """Do nothing: the transaction holds the lock of the whole database."""
 
+    def keep(self, state: State, facts: Collection[Fact[Any, Any]]) -> None:
+        self.to_keep = (state, facts)
+
     def new_id(self, table: str) -> int:
         """Return the highest id plus one.
 
         No other transaction can take the same id, because this one holds the write lock.
         """
-        last = self._last_ids.get(table)
+        last = self.last_ids.get(table)
         if last is None:
             # The table name comes from our code, never from a client.
             where = _WITHOUT_BUILT_IN_IDS.get(table, "")
             query = f"SELECT max(id) FROM {table}{where}"  # noqa: S608
             last = self.connection.execute(query).fetchone()[0] or 0
-        self._last_ids[table] = last + 1
+        self.last_ids[table] = last + 1
         return last + 1
 
 

@@ -1,0 +1,47 @@
+"""Rows that are kept after a write transaction, so that the next one need not read them again.
+
+They are right only as long as nobody else writes. The engine checks this at the start of each write transaction, while
+it holds the locks, and otherwise forgets them. An engine for which that is too expensive keeps nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection
+from typing import Any
+
+from veche.core.facts import Fact
+from veche.core.state import State
+
+LIMIT = 20_000  # rows of one fact; with more, all rows of the fact are forgotten
+
+
+class KeptRows:
+    """The rows by fact. The facts are those that the subjects name in `keeps`."""
+
+    def __init__(self) -> None:
+        self._rows: defaultdict[Fact[Any, Any], dict[Any, Any]] = defaultdict(dict)
+
+    def load(self, state: State, fact: Fact[Any, Any], keys: Collection[Any]) -> Collection[Any]:
+        """Load the kept rows of these keys into the state. Return the keys of which no row is kept."""
+        kept = self._rows[fact]
+        left = []
+        for key in keys:
+            if (row := kept.get(key)) is None:
+                left.append(key)
+            else:
+                state.load(fact, key, row)
+        return left
+
+    def keep(self, state: State, facts: Collection[Fact[Any, Any]]) -> None:
+        """Keep what a transaction read and wrote. Call it after the commit."""
+        for fact in facts:
+            kept = self._rows[fact]
+            kept.update(state.items(fact))
+            for key, _, row in state.changes(fact):
+                if row is None:
+                    kept.pop(key, None)
+            if len(kept) > LIMIT:
+                kept.clear()
+
+    def forget(self) -> None:
+        """Forget all rows."""
+        self._rows.clear()
