@@ -101,6 +101,14 @@ def test_a_new_password_ends_all_sessions_but_the_one_that_asked(town: Town, peo
     assert town.kinds() == ["PasswordChanged", "SessionsEnded"]
 
 
+@pytest.mark.parametrize("command", [c.SetPassword("newer", "hash"), c.OpenSession("one", 60, "hash")])
+def test_a_password_that_was_changed_after_it_was_checked_is_wrong(
+    town: Town, people: People, command: c.Command[None]
+) -> None:
+    town.do(c.by(people.ann, c.SetPassword("new", "hash")))
+    assert town.refuses(c.by(people.ann, command)).code is Code.WRONG_CREDENTIALS
+
+
 def test_a_session_expires_its_lifetime_after_it_was_opened(town: Town, people: People) -> None:
     town.do(c.by(people.ann, c.OpenSession("one", 60, "hash")))
     session = town.rows(SESSIONS)["one"]
