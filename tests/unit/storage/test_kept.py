@@ -60,7 +60,8 @@ def test_they_are_the_stored_rows_while_another_process_writes(town: Town, seed:
         outcomes, _ = commit(chance.choice([town.database, town.database, other]), commands(chance, number))
         assert not {"internal", "unavailable"} & set(codes(outcomes))
         commit(town.database, [town.say(CHANNEL, f"{number}")])
-        assert (found := kept_rows(town.database)) == stored_rows(town.database)
+        found = kept_rows(town.database)
+        assert found == stored_rows(town.database)
         seen |= {name for name, rows in found.items() if rows}
     other.close()
     assert seen == {fact.name for fact in _KEEPS}
