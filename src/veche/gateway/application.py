@@ -15,11 +15,22 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import iter_route_contexts
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from veche.gateway.dialect import Mounted, detail
-from veche.gateway.http import Applications, BodyLimit, RawResponse, SafeHeaders, is_under, reply, response
+from veche.gateway.http import (
+    Applications,
+    BodyLimit,
+    RawResponse,
+    SafeHeaders,
+    is_under,
+    read_body,
+    replay_body,
+    reply,
+    response,
+)
 from veche.gateway.openapi import TITLE, document_of
+from veche.gateway.quick import QuickRoute, QuickRoutes
 from veche.wire.handler import Accept, Routes
 from veche.wire.handshake import Upgrade, UpgradeRefused
 
@@ -39,6 +50,7 @@ def build_application(dialects: Sequence[Mounted], lifespan: Lifespan) -> FastAP
     errors = _ErrorResponses(dialects)
     app.add_exception_handler(HTTPException, errors.on_http_exception)
     app.add_exception_handler(Exception, errors.on_bug)
+    app.add_middleware(QuickRoutes, routes=_quick_routes(dialects))
     app.add_middleware(SharedPaths, dialects=dialects)
     app.add_middleware(BodyLimit, error_response=errors.make)
     app.add_middleware(SafeHeaders)
@@ -47,6 +59,15 @@ def build_application(dialects: Sequence[Mounted], lifespan: Lifespan) -> FastAP
     )
     app.add_middleware(Applications, applications=_applications(dialects))
     return app
+
+
+def _quick_routes(dialects: Sequence[Mounted]) -> list[QuickRoute]:
+    return [
+        route._replace(path=f"{prefix}{route.path}")
+        for dialect in dialects
+        for route in dialect.quick
+        for prefix in ("", f"/{dialect.name}")
+    ]
 
 
 def _applications(dialects: Sequence[Mounted]) -> dict[str, ASGIApp]:
@@ -135,7 +156,7 @@ class SharedPaths:
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._claimants:
             await self._app(scope, receive, send)
             return
-        body = await _body(receive)
+        body = await read_body(receive)
         if body is None:
             return
         dialect = self._choose(scope["path"], body)
@@ -143,7 +164,7 @@ class SharedPaths:
             await response(_NO_DIALECT)(scope, receive, send)
             return
         path = f"/{dialect.name}{scope['path']}"
-        await self._app({**scope, "path": path, "raw_path": path.encode()}, _replay(body, receive), send)
+        await self._app({**scope, "path": path, "raw_path": path.encode()}, replay_body(body, receive), send)
 
     def _choose(self, path: str, body: bytes) -> Mounted | None:
         try:
@@ -159,26 +180,3 @@ _NO_DIALECT: RawResponse = (
     b'{"detail":[{"type":"missing","loc":["body"],"msg":"A JSON object with username or email, please"}]}',
     {"Content-Type": "application/json"},
 )
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """Read a whole body (BodyLimit bounds its size). Return None if the client disconnects before the end."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    waiting = [body]
-
-    async def replay() -> Message:
-        if waiting:
-            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
-        return await receive()
-
-    return replay

@@ -12,6 +12,7 @@ from veche.gateway.examples import Example
 from veche.gateway.http import RawResponse
 from veche.gateway.legacy import NO_LEGACY, Legacy
 from veche.gateway.options import DialectOptions
+from veche.gateway.quick import QuickRoute
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
 from veche.wire.handler import Accept
@@ -51,6 +52,7 @@ class Mounted:
     POST and returns whether this dialect answers it.
     `plain`: makes the response to an error that no route handles, from the status and an English sentence. If several
     dialects are served, it is used only for `/{name}`, the paths in `owns`, and all paths below them.
+    `quick`: routes that answer usual requests without FastAPI. Each has a route in `routers` that answers the others.
     `drain`: called when the server stops, to end connections that are neither requests nor WebSockets.
     `about`, `examples`: for the OpenAPI document.
     """
@@ -62,6 +64,7 @@ class Mounted:
     claims: Mapping[str, Callable[[frozenset[str]], bool]] = field(default_factory=dict)
     plain: Callable[[int, str], RawResponse] = detail
     owns: tuple[str, ...] = ()
+    quick: tuple[QuickRoute, ...] = ()
     drain: Callable[[], None] = _nothing
     about: str = ""
     examples: tuple[Example, ...] = ()

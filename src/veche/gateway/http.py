@@ -69,11 +69,14 @@ async def reply_by_pages(pages: AsyncIterator[list[Any]]) -> Response:
     return StreamingResponse(array(), 200, {"Cache-Control": "no-store"}, "application/json")
 
 
-def chat_of(request: Request) -> Chat:
+# FastAPI runs a dependency that is not `async` in a thread of its own. So all of these are.
+
+
+async def chat_of(request: Request) -> Chat:
     return cast(Chat, request.app.state.chat)
 
 
-def accounts_of(request: Request) -> Accounts:
+async def accounts_of(request: Request) -> Accounts:
     return cast(Accounts, request.app.state.accounts)
 
 
@@ -84,15 +87,15 @@ def address_of(request: Request) -> str:
     return client_address(peer, ", ".join(request.headers.getlist("x-forwarded-for")) or None, trusted)
 
 
-def heartbeats_of(request: Request) -> Heartbeats:
+async def heartbeats_of(request: Request) -> Heartbeats:
     """Return the heartbeats of the server that handles a request."""
     return cast(Heartbeats, request.app.state.heartbeats)
 
 
-def guest_of(dialect: str) -> Callable[[Request], Actor]:
+def guest_of(dialect: str) -> Callable[[Request], Coroutine[Any, Any, Actor]]:
     """Return a dependency that makes an actor without an account for a request."""
 
-    def of_request(request: Request) -> Actor:
+    async def of_request(request: Request) -> Actor:
         return guest(dialect, address_of(request))
 
     return of_request
@@ -100,7 +103,8 @@ def guest_of(dialect: str) -> Callable[[Request], Actor]:
 
 async def authenticate(request: Request, dialect: str, token: str) -> Login:
     """Return the login of a token. Raises ChatError (UNAUTHENTICATED) if the token is not valid."""
-    return await accounts_of(request).authenticate(guest(dialect, address_of(request)), token)
+    accounts = await accounts_of(request)
+    return await accounts.authenticate(guest(dialect, address_of(request)), token)
 
 
 ChatOf = Annotated[Chat, Depends(chat_of)]
@@ -145,6 +149,30 @@ def response(answer: RawResponse) -> Response:
 def is_under(path: str, prefix: str) -> bool:
     """Return whether a path is `prefix` or below it."""
     return path == prefix or path.startswith(f"{prefix}/")
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """Read a whole body (BodyLimit bounds its size). Return None if the client disconnects before the end."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
+def replay_body(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives this body again."""
+    waiting = [body]
+
+    async def replay() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return replay
 
 
 class Applications:

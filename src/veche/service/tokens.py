@@ -15,6 +15,8 @@ from veche.core.values import Account
 
 ISSUER = AUDIENCE = "veche"
 LEEWAY = 15  # seconds that clocks may differ
+REMEMBERED = 10_000  # valid tokens
+LONGEST_REMEMBERED = 1_024  # characters of a token
 
 _REQUIRED = ["iss", "aud", "sub", "sid", "jti", "typ", "iat", "exp"]
 
@@ -36,6 +38,7 @@ class Tokens:
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._keys = dict(keys)
         self._kid = next(iter(self._keys))
+        self._remembered: dict[tuple[str, str], Claims] = {}  # by (audience, token), the oldest first
 
     def mint(self, account: Account, session_id: str, lifetime: int) -> str:
         """Make a token for a session, valid for `lifetime` seconds."""
@@ -79,6 +82,22 @@ class Tokens:
         return self._verify(token, AUDIENCE, "access")
 
     def _verify(self, token: str, audience: str, kind: str) -> Claims:
+        """Check a token, or only its expiry if its signature and claims were checked before."""
+        claims = self._remembered.get((audience, token))
+        if claims is None:
+            claims = self._check(token, audience, kind)
+            self._remember(audience, token, claims)
+        elif claims.expires_at <= time.time() - LEEWAY:
+            raise _invalid()
+        return claims
+
+    def _remember(self, audience: str, token: str, claims: Claims) -> None:
+        if len(token) <= LONGEST_REMEMBERED:
+            if len(self._remembered) >= REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+            self._remembered[audience, token] = claims
+
+    def _check(self, token: str, audience: str, kind: str) -> Claims:
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             claims: dict[str, Any] = jwt.decode(
@@ -94,4 +113,8 @@ class Tokens:
                 raise ValueError("wrong typ or exp")
             return Claims(int(claims["sub"]), str(claims["sid"]), claims["exp"])
         except (jwt.PyJWTError, KeyError, ValueError, TypeError, OverflowError, RecursionError):
-            raise ChatError(Code.UNAUTHENTICATED, "The token is bad or has expired.") from None
+            raise _invalid() from None
+
+
+def _invalid() -> ChatError:
+    return ChatError(Code.UNAUTHENTICATED, "The token is bad or has expired.")

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Select, String, Table, bi
 
 from veche.core.sessions import SESSIONS, PasswordChanged, SessionOpened, SessionsEnded
 from veche.core.values import Account, Session, account_log
-from veche.storage.accounts import account_by_id, accounts
+from veche.storage.accounts import accounts
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.log import head_seqs
 from veche.storage.subject import Subject
@@ -24,7 +24,12 @@ sessions = Table(
 )
 c = sessions.c
 
-_BY_ID = select(sessions).where(c.id == bindparam("session"))
+a = accounts.c
+_WITH_ACCOUNT = (
+    select(sessions, a.username, a.handle, a.name, a.email, a.created_at.label("registered_at"))
+    .join(accounts, a.id == c.account_id)
+    .where(c.id == bindparam("session"))
+)
 _EXISTS = select(c.id).where(c.id == bindparam("session"))
 _LONGEST = select(sessions).where(c.account_id == bindparam("account")).order_by(c.expires_at.desc()).limit(1)
 _insert = insert(sessions)
@@ -81,9 +86,10 @@ SUBJECT = Subject(
 
 def session_with_account(tx: Transaction, session_id: str) -> tuple[Session, Account] | None:
     """Return a session with its account, or None if it has ended. It may have expired."""
-    row = tx.first(_BY_ID, session=session_id)
-    if row is None or (account := account_by_id(tx, row.account_id)) is None:
+    row = tx.first(_WITH_ACCOUNT, session=session_id)
+    if row is None:
         return None
+    account = Account(row.account_id, row.username, row.handle, row.name, row.email, row.registered_at)
     return _session(row), account
 
 

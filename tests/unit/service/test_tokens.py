@@ -218,3 +218,37 @@ def test_the_first_key_signs_and_the_others_verify() -> None:
 
 def test_a_token_of_another_server_is_refused(tokens: Tokens) -> None:
     refused(tokens, Tokens({"1": OTHER}).mint(ANN, "s1", 60))
+
+
+def test_a_token_that_was_checked_before_still_expires(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tokens.mint(ANN, "s1", 60)
+    assert tokens.verify(token) == tokens.verify(token)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 60 + LEEWAY - 1)
+    assert tokens.verify(token)
+    monkeypatch.setattr(time, "time", lambda: now + 60 + LEEWAY + 1)
+    refused(tokens, token)
+
+
+def test_a_token_that_was_checked_before_is_no_ticket_and_no_other_token(tokens: Tokens) -> None:
+    token, ticket = tokens.mint(ANN, "s1", 60), tokens.mint_ticket(ANN.id, "s1", "links", 60)
+    assert tokens.verify(token)
+    assert tokens.verify_ticket(ticket, "links")
+    for check in (lambda: tokens.verify(ticket), lambda: tokens.verify_ticket(token, "links")):
+        with pytest.raises(ChatError):
+            check()
+    with pytest.raises(ChatError):
+        tokens.verify_ticket(ticket, "rechts")
+    refused(tokens, token[:-1] + ("A" if token[-1] != "A" else "B"))
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("veche.service.tokens.REMEMBERED", 3)
+    tokens = Tokens({"1": KEY})
+    minted = [tokens.mint(ANN, f"s{number}", 60) for number in range(6)]
+    for token in [*minted, *minted]:
+        assert tokens.verify(token)
+    assert len(tokens._remembered) == 3
+    long = tokens.mint(ANN, "s" * 2000, 60)
+    assert tokens.verify(long)
+    assert all(len(token) < 2000 for _, token in tokens._remembered)

@@ -1,6 +1,6 @@
 """Declares the native dialect, and mounts its routes and sockets."""
 
-from veche.dialects.native import page, rest
+from veche.dialects.native import page, quick, rest
 from veche.dialects.native.errors import plain
 from veche.dialects.native.options import Options
 from veche.dialects.native.socket import Accept
@@ -16,6 +16,7 @@ def mount(parts: Parts, options: Options) -> Mounted:
         sockets={"/v1/socket": Accept(parts.chat, parts.accounts)},
         plain=plain,
         owns=("/v1",),
+        quick=quick.routes(parts),
         about="Veche's own dialect: every feature, and a WebSocket at `/v1/socket` that resumes without gaps.",
         examples=examples_beside(__file__),
     )

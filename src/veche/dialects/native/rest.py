@@ -14,7 +14,7 @@ from veche.core.messages import SendMessage
 from veche.core.reading import ReadUpTo
 from veche.core.room_creation import CreateRoom
 from veche.core.values import Kind
-from veche.core.views import MemberView, RoomView
+from veche.core.views import MemberView
 from veche.dialects.native import out
 from veche.dialects.native.errors import invalid, problem
 from veche.dialects.native.limits import (
@@ -26,7 +26,7 @@ from veche.dialects.native.limits import (
     check_username,
     limits_of,
 )
-from veche.dialects.native.views import account_out, member_out, message_out, room_out
+from veche.dialects.native.views import account_out, member_out, message_out, message_page, room_out, room_page
 from veche.gateway.http import AccountsOf, ChatOf, HeartbeatsOf, RawResponse, authenticate, guest_of, reply, route_class
 from veche.service.accounts import Accounts, Login, Verified
 
@@ -182,13 +182,13 @@ async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
 @router.get("/rooms")
 async def my_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """List your rooms, with the last message and the number of unread messages."""
-    return _rooms(await chat.rooms(login.account.id, _after(cursor), limit + 1), limit)
+    return reply(room_page(await chat.rooms(login.account.id, _after(cursor), limit + 1), limit))
 
 
 @router.get("/rooms/public")
 async def public_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """List the rooms that every account may join."""
-    return _rooms(await chat.public_rooms(login.account.id, _after(cursor), limit + 1), limit)
+    return reply(room_page(await chat.public_rooms(login.account.id, _after(cursor), limit + 1), limit))
 
 
 @router.get("/rooms/{room_id}")
@@ -266,8 +266,7 @@ async def history(
     if sum(seq is not None for seq in (before_seq, after_seq, around_seq)) > 1:
         raise ChatError(Code.INVALID, "Give one of before_seq, after_seq, around_seq.", field="before_seq")
     page = await chat.history(login.account.id, room_id, limit, before=before_seq, after=after_seq, around=around_seq)
-    items = [message_out(message) for message in page.items]
-    return reply(out.MessagePage(items, page.more_before, page.more_after, page.head_seq))
+    return reply(message_page(page))
 
 
 @router.post("/rooms/{room_id}/read", status_code=204)
@@ -289,8 +288,3 @@ def _after(cursor: str | None) -> int:
     if not cursor.isascii() or not cursor.isdigit() or int(cursor) >= 2**63:
         raise ChatError(Code.INVALID, "This is no cursor of ours.", field="cursor")
     return int(cursor)
-
-
-def _rooms(found: list[RoomView], limit: int) -> Response:
-    items = [room_out(view) for view in found[:limit]]
-    return reply(out.RoomPage(items, str(items[-1].id) if len(found) > limit else None))

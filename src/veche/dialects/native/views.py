@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from veche.core.messages import Message
+from veche.core.messages import Message, MessagePage
 from veche.core.values import Account
 from veche.core.views import MemberView, RoomView
 from veche.dialects.native import out
@@ -57,3 +57,14 @@ def member_out(view: MemberView) -> out.Member:
     """Convert a member."""
     person = view.person
     return out.Member(person.id, person.username, person.name, view.role, time_of(view.joined_at))
+
+
+def message_page(page: MessagePage) -> out.MessagePage:
+    """Convert a page of messages."""
+    return out.MessagePage(list(map(message_out, page.items)), page.more_before, page.more_after, page.head_seq)
+
+
+def room_page(found: list[RoomView], limit: int) -> out.RoomPage:
+    """Convert a page of at most `limit` rooms. If one more was found, the page has a cursor."""
+    items = [room_out(view) for view in found[:limit]]
+    return out.RoomPage(items, str(items[-1].id) if len(found) > limit else None)
