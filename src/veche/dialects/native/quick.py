@@ -37,7 +37,7 @@ class _Quick:
             return None
         try:
             message = _decode(request.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError):
             return None
         login = await self._login(request, token)
         check_text_size(message.text)
