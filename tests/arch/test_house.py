@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import BigInteger, Integer, String, Text
 
 from veche.core.command import Command
 from veche.core.errors import Code
@@ -323,3 +324,18 @@ def test_a_lock_pins_every_package_by_hash_and_names_no_address(name: str) -> No
 
 def test_there_are_locks() -> None:
     assert {"requirements.lock", "requirements-dev.lock"} <= set(LOCKS)
+
+
+def test_columns_need_no_conversion() -> None:
+    """Statements run on the driver (docs/decisions/0013), so SQLAlchemy converts no value."""
+    import veche.storage.subjects  # noqa: F401  # declares every table
+    from veche.storage.tables import metadata
+
+    plain = (BigInteger, Integer, String, Text)
+    other = [
+        f"{table.name}.{column.name}"
+        for table in metadata.tables.values()
+        for column in table.columns
+        if type(column.type) not in plain
+    ]
+    assert not other, f"give these a type that the driver takes as it is, integer or text: {other}"

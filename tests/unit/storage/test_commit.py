@@ -168,3 +168,13 @@ def test_a_database_that_fails_inside_a_decision_is_unavailable(town: Town, monk
 
     monkeypatch.setattr(SqliteTransaction, "new_id", fail)
     assert codes(town.batch(town.say(), town.say())) == ["unavailable", "unavailable"]
+
+
+def test_a_commit_is_on_disk_before_it_is_answered(town: Town) -> None:
+    """In the WAL with `synchronous=FULL` (2), each commit waits for an fsync."""
+    with town.database.writing() as tx:
+        settings = {
+            name: tx.connection.execute(f"PRAGMA {name}").fetchone()[0]  # type: ignore[attr-defined]
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
