@@ -28,7 +28,7 @@ Password = Annotated[
 
 
 class UserError(Exception):
-    """A change of an account was refused. The message says why."""
+    """The command cannot be done. The message says why."""
 
 
 @app.command("add")

@@ -20,8 +20,8 @@ EMAILS: Fact[str, int] = Fact("emails")  # by casefolded e-mail: the id of the a
 PASSWORDS: Fact[int, str] = Fact("passwords")  # by account: the hash of its password
 
 ACCOUNT_IDS = "accounts"
-NUMBERED = range(2, 10)  # the numbers that are tried first: `ann2` to `ann9`
-LONGEST_NUMBER = 12  # digits of the longest number that is tried
+NUMBERED = range(2, 10)  # tried first if `ann` is taken: `ann2` to `ann9`
+MAX_DIGITS = 12  # of the longest number that is tried
 
 
 def account_of(state: State, account_id: int) -> Account:
@@ -32,7 +32,7 @@ def account_of(state: State, account_id: int) -> Account:
 
 
 def sender_of(state: State, account_id: int) -> Account:
-    """Return an account that may send messages, which includes built-in ones.
+    """Return an account, built in or not. Both kinds may send messages.
 
     Raises ChatError (NOT_FOUND) if there is none.
     """
@@ -72,7 +72,7 @@ class AccountRenamed(Event, frozen=True, gc=False):
 class Register(Command[Account], frozen=True, gc=False):
     """Create an account.
 
-    Without a username, the username and the handle are made from the part of the e-mail before the @.
+    If no username is given, it and the handle are made from the part of the e-mail before the @.
     """
 
     password_hash: str
@@ -104,7 +104,7 @@ class Register(Command[Account], frozen=True, gc=False):
         return account
 
     def _handles(self) -> Iterator[str]:
-        """Yield the handles to try, in order: the handle of the username, or `ann`, `ann2`, ... for an e-mail."""
+        """Yield the handles to try, in order: only that of the username, or `ann`, `ann2`, ... if there is none."""
         if self.username is not None:
             yield handle_of(self.username)
             return
@@ -113,15 +113,15 @@ class Register(Command[Account], frozen=True, gc=False):
         yield base
         for number in NUMBERED:
             yield f"{base}{number}"
-        # Then try a fixed number of handles. To search for the first free number would take longer with every `ann`
-        # that has registered (docs/decisions/0007).
-        digits = int.from_bytes(blake2b(email.encode("utf-8", "surrogatepass"), digest_size=8).digest())
-        for length in range(3, LONGEST_NUMBER + 1):
-            yield f"{base}{10 ** (length - 1) + digits % (9 * 10 ** (length - 1))}"
+        # Then try numbers made from a hash, one of each length. To search for the first free number would take longer
+        # with every `ann` that has registered (docs/decisions/0007).
+        hashed = int.from_bytes(blake2b(email.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+        for length in range(3, MAX_DIGITS + 1):
+            yield f"{base}{10 ** (length - 1) + hashed % (9 * 10 ** (length - 1))}"
 
 
 class RenameAccount(Command[Account], frozen=True, gc=False):
-    """Change the username of the actor's account. If the name was the same as the username, it changes too."""
+    """Change the username of the actor's account. If the name equals the username, the name changes too."""
 
     username: str
 

@@ -11,14 +11,14 @@ import msgspec
 LogId: TypeAlias = int
 """A room's log has the room's id. An account's own log has the account's id, negated."""
 
-LOBBY_ID = 2**31 - 1
+LOBBY_ID = 2**31 - 1  # the room that every account is in; rooms and accounts are numbered separately
 SYSTEM_ID = 2**31 - 1  # the account that writes notices
 ANONYMOUS_ID = 2**31 - 2  # the account that clients without an account use, if the operator allows them
-RESERVED_IDS = 2**31 - 1024  # built-in accounts and rooms have ids from here on; all others count up from 1
+RESERVED_IDS = 2**31 - 1024  # the first id of built-in accounts and rooms; other ids count up from 1
 
 
 def valid_person_id(id: int) -> int:
-    """Return `id` if an account that is not built in can have it. Otherwise return 0, which no account has."""
+    """Return `id` if it is in the range of ordinary accounts, or else 0, which no account has."""
     return id if 0 < id < RESERVED_IDS else 0
 
 
@@ -83,8 +83,8 @@ class Role(StrEnum):
 class Room(msgspec.Struct, frozen=True, gc=False):
     """One room.
 
-    `direct_key` has the ids of the two members of a direct room. `unique_name` is the name of the room if it was
-    created with `CreateRoom.unique`. Each is None for all other rooms.
+    `direct_key` has the ids of the two members of a direct room, and is None for other rooms. `unique_name` is the name
+    if the room was created with `CreateRoom.unique`, or else None.
     """
 
     id: int
@@ -104,7 +104,7 @@ class Room(msgspec.Struct, frozen=True, gc=False):
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):
-    """One account in one room. `read_seq` is its read pointer. `read_count` is the number of messages up to there."""
+    """One account in one room. `read_seq` is its read pointer. `read_count` is the `message_count` at that seq."""
 
     room_id: int
     account_id: int
@@ -115,10 +115,10 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
-    """The head of a log. `last_seq` is its highest seq.
+    """The head of a log, `last_seq`.
 
-    In a room's log, `message_count` is the number of messages without notices. `last_message_id` is the id of the last
-    message or notice.
+    For a room's log, `message_count` counts the messages that are no notices. `last_message_id` is the id of the last
+    message, even if it is a notice.
     """
 
     last_seq: int = 0

@@ -1,7 +1,7 @@
 """Rows that are kept after a write transaction, so that the next one need not read them again.
 
-They are right only as long as nobody else writes. The engine checks this at the start of each write transaction, while
-it holds the locks, and otherwise forgets them. An engine for which that is too expensive keeps nothing.
+They are right only as long as nobody else writes. Each write transaction, once it holds the locks, checks this, and
+forgets the rows if somebody else wrote. An engine that cannot check this cheaply keeps nothing.
 """
 
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Reads the legacy settings of the channels dialect from the environment of its original server."""
+"""Reads the settings that were written for the server whose contract the channels dialect copies."""
 
 from collections.abc import Mapping
 
@@ -8,8 +8,8 @@ TRUE_VALUES = ("True", "true", "1")  # for the original, every other value is fa
 WILDCARD_ADDRESSES = ("", "0.0.0.0", "::")  # noqa: S104
 
 NAMES = {
-    "APP_HOST": "`VECHE_CHANNELS_HOST`, unless it is a wildcard address",
-    "APP_PORT": "the port of that address",
+    "APP_HOST": "`VECHE_CHANNELS_HOST`; a wildcard address is ignored",
+    "APP_PORT": "the port of `APP_HOST`",
     "ACCESS_TOKEN_EXPIRE_MINUTES": "`VECHE_CHANNELS_TOKEN_SECONDS`",
     "IS_PROXY": "`VECHE_CHANNELS_ECHO_PROXY`",
 }
@@ -24,7 +24,7 @@ def _read(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def _link_host(environ: Mapping[str, str]) -> str | None:
-    """Return HOST:PORT for links, or None for a wildcard address, because no client can connect to that."""
+    """Return HOST:PORT for links, or None if APP_HOST is unset or a wildcard, to which no client can connect."""
     host = environ.get("APP_HOST", "")
     if host in WILDCARD_ADDRESSES:
         return None

@@ -45,16 +45,16 @@ async def login(body: Credentials, accounts: AccountsOf, guest: GuestOf) -> Resp
 
 
 async def history(login: LoginOf, chat: ChatOf) -> Response:
-    """Get your closed conversations with the echo, oldest first."""
+    """Get the lines of your closed echo conversations, in order."""
     pages = echoes.history(chat, login.actor)
     return await reply_by_pages([encode.record(line) for line in page] async for page in pages)
 
 
 def link(links: Links, endpoint: str) -> Callable[..., Awaitable[Response]]:
-    """Make the route that returns a link to the socket of an endpoint."""
+    """Make the GET route that returns a link to the socket `endpoint`."""
 
     async def get(request: Request, login: LoginOf) -> Response:
-        """Get a link to the socket. Connecting by the link needs no header."""
+        """Get a link to the socket. A client that uses the link needs no Authorization header."""
         return reply({"link": links.link(login, endpoint, _host(request), _is_secure(request))})
 
     return get
@@ -62,7 +62,7 @@ def link(links: Links, endpoint: str) -> Callable[..., Awaitable[Response]]:
 
 def routers_of(links: Links) -> tuple[APIRouter, ...]:
     """Build the routes, at the root and under /api/v1."""
-    # The original's version of FastAPI accepts requests without a Content-Type.
+    # As in the original server, requests need no Content-Type.
     root = APIRouter(tags=["channels"], route_class=route_class(problem, invalid), strict_content_type=False)
     root.add_api_route("/register", register, methods=["POST"], status_code=201)
     root.add_api_route("/login", login, methods=["POST"])

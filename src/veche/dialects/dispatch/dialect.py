@@ -9,14 +9,14 @@ from veche.gateway.examples import examples_beside
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
-    """Build the routes and the socket. No other dialect has these paths."""
+    """Build the routes and the socket. `owns` has their paths, which no other dialect has."""
     return Mounted(
         "dispatch",
         routers=(rest.router,),
         sockets={"/connect": Accept(parts.chat, parts.accounts)},
         plain=plain,
         owns=("/signup", "/signin", "/connect"),
-        about="One room for everybody, for terminals: plain text on REST, raw text on the WebSocket `/connect`.",
+        about="One room for everybody, for terminal clients: plain-text answers on REST and on `/connect`.",
         examples=examples_beside(__file__),
     )
 

@@ -25,7 +25,7 @@ ANSWERS: dict[Code, ErrorText] = {
 }
 PARTICULAR: dict[tuple[Code, object], ErrorText] = {(Code.TAKEN, "connected"): (409, "Already in")}
 
-NO_TOKEN: CloseCode = (None, "")
+NO_TOKEN: CloseCode = (None, "")  # an empty close frame, also for a bad token or an ended session
 REPLACED: CloseCode = (1008, "replaced")
 CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: NO_TOKEN}
 
@@ -37,7 +37,7 @@ def problem(refusal: ChatError) -> RawResponse:
 
 
 def plain(status: int, sentence: str) -> RawResponse:
-    """Make the response for an error outside a route: unknown path, wrong method, body too large."""
+    """Make the response for an error outside a route: unknown path, wrong method, body too large (409 here)."""
     status, text = WRONG_FORMAT if status == 413 else (status, sentence)
     return raw_text(text, status)
 

@@ -36,7 +36,7 @@ async def signup(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> R
 
 @router.post("/signin", openapi_extra=BODY)
 async def signin(body: CredentialsOf, accounts: AccountsOf, chat: ChatOf, guest: GuestOf) -> Response:
-    """Sign in. The response is the token alone. Send the token as the first frame on `/connect` within a minute."""
+    """Sign in. The response is the token alone. Within its lifetime, send it as the first frame on `/connect`."""
     if not body.is_complete:
         raise wrong_format()
     verified = await _check_password(body, accounts, guest)
@@ -47,7 +47,7 @@ async def signin(body: CredentialsOf, accounts: AccountsOf, chat: ChatOf, guest:
 
 
 async def _check_password(body: Credentials, accounts: Accounts, guest: Actor) -> Verified:
-    """Check the password before the format, as the name of an account of another dialect may be longer."""
+    """Check the password first, because an account that was made in another dialect may have a longer name."""
     try:
         return await accounts.check_password(guest, body.password, username=body.username)
     except ChatError as refusal:
