@@ -46,7 +46,7 @@ SENTENCES = {
     "ops/crash.py": "does nothing; in a chaos test the server dies here",
     "bus/memory.py": "passes the batch on",
     "hub/hub.py": "finds the topic, which takes the event",
-    "hub/topics.py": "the topics of the logs that are heard here",
+    "hub/topics.py": "the topics: the logs that somebody here is subscribed to",
     "hub/topic.py": "what is pending, and the live subscribers by serializer",
     "hub/fanout.py": "in the next turn the event is encoded once for each serializer, and the same bytes are written "
     "to every live subscriber",

@@ -1,8 +1,9 @@
 """The commit feed tells a consumer which logs have entries after its positions.
 
 A consumer keeps a position for each log that it follows: the seq of the last entry that it handled. It asks for the
-logs that are ahead, reads their entries, and moves its positions. So it misses nothing, even if the consumer or the
-server restarts. Entries of different logs have no order (docs/decisions/0010).
+logs that are ahead, reads their entries, and moves its positions. So it misses no entry of these logs, even if the
+consumer or the server restarts. It learns of a new log in another way, for example from the own log of an account.
+Entries of different logs have no order (docs/decisions/0010).
 """
 
 from collections.abc import Mapping
