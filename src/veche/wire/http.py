@@ -33,6 +33,13 @@ class BoundedHttp(HttpToolsProtocol):
         if self._head_size > self._wire.max_head:
             self._refuse()
 
+    def _get_upgrade(self) -> bytes | None:
+        """Return the protocol of an upgrade, or None. The values of Connection may be spread over several headers."""
+        connection = b",".join(value for name, value in self.headers if name == b"connection")
+        upgrades = [value.lower() for name, value in self.headers if name == b"upgrade"]
+        wanted = b"upgrade" in [token.strip() for token in connection.lower().split(b",")]
+        return upgrades[-1] if wanted and upgrades else None
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._start_timer()

@@ -354,3 +354,19 @@ def test_a_shutdown_closes_all_connections() -> None:
         assert server.next_call() == "closed"
         server.thread.join(5)
         assert not server.thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Connection: Upgrade", "Connection: keep-alive"],
+        ["Connection: keep-alive", "Connection: Upgrade"],
+        ["Connection: keep-alive, upgrade"],
+        ["Connection: close, TE", "Connection: ,Upgrade ,"],
+    ],
+)
+def test_the_values_of_connection_may_be_spread_over_several_lines(lines: list[str]) -> None:
+    head = request(connection=None)[: -len(b"\r\n")] + "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n"
+    with Server() as server, Client(server.address) as client:
+        client.send(head)
+        assert client.head()[0] == 101
