@@ -158,9 +158,13 @@ def test_a_clock_may_be_a_little_off(tokens: Tokens) -> None:
     assert tokens.verify(sign(HEAD, claims(exp=int(time.time()) - LEEWAY + 5)))
 
 
-@pytest.mark.parametrize("changed", [{"nbf": NOW + 3600}, {"iat": NOW + 3600}, {"iat": "abc"}, {"nbf": "abc"}])
+@pytest.mark.parametrize("changed", [{"nbf": NOW + 3600}, {"nbf": "abc"}])
 def test_a_token_of_the_future_is_refused(tokens: Tokens, changed: dict[str, Any]) -> None:
     refused(tokens, sign(HEAD, claims(**changed)))
+
+
+def test_a_token_from_a_clock_that_was_ahead_is_valid(tokens: Tokens) -> None:
+    assert tokens.verify(sign(HEAD, claims(iat=NOW + 7200, exp=NOW + 9000)))
 
 
 @pytest.mark.parametrize(
