@@ -17,7 +17,7 @@ misspelt name is found. Settings of a dialect that is switched off (`VECHE_DIALE
 and so are its legacy names.
 
 Legacy names are those of the five original servers. `VECHE_*` names and the command line have priority over them. An
-empty legacy name counts as not set. Veche does not support PostgreSQL yet: if a legacy name gives a PostgreSQL
+empty name counts as not set. Veche does not support PostgreSQL yet: if a legacy name gives a PostgreSQL
 address, set `VECHE_DATABASE_URL` too.
 """
 IGNORED = """\

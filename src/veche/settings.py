@@ -136,7 +136,7 @@ def read_settings(
     that is switched off are ignored. Raises SettingsError if a setting is unknown or wrong.
     """
     _refuse_unknown(declared, environ)
-    given: dict[str, object] = dict(environ)
+    given: dict[str, object] = {name: value for name, value in environ.items() if value}  # empty is not set
     given |= {f"{PREFIX}{field.upper()}": value for field, value in overrides.items() if value is not None}
     switched_on = _switched_on(declared, given.get("VECHE_DIALECTS"))
     given["VECHE_DIALECTS"] = tuple(dialect.name for dialect in switched_on)

@@ -122,16 +122,16 @@ NOT_AN_INTEGER = "input should be a valid integer, unable to parse string as an 
         ("veche_port=1", "There is no setting veche_port. Did you mean VECHE_PORT?"),
         ("VECHE_QQQQQQQQQQQQQQQQ=1", "There is no setting VECHE_QQQQQQQQQQQQQQQQ."),
         ("VECHE_ROOMS_TEXT_BYTES=0", "VECHE_ROOMS_TEXT_BYTES input should be greater than or equal to 1."),
-        ("VECHE_DISPATCH_TOKEN_SECONDS=", f"VECHE_DISPATCH_TOKEN_SECONDS {NOT_AN_INTEGER}"),
+        ("VECHE_DISPATCH_TOKEN_SECONDS=x", f"VECHE_DISPATCH_TOKEN_SECONDS {NOT_AN_INTEGER}"),
         ("VECHE_PORT=70000", "VECHE_PORT input should be less than or equal to 65535."),
         ("VECHE_SECRET=x", "VECHE_SECRET is too weak: give 32 bytes or more, for example of `openssl rand -hex 32`."),
         ("VECHE_PING_SECONDS=5", "VECHE_PONG_SECONDS must be less than VECHE_PING_SECONDS."),
         ("VECHE_DIALECTS=native,irc", ONLY),
-        ("VECHE_DIALECTS=", ONLY),
+        ("VECHE_DIALECTS=,", ONLY),
         ("VECHE_ECHO_UPSTREAM=http://x", "VECHE_ECHO_UPSTREAM string should match pattern '^wss?://'."),
         (
-            "VECHE_PORT=x VECHE_ROOMS_ERROR_NAME=",
-            f"VECHE_PORT {NOT_AN_INTEGER}\nVECHE_ROOMS_ERROR_NAME string should have at least 1 character.",
+            "VECHE_PORT=x VECHE_ROOMS_TEXT_BYTES=y",
+            f"VECHE_PORT {NOT_AN_INTEGER}\nVECHE_ROOMS_TEXT_BYTES {NOT_AN_INTEGER}",
         ),
     ],
 )
@@ -195,3 +195,11 @@ def test_the_echo_keeps_its_older_names() -> None:
     assert options == ChannelsOptions(echo_proxy=True, echo_upstream="ws://up", echo_upstream_greets=False)
     assert isinstance(options, ChannelsOptions)
     assert options.upstream == ("ws://up", False)
+
+
+def test_an_empty_setting_is_not_set() -> None:
+    """Otherwise VECHE_HOST= would listen on all addresses."""
+    names = [setting.name for setting in settings_of(ServerSettings, PREFIX)]
+    for dialect in DIALECTS:
+        names += [setting.name for setting in settings_of(dialect.options, prefix_of(dialect))]
+    assert read_settings(DIALECTS, dict.fromkeys(names, "")) == read_settings(DIALECTS, {})
