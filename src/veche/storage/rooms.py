@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, Column, Index, Select, String, Table, Text, bindparam, insert, or_, select
 
+from veche.core.access import Right, Verdict, verdict_for
 from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated
 from veche.core.values import LOBBY_ID, PUBLIC, Kind, Person, Room, account_log
 from veche.core.views import RoomView, Welcome
@@ -134,7 +135,16 @@ def _views(tx: Transaction, account_id: int, rows: Sequence[Any]) -> list[RoomVi
     last_ids = [head.last_message_id for head in ends.values() if head.last_message_id is not None]
     last = {row.room_id: message_of(row) for row in tx.read_by_keys(messages_by_id, last_ids)}
     peers = _peers(tx, account_id, found)
-    return [RoomView(room, ends[room.id], mine.get(room.id), peers.get(room.id), last.get(room.id)) for room in found]
+    return [
+        RoomView(
+            room,
+            ends[room.id],
+            mine.get(room.id),
+            peers.get(room.id),
+            last.get(room.id) if verdict_for(Right.READ, room, mine.get(room.id)) is Verdict.YES else None,
+        )
+        for room in found
+    ]
 
 
 def _peers(tx: Transaction, account_id: int, found: list[Room]) -> dict[int, Person]:

@@ -258,11 +258,11 @@ def test_a_token_that_was_given_then_is_good(old: Server) -> None:
 
 
 def room(room_id: int, head_seq: int, clock: str, mine: tuple[int, int, str] | None, name: str = "") -> Frame:
-    """A room as REST shows it; `mine`: what is unread, the read pointer, and the role."""
+    """A room as REST shows it. `mine`: what is unread, the read pointer, and the role. Outsiders see no message."""
     kind, own_name = NAMES.get(room_id, ("lobby", "Lobby"))
     unread, read_seq, role = mine or (None, None, None)
     found = {"id": room_id, "kind": kind, "name": own_name or name, "created_at": time(clock), "head_seq": head_seq}
-    last = messages(room_id)[-1] if messages(room_id) else None
+    last = messages(room_id)[-1] if messages(room_id) and mine is not None else None
     return found | {"unread": unread, "read_seq": read_seq, "role": role, "last_message": last}
 
 
