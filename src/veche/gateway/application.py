@@ -21,6 +21,7 @@ from veche.gateway.dialect import Mounted, detail
 from veche.gateway.http import (
     Applications,
     BodyLimit,
+    HeadAsGet,
     RawResponse,
     SafeHeaders,
     is_under,
@@ -58,6 +59,7 @@ def build_application(dialects: Sequence[Mounted], lifespan: Lifespan) -> FastAP
         CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
     )
     app.add_middleware(Applications, applications=_applications(dialects))
+    app.add_middleware(HeadAsGet)
     return app
 
 
@@ -83,22 +85,27 @@ def websocket_routes(dialects: Sequence[Mounted]) -> Routes:
 
     The function raises UpgradeRefused with status 404 if no dialect serves the path.
     """
-    table: dict[str, Accept] = {}
-    for dialect in dialects:
-        for path, accept in dialect.sockets.items():
-            table.setdefault(path, accept)
-            table[f"/{dialect.name}{path}"] = accept
+    find = _socket_finder(dialects)
     errors = _ErrorResponses(dialects)
 
     def route(upgrade: Upgrade) -> Accept:
-        parent = upgrade.path.rpartition("/")[0]
-        accept = table.get(upgrade.path) or table.get(f"{parent}/*")
+        accept = find(upgrade.path)
         if accept is None:
             status, body, headers = errors.make(upgrade.path, 404, "Not Found")
             raise UpgradeRefused(status, body, tuple(headers.items()))
         return accept
 
     return route
+
+
+def _socket_finder(dialects: Sequence[Mounted]) -> Callable[[str], Accept | None]:
+    """Return a function that finds the WebSocket at a path, or None."""
+    table: dict[str, Accept] = {}
+    for dialect in dialects:
+        for path, accept in dialect.sockets.items():
+            table.setdefault(path, accept)
+            table[f"/{dialect.name}{path}"] = accept
+    return lambda path: table.get(path) or table.get(f"{path.rpartition('/')[0]}/*")
 
 
 async def _healthz() -> Response:
@@ -113,6 +120,7 @@ class _ErrorResponses:
 
     def __init__(self, dialects: Sequence[Mounted]) -> None:
         self._dialects = dialects
+        self._find_socket = _socket_finder(dialects)
 
     def make(self, path: str, status: int, sentence: str) -> RawResponse:
         is_only_one = len(self._dialects) == 1
@@ -123,10 +131,21 @@ class _ErrorResponses:
 
     async def on_http_exception(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if (
+            error.status_code == 404
+            and request.method == "GET"
+            and self._find_socket(request.scope["path"]) is not None
+        ):
+            return self._upgrade_required(request.scope["path"])
         status, body, headers = self.make(request.url.path, error.status_code, str(error.detail))
         if status == 405:
             headers = {**headers, "Allow": ", ".join(sorted(_allowed_methods(request)))}
         return Response(body, status, {**(error.headers or {}), **headers})
+
+    def _upgrade_required(self, path: str) -> Response:
+        """Answer a request to a WebSocket without an upgrade. A proxy that does not pass upgrades on causes it."""
+        status, body, headers = self.make(path, 426, "Upgrade Required")
+        return Response(body, status, {**headers, "Upgrade": "websocket", "Connection": "Upgrade"})
 
     async def on_bug(self, request: Request, error: Exception) -> Response:
         return response(self.make(request.url.path, 500, "Something went wrong here."))

@@ -227,6 +227,21 @@ class BodyLimit:
             await response(self._error_response(scope["path"], 413, TOO_LARGE))(scope, receive, send)
 
 
+class HeadAsGet:
+    """Middleware that answers HEAD as GET, without the body. Proxies check with HEAD whether a server is up.
+
+    uvicorn sends no body, because it sees the method of the request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)
+
+
 class SafeHeaders:
     """Middleware that adds security headers to every response. No contract forbids these headers.
 
