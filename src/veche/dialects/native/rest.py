@@ -96,11 +96,11 @@ class PasswordBody(Body):
 
 
 class RoomBody(Body):
-    """A new room. A direct room has exactly one other member and no name."""
+    """A new room: a group if no kind is given. A direct room has exactly one other member and no name."""
 
-    kind: Literal["group", "channel", "direct"] = "group"
+    kind: Literal["group", "channel", "direct"] | None = None
     name: str | None = None
-    member_ids: list[Annotated[int, Field(ge=1, lt=2**63)]] = Field([], max_length=1000)
+    member_ids: list[Annotated[int, Field(ge=1, lt=2**63)]] | None = Field(None, max_length=1000)
 
 
 class MemberBody(Body):
@@ -171,11 +171,11 @@ async def change_password(body: PasswordBody, login: LoginOf, accounts: Accounts
 @router.post("/rooms", status_code=201)
 async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
     """Create a room, or get the direct room that exists already."""
-    kind, by = Kind(body.kind), login.account.id
+    kind, by = Kind(body.kind or Kind.GROUP), login.account.id
     name = "" if kind is Kind.DIRECT else body.name or ""
     if kind is not Kind.DIRECT:
         check_room_name(name)
-    entered = await chat.do(login.actor, CreateRoom(kind, name, tuple(body.member_ids)))
+    entered = await chat.do(login.actor, CreateRoom(kind, name, tuple(body.member_ids or ())))
     return reply(room_out(await chat.room(by, entered.room.id)), 201 if entered.new else 200)
 
 

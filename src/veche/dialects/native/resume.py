@@ -63,9 +63,9 @@ def resume_hello(hello: Hello, login: Login, welcome: Welcome) -> Resumption:
     """Resume the account's own log, all of its rooms, and the lobby if `hello` lists it."""
     own = account_log(login.account.id)
     heads = {own: welcome.heads[own]} | {view.room.id: view.head.last_seq for view in welcome.rooms}
-    if LOBBY_ID in hello.rooms:
+    asked: dict[LogId, int] = dict(hello.rooms or {})
+    if LOBBY_ID in asked:
         heads[LOBBY_ID] = welcome.heads[LOBBY_ID]
-    asked: dict[LogId, int] = dict(hello.rooms)
     if hello.me is not None:
         asked[own] = hello.me
     resumed = resume(asked, heads, stale=hello.epoch not in (None, welcome.epoch))

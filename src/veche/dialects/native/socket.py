@@ -178,7 +178,7 @@ class NativeHandler(DialectHandler):
 
     def _sync(self, id: int, sync: f.Sync) -> None:
         own = account_log(self._require_client().account_id)
-        asked: dict[LogId, int] = dict(sync.rooms)
+        asked: dict[LogId, int] = dict(sync.rooms or {})
         if sync.me is not None:
             asked[own] = sync.me
         self._chat.heads(partial(self._synced, id, own, asked), [own, *asked])
