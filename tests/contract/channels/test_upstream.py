@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from messenger.harness import TIMEOUT, LiveServer, closed_with, receive
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection, serve
 
 from .conftest import Person, Upstream, echo_history
 
@@ -145,3 +149,20 @@ def test_an_upstream_without_a_greeting(upstream: Upstream, tmp_path: Path) -> N
         client.send("раз")
         assert receive(client) == "Request served by a test"
         ann.close()
+
+
+def test_an_upstream_that_redirects_is_not_followed(upstream: Upstream, tmp_path: Path) -> None:
+    def redirect(_connection: ServerConnection, _request: Request) -> Response:
+        return Response(302, "Found", Headers({"Location": upstream.url}))
+
+    with serve(lambda _: None, "127.0.0.1", 0, process_request=redirect) as redirecting:
+        threading.Thread(target=redirecting.serve_forever, daemon=True).start()
+        url = f"ws://127.0.0.1:{redirecting.socket.getsockname()[1]}"
+        with LiveServer(tmp_path, {"ECHO_PROXY": "true", "ECHO_UPSTREAM": url}) as server:
+            ann = Person.new(server, "ann")
+            client = ann.connect("echo_ws")
+            client.send("secret")
+            assert closed_with(client) == 1011
+            ann.close()
+        redirecting.shutdown()
+    assert upstream.connections == []

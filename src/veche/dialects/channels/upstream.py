@@ -19,6 +19,13 @@ class UpstreamFailed(Exception):
     """The upstream is unreachable, closed, too slow, or sent a binary message."""
 
 
+class _ConnectToThisUrl(connect):
+    """Follows no redirect, so that the upstream cannot send people's texts to another address."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
 class Upstream:
     """One client of the upstream. Connects at the first text, and again if the upstream has closed the connection."""
 
@@ -42,7 +49,7 @@ class Upstream:
         return answer
 
     async def _connect(self) -> ClientConnection:
-        connection = await connect(
+        connection = await _ConnectToThisUrl(
             self._target.url,
             open_timeout=CONNECT_TIMEOUT,
             close_timeout=CLOSE_TIMEOUT,
