@@ -40,6 +40,14 @@ class BoundedHttp(HttpToolsProtocol):
         wanted = b"upgrade" in [token.strip() for token in connection.lower().split(b",")]
         return upgrades[-1] if wanted and upgrades else None
 
+    def on_headers_complete(self) -> None:
+        """Refuse a request without exactly one Host (RFC 9112, section 3.2), and one of HTTP/0.9. The answer is 400."""
+        version = self.parser.get_http_version()
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and version != "1.0") or version not in ("1.0", "1.1"):
+            raise ValueError("no Host, several, or another version of HTTP")
+        super().on_headers_complete()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._start_timer()

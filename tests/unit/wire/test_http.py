@@ -97,3 +97,26 @@ def test_an_upgrade_frees_what_read_the_request_without_the_garbage_collector() 
                 assert not [found for found in gc.get_objects() if isinstance(found, BoundedHttp)]
         finally:
             gc.enable()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n",
+        b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n",
+        b"GET / HTTP/0.9\r\nHost: a\r\n",
+        b"GET / HTTP/2.0\r\nHost: a\r\n",
+        b"GET /\r\n",
+        b"GET /echo HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+    ],
+    ids=["no Host", "two Hosts", "two Hosts of 1.0", "0.9", "2.0", "no version", "an upgrade without Host"],
+)
+def test_a_request_that_does_not_name_one_host_is_refused(head: bytes) -> None:
+    with Server() as server:
+        assert responses_to(server, head + b"\r\n").startswith(b"HTTP/1.1 400")
+
+
+def test_http_1_0_needs_no_host() -> None:
+    with Server() as server:
+        assert responses_to(server, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
