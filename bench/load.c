@@ -40,6 +40,8 @@ struct member {
     int fd, index;
     enum state state;
     bool sender, sampled, deaf;
+    char *rest; /* of its line of --first: what is not yet sent or waited for */
+    const char *awaited;
     struct bytes partial; /* the beginning of a frame whose end has not come */
     struct bytes unsent;
     uint64_t expected, received;
@@ -63,7 +65,7 @@ struct lines {
 static struct {
     int port, connections, senders, window, never_read, limit;
     double rate, warmup, seconds, drain;
-    bool idle;
+    bool idle, joined, quick_ack;
     const char *path, *subprotocol, *ready, *delivery, *stamp, *message;
     char *ack_before, *ack_after;
     struct lines first, rooms;
@@ -180,7 +182,8 @@ static void write_frame(struct member *m, int opcode, const unsigned char *paylo
     write_bytes(m, frame, head + length);
 }
 
-/* Writes the message: %n its number, %t its time, %s the index of its sender, %r the line of --rooms of its member. */
+/* Writes the message: %n its number, %t its time, %N and %T both with leading zeros, %s the index of its sender, %r the
+ * line of --rooms of its member. */
 static void send_message(struct member *m, uint64_t at) {
     static char text[FRAME];
     size_t length = 0;
@@ -194,9 +197,11 @@ static void send_message(struct member *m, uint64_t at) {
         if (*p != '%') text[length++] = *p;
         else if (*++p == 'n') length += (size_t)snprintf(to, left, "%" PRIu64, number);
         else if (*p == 't') length += (size_t)snprintf(to, left, "%" PRIu64, at);
+        else if (*p == 'N') length += (size_t)snprintf(to, left, "%09" PRIu64, number);
+        else if (*p == 'T') length += (size_t)snprintf(to, left, "%019" PRIu64, at);
         else if (*p == 's') length += (size_t)snprintf(to, left, "%d", m->index);
         else if (*p == 'r') length += (size_t)snprintf(to, left, "%s", opt.rooms.at[m->index]);
-        else die("%%%c in the message is none of %%n %%t %%s %%r", *p);
+        else die("%%%c in the message is none of %%n %%t %%N %%T %%s %%r", *p);
     }
     m->expected++;
     count.expected += opt.rooms.count ? 1 : (uint64_t)(opt.connections - opt.never_read);
@@ -246,13 +251,14 @@ static void become_ready(struct member *m) {
     printf("deaf %d\n", ntohs(own.sin_port));
 }
 
+/* Sends the next frame of the member's line of --first, and remembers the text that it waits for after it. */
 static void greet(struct member *m) {
-    if (opt.first.count) {
-        const char *line = opt.first.at[m->index];
-        write_frame(m, 1, (const unsigned char *)line, strlen(line));
-    }
+    const char *frame = strsep(&m->rest, "\t");
+    m->awaited = strsep(&m->rest, "\t");
+    if (!m->awaited) m->awaited = opt.ready;
+    if (frame) write_frame(m, 1, (const unsigned char *)frame, strlen(frame));
     m->state = GREETING;
-    if (!opt.ready) become_ready(m);
+    if (!m->awaited) become_ready(m);
 }
 
 static void count_delivery(struct member *m, const unsigned char *p, size_t length) {
@@ -262,6 +268,27 @@ static void count_delivery(struct member *m, const unsigned char *p, size_t leng
     if (m->sampled && (at = find(p, length, opt.stamp))) {
         uint64_t stamp = digits(at, p + length, &end), time = now();
         if (stamp && stamp <= time) note(&delivery_latency, time - stamp);
+    }
+}
+
+static void take_answer(struct member *m, const unsigned char *p, size_t length) {
+    bool delivery = begins(p, length, opt.delivery), ack = m->sender && acknowledged(m, p, length);
+    if (delivery) count_delivery(m, p, length);
+    if (!delivery && !ack && find(p, length, "\"error\":"))
+        die("member %d was refused: %.*s", m->index, (int)length, p);
+    if (!delivery && !ack && opened) count.other++;
+    if (ack && sending && opt.rate == 0) send_message(m, now());
+}
+
+/* Takes a frame apart before each --delivery in it. */
+static void take_joined(struct member *m, const unsigned char *p, size_t length) {
+    const unsigned char *end = p + length, *next = find(p, length, opt.delivery);
+    size_t head = strlen(opt.delivery);
+    if (!next || next != p + head) take_answer(m, p, next ? (size_t)(next - head - p) : length);
+    while (next) {
+        const unsigned char *begin = next - head;
+        next = find(next, (size_t)(end - next), opt.delivery);
+        take_answer(m, begin, (size_t)((next ? next - head : end) - begin));
     }
 }
 
@@ -275,22 +302,20 @@ static void take_text(struct member *m, const unsigned char *p, size_t length) {
         return;
     }
     if (m->state == GREETING) {
-        if (find(p, length, opt.ready)) become_ready(m);
-        else if (find(p, length, "\"error\":") || find(p, length, "\"bye\":"))
+        if (find(p, length, m->awaited)) {
+            if (m->rest) greet(m);
+            else become_ready(m);
+        } else if (find(p, length, "\"error\":") || find(p, length, "\"bye\":"))
             die("member %d got %.*s", m->index, (int)length, p);
         return;
     }
-    bool delivery = begins(p, length, opt.delivery), ack = m->sender && acknowledged(m, p, length);
-    if (delivery) count_delivery(m, p, length);
-    if (!delivery && !ack && find(p, length, "\"error\":"))
-        die("member %d was refused: %.*s", m->index, (int)length, p);
-    if (!delivery && !ack && opened) count.other++;
-    if (ack && sending && opt.rate == 0) send_message(m, now());
+    if (opt.joined) take_joined(m, p, length);
+    else take_answer(m, p, length);
 }
 
 static void take_frame(struct member *m, int opcode, const unsigned char *payload, size_t length) {
     count.frames++;
-    if (opcode == 1) take_text(m, payload, length);
+    if (opcode == 1 || opcode == 2) take_text(m, payload, length);
     else if (opcode == 8) close_member(m);
     else if (opcode == 9) write_frame(m, 10, payload, length);
     else if (opcode != 10) die("a frame with the unexpected opcode %d came", opcode);
@@ -324,6 +349,12 @@ static size_t take(struct member *m, const unsigned char *p, size_t length) {
     return used;
 }
 
+/* Lets the kernel acknowledge at once what came: a server that leaves Nagle's algorithm on waits for that. */
+static void acknowledge_bytes(struct member *m) {
+    int one = 1;
+    setsockopt(m->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
+}
+
 /* Reads once. True when the kernel may hold more: the events are edge-triggered. */
 static bool read_member(struct member *m) {
     size_t length = m->partial.length, space = sizeof buffer - 1 - length;
@@ -335,6 +366,7 @@ static bool read_member(struct member *m) {
         return false;
     }
     count.reads++;
+    if (opt.quick_ack && m->sender) acknowledge_bytes(m);
     length += (size_t)n;
     buffer[length] = 0;
     size_t used = take(m, buffer, length);
@@ -377,6 +409,7 @@ static void open_member(int index) {
     int one = 1, small = 4096, readers = opt.connections - opt.never_read;
     char request[FRAME];
     m->index = index;
+    m->rest = opt.first.count ? opt.first.at[index] : NULL;
     m->deaf = index >= readers;
     m->sampled = readers <= SAMPLED ||
                  (!m->deaf && (int64_t)index * SAMPLED / readers != (int64_t)(index + 1) * SAMPLED / readers);
@@ -534,6 +567,7 @@ static struct lines lines_of(const char *path) {
     if (!file) die("%s: %s", path, strerror(errno));
     while (getline(&line, &size, file) > 0) {
         line[strcspn(line, "\n")] = 0;
+        for (char *c = line; (c = strchr(c, '\v'));) *c = '\n';
         lines.at = grown(lines.at, &room, lines.count + 1, sizeof(char *));
         lines.at[lines.count++] = strdup(line);
     }
@@ -559,7 +593,8 @@ static void take_options(int argc, char **argv) {
         {"ack", 1, 0, 'a'},         {"stamp", 1, 0, 'S'},   {"senders", 1, 0, 's'},
         {"window", 1, 0, 'w'},      {"rate", 1, 0, 'r'},    {"warmup", 1, 0, 'W'},
         {"seconds", 1, 0, 't'},     {"drain", 1, 0, 'D'},   {"never-read", 1, 0, 'n'},
-        {"idle", 0, 0, 'i'},        {"limit", 1, 0, 'l'},   {0, 0, 0, 0},
+        {"idle", 0, 0, 'i'},        {"limit", 1, 0, 'l'},   {"joined", 0, 0, 'j'},
+        {"quick-ack", 0, 0, 'q'},   {0, 0, 0, 0},
     };
     const char *first = NULL, *rooms = NULL, *ack = NULL;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -583,6 +618,8 @@ static void take_options(int argc, char **argv) {
             case 'D': opt.drain = atof(optarg); break;
             case 'n': opt.never_read = atoi(optarg); break;
             case 'i': opt.idle = true; break;
+            case 'j': opt.joined = true; break;
+            case 'q': opt.quick_ack = true; break;
             case 'l': opt.limit = atoi(optarg); break;
             default: exit(1);
         }

@@ -24,7 +24,8 @@ class Load:
     """What the load client sends.
 
     With a `rate` (messages a second in all) it is an open loop. Without it, it is a closed loop: each sender has one
-    message outstanding. The last `never_read` connections never read.
+    message outstanding. The last `never_read` connections never read. With `quick_ack`, the kernel acknowledges at once
+    what the senders receive.
     """
 
     connections: int
@@ -33,6 +34,7 @@ class Load:
     rate: float = 0
     never_read: int = 0
     text: str = "hello to all of you, how do you do today?"
+    quick_ack: bool = False
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -111,6 +113,8 @@ def idle(site: Site, endpoint: Endpoint, connections: int) -> Iterator[None]:
 
 def _endpoint_options(site: Site, endpoint: Endpoint) -> list[str]:
     options = ["--port", str(endpoint.server.port), "--path", endpoint.path]
+    if endpoint.subprotocol:
+        options += ["--subprotocol", endpoint.subprotocol]
     if endpoint.ready:
         options += ["--ready", endpoint.ready]
     if endpoint.first:
@@ -132,11 +136,12 @@ def _load_options(site: Site, endpoint: Endpoint, load: Load) -> list[str]:
         "message": endpoint.message or f'{{"id":%n,"send":{send}}}',
         "ack": endpoint.ack,
     }
-    if endpoint.delivery:
-        values["delivery"] = endpoint.delivery
+    values |= {name: value for name in ("delivery", "stamp") if (value := getattr(endpoint, name))}
     if endpoint.rooms:
         values["rooms"] = _file(site, "rooms", endpoint.rooms)
-    return [part for name, value in values.items() for part in (f"--{name}", str(value))]
+    flags = {"--joined": endpoint.joined, "--quick-ack": load.quick_ack}
+    words = [part for name, value in values.items() for part in (f"--{name}", str(value))]
+    return words + [flag for flag, given in flags.items() if given]
 
 
 def _file(site: Site, name: str, lines: Iterable[object]) -> str:

@@ -5,7 +5,7 @@ import platform
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
@@ -34,8 +34,23 @@ def raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def family(pid: int) -> list[int]:
+    """Return a process and its descendants."""
+    found = [pid]
+    for one in found:
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            with suppress(OSError):
+                found += map(int, children.read_text().split())
+    return found
+
+
 def cpu_seconds(pid: int) -> float:
-    """Return user and system time of all threads of a process, in seconds (see clock_getcpuclockid(3))."""
+    """Return user and system time of all threads of a process and its descendants, in seconds."""
+    return sum(_own_cpu_seconds(one) for one in family(pid))
+
+
+def _own_cpu_seconds(pid: int) -> float:
+    """See clock_getcpuclockid(3)."""
     return time.clock_gettime((~pid << 3) | SCHEDULER_CLOCK)
 
 
@@ -48,6 +63,11 @@ def busy_seconds() -> float:
 
 
 def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process and its descendants."""
+    return sum(map(_own_resident_bytes, family(pid)))
+
+
+def _own_resident_bytes(pid: int) -> int:
     """Return the resident memory of a process. It is exact, unlike VmRSS in /proc/PID/status."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Rss:"):

@@ -35,7 +35,8 @@ class Endpoint:
     """How the load client talks to a running server. The fields are options of load.c (bench/README.md).
 
     `first` and `rooms` have one entry for each socket, or none. `message` and `delivery` are None if they are as in the
-    native dialect.
+    native dialect. `stamp` is how the text of a message begins in a frame, up to its time. With `joined`, one frame may
+    hold several deliveries.
     """
 
     server: Server
@@ -47,6 +48,9 @@ class Endpoint:
     rooms: tuple[int, ...] = ()
     message: str | None = None
     delivery: str | None = None
+    stamp: str | None = None
+    subprotocol: str | None = None
+    joined: bool = False
 
 
 @dataclass(frozen=True)

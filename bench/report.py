@@ -71,10 +71,14 @@ def in_turns(plan: Plan, turns: int, runs: Mapping[str, Callable[[], Row]]) -> d
         for name, run in runs.items():
             row = run()
             rows[name].append(row)
-            shown = "  ".join(f"{key} {number(value)}" for key, value in row.items())
-            plan.console.print(f"  {turn}/{turns} [bold]{name:<16}[/] {shown}", highlight=False, soft_wrap=True)
+            show_row(plan.console, f"{turn}/{turns}", name, row)
     show_medians(plan.console, rows)
     return rows
+
+
+def show_row(console: Console, turn: str, name: str, row: Row) -> None:
+    shown = "  ".join(f"{key} {number(value)}" for key, value in row.items())
+    console.print(f"  {turn} [bold]{name:<16}[/] {shown}", highlight=False, soft_wrap=True)
 
 
 def show_medians(console: Console, rows: Mapping[str, Sequence[Row]]) -> None:

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -35,9 +36,18 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str], port: int, log: Path, env: Mapping[str, str] | None = None, *, wait: bool = True
+    command: Sequence[str],
+    port: int,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    *,
+    wait: bool = True,
+    any_status: bool = False,
 ) -> Iterator[Server]:
-    """Run `command` on the server's core until the block ends. With `wait`, wait until /healthz answers 200."""
+    """Run `command` on the server's core until the block ends.
+
+    With `wait`, wait until /healthz answers 200, or any status with `any_status`.
+    """
     with log.open("wb") as output, machine.pinned(machine.SERVER_CORE):
         started = time.monotonic()
         process = subprocess.Popen(
@@ -45,27 +55,27 @@ def running(
         )
     try:
         if wait:
-            _wait_until_healthy(process, port, log)
+            _wait_until_healthy(process, port, log, any_status)
         yield Server(process.pid, port, started)
     finally:
         _stop(process)
 
 
-def answers(port: int, path: str = "/healthz") -> bool:
-    """Return whether a GET request is answered with 200."""
+def answers(port: int, path: str = "/healthz", *, any_status: bool = False) -> bool:
+    """Return whether a GET request is answered with 200, or with any status."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status == http.client.OK
+        return connection.getresponse().status == http.client.OK or any_status
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
 
 
-def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path, any_status: bool) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not answers(port):
+    while not answers(port, any_status=any_status):
         if process.poll() is not None or time.monotonic() > deadline:
             ended = "ended" if process.poll() is not None else f"did not answer within {START_SECONDS:.0f} s"
             raise BenchError(f"{process.args!r} {ended}; its last lines:\n{_tail(log)}")
@@ -73,11 +83,14 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) 
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to end. Kill it if it does not, with what it has started."""
     process.terminate()
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        for pid in reversed(machine.family(process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.wait()
 
 
