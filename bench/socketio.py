@@ -4,15 +4,12 @@ First with 10 senders, each of which sends its next message when it has received
 """
 
 import json
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
-from bench.build import CACHE
-from bench.errors import BenchError
+from bench.install import node_package
 from bench.load import Load, Measured, measure
 from bench.peers import Crowd, Endpoint, Site
 from bench.report import Line, Outcome, Plan, Row, Target, in_turns, median_of, ratios
@@ -23,7 +20,7 @@ CROWD = Crowd(sockets=500, accounts=50)
 SENDERS, RATE = 10, 20
 AT_LEAST, AT_MOST, NONE = Target(">=", 5), Target("<=", 1), Target("<=", 0)
 
-NODE = "socket.io@4.8"
+PACKAGE, VERSION = "socket.io", "4.8"
 PEER = Path(__file__).with_name("socketio_peer.mjs")
 TEXT = "hello to all of you, how do you do today?"
 MESSAGE = f'42["message",{{"id":"c-%n","author":"somebody","text":"@%t {TEXT}"}}]'
@@ -77,7 +74,7 @@ def veche(site: Site) -> Iterator[Endpoint]:
 def node(site: Site) -> Iterator[Endpoint]:
     """Run bench/socketio_peer.mjs. It checks no tokens."""
     port = free_port()
-    command = ["node", str(PEER), str(socketio_folder()), str(port)]
+    command = ["node", str(PEER), str(node_package(PACKAGE, VERSION)), str(port)]
     with running(command, port, site.folder / "node.log", {"NODE_ENV": "production"}) as server:
         yield endpoint_of(server, ("",) * CROWD.accounts)
 
@@ -90,16 +87,3 @@ def endpoint_of(server: Server, tokens: tuple[str, ...]) -> Endpoint:
     first = tuple(f"40{json.dumps({'token': token})}" for token in tokens for _ in range(each))
     path = "/socket.io/?EIO=4&transport=websocket"
     return Endpoint(server, path, OWN_MESSAGE, ready=CONNECTED, first=first, message=MESSAGE, delivery=DELIVERY)
-
-
-def socketio_folder() -> Path:
-    """Return the folder with socket.io. Install it from npm at the first run."""
-    folder = CACHE / "socketio"
-    if not (folder / "node_modules" / "socket.io").exists():
-        if shutil.which("npm") is None or shutil.which("node") is None:
-            raise BenchError("socket.io needs node with npm, which are not installed on this machine.")
-        folder.mkdir(parents=True, exist_ok=True)
-        quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-        if subprocess.run(["npm", "install", *quiet, "--prefix", folder, NODE], check=False).returncode:
-            raise BenchError(f"npm could not install {NODE}.")
-    return folder
