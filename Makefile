@@ -1,6 +1,6 @@
 # Each target runs the set-up itself. Without `make`, run the commands of a target by hand.
 PY := .venv/bin/python
-.PHONY: run setup dev test test-all check bench chaos needs conformance lock
+.PHONY: run setup dev test test-all check bench bench-peers chaos needs conformance lock
 
 run: setup
 	.venv/bin/veche serve
@@ -28,6 +28,9 @@ check: dev
 
 bench: dev
 	$(PY) -m bench
+
+bench-peers: dev
+	$(PY) -m bench.beside
 
 chaos: dev
 	$(PY) -m tests.chaos.run --kills 30
