@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from statistics import median
 from tempfile import mkdtemp
 
 import msgspec
@@ -21,7 +22,7 @@ from bench.build import CACHE
 from bench.checkout import ROOT
 from bench.errors import BenchError
 from bench.peers import Site
-from bench.report import Plan, Row, show_medians, show_row
+from bench.report import Plan, Row, number, show_medians, show_row
 
 PAGE = ROOT / "docs" / "performance.md"
 TURNS, QUICK_TURNS = 3, 1
@@ -160,9 +161,15 @@ def report(console: Console, results: Results, write: bool) -> None:
 
 def origin(results: Results) -> list[str]:
     """Return when and how the results were measured, and of which versions."""
-    versions = ", ".join(f"{name} {version}" for name, version in results.versions.items() if version)
+    measured = {name: version for name, version in results.versions.items() if not PROGRAMS[name].only_stored}
+    versions = ", ".join(f"{name} {version}" for name, version in measured.items() if version)
     lines = [f"Measured on {results.date} by `{results.command}`" + (f", with {versions}." if versions else ".")]
-    return lines + [f"Not measured: {what}." for what in results.skipped]
+    lines += [f"Not measured: {what}." for what in results.skipped]
+    rows = [row for programs in results.figures.values() for turns in programs.values() for row in turns]
+    if foreign := [row["foreign cores"] for row in rows if "foreign cores" in row]:
+        usual, most = number(median(foreign)), number(max(foreign))
+        lines.append(f"Other processes used {usual} cores in the median turn, and {most} in the worst.")
+    return lines
 
 
 if __name__ == "__main__":
