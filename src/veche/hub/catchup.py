@@ -93,6 +93,7 @@ class CatchUp:
         subscription.seq = events[-1].seq
         if payloads:
             subscriber = subscription.subscriber
+            # An answer that the fan-out holds for this subscriber comes before the events.
             subscriber.write(subscriber.take_held() + b"".join(map(serializer.frame, payloads)))
 
 

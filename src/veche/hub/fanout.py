@@ -90,7 +90,10 @@ class FanOut:
     # Held bytes. The answer to a command and the event that follows at once are one write for the client that sent it.
 
     def hold(self, subscriber: Subscriber, data: bytes) -> None:
-        """Write bytes together with the entries of the next turn, or alone in the turn after it."""
+        """Write bytes together with the entries of the next turn, or alone, at the latest in the turn after it.
+
+        As long as `_holders` has subscribers, a call of `_write_held` is scheduled.
+        """
         if not self._holders:
             loop = asyncio.get_running_loop()
             loop.call_soon(loop.call_soon, self._write_held)
@@ -99,8 +102,8 @@ class FanOut:
 
     def write_held(self, subscriber: Subscriber) -> None:
         """Write what a subscriber holds now."""
+        self._holders.pop(subscriber.write, None)  # also if a page of `catch_up` has written it already
         if subscriber.held:
-            self._holders.pop(subscriber.write, None)
             _write_each((subscriber.write,), subscriber.take_held())
 
     def _write_held(self) -> None:

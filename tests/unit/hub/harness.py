@@ -269,5 +269,6 @@ class Scene:
             if self.store.questions:
                 self.store.answer()
             elif not busy and not self.turns.leap():
+                assert not self.hub._fan_out._holders, "held bytes that nobody writes"
                 return
         raise AssertionError("the hub does not come to rest")

@@ -88,3 +88,27 @@ def test_a_closed_transport_disturbs_nobody(scene: Scene) -> None:
         scene.hub.hold(connection.subscriber, ANSWER)
     scene.settle()
     assert sender.writes == [ANSWER]
+
+
+def test_an_answer_that_a_page_has_written_silences_nobody(scene: Scene) -> None:
+    scene.store.fill(ROOM, 2)
+    sender, other = scene.connect().subscribe(ROOM), scene.live(OTHER, 3)
+    scene.hub.hold(sender.subscriber, ANSWER)
+    scene.settle()
+    sender.leave()
+    scene.settle()
+    scene.hub.hold(other.subscriber, b"0:1 ")
+    scene.settle()
+    assert other.writes == [b"0:1 "]
+
+
+def test_nothing_is_kept_of_connections_that_are_gone(scene: Scene) -> None:
+    scene.store.fill(ROOM, 2)
+    for _ in range(20):
+        sender = scene.connect().subscribe(ROOM)
+        scene.turn()
+        scene.hub.hold(sender.subscriber, ANSWER)
+        scene.store.answer()
+        sender.leave()
+    scene.settle()
+    assert not scene.hub._fan_out._holders
