@@ -103,12 +103,23 @@ def test_they_are_bounded(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_second_message_reads_only_whether_it_was_sent_before(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     town.do(town.say(CHANNEL, "hi", "a"))
     reads: list[str] = []
-    stream = SqliteTransaction.stream
+    read = SqliteTransaction.read
 
     def note(self: SqliteTransaction, query: Any, **parameters: object) -> Any:
         reads.append(getattr(query, "__name__", str(query)))
-        return stream(self, query, **parameters)
+        return read(self, query, **parameters)
 
-    monkeypatch.setattr(SqliteTransaction, "stream", note)
+    monkeypatch.setattr(SqliteTransaction, "read", note)
     town.do(town.say(CHANNEL, "hi", "b"))
     assert reads == ["_by_client_id"]
+
+
+def test_they_are_forgotten_with_the_connection(town: Town) -> None:
+    """A new connection counts the changes of others from the beginning."""
+    town.do(town.say(CHANNEL))
+    town.database.close()
+    other = Database(f"sqlite:///{town.database.path}")
+    commit(other, [town.say(CHANNEL, "theirs")])
+    other.close()
+    town.do(town.say(CHANNEL, "ours"))
+    assert town.seqs(CHANNEL) == list(range(1, town.head(CHANNEL) + 1))

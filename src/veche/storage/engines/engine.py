@@ -73,7 +73,7 @@ class Transaction(Protocol):
         """Run a query and return its first row, or None if it has no rows."""
 
     def stream(self, query: Query, **parameters: object) -> Iterator[Any]:
-        """Run a query as `read` does, but fetch each row only when it is asked for."""
+        """Run a query as `read` does, but fetch each row only when it is asked for. It ends with the transaction."""
 
     def read_by_keys(self, query: Query, keys: Iterable[object]) -> Sequence[Any]:
         """Run a query that has `where_keys` or `select_from_keys` for these keys, and return its rows.

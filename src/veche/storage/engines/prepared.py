@@ -15,21 +15,27 @@ class Prepared(NamedTuple):
     """The SQL of a statement.
 
     `values` takes a mapping of parameters, and returns their values in the order of the SQL. `row` makes a row of the
-    values of the columns, with the columns' names as attributes.
+    values of the columns, with the columns' names as attributes. `names` are the names of the parameters.
     """
 
     sql: str
+    names: frozenset[str]
     values: Callable[[Mapping[str, Any]], Values]
     row: Callable[[Iterable[Any]], Any]
 
 
 def prepare(statement: Executable, dialect: Dialect, names: Sequence[str]) -> Prepared:
-    """Compile a statement. `names` are the names of the parameters that each call gives."""
+    """Compile a statement. `names` are the names of the parameters that each call gives.
+
+    Raises TypeError if a parameter is missing.
+    """
     columns = list(names) if not isinstance(statement, Select) else None
     compiled = statement.compile(dialect=dialect, column_keys=columns)  # type: ignore[attr-defined]
     order = compiled.positiontup or ()
+    if missing := [name for name, bind in compiled.binds.items() if bind.required and name not in names]:
+        raise TypeError(f"a statement needs the parameters {missing}")
     constants = {name: value for name, value in compiled.params.items() if name not in names}
-    return Prepared(str(compiled), _in_order(order, constants), _row_of(statement))
+    return Prepared(str(compiled), frozenset(names), _in_order(order, constants), _row_of(statement))
 
 
 def _in_order(order: Sequence[str], constants: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Values]:

@@ -93,11 +93,13 @@ class Sqlite:
         with self._connection(self._writers) as connection:
             connection.execute("BEGIN IMMEDIATE")
             self._forget_if_others_wrote(connection)
-            tx = SqliteTransaction(connection, self, self._kept, self._last_ids.copy())
+            tx = SqliteTransaction(connection, self, self._kept, self._last_ids)
             try:
                 yield tx
+                tx.end_streams()
                 connection.execute("COMMIT")
             except BaseException:
+                tx.end_streams()
                 self._forget()  # after a failed COMMIT nobody knows whether it took effect
                 raise
             if tx.to_keep is None:
@@ -110,7 +112,11 @@ class Sqlite:
     def reading(self) -> "Iterator[SqliteTransaction]":
         with self._connection(self._readers) as connection:
             connection.execute("BEGIN")
-            yield SqliteTransaction(connection, self, None, {})
+            tx = SqliteTransaction(connection, self, None, {})
+            try:
+                yield tx
+            finally:
+                tx.end_streams()
 
     def _forget_if_others_wrote(self, connection: sqlite3.Connection) -> None:
         """Forget what is kept if another connection has written since, which changes `data_version`."""
@@ -132,10 +138,7 @@ class Sqlite:
                 connection = self._open()
             yield connection
         finally:
-            if connection is not None and connection.in_transaction:
-                with contextlib.suppress(sqlite3.OperationalError):  # SQLite may have rolled back by itself
-                    connection.execute("ROLLBACK")
-            places.put(connection)
+            places.put(connection if connection is None or _roll_back(connection) else None)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, check_same_thread=False, cached_statements=256, isolation_level=None)
@@ -159,13 +162,26 @@ class Sqlite:
 
     def close(self) -> None:
         for places in (self._writers, self._readers):
-            for _ in range(places.qsize()):
-                if (connection := places.get_nowait()) is not None:
-                    connection.close()
+            taken = [places.get_nowait() for _ in range(places.qsize())]
+            for connection in taken:
+                if connection is not None:
+                    connection.close()  # the last one copies the write-ahead log into the database and removes it
                 places.put(None)
 
 
 _Places = queue.Queue[sqlite3.Connection | None]
+
+
+def _roll_back(connection: sqlite3.Connection) -> bool:
+    """Roll back what is not committed. If that fails, close the connection and return False."""
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        with contextlib.suppress(sqlite3.Error):
+            connection.close()
+        return False
+    return True
 
 
 def _places(size: int) -> _Places:
@@ -179,7 +195,7 @@ def _places(size: int) -> _Places:
 class SqliteTransaction:
     """The `Transaction` for SQLite."""
 
-    __slots__ = ("_engine", "connection", "kept", "last_ids", "to_keep")
+    __slots__ = ("_engine", "_streams", "connection", "kept", "last_ids", "to_keep")
 
     def __init__(
         self, connection: sqlite3.Connection, engine: Sqlite, kept: KeptRows | None, last_ids: dict[str, int]
@@ -189,16 +205,25 @@ class SqliteTransaction:
         self.kept = kept
         self.last_ids = last_ids  # by table: the highest id, if it is known
         self.to_keep: tuple[State, Collection[Fact[Any, Any]]] | None = None
+        self._streams: list[sqlite3.Cursor] = []
 
     def read(self, query: Query, **parameters: object) -> Sequence[Any]:
-        return list(self.stream(query, **parameters))
+        prepared = self._engine.prepared(query, parameters)
+        return list(map(prepared.row, self.connection.execute(prepared.sql, prepared.values(parameters))))
 
     def first(self, query: Query, **parameters: object) -> Any:
-        return next(self.stream(query, **parameters), None)
+        return next(iter(self.read(query, **parameters)), None)
 
     def stream(self, query: Query, **parameters: object) -> Iterator[Any]:
         prepared = self._engine.prepared(query, parameters)
-        return map(prepared.row, self.connection.execute(prepared.sql, prepared.values(parameters)))
+        cursor = self.connection.execute(prepared.sql, prepared.values(parameters))
+        self._streams.append(cursor)
+        return map(prepared.row, cursor)
+
+    def end_streams(self) -> None:
+        """Close all streams. One that is open would keep its old snapshot in the connection."""
+        for cursor in self._streams:
+            cursor.close()
 
     def read_by_keys(self, query: Query, keys: Iterable[object]) -> Sequence[Any]:
         listed = list(keys)
@@ -207,6 +232,8 @@ class SqliteTransaction:
     def write_each(self, write: Write, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
             prepared = self._engine.prepared(write, rows[0])
+            if rows[0].keys() != prepared.names:
+                raise TypeError(f"this write takes {sorted(prepared.names)}, not {sorted(rows[0])}")
             self.connection.executemany(prepared.sql, map(prepared.values, rows))
 
     def lock_logs(self, log_ids: Collection[int]) -> None:
