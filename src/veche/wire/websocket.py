@@ -122,7 +122,7 @@ class WebSocket(asyncio.Protocol):
                     self._handle(incoming)
         except Exception:
             _logger.exception("A WebSocket handler failed")
-            self.close(1011, "internal error")
+            self._close_after_failure()
 
     def pause_writing(self) -> None:
         if self._opened and not self.closing:
@@ -302,12 +302,20 @@ class WebSocket(asyncio.Protocol):
             del self._handler
             self._call_handler(handler.closed)
 
+    def _close_after_failure(self) -> None:
+        """Close with 1011. The handler is detached first, because nothing may follow the close frame."""
+        if not self.closing:
+            write = self._begin_closing()
+            self._detach_handler()
+            write(close_frame(1011, "internal error"))
+            self._transport.resume_reading()
+
     def _call_handler(self, callback: Callable[[], None]) -> None:
         try:
             callback()
         except Exception:
             _logger.exception("A WebSocket handler failed")
-            self.close(1011, "internal error")
+            self._close_after_failure()
 
 
 def _discard(frames: bytes) -> None:

@@ -370,3 +370,12 @@ def test_the_values_of_connection_may_be_spread_over_several_lines(lines: list[s
     with Server() as server, Client(server.address) as client:
         client.send(head)
         assert client.head()[0] == 101
+
+
+def test_a_handler_that_fails_is_detached_before_its_close_frame() -> None:
+    """Otherwise it could write after the close frame."""
+    with Server() as server, server.client() as client:
+        client.send(text("fail"))
+        assert server.next_call() == "text"
+        assert client.frame() == (CLOSE, (1011).to_bytes(2, "big") + b"internal error")
+        assert server.next_call() == "closed", "although the client has not answered the close frame"
