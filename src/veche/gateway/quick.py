@@ -31,21 +31,25 @@ class QuickRequest:
         self.ids = ids
         self.body = body
 
+    def headers(self, name: bytes) -> list[str]:
+        """Return the values of a header."""
+        return [value.decode("latin-1") for key, value in self._headers if key == name]
+
     def header(self, name: bytes) -> str | None:
         """Return the value of a header, or None if the request does not have it exactly once."""
-        found = [value for key, value in self._headers if key == name]
-        return found[0].decode("latin-1") if len(found) == 1 else None
+        found = self.headers(name)
+        return found[0] if len(found) == 1 else None
 
     @property
     def token(self) -> str | None:
         """The bearer token, or None if the request does not have one in the usual form."""
         scheme, _, token = (self.header(b"authorization") or "").partition(" ")
-        return token if scheme == "Bearer" and token and " " not in token else None
+        return token if scheme == "Bearer" and token.split() == [token] else None
 
     def guest(self, dialect: str, trusted: Trusted) -> Actor:
         """Return an actor without an account."""
-        forwarded = [value.decode("latin-1") for key, value in self._headers if key == b"x-forwarded-for"]
-        return guest(dialect, client_address(self._peer, ", ".join(forwarded) or None, trusted))
+        forwarded = ", ".join(self.headers(b"x-forwarded-for")) or None
+        return guest(dialect, client_address(self._peer, forwarded, trusted))
 
     def numbers(self, *names: str) -> dict[str, int] | None:
         """Return the query's parameters if all of them are numbers, and have one of these names, each once."""

@@ -201,3 +201,14 @@ def test_a_client_that_hangs_up_in_the_middle_of_its_body_disturbs_nobody(both: 
         with contextlib.closing(socket.create_connection(("127.0.0.1", both.server.port))) as peer:
             peer.sendall((head + "Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{").encode())
     assert both.ask("GET", "/v1/rooms")[0].status_code == 200
+
+
+def test_two_idempotency_keys_are_left_to_fastapi(both: Both) -> None:
+    same = [("Idempotency-Key", "one"), ("Idempotency-Key", "two"), ("Content-Type", "application/json")]
+    path = f"/v1/rooms/{both.room}/messages"
+    stored = []
+    for scheme in ("Bearer", "bearer"):
+        headers = [*same, ("Authorization", f"{scheme} {both.person.token}")]
+        stored.append(both.server.http.post(path, content=b'{"text":"keys"}', headers=headers))
+    assert [response.json()["client_message_id"] for response in stored] == ["one", "one"]
+    assert [response.status_code for response in stored] == [201, 200]

@@ -11,6 +11,7 @@ MAX_ROOM_NAME = 100
 MAX_PERSON_NAME = 50
 MAX_REPLAY = 500  # entries of one log; a client that has missed more must fetch everything again over REST
 MAX_PAGE = 200
+DEFAULT_PAGE = 50
 HELLO_WITHIN = 5.0  # seconds between the 101 response and the hello of the client
 MIN_PASSWORD, MAX_PASSWORD_BYTES = 8, 1024
 

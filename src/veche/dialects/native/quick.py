@@ -7,14 +7,13 @@ import msgspec
 
 from veche.core.messages import SendMessage
 from veche.dialects.native.errors import problem
-from veche.dialects.native.limits import MAX_PAGE, check_text_size
+from veche.dialects.native.limits import DEFAULT_PAGE, MAX_PAGE, check_text_size
 from veche.dialects.native.views import message_out, message_page, room_page
 from veche.gateway.dialect import Parts
 from veche.gateway.http import RawResponse, raw_json
 from veche.gateway.quick import QuickRequest, QuickRoute
 from veche.service.accounts import Login
 
-DEFAULT_PAGE = 50
 _JSON = ("application/json", "application/json; charset=utf-8")
 
 
@@ -35,6 +34,8 @@ class _Quick:
     async def send(self, request: QuickRequest) -> RawResponse | None:
         if (token := request.token) is None or request.header(b"content-type") not in _JSON or request.query:
             return None
+        if len(keys := request.headers(b"idempotency-key")) > 1:
+            return None
         try:
             message = _decode(request.body)
         except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError):
@@ -42,8 +43,8 @@ class _Quick:
         login = await self._login(request, token)
         check_text_size(message.text)
         client_id = message.client_message_id
-        if client_id is None:
-            client_id = request.header(b"idempotency-key")
+        if client_id is None and keys:
+            [client_id] = keys
         [room_id] = request.ids
         sent = await self._chat.do(login.actor, SendMessage(room_id, message.text, client_id))
         return raw_json(message_out(sent.message), 200 if sent.duplicate else 201)

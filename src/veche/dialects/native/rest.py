@@ -18,6 +18,7 @@ from veche.core.views import MemberView
 from veche.dialects.native import out
 from veche.dialects.native.errors import invalid, problem
 from veche.dialects.native.limits import (
+    DEFAULT_PAGE,
     MAX_PAGE,
     check_password,
     check_person_name,
@@ -180,13 +181,13 @@ async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
 
 
 @router.get("/rooms")
-async def my_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
+async def my_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = DEFAULT_PAGE) -> Response:
     """List your rooms, with the last message and the number of unread messages."""
     return reply(room_page(await chat.rooms(login.account.id, _after(cursor), limit + 1), limit))
 
 
 @router.get("/rooms/public")
-async def public_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
+async def public_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = DEFAULT_PAGE) -> Response:
     """List the rooms that every account may join."""
     return reply(room_page(await chat.public_rooms(login.account.id, _after(cursor), limit + 1), limit))
 
@@ -198,7 +199,9 @@ async def room(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
 
 
 @router.get("/rooms/{room_id}/members")
-async def members(room_id: Id, login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
+async def members(
+    room_id: Id, login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = DEFAULT_PAGE
+) -> Response:
     """List the members of a room."""
     found = await chat.members(login.account.id, room_id, _after(cursor), limit + 1)
     items = [member_out(view) for view in found[:limit]]
@@ -260,7 +263,7 @@ async def history(
     before_seq: Seq = None,
     after_seq: Seq = None,
     around_seq: Seq = None,
-    limit: Limit = 50,
+    limit: Limit = DEFAULT_PAGE,
 ) -> Response:
     """Get a page of messages, oldest first."""
     if sum(seq is not None for seq in (before_seq, after_seq, around_seq)) > 1:
