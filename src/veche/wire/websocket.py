@@ -122,7 +122,7 @@ class WebSocket(asyncio.Protocol):
                     self._handle(incoming)
         except Exception:
             _logger.exception("A WebSocket handler failed")
-            self._close_after_failure()
+            self._close_detached(1011, "internal error")
 
     def pause_writing(self) -> None:
         if self._opened and not self.closing:
@@ -257,11 +257,7 @@ class WebSocket(asyncio.Protocol):
         If a socket with unread input is closed, the kernel sends a reset, and the client may lose the close frame. So
         close only our half now. Close the rest when the client closes its half, or after `Wire.close_timeout`.
         """
-        if not self.closing:
-            write = self._begin_closing()
-            self._detach_handler()
-            write(close_frame(fault.code, fault.reason))
-            self._transport.resume_reading()
+        self._close_detached(fault.code, fault.reason)
         self._detach_handler()
         if self._transport.can_write_eof():
             self._transport.write_eof()
@@ -302,12 +298,12 @@ class WebSocket(asyncio.Protocol):
             del self._handler
             self._call_handler(handler.closed)
 
-    def _close_after_failure(self) -> None:
-        """Close with 1011. The handler is detached first, because nothing may follow the close frame."""
+    def _close_detached(self, code: int, reason: str) -> None:
+        """Start the closing handshake without the handler, because nothing may follow the close frame."""
         if not self.closing:
             write = self._begin_closing()
             self._detach_handler()
-            write(close_frame(1011, "internal error"))
+            write(close_frame(code, reason))
             self._transport.resume_reading()
 
     def _call_handler(self, callback: Callable[[], None]) -> None:
@@ -315,7 +311,7 @@ class WebSocket(asyncio.Protocol):
             callback()
         except Exception:
             _logger.exception("A WebSocket handler failed")
-            self._close_after_failure()
+            self._close_detached(1011, "internal error")
 
 
 def _discard(frames: bytes) -> None:
