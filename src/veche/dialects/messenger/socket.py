@@ -17,6 +17,7 @@ from veche.dialects.messenger.rules import usable_id, valid_id
 from veche.gateway.actors import guest_of_upgrade
 from veche.gateway.endings import Ending
 from veche.gateway.handler import AdmittedHandler
+from veche.gateway.membership import CheckedMembership
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
 from veche.wire.handler import Accepted
@@ -28,7 +29,7 @@ _CHAT_ID = re.compile(r"[0-9]{1,19}")
 class MessengerHandler(AdmittedHandler):
     """One connection to a chat. Subscribes to the chat and the account's own log, from the heads that `check` read."""
 
-    __slots__ = ("_chat", "_head", "_left_seq", "_own_head", "_room_id")
+    __slots__ = ("_chat", "_membership", "_own_head", "_room_id")
     close_codes = CLOSE_CODES
 
     def __init__(self, chat: Chat, login: Login, room_id: int) -> None:
@@ -36,19 +37,18 @@ class MessengerHandler(AdmittedHandler):
         self._chat = chat
         self._room_id = room_id
         self._own_head = 0
-        self._head: int | None = None  # the chat's head when the membership was checked; None before the check
-        self._left_seq = 0  # the highest seq of a removal that arrived before the check was answered
+        self._membership = CheckedMembership()
 
     async def check(self) -> None:
         self._own_head = await self.client.admit()
         view = await self._chat.entered_room(self.client.account_id, self._room_id)
-        self._head = view.head.last_seq
-        self.removed(self._room_id, self._left_seq)
+        if self._membership.confirm(view.head.last_seq):
+            self.end(Ending.REMOVED)
         if self.client.ended:
             raise UpgradeRefused(403)
 
     def started(self) -> None:
-        self.client.subscribe(self._room_id, SERIALIZER, self._head)
+        self.client.subscribe(self._room_id, SERIALIZER, self._membership.head)
         self.client.subscribe(account_log(self.client.account_id), read_serializer_of(self._room_id), self._own_head)
 
     def text(self, text: str) -> None:
@@ -72,16 +72,8 @@ class MessengerHandler(AdmittedHandler):
         return None
 
     def removed(self, room_id: int, seq: int) -> None:
-        """Close the connection, because entry `seq` of the chat's log removed the account.
-
-        If the membership check read the chat at this entry or later, the account has joined again, and the call is out
-        of date. A removal that arrives before the check is answered is kept until then. UNKNOWN_SEQ is above every seq.
-        """
-        if room_id != self._room_id:
-            return
-        if self._head is None:
-            self._left_seq = max(self._left_seq, seq)
-        elif seq > self._head:
+        """Close the connection, because entry `seq` of the chat's log removed the account."""
+        if room_id == self._room_id and self._membership.is_ended_by(seq):
             self.end(Ending.REMOVED)
 
 

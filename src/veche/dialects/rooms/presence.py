@@ -14,6 +14,7 @@ from veche.dialects.rooms.encode import line
 from veche.dialects.rooms.errors import NOT_A_MEMBER, on_socket
 from veche.dialects.rooms.options import Options
 from veche.gateway.client import Client
+from veche.gateway.membership import CheckedMembership
 from veche.hub.serializer import Serializer
 from veche.service.chat import Chat
 
@@ -29,8 +30,7 @@ class Presence:
         "_announced",
         "_chat",
         "_client",
-        "_left_seq",
-        "_member_seq",
+        "_membership",
         "_options",
         "_serializer",
         "_wakeup",
@@ -45,8 +45,7 @@ class Presence:
         self._options = options
         self._announced = False  # the join notice is stored, so a leave needs a notice too
         self._wakeup: asyncio.Future[None] | None = None
-        self._member_seq: int | None = None  # the room's head at the membership check; None before the check
-        self._left_seq = 0  # the highest seq of a removal that arrived before the check was answered
+        self._membership = CheckedMembership()  # of the current room
         self.room_id: int | None = None
         self.unstored = 0
 
@@ -72,7 +71,7 @@ class Presence:
         if self.room_id != room_id:  # removed or closed while the notice was stored
             self._post_leave(room_id)
             return
-        self._client.subscribe(room_id, self._serializer, notice.seq - 1, notice.seq, self._member_seq)
+        self._client.subscribe(room_id, self._serializer, notice.seq - 1, notice.seq, self._membership.head)
 
     async def leave(self) -> None:
         """Leave the current room, if any. First wait until everything sent before is stored and written."""
@@ -95,20 +94,15 @@ class Presence:
     # From the hub and the connection.
 
     def removed(self, room_id: int, seq: int) -> None:
-        """Leave the room, because entry `seq` of its log removed the account.
+        """Leave the room, because entry `seq` of its log removed the account."""
+        if room_id == self.room_id and self._membership.is_ended_by(seq):
+            self._leave_as_removed(room_id)
 
-        If the membership check read the room at this entry or later, the account has joined again, and the call is out
-        of date. A removal that arrives before the check is answered is kept until then. UNKNOWN_SEQ is above every seq.
-        """
-        if room_id != self.room_id:
-            return
-        if self._member_seq is None:
-            self._left_seq = max(self._left_seq, seq)
-        elif seq > self._member_seq:
-            self.room_id = None
-            self.send_error(NOT_A_MEMBER)
-            self._post_leave(room_id)
-            self.wake()
+    def _leave_as_removed(self, room_id: int) -> None:
+        self.room_id = None
+        self.send_error(NOT_A_MEMBER)
+        self._post_leave(room_id)
+        self.wake()
 
     def closed(self) -> None:
         room_id, self.room_id = self.room_id, None
@@ -137,13 +131,12 @@ class Presence:
             await self._wakeup
 
     async def _check_member(self, room_id: int) -> None:
-        self._member_seq, self._left_seq = None, 0
+        self._membership = membership = CheckedMembership()
         view = await self._chat.entered_room(self._client.account_id, room_id)
         if view.room.kind is Kind.DIRECT:
             raise ChatError(Code.FORBIDDEN, "A conversation of two is not a room.")
-        self._member_seq = view.head.last_seq
-        if self._left_seq:
-            self.removed(room_id, self._left_seq)
+        if membership.confirm(view.head.last_seq) and room_id == self.room_id:
+            self._leave_as_removed(room_id)
 
     def _notice(self, room_id: int, verb: str) -> PostNotice:
         return PostNotice(room_id, f"{self._client.account.username} {verb} the room")
