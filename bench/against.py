@@ -65,8 +65,8 @@ PARTS: dict[str, tuple[Part, ...]] = {
     ),
     "small": (
         Part("small, rooms", small.many_rooms, ("messages/s", "cpu us/message")),
-        Part("small, lone", small.lone, ("cpu us/message", "echo p50 ms")),
-        Part("small, echo", small.echo, ("echo p50 ms", "cpu us/message")),
+        Part("small, lone", small.lone, ("cpu us/message", "p50 ms")),
+        Part("small, echo", small.echo, ("p50 ms", "cpu us/message")),
         Part("small, steady", small.steady, ("cpu us/delivery",)),
     ),
     "rest": REST,

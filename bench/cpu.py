@@ -5,7 +5,7 @@ At this rate no two messages can be sent with one write.
 
 from functools import partial
 
-from bench.load import Load, measure
+from bench.load import Load, measure, row_of
 from bench.peers import Crowd
 from bench.report import Outcome, Plan, Row, Target, in_turns, ratios
 
@@ -23,14 +23,5 @@ def run(plan: Plan) -> Outcome:
 
 def send_steadily(plan: Plan, name: str) -> Row:
     with plan.peers[name](plan.site, CROWD) as endpoint:
-        measured = measure(plan.site, endpoint, Load(CROWD.sockets, senders=1, seconds=plan.seconds(4), rate=RATE))
-    report = measured.report
-    return {
-        "cpu us/delivery": measured.cpu_us_per_delivery,
-        "deliveries/s": report.deliveries_per_s,
-        "p50 ms": report.delivery_p50_ms,
-        "p99 ms": report.delivery_p99_ms,
-        "lost": report.lost + report.extra,
-        "frames/read": report.frames_per_read,
-        "foreign cores": measured.foreign_cores,
-    }
+        load = Load(CROWD.sockets, senders=1, seconds=plan.seconds(4), rate=RATE)
+        return row_of(measure(plan.site, endpoint, load))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from bench.load import Load, measure
+from bench.load import Load, measure, row_of
 from bench.peers import Crowd
 from bench.report import Line, Outcome, Plan, Row, Target, in_turns, median_of, ratios
 
@@ -29,16 +29,4 @@ def lost(rows: Sequence[Row]) -> float:
 
 def saturate(plan: Plan, name: str) -> Row:
     with plan.peers[name](plan.site, CROWD) as endpoint:
-        measured = measure(plan.site, endpoint, Load(CROWD.sockets, SENDERS, plan.seconds(2.5)))
-    report = measured.report
-    return {
-        "deliveries/s": report.deliveries_per_s,
-        "p50 ms": report.delivery_p50_ms,
-        "p99 ms": report.delivery_p99_ms,
-        "lost": report.lost + report.extra,
-        "cpu us/delivery": measured.cpu_us_per_delivery,
-        "server cores": measured.server_cpu_s / report.seconds,
-        "client cores": report.client_cpu_s / report.seconds,
-        "frames/read": report.frames_per_read,
-        "foreign cores": measured.foreign_cores,
-    }
+        return row_of(measure(plan.site, endpoint, Load(CROWD.sockets, SENDERS, plan.seconds(2.5))))

@@ -13,6 +13,7 @@ from bench import machine
 from bench.build import program
 from bench.errors import BenchError
 from bench.peers import Endpoint, Site
+from bench.report import Row
 
 WARMUP_SECONDS = 0.7
 EXTRA_SECONDS = 60  # for everything but the sending: opening, draining twice, ending
@@ -75,6 +76,26 @@ class Measured(msgspec.Struct, frozen=True):
     def foreign_cores(self) -> float:
         """How many cores other processes used. If it is much above 0, the turn says little."""
         return max(self.busy_s - self.server_cpu_s - self.report.client_cpu_s, 0) / self.report.seconds
+
+
+def row_of(measured: Measured) -> Row:
+    """Return all quantities of a run. `p50 ms` and `p99 ms` are those of deliveries."""
+    report = measured.report
+    return {
+        "deliveries/s": report.deliveries_per_s,
+        "p50 ms": report.delivery_p50_ms,
+        "p99 ms": report.delivery_p99_ms,
+        "cpu us/delivery": measured.cpu_us_per_delivery,
+        "messages/s": report.acked_per_s,
+        "cpu us/message": measured.server_cpu_s / max(report.acked, 1) * 1e6,
+        "ack p50 ms": report.ack_p50_ms,
+        "ack p99 ms": report.ack_p99_ms,
+        "lost": report.lost + report.extra,
+        "server cores": measured.server_cpu_s / report.seconds,
+        "client cores": report.client_cpu_s / report.seconds,
+        "frames/read": report.frames_per_read,
+        "foreign cores": measured.foreign_cores,
+    }
 
 
 Watch = Callable[[Endpoint, list[int]], AbstractContextManager[None]]

@@ -25,13 +25,13 @@ def run(plan: Plan) -> Outcome:
     return Outcome(lines + ratios(rows, KEY, {("naive", "veche"): None}, "memory"), rows)
 
 
-def hold_idle(plan: Plan, name: str) -> Row:
-    with plan.peers[name](plan.site, CROWD) as endpoint:
+def hold_idle(plan: Plan, name: str, crowd: Crowd = CROWD) -> Row:
+    with plan.peers[name](plan.site, crowd) as endpoint:
         with idle(plan.site, endpoint, WARMUP_SOCKETS):
             pass
         time.sleep(SETTLE_SECONDS)
         before = machine.resident_bytes(endpoint.server.pid)
-        with idle(plan.site, endpoint, CROWD.sockets):
+        with idle(plan.site, endpoint, crowd.sockets):
             time.sleep(SETTLE_SECONDS)
             after = machine.resident_bytes(endpoint.server.pid)
-    return {KEY: (after - before) / CROWD.sockets / 1000, "MB before": before / 1e6, "MB after": after / 1e6}
+    return {KEY: (after - before) / crowd.sockets / 1000, "MB before": before / 1e6, "MB after": after / 1e6}

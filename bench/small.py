@@ -6,7 +6,7 @@ that each message is alone. `echo`: 10 senders in a room of 20. `steady`: 20 mes
 
 from functools import partial
 
-from bench.load import Load, Measured, measure
+from bench.load import Load, measure, row_of
 from bench.peers import Crowd, Rooms
 from bench.report import Line, Outcome, Plan, Row, in_turns, median_of
 
@@ -25,40 +25,25 @@ def run(plan: Plan) -> Outcome:
 
 def many_rooms(plan: Plan) -> Row:
     load = Load(ROOMS.sockets, senders=ROOMS.sockets, seconds=plan.seconds(3))
-    return _row(_measure(plan, ROOMS, load))
+    return _measure(plan, ROOMS, load)
 
 
 def lone(plan: Plan) -> Row:
-    return _row(_measure(plan, ROOM, Load(ROOM.sockets, senders=1, seconds=plan.seconds(4), rate=50)))
+    return _measure(plan, ROOM, Load(ROOM.sockets, senders=1, seconds=plan.seconds(4), rate=50))
 
 
 def echo(plan: Plan) -> Row:
-    return _row(_measure(plan, ROOM, Load(ROOM.sockets, senders=10, seconds=plan.seconds(3))))
+    return _measure(plan, ROOM, Load(ROOM.sockets, senders=10, seconds=plan.seconds(3)))
 
 
 def steady(plan: Plan) -> Row:
     load = Load(CROWDED_ROOM.sockets, senders=1, seconds=plan.seconds(4), rate=20)
-    return _row(_measure(plan, CROWDED_ROOM, load))
+    return _measure(plan, CROWDED_ROOM, load)
 
 
 PARTS = {"rooms": many_rooms, "lone": lone, "echo": echo, "steady": steady}
 
 
-def _measure(plan: Plan, crowd: Crowd, load: Load) -> Measured:
+def _measure(plan: Plan, crowd: Crowd, load: Load) -> Row:
     with plan.peers["veche"](plan.site, crowd) as endpoint:
-        return measure(plan.site, endpoint, load)
-
-
-def _row(measured: Measured) -> Row:
-    report = measured.report
-    return {
-        "messages/s": report.acked_per_s,
-        "cpu us/message": measured.server_cpu_s / max(report.acked, 1) * 1e6,
-        "cpu us/delivery": measured.cpu_us_per_delivery,
-        "ack p50 ms": report.ack_p50_ms,
-        "ack p99 ms": report.ack_p99_ms,
-        "echo p50 ms": report.delivery_p50_ms,
-        "echo p99 ms": report.delivery_p99_ms,
-        "lost": report.lost + report.extra,
-        "foreign cores": measured.foreign_cores,
-    }
+        return row_of(measure(plan.site, endpoint, load))

@@ -2,13 +2,12 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import machine, rest
+from bench import memory, rest
 from bench.beside.program import TEXT, Program
-from bench.load import Load, idle, measure
+from bench.load import Load, measure, row_of
 from bench.peers import Crowd, Rooms
 from bench.report import Plan, Row
 from bench.server import free_port, running
@@ -18,8 +17,6 @@ CROWD = Crowd(sockets=500, accounts=50)
 SMALL = Crowd(sockets=20, accounts=20)
 ALONE = Crowd(sockets=50, accounts=50, rooms=Rooms.EACH)
 IDLE = Crowd(sockets=1000, accounts=50)
-WARMUP_SOCKETS = 50  # what a server allocates once, at the first connections, is not counted
-SETTLE_SECONDS = 1.0
 VECHE, EMPTY = "veche", "empty FastAPI route"
 
 
@@ -68,35 +65,11 @@ def stored(plan: Plan, name: str) -> Row:
 def _load(plan: Plan, name: str, crowd: Crowd, senders: int, seconds: float, rate: float = 0) -> Row:
     load = Load(crowd.sockets, senders, plan.seconds(seconds), rate, quick_ack=True, text=TEXT)
     with plan.peers[name](plan.site, crowd) as endpoint:
-        measured = measure(plan.site, endpoint, load)
-    report = measured.report
-    return {
-        "deliveries/s": report.deliveries_per_s,
-        "p50 ms": report.delivery_p50_ms,
-        "p99 ms": report.delivery_p99_ms,
-        "cpu us/delivery": measured.cpu_us_per_delivery,
-        "messages/s": report.acked_per_s,
-        "cpu us/message": measured.server_cpu_s / max(report.acked, 1) * 1e6,
-        "ack p50 ms": report.ack_p50_ms,
-        "ack p99 ms": report.ack_p99_ms,
-        "lost": report.lost + report.extra,
-        "server cores": measured.server_cpu_s / report.seconds,
-        "client cores": report.client_cpu_s / report.seconds,
-        "frames/read": report.frames_per_read,
-        "foreign cores": measured.foreign_cores,
-    }
+        return row_of(measure(plan.site, endpoint, load))
 
 
-def memory(plan: Plan, name: str) -> Row:
-    with plan.peers[name](plan.site, IDLE) as endpoint:
-        with idle(plan.site, endpoint, WARMUP_SOCKETS):
-            pass
-        time.sleep(SETTLE_SECONDS)
-        before = machine.resident_bytes(endpoint.server.pid)
-        with idle(plan.site, endpoint, IDLE.sockets):
-            time.sleep(SETTLE_SECONDS)
-            after = machine.resident_bytes(endpoint.server.pid)
-    return {"KB/member": (after - before) / IDLE.sockets / 1000, "MB before": before / 1e6, "MB after": after / 1e6}
+def held(plan: Plan, name: str) -> Row:
+    return memory.hold_idle(plan, name, IDLE)
 
 
 def posts(plan: Plan, name: str) -> Row:
@@ -139,8 +112,8 @@ FIGURES = {
     ),
     "memory": Figure(
         "1,000 idle members of one room.",
-        memory,
-        {"KB/member": "KB an idle member"},
+        held,
+        {memory.KEY: "KB an idle member"},
     ),
     "stored": Figure(
         "50 senders with a room each. Each waits until its message is stored and acknowledged.",
