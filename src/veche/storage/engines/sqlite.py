@@ -43,6 +43,11 @@ _FAULTS_OF_ONE_COMMAND = (sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.I
 _encode_keys = msgspec.json.Encoder().encode
 
 
+def _is_wrong_sql(error: sqlite3.Error) -> bool:
+    """Return whether a statement is wrong, for example because a table or a function does not exist."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+
+
 def engine_for_migrations(path: Path) -> Engine:
     """Create an SQLAlchemy engine for Alembic. Its connections start no transaction automatically."""
     engine = create_engine(
@@ -106,7 +111,6 @@ class Sqlite:
                 self._forget()
             else:
                 self._kept.keep(*tx.to_keep)
-                self._last_ids = tx.last_ids
 
     @contextlib.contextmanager
     def reading(self) -> "Iterator[SqliteTransaction]":
@@ -148,9 +152,9 @@ class Sqlite:
     def failure_of(self, error: BaseException) -> Failure | None:
         if isinstance(error, sqlite3.IntegrityError):
             return Failure.CONFLICT
-        if isinstance(error, sqlite3.Error | OSError) and not isinstance(error, _FAULTS_OF_ONE_COMMAND):
-            return Failure.UNAVAILABLE
-        return None
+        if isinstance(error, sqlite3.Error) and (isinstance(error, _FAULTS_OF_ONE_COMMAND) or _is_wrong_sql(error)):
+            return None
+        return Failure.UNAVAILABLE if isinstance(error, sqlite3.Error | OSError) else None
 
     def prepared(self, statement: Query | Write, names: Iterable[str]) -> Prepared:
         """Return the SQL of a statement. It is compiled at the first call."""
