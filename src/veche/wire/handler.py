@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from veche.wire.backlog import Backlog
 from veche.wire.frames import MAX_MESSAGE
 from veche.wire.handshake import Upgrade
 from veche.wire.heartbeat import Heartbeats
@@ -111,3 +112,4 @@ class Wire:
     """Size of the kernel's send buffer of a connection (SO_SNDBUF)."""
     high_water: int = 262_144
     """If the server's own send buffer of a connection grows above this, `Handler.paused` is called."""
+    backlog: Backlog = field(default_factory=Backlog)

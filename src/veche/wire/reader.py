@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from veche.wire.fragments import (
     CONTROL_OPCODES,
@@ -15,6 +16,8 @@ from veche.wire.fragments import (
 )
 from veche.wire.frames import CONTINUATION, FINAL_TEXT, MAX_MESSAGE, TEXT, Close, Fault, Incoming
 
+SLICE: Final = 32  # frames
+
 
 class FrameReader:
     """Parses the frames of one connection.
@@ -23,9 +26,12 @@ class FrameReader:
     message as bytes, a control frame as Ping, Pong or Close, and a protocol error as Fault. After a Close or a Fault
     the reader ignores all input. A message over `max_message` bytes is refused as soon as its header arrives, before
     the payload is buffered (section 10.4).
+
+    One call returns at most about SLICE frames, so that no input keeps the event loop for long. If the received bytes
+    may hold more frames, `has_more` is True. Then call `feed(b"")` later, before more bytes are received.
     """
 
-    __slots__ = ("_at_boundary", "_finished", "_limit", "_message", "_pending")
+    __slots__ = ("_at_boundary", "_finished", "_limit", "_message", "_pending", "has_more")
 
     def __init__(self, max_message: int = MAX_MESSAGE) -> None:
         self._limit = max_message
@@ -33,6 +39,7 @@ class FrameReader:
         self._message: PartialMessage | None = None
         self._finished = False
         self._at_boundary = True
+        self.has_more = False
 
     def feed(self, data: bytes) -> Sequence[Incoming]:
         size = len(data)
@@ -64,9 +71,10 @@ class FrameReader:
         return events
 
     def _read_frames(self, data: bytes, events: list[Incoming]) -> bytes:
-        """Read all complete frames. Returns the unread bytes: an incomplete header or an incomplete control frame."""
+        """Read up to SLICE frames, and set `has_more`. Returns the unread bytes."""
         at = 0
-        while True:
+        self.has_more = False
+        for _ in range(SLICE):
             message = self._message
             if message is not None and message.missing:
                 at = message.feed(data, at)
@@ -88,6 +96,8 @@ class FrameReader:
                     self._finish(events, event)
                     return b""
                 events.append(event)
+        self.has_more = at < len(data)
+        return data[at:]
 
     def _read_data_frame(self, header: Header, data: bytes, events: list[Incoming]) -> int:
         opcode, final, length, start = header
@@ -121,4 +131,5 @@ class FrameReader:
         self._finished = True
         self._pending = b""
         self._message = None
+        self.has_more = False
         events.append(last)

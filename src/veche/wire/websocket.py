@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from veche.wire import tcp
@@ -37,6 +37,7 @@ class WebSocket(asyncio.Protocol):
         "_accept_task",
         "_connections",
         "_handler",
+        "_left",
         "_loop",
         "_opened",
         "_reader",
@@ -59,6 +60,7 @@ class WebSocket(asyncio.Protocol):
         self._handler: Handler
         self._opened = False
         self._reader: FrameReader | None = None
+        self._left: Sequence[Incoming] = ()
         self._accept_task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.upgrade: Upgrade | None = None
@@ -84,14 +86,14 @@ class WebSocket(asyncio.Protocol):
             return
         write = self._begin_closing()
         write(close_frame(code, reason))
-        self._transport.resume_reading()
+        self._read_on()
 
     def abort(self) -> None:
         """Drop the connection, with all data that is not yet sent."""
         self._transport.abort()
 
     def pause_reading(self) -> None:
-        """Stop reading from the socket. Messages already received are still delivered."""
+        """Stop reading from the socket. Messages that were received already wait as well."""
         if not self.closing:
             self.reading_paused = True
             self._transport.pause_reading()
@@ -100,7 +102,7 @@ class WebSocket(asyncio.Protocol):
         if not self.closing:
             self.reading_paused = False
             self.received_since_ping = True
-            self._transport.resume_reading()
+            self._read_on()
 
     # Called by uvicorn.
 
@@ -113,16 +115,48 @@ class WebSocket(asyncio.Protocol):
         if self._reader is None:
             self._request_received(data)
             return
-        try:
-            for incoming in self._reader.feed(data):
+        self._deliver(self._reader.feed(data))
+        if self._has_more():
+            self._transport.pause_reading()
+            self._wire.backlog.add(self)
+
+    def _deliver(self, received: Sequence[Incoming]) -> None:
+        """Deliver what was received, up to the message at which the handler pauses reading."""
+        for count, incoming in enumerate(received):
+            if self.reading_paused and not self.closing:
+                self._left = received[count:]
+                return
+            try:
                 if type(incoming) is str:
                     if not self.closing:
                         self._handler.text(incoming)
                 else:
                     self._handle(incoming)
-        except Exception:
-            _logger.exception("A WebSocket handler failed")
-            self._close_detached(1011, "internal error")
+            except Exception:
+                _logger.exception("A WebSocket handler failed")
+                self._close_detached(1011, "internal error")
+
+    # What was received and not yet delivered: `_left`, and then the unparsed bytes of the reader.
+
+    def handle_slice(self) -> None:
+        """Called by the backlog: deliver the next slice, unless reading is paused."""
+        if self._reader is not None and (self.closing or not self.reading_paused):
+            left, self._left = self._left, ()
+            self._deliver(left or self._reader.feed(b""))
+            if self.closing or not self.reading_paused:
+                self._read_on()
+
+    def _read_on(self) -> None:
+        """Deliver what was received, or read more if all is delivered."""
+        if self._has_more():
+            self._wire.backlog.add(self)
+        else:
+            self._transport.resume_reading()
+
+    def _has_more(self) -> bool:
+        return bool(self._left) or (self._reader is not None and self._reader.has_more)
+
+    # Called by uvicorn.
 
     def pause_writing(self) -> None:
         if self._opened and not self.closing:
@@ -136,6 +170,8 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
+        self._wire.backlog.discard(self)
+        self._left = ()
         if not self.closing:
             self._begin_closing()
         if self._timer is not None:
@@ -304,7 +340,7 @@ class WebSocket(asyncio.Protocol):
             write = self._begin_closing()
             self._detach_handler()
             write(close_frame(code, reason))
-            self._transport.resume_reading()
+            self._read_on()
 
     def _call_handler(self, callback: Callable[[], None]) -> None:
         try:

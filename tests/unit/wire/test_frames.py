@@ -26,7 +26,7 @@ from veche.wire.frames import (
     pong_frame,
     text_frame,
 )
-from veche.wire.reader import FrameReader
+from veche.wire.reader import SLICE, FrameReader
 
 from .client import MASK, close, frame, text
 
@@ -133,8 +133,16 @@ REFUSED: dict[str, tuple[bytes, int]] = {
 
 
 def read(data: bytes, step: int, limit: int = 65_536) -> list[Incoming]:
+    """Feed `data` in steps. A step may hold more frames than one call of `feed` returns."""
     reader = FrameReader(limit)
-    return [event for at in range(0, len(data), step) for event in reader.feed(data[at : at + step])]
+    events: list[Incoming] = []
+    for at in range(0, len(data), step):
+        events += reader.feed(data[at : at + step])
+        while reader.has_more:
+            more = reader.feed(b"")
+            assert len(more) <= SLICE
+            events += more
+    return events
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 1_000, 1_000_000])

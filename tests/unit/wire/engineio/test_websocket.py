@@ -12,9 +12,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from veche.wire.engineio.polling import PROBE_POLL_TIMEOUT
 from veche.wire.frames import PING
+from veche.wire.websocket import WebSocket
 
 from ..client import Client, frame, request
 from .test_polling import PATH, no_connections, open_connection
+from .test_pulse import until
 
 
 def dial(server, sid: str | None = None, path: str = PATH, **more: str):
@@ -171,6 +173,8 @@ async def test_a_flood_of_pings_instead_of_a_probe_closes_the_websocket(server, 
         client.send(request(f"{PATH}?EIO=4&transport=websocket&sid={sid}"))
         assert client.head()[0] == 101
         client.send(frame(PING, b"x" * 125) * 8000)  # their pongs are over the write buffer's limit
+        connections = server.uvicorn.server_state.connections
+        await until(lambda: any(isinstance(one, WebSocket) and one.closing for one in connections))
         assert client.closed_with() is None
     assert (await http.post(server.url + PATH, params={"sid": sid}, content="4hello")).text == "ok"
 
