@@ -46,16 +46,18 @@ ACKS_BEFORE_COMMIT = Mutant(
         Edit(
             file="storage/writer.py",
             old="""\
-                outcomes, events = commit(self._database, [(request.actor, request.command) for request in batch])
-                crash_point("after_commit_before_ack")
-                self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events)
+            outcomes, events = commit(self._database, [(request.actor, request.command) for request in batch])
+            self.cpu_seconds = time.thread_time()
+            self._waiting_requests.learn(len(batch), self.cpu_seconds - began)
+            crash_point("after_commit_before_ack")
+            self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events)
 """,
             new="""\
-                _commit.answer = lambda outcomes, events, batch=batch: self._loop.call_soon_threadsafe(
-                    self._answer, batch, outcomes, events
-                )
-                commit(self._database, [(request.actor, request.command) for request in batch])
-                crash_point("after_commit_before_ack")
+            _commit.answer = lambda outcomes, events, batch=batch: self._loop.call_soon_threadsafe(
+                self._answer, batch, outcomes, events
+            )
+            commit(self._database, [(request.actor, request.command) for request in batch])
+            crash_point("after_commit_before_ack")
 """,
         ),
         Edit(

@@ -7,12 +7,13 @@ entries of each log are in the order of their seqs.
 
 import asyncio
 import logging
+import os
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from veche.core.actor import Actor
 from veche.core.command import Command, T
@@ -22,6 +23,7 @@ from veche.ops.crash import crash_point
 from veche.storage.batch import CommandFailed, Outcome, decide_and_write, with_needs
 from veche.storage.database import Database
 from veche.storage.engines.engine import Failure
+from veche.storage.fair_queue import FairQueue, Request
 
 Reply: TypeAlias = Callable[[T | ChatError], None]
 Announce: TypeAlias = Callable[[Sequence[LogEvent]], None]
@@ -29,30 +31,34 @@ Announce: TypeAlias = Callable[[Sequence[LogEvent]], None]
 log = logging.getLogger("veche.storage")
 
 
-class Request(NamedTuple):
-    """A command, its actor, and the callback that gets the answer."""
+class _Barrier:
+    """Waits for the requests taken before it. `missing` is how many of them are not yet answered."""
 
-    actor: Actor
-    command: Command[Any]
-    reply: Callable[[Any], None]
+    def __init__(self, last: int, missing: int) -> None:
+        self.last = last  # the number of the last request taken before
+        self.missing = missing
+        self.passed = asyncio.Event()
 
 
 class Writer:
-    """Runs one thread. While the thread commits one batch, the requests of the next batch are collected."""
+    """Runs one thread. While the thread commits one batch, the requests of the next batch are collected.
+
+    Accounts take turns (`FairQueue`). The requests of one account are stored in the order in which they were submitted.
+    """
 
     def __init__(self, database: Database, announce: Announce, *, batch: int = 1000, waiting: int = 20_000) -> None:
         self._database = database
         self._announce = announce
-        self._batch = batch
+        self._waiting_requests = FairQueue(batch)
         self._limit = waiting
         self._waiting = 0  # requests taken and not yet answered
         self._taken = 0  # requests ever taken
-        # (count, event): the event is set when `count` of the requests ever taken are answered
-        self._waiters: list[tuple[int, asyncio.Event]] = []
+        self._barriers: list[_Barrier] = []
         # requests submitted in this turn of the loop and not yet handed to the thread
         self._gathered: list[Request] = []
         self._queue: queue.SimpleQueue[list[Request] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
+        self.cpu_seconds = 0.0  # of the thread, as of the end of its last batch
         self._idle = asyncio.Event()
         self._idle.set()
         self._accepting = False
@@ -91,40 +97,48 @@ class Writer:
             # Hand over once in each turn of the loop, so that the requests of one turn reach the thread together.
             if not self._gathered:
                 self._loop.call_soon(self._hand_over)
-            self._gathered.append(Request(actor, command, reply))
+            self._gathered.append(Request(actor, command, reply, self._taken))
 
     async def wait_until_answered(self) -> None:
         """Wait until all requests taken so far are answered."""
         if self._waiting:
-            last, done = self._taken, asyncio.Event()
-            self._waiters.append((last, done))
-            await done.wait()
+            barrier = _Barrier(self._taken, self._waiting)
+            self._barriers.append(barrier)
+            await barrier.passed.wait()
 
     def _hand_over(self) -> None:
         gathered, self._gathered = self._gathered, []
         self._queue.put(gathered)
 
     def _run(self) -> None:
-        while (requests := self._wait_for_requests()) is not None:
-            for start in range(0, len(requests), self._batch):
-                batch = requests[start : start + self._batch]
-                outcomes, events = commit(self._database, [(request.actor, request.command) for request in batch])
-                crash_point("after_commit_before_ack")
-                self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events)
+        try:
+            self._store_until_stopped()
+        except BaseException:
+            # Without this thread, clients would wait for ever. After a restart they send again what is not answered.
+            log.critical("the writer failed; the server ends", exc_info=True)
+            os._exit(1)
 
-    def _wait_for_requests(self) -> list[Request] | None:
-        """Wait for requests, and join lists until a batch is full or the queue is empty.
+    def _store_until_stopped(self) -> None:
+        while self._wait_for_requests():
+            batch = self._waiting_requests.take()
+            began = time.thread_time()
+            outcomes, events = commit(self._database, [(request.actor, request.command) for request in batch])
+            self.cpu_seconds = time.thread_time()
+            self._waiting_requests.learn(len(batch), self.cpu_seconds - began)
+            crash_point("after_commit_before_ack")
+            self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events)
 
-        Return None when the writer stops.
+    def _wait_for_requests(self) -> bool:
+        """Wait until there are requests, and let all that have come so far wait for their turn.
+
+        Return False when the writer stops. It stops after `drain`, when no request waits.
         """
-        requests = self._queue.get()
-        while requests is not None and len(requests) < self._batch and not self._queue.empty():
-            more = self._queue.get()
-            if more is None:
-                self._queue.put(None)
-                break
-            requests.extend(more)
-        return requests
+        while not self._waiting_requests or not self._queue.empty():
+            requests = self._queue.get()
+            if requests is None:
+                return False
+            self._waiting_requests.add(requests)
+        return True
 
     def _answer(self, batch: list[Request], outcomes: list[Outcome], events: list[LogEvent]) -> None:
         for request, outcome in zip(batch, outcomes, strict=True):
@@ -137,13 +151,17 @@ class Writer:
             self._announce(events)
         finally:
             self._waiting -= len(batch)
-            self._wake_waiters(self._taken - self._waiting)
+            if self._barriers:
+                self._pass_barriers(batch)
             if not self._waiting:
                 self._idle.set()
 
-    def _wake_waiters(self, answered: int) -> None:
-        while self._waiters and self._waiters[0][0] <= answered:
-            self._waiters.pop(0)[1].set()
+    def _pass_barriers(self, answered: list[Request]) -> None:
+        for barrier in self._barriers:
+            barrier.missing -= sum(request.number <= barrier.last for request in answered)
+            if not barrier.missing:
+                barrier.passed.set()
+        self._barriers = [barrier for barrier in self._barriers if barrier.missing]
 
 
 ActorAndCommand: TypeAlias = tuple[Actor, Command[Any]]

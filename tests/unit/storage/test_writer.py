@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -204,3 +205,35 @@ async def test_many_wait_and_each_is_woken_once_its_own_are_answered(town: Town)
                 await asyncio.sleep(0)
         assert [number for number, _ in woken] == list(range(1, 9))
         assert all(answered >= number for number, answered in woken)
+
+
+async def test_one_with_few_commands_does_not_wait_for_the_many_of_another(town: Town) -> None:
+    async with desk(town, batch=20) as at:
+        for number in range(100):
+            at.ask(f"many{number}")
+        at.ask("few", by=2)
+        await at.writer.drain()
+    answered = [said[0] for said in at.said if isinstance(said, tuple)]
+    assert answered.index("few") < 20
+    assert [name for name in answered if name != "few"] == [f"many{number}" for number in range(100)]
+
+
+async def test_a_barrier_waits_for_what_was_submitted_before_although_others_have_their_turn_first(town: Town) -> None:
+    async with desk(town, batch=20) as at:
+        for number in range(50):
+            at.ask(f"before{number}")
+        barrier = asyncio.create_task(at.writer.wait_until_answered())
+        await asyncio.sleep(0)
+        for number in range(50):
+            at.ask(f"after{number}", by=2)  # has its turn before the last ones of the other
+        await barrier
+        answered = {said[0] for said in at.said if isinstance(said, tuple)}
+        assert {f"before{number}" for number in range(50)} <= answered
+        await at.writer.drain()
+
+
+async def test_it_refuses_a_wrong_statement_alone(town: Town) -> None:
+    """A wrong statement is a bug of one command. It must not look as if the database could store nothing."""
+    with pytest.raises(sqlite3.OperationalError) as error, town.database.writing() as tx:
+        tx.connection.execute("SELECT no_such_column FROM accounts")  # type: ignore[attr-defined]
+    assert town.database.failure_of(error.value) is None

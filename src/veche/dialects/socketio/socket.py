@@ -59,7 +59,8 @@ class SocketioHandler(DialectHandler):
         actor = guest(DIALECT, self.socket.address)
         if self._anonymous and not token:
             self._id_scope = self.socket.id
-            return SocketioClient(self._chat, ANONYMOUS, msgspec.structs.replace(actor, account_id=ANONYMOUS_ID), self)
+            actor = msgspec.structs.replace(actor, account_id=ANONYMOUS_ID, connection_id=self.socket.id)
+            return SocketioClient(self._chat, ANONYMOUS, actor, self)
         login = await self._accounts.authenticate(actor, token if isinstance(token, str) else "")
         return SocketioClient(self._chat, login.account.person, login.actor, self)
 
