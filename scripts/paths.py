@@ -17,15 +17,18 @@ END = "<!-- up to here written by scripts/paths.py -->"
 
 # What each file of src/veche does for a message, written by hand. The measurement gives the order of the rows.
 SENTENCES = {
-    "wire/websocket.py": "takes bytes from the transport, and sends the answer; no task, no queue",
+    "wire/websocket.py": "takes bytes from the transport; the hub calls its `write`; no task, no queue",
     "wire/reader.py": "the bytes become one text",
     "dialects/native/socket.py": "`_send` makes it a `SendMessage`, and later writes the answer",
     "dialects/native/frames.py": "the text becomes a checked `Send`",
     "dialects/native/limits.py": "checks the size of the text for this dialect",
     "core/text.py": "checks that every database can store the text",
-    "gateway/client.py": "counts the commands of this client that wait; with too many the client is not read",
+    "gateway/client.py": "gives the command to the chat; a client whose account has no share left is not read",
     "core/messages.py": "`SendMessage`: its check, its needs, its decision; `Message`: the event and its changes",
     "service/chat.py": "`submit`: the one function for commands of all dialects",
+    "service/shares.py": "counts what the account does, and how many of its commands wait",
+    "storage/fair_queue.py": "takes the requests of the next batch, from each account in turn",
+    "core/actor.py": "says whose share and whose turn it is",
     "storage/writer.py": "gathers the commands of this turn of the loop; one thread commits them; back on the loop it "
     "gives each answer, then announces the batch once",
     "storage/database.py": "opens the transaction; one commit, one fsync",
@@ -45,7 +48,7 @@ SENTENCES = {
     "storage/membership.py": "moves the read pointer of the sender's membership",
     "ops/crash.py": "does nothing; in a chaos test the server dies here",
     "bus/memory.py": "passes the batch on",
-    "hub/hub.py": "finds the topic, which takes the event",
+    "hub/hub.py": "holds the answer for a moment; then finds the topic, which takes the event",
     "hub/topics.py": "the topics: the logs that somebody here is subscribed to",
     "hub/topic.py": "what is pending, and the live subscribers by serializer",
     "hub/fanout.py": "in the next turn the event is encoded once for each serializer, and the same bytes are written "

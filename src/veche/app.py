@@ -117,6 +117,7 @@ class Server:
         finally:
             comparing.cancel()
             self.heartbeats.stop()
+            self.chat.shares.stop()
             await self.writer.stop()
             self.reader.stop()
             self.passwords.stop()

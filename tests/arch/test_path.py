@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATHS = runpy.run_path(str(ROOT / "scripts" / "paths.py"))
 
 
-MAX_FILES = 34
-MAX_LINES_RUN = 450
+MAX_FILES = 37
+MAX_LINES_RUN = 515
 
 Trail = dict[str, Any]
 

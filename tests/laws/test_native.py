@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from veche.gateway.client import MAX_WAITING
+from veche.service.shares import MAX_WAITING
 
 from .town import LOBBY, PASSWORD, Frame, Person, Server, seq_in_room
 

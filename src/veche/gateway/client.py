@@ -19,9 +19,6 @@ from veche.service.chat import Chat
 from veche.wire.frames import text_frame
 from veche.wire.handler import Socket
 
-MAX_WAITING = 1000  # commands of one client without an answer; at this number the server stops reading from it
-MAX_WAITING_BYTES = 1 << 20  # the same limit for the text in these commands
-
 
 class Client:
     """One connected client. The constructor attaches it to the hub.
@@ -32,14 +29,13 @@ class Client:
     after the client was detached.
     """
 
-    __slots__ = ("_chat", "_socket", "_subscriber", "_waiting", "_waiting_bytes", "actor", "ended")
+    __slots__ = ("_chat", "_share", "_socket", "_subscriber", "actor", "ended")
 
     def __init__(self, chat: Chat, person: Person, actor: Actor, listener: Listener) -> None:
         self._chat = chat
         self.actor = actor
         self._socket: Socket | None = None
-        self._waiting = 0
-        self._waiting_bytes = 0
+        self._share = chat.shares.open(actor.party)
         self.ended = False
         self._subscriber = Subscriber(person, actor.session_id, _discard, listener, actor.dialect)
         chat.hub.attach(self._subscriber)
@@ -123,18 +119,24 @@ class Client:
         size = command.size
 
         def reply(outcome: T | ChatError) -> None:
-            self._waiting -= 1
-            self._waiting_bytes -= size
-            if not self.ended:
-                if done is not None:
-                    done(outcome)
-                self.resume_reading()
+            self._share.release(size)
+            if not self.ended and done is not None:
+                done(outcome)
 
-        self._waiting += 1
-        self._waiting_bytes += size
-        if self._is_full() and self._socket is not None:
-            self._socket.pause_reading()
+        self._share.take(size)
         self._chat.submit(self.actor, command, reply)
+        self._stop_if_full()
+
+    def work(self, units: float) -> None:
+        """Count work that the client has caused, other than a command. Sending a message is about one unit."""
+        self._share.work(units)
+        self._stop_if_full()
+
+    def _stop_if_full(self) -> None:
+        """Do not read from the client as long as its account has no share left."""
+        if self._share.is_full() and self._socket is not None:
+            self._socket.pause_reading()
+            self._share.call_when_free(self.resume_reading)
 
     def send(self, payload: bytes) -> None:
         """Send a text message to this client alone."""
@@ -160,12 +162,13 @@ class Client:
             self.resume_reading()
 
     def resume_reading(self) -> None:
-        """Read from the client again, unless it reads too slowly, has too many commands waiting, or is detached."""
-        if self._socket is not None and not (self.ended or self._subscriber.slow or self._is_full()):
+        """Read from the client again, unless it reads too slowly, its account has no share left, or it is detached."""
+        if self._socket is None or self.ended or self._subscriber.slow:
+            return
+        if self._share.is_full():
+            self._share.call_when_free(self.resume_reading)
+        else:
             self._socket.resume_reading()
-
-    def _is_full(self) -> bool:
-        return self._waiting >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES
 
     # The end.
 
@@ -173,6 +176,8 @@ class Client:
         """End all subscriptions. Entries that the bus announced before are written first. May be called twice."""
         if not self.ended:
             self.ended = True
+            self._share.forget(self.resume_reading)
+            self._chat.shares.close(self._share)
             self._chat.hub.detach(self._subscriber)
 
     def close(self, code: int | None, reason: str = "") -> None:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from veche.core.actor import Actor
 from veche.core.errors import ChatError
 from veche.gateway.actors import guest
+from veche.gateway.fairness import OLDER, Patience, draw
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
 from veche.wire.heartbeat import Heartbeats
@@ -101,10 +102,15 @@ def guest_of(dialect: str) -> Callable[[Request], Coroutine[Any, Any, Actor]]:
     return of_request
 
 
-async def authenticate(request: Request, dialect: str, token: str) -> Login:
-    """Return the login of a token. Raises ChatError (UNAUTHENTICATED) if the token is not valid."""
+async def authenticate(request: Request, dialect: str, token: str, patience: Patience = OLDER) -> Login:
+    """Return the login of a token, and count the request for the share of the account.
+
+    Raises ChatError: UNAUTHENTICATED if the token is not valid, or RATE_LIMITED (`fairness.draw`).
+    """
     accounts = await accounts_of(request)
-    return await accounts.authenticate(guest(dialect, address_of(request)), token)
+    login = await accounts.authenticate(guest(dialect, address_of(request)), token)
+    await draw((await chat_of(request)).shares, login.actor, patience)
+    return login
 
 
 ChatOf = Annotated[Chat, Depends(chat_of)]

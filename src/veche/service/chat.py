@@ -6,6 +6,7 @@ All dialects make their changes through `Chat.submit`. The answer comes after th
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -18,6 +19,7 @@ from veche.core.messages import Message, MessagePage
 from veche.core.values import LogId
 from veche.core.views import MemberView, RoomView, Welcome
 from veche.hub.hub import Hub
+from veche.service.shares import Shares
 from veche.storage import log, membership, messages, rooms, sessions
 from veche.storage.reader import Query, Reader
 from veche.storage.writer import Reply, Writer
@@ -36,6 +38,11 @@ class Chat:
         self._writer = writer
         self._reader = reader
         self.hub = hub
+        self.shares = Shares(self._cpu_seconds)
+
+    def _cpu_seconds(self) -> float:
+        """Return how long the threads have computed that serve everybody. Call it in the loop's thread."""
+        return time.thread_time() + self._writer.cpu_seconds
 
     def submit(self, actor: Actor, command: Command[T], reply: Reply[T]) -> None:
         """Submit a command. `reply` is called on the loop, with the answer after the commit, or with a ChatError."""

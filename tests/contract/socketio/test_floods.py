@@ -6,7 +6,7 @@ import json
 
 from messenger.harness import LiveServer
 
-from veche.gateway.client import MAX_WAITING
+from veche.service.shares import MAX_WAITING
 
 from .conftest import NewPerson
 

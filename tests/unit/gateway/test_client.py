@@ -16,6 +16,7 @@ from veche.gateway.handler import AdmittedHandler, DialectHandler
 from veche.hub.hub import Hub
 from veche.hub.serializer import Serializer
 from veche.service.accounts import Login
+from veche.service.shares import Shares
 
 ROOM = 7
 ANN, BOB = Account(1, "ann", "ann", "ann", None, 0), Account(2, "bob", "bob", "bob", None, 0)
@@ -52,7 +53,9 @@ class World:
         self.hub.begin = lambda _, own_seq: self.begun.append(own_seq)  # type: ignore[method-assign]
         self.session = True
         self.replies: list[Any] = []
-        self.chat: Any = SimpleNamespace(hub=self.hub, own_head=self.own_head, submit=self.submit)
+        self.chat: Any = SimpleNamespace(
+            hub=self.hub, own_head=self.own_head, submit=self.submit, shares=Shares(lambda: 0.0)
+        )
         self.handler = AdmittedHandler(self.chat, LOGIN)
         self.client = self.handler.client
         self.socket: Any = RecordingSocket()

@@ -2,7 +2,7 @@
 
 from veche.core.errors import ChatError, Code
 from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text, mixes_scripts
-from veche.gateway.client import MAX_WAITING
+from veche.service.shares import MAX_WAITING
 from veche.wire.heartbeat import Heartbeats
 
 MAX_TEXT_BYTES = 16_384

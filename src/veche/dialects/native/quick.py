@@ -10,6 +10,7 @@ from veche.dialects.native.errors import problem
 from veche.dialects.native.limits import DEFAULT_PAGE, MAX_PAGE, check_text_size
 from veche.dialects.native.views import message_out, message_page, room_page
 from veche.gateway.dialect import Parts
+from veche.gateway.fairness import NATIVE, draw
 from veche.gateway.http import RawResponse, raw_json
 from veche.gateway.quick import QuickRequest, QuickRoute
 from veche.service.accounts import Login
@@ -74,7 +75,9 @@ class _Quick:
         return raw_json(room_page(found, limit), 200)
 
     async def _login(self, request: QuickRequest, token: str) -> Login:
-        return await self._accounts.authenticate(request.guest("native", self._trusted), token)
+        login = await self._accounts.authenticate(request.guest("native", self._trusted), token)
+        await draw(self._chat.shares, login.actor, NATIVE)
+        return login
 
 
 def routes(parts: Parts) -> tuple[QuickRoute, ...]:

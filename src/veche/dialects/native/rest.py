@@ -28,6 +28,7 @@ from veche.dialects.native.limits import (
     limits_of,
 )
 from veche.dialects.native.views import account_out, member_out, message_out, message_page, room_out, room_page
+from veche.gateway.fairness import NATIVE
 from veche.gateway.http import AccountsOf, ChatOf, HeartbeatsOf, RawResponse, authenticate, guest_of, reply, route_class
 from veche.service.accounts import Accounts, Login, Verified
 
@@ -60,7 +61,7 @@ async def _login(
 ) -> Login:
     if credentials is None:
         raise ChatError(Code.UNAUTHENTICATED, "Send the header Authorization: Bearer TOKEN.")
-    return await authenticate(request, "native", credentials.credentials)
+    return await authenticate(request, "native", credentials.credentials, NATIVE)
 
 
 LoginOf = Annotated[Login, Depends(_login)]

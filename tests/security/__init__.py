@@ -1,0 +1,1 @@
+"""Attacks on a running server: what one client may cost everybody else."""

@@ -1,0 +1,153 @@
+"""Fair shares with a clock and a CPU of the test: who is slowed, who is not, and that everybody goes on in the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+
+import pytest
+
+from veche.service.shares import (
+    ACTIVE,
+    LOWEST,
+    MAX_WAITING,
+    MAX_WAITING_BYTES,
+    SMALLEST_SHARE,
+    TOTAL_WAITING,
+    Share,
+    Shares,
+)
+
+
+class Machine:
+    """Shares whose windows the test ends. `busy` is the part of the time for which the server computes."""
+
+    def __init__(self) -> None:
+        self.shares = Shares(lambda: 0.0)
+        self.shares._timer = asyncio.get_running_loop().call_later(1e9, lambda: None)
+
+    def end_window(self, busy: float) -> None:
+        self.shares._adjust(busy, 1.0)
+        self.shares._share_what_is_left()
+        for share in tuple(self.shares._active):
+            share.end_window()
+
+
+@pytest.fixture
+async def machine() -> Machine:
+    return Machine()
+
+
+def flood(machine: Machine, *shares: tuple[Share, float], busy: float, windows: int = 1) -> None:
+    for _ in range(windows):
+        for share, units in shares:
+            share.work(min(units, share.allowed))
+        machine.end_window(busy)
+
+
+async def test_one_alone_is_never_slowed(machine: Machine) -> None:
+    flood(machine, (machine.shares.open(1), 1000.0), busy=1.0, windows=50)
+    assert machine.shares.of(1).allowed == inf
+
+
+async def test_while_the_server_is_not_busy_nobody_is_slowed(machine: Machine) -> None:
+    flood(machine, (machine.shares.open(1), 1000.0), (machine.shares.open(2), 1.0), busy=0.3, windows=50)
+    assert machine.shares.of(1).allowed == inf
+
+
+async def test_equals_are_not_slowed_however_busy_they_are(machine: Machine) -> None:
+    flood(machine, *((machine.shares.open(key), 100.0) for key in range(1, 11)), busy=1.0, windows=50)
+    assert all(machine.shares.of(key).allowed == inf for key in range(1, 11))
+
+
+async def test_one_who_takes_most_of_a_busy_server_is_slowed_and_the_others_are_not(machine: Machine) -> None:
+    many, few = machine.shares.open(1), machine.shares.open(2)
+    flood(machine, (many, 1000.0), (few, 1.0), busy=1.0)
+    assert many.allowed == pytest.approx(500)
+    flood(machine, (many, 1000.0), (few, 1.0), busy=1.0, windows=30)
+    assert many.allowed == LOWEST, "it may always do a little"
+    assert few.allowed == inf
+
+
+async def test_what_was_too_much_is_paid_in_the_next_windows(machine: Machine) -> None:
+    many, few = machine.shares.open(1), machine.shares.open(2)
+    flood(machine, (many, 100.0), (few, 1.0), busy=1.0)
+    owed, windows = 3 * many.allowed, 0
+    many.work(owed - many.allowed)  # in the first window it did twice what it may
+    while many.is_full():
+        few.work(1)
+        machine.end_window(0.45)
+        windows += 1
+    assert windows == owed // many.allowed
+
+
+async def test_when_it_is_calm_again_the_share_grows_until_it_is_no_limit(machine: Machine) -> None:
+    many, few = machine.shares.open(1), machine.shares.open(2)
+    flood(machine, (many, 1000.0), (few, 1.0), busy=1.0, windows=5)
+    flood(machine, (many, 20.0), (few, 1.0), busy=0.2, windows=40)
+    assert many.allowed == inf
+
+
+async def test_waiting_commands_are_bounded_and_answers_let_connections_go_on_in_turn(machine: Machine) -> None:
+    share, went_on = machine.shares.open(1), list[str]()
+    for _ in range(MAX_WAITING):
+        assert not share.is_full()
+        share.take(0)
+    assert share.is_full()
+
+    def resume(name: str) -> Callable[[], None]:
+        return lambda: went_on.append(name)
+
+    first, second = resume("first"), resume("second")
+    share.call_when_free(first)
+    share.call_when_free(second)
+    share.release(0)
+    assert went_on == ["first"]
+    share.release(0)
+    assert went_on == ["first", "second"]
+
+
+async def test_waiting_bytes_are_bounded(machine: Machine) -> None:
+    share = machine.shares.open(1)
+    share.take(MAX_WAITING_BYTES)
+    assert share.is_full()
+    share.release(MAX_WAITING_BYTES)
+    assert not share.is_full()
+
+
+async def test_the_more_wait_the_less_each_may_have_waiting_and_a_newcomer_always_gets_in(machine: Machine) -> None:
+    for key in range(200):
+        share = machine.shares.open(key)
+        while not share.is_full():
+            share.take(10)
+        machine.end_window(0.0)
+    assert machine.shares.waiting < TOTAL_WAITING + 200 * SMALLEST_SHARE
+    newcomer = machine.shares.open("new")
+    for _ in range(SMALLEST_SHARE):
+        assert not newcomer.is_full()
+        newcomer.take(10)
+
+
+async def test_shares_are_forgotten_when_nobody_uses_them() -> None:
+    shares = Shares(lambda: 0.0)
+    share = shares.open(1)
+    share.work(1)
+    shares.close(share)
+    shares.of("10.0.0.1").work(1)
+    async with asyncio.timeout(10):
+        while len(shares):  # noqa: ASYNC110  # shares have no event to wait for
+            await asyncio.sleep(0.01)
+    assert shares._timer is None, f"nothing runs after {ACTIVE} idle windows"
+    shares.stop()
+
+
+async def test_one_who_left_does_not_go_on(machine: Machine) -> None:
+    share, went_on = machine.shares.open(1), list[int]()
+    share.take(MAX_WAITING_BYTES)
+    resume: Callable[[], None] = lambda: went_on.append(1)  # noqa: E731  # the same object is forgotten
+    share.call_when_free(resume)
+    share.forget(resume)
+    share.release(MAX_WAITING_BYTES)
+    machine.end_window(0.0)
+    assert not went_on
