@@ -16,6 +16,7 @@ from veche.dialects.messenger.socket import MessengerHandler
 from veche.gateway.endings import Ending
 from veche.hub.hub import UNKNOWN_SEQ, Hub
 from veche.service.accounts import Login
+from veche.service.shares import Shares
 from veche.wire.handshake import UpgradeRefused
 
 CHAT_ID = 1
@@ -30,7 +31,9 @@ class Admission:
     def __init__(self, during: Callable[[MessengerHandler], None] = lambda handler: None) -> None:
         self.closed: list[tuple[int | None, str]] = []
         hub = Hub(lambda *_: None, lambda *_: None)
-        chat: Any = SimpleNamespace(hub=hub, own_head=self._own_head, entered_room=self._entered_room)
+        chat: Any = SimpleNamespace(
+            hub=hub, own_head=self._own_head, entered_room=self._entered_room, shares=Shares(lambda: 0.0)
+        )
         login = Login(Account(1, "ann", "ann", "ann", None, 0), Actor(1, "messenger", "session"), 0)
         self.handler = MessengerHandler(chat, login, CHAT_ID)
         self._during = during

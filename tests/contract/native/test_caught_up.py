@@ -13,6 +13,7 @@ from veche.dialects.native.encode import SERIALIZER
 from veche.dialects.native.socket import NativeHandler
 from veche.hub.hub import Hub
 from veche.service.accounts import Login
+from veche.service.shares import Shares
 
 OWN = -1
 ACTOR = Actor(1, "native", "session")
@@ -24,7 +25,7 @@ class SilentHub:
     def __init__(self) -> None:
         self.frames: list[dict[str, Any]] = []
         hub = Hub(lambda *_: None, lambda *_: None)
-        self.chat: Any = SimpleNamespace(hub=hub, heads=self._heads, submit=self._submit)
+        self.chat: Any = SimpleNamespace(hub=hub, heads=self._heads, submit=self._submit, shares=Shares(lambda: 0.0))
         self.handler = NativeHandler(self.chat, self.chat, ACTOR, None)
         socket: Any = SimpleNamespace(
             write=lambda frames: None,

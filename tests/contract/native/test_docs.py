@@ -217,7 +217,7 @@ def test_the_limits_are_those_of_the_server(seen: Seen) -> None:
     assert numbers(rows["name"]) == [1, seen.limits["name_length"], 1, seen.limits["room_name_length"]]
     assert numbers(rows["password"])[:2] == list(seen.limits["password_bytes"].values())
     assert numbers(rows["frame, body"]) == [seen.limits["frame_bytes"]]
-    assert numbers(rows["commands waiting for their answer on a socket"]) == [seen.limits["waiting_commands"]]
+    assert numbers(rows["commands of an account waiting for their answer"]) == [seen.limits["waiting_commands"]]
     assert len(rows) == 7
 
 

@@ -18,6 +18,7 @@ from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.socket import MAX_QUEUED, RoomsHandler
 from veche.hub.hub import UNKNOWN_SEQ, Hub
 from veche.service.accounts import Login
+from veche.service.shares import Shares
 
 OPTIONS = Options()
 
@@ -53,7 +54,9 @@ class Joining:
     def __init__(self) -> None:
         self.checked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         hub = Hub(_nothing, _nothing)
-        chat: Any = SimpleNamespace(hub=hub, entered_room=self._entered_room, do=self._do, submit=self._submit)
+        chat: Any = SimpleNamespace(
+            hub=hub, entered_room=self._entered_room, do=self._do, submit=self._submit, shares=Shares(lambda: 0.0)
+        )
         self.notices: list[str] = []
         login = Login(Account(1, "ann", "ann", "ann", None, 0), Actor(1, "rooms", "session"), 0)
         self.handler = RoomsHandler(chat, login, serializer_of("system"), OPTIONS)
