@@ -12,8 +12,8 @@ from veche.core.accounts import Register
 from veche.core.actor import NOBODY_ID, Actor
 from veche.core.command import Command
 from veche.core.errors import ChatError
+from veche.core.names import handle_of
 from veche.core.sessions import SetPassword
-from veche.core.text import handle_of
 from veche.service.passwords import Passwords
 from veche.storage.accounts import credentials, list_accounts
 from veche.storage.database import Database

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from hashlib import blake2b
+from typing import TypeAlias
 
 import msgspec
 
@@ -10,16 +11,31 @@ from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs, Rows
+from veche.core.names import (
+    MAX_EMAIL,
+    MAX_NAME,
+    RESERVED_WORDS,
+    Reserved,
+    check_display_name,
+    check_name,
+    check_username,
+    handle_of,
+    normal_form,
+    skeleton_of,
+)
 from veche.core.state import HEADS, State
-from veche.core.text import MAX_EMAIL, RESERVED_HANDLES, check_name, handle_of
 from veche.core.values import RESERVED_IDS, Account, Head, account_log
 
 ACCOUNTS: Fact[int, Account] = Fact("accounts")
 HANDLES: Fact[str, int] = Fact("handles")  # by handle: the id of the account that has it
+SkeletonKey: TypeAlias = tuple[str, bool]
+"""A skeleton, and whether the usernames that have it are ASCII."""
+SKELETONS: Fact[SkeletonKey, tuple[int, ...]] = Fact("skeletons")  # ids of some accounts, if any has such a username
 EMAILS: Fact[str, int] = Fact("emails")  # by casefolded e-mail: the id of the account that has it
 PASSWORDS: Fact[int, str] = Fact("passwords")  # by account: the hash of its password
 
 ACCOUNT_IDS = "accounts"
+NAMELESS = "user"  # tried if the e-mail makes no username
 NUMBERED = range(2, 10)  # tried first if `ann` is taken: `ann2` to `ann9`
 MAX_DIGITS = 12  # of the longest number that is tried
 
@@ -52,64 +68,81 @@ class AccountRegistered(Event, frozen=True, gc=False):
         rows.put(ACCOUNTS, account.id, account)
         rows.put(HEADS, account_log(account.id), Head())
         rows.put(HANDLES, account.handle, account.id)
+        _add_skeleton(rows, account)
         rows.put(PASSWORDS, account.id, self.password_hash)
         if account.email is not None:
             rows.put(EMAILS, account.email.casefold(), account.id)
 
 
 class AccountRenamed(Event, frozen=True, gc=False):
-    """An account changed its username. `account` is the account after the change."""
+    """An account changed its username. `old` and `account` are the account before and after the change."""
 
+    old: Account
     account: Account
-    old_handle: str
 
     def apply(self, rows: Rows) -> None:
-        rows.remove(HANDLES, self.old_handle)
+        rows.remove(HANDLES, self.old.handle)
         rows.put(ACCOUNTS, self.account.id, self.account)
         rows.put(HANDLES, self.account.handle, self.account.id)
+        key = skeleton_key(self.old.username)
+        if (ids := rows.peek(SKELETONS, key)) is not None:
+            rows.put(SKELETONS, key, tuple(id for id in ids if id != self.old.id))
+        _add_skeleton(rows, self.account)
+
+
+def skeleton_key(username: str) -> SkeletonKey:
+    """Return the key under which `SKELETONS` has the account of a username."""
+    return skeleton_of(username), username.isascii()
+
+
+def _add_skeleton(rows: Rows, account: Account) -> None:
+    key = skeleton_key(account.username)
+    rows.put(SKELETONS, key, (*(rows.peek(SKELETONS, key) or ()), account.id))
 
 
 class Register(Command[Account], frozen=True, gc=False):
     """Create an account.
 
-    If no username is given, it and the handle are made from the part of the e-mail before the @.
+    If no username is given, it is made from the part of the e-mail before the @.
     """
 
     password_hash: str
     username: str | None = None
     email: str | None = None
     name: str | None = None
+    reserved: Reserved = RESERVED_WORDS
 
     def check(self) -> None:
-        check_name(self.username or "", "username")
-        check_name(self.name or "", "name")
+        if self.username is not None:
+            check_username(normal_form(self.username))
+        if self.name is not None:
+            check_display_name(self.name, self.reserved)
         check_name(self.email or "", "email", MAX_EMAIL)
 
     def needs(self, actor: Actor, needs: Needs) -> None:
-        for handle in self._handles():
-            needs.ask(HANDLES, handle)
+        for username in self._usernames():
+            _ask_whether_taken(needs, username)
         if self.email is not None:
             needs.ask(EMAILS, self.email.casefold())
 
     def decide(self, actor: Actor, state: State) -> Account:
         if self.email is not None and state.get(EMAILS, self.email.casefold()) is not None:
             raise ChatError(Code.TAKEN, "This e-mail has an account.", field="email")
-        handle = next((handle for handle in self._handles() if not _is_taken(state, handle)), None)
-        if handle is None:
+        username = next((name for name in self._usernames() if not _is_taken(state, name, self.reserved)), None)
+        if username is None:
             raise ChatError(Code.TAKEN, "This username is taken.", field="username")
-        username = self.username if self.username is not None else handle
         name = self.name if self.name is not None else username
-        account = Account(state.new_id(ACCOUNT_IDS), username, handle, name, self.email, state.now)
+        account = Account(state.new_id(ACCOUNT_IDS), username, handle_of(username), name, self.email, state.now)
         state.record(AccountRegistered(account, self.password_hash))
         return account
 
-    def _handles(self) -> Iterator[str]:
-        """Yield the handles to try, in order: only that of the username, or `ann`, `ann2`, ... if there is none."""
+    def _usernames(self) -> Iterator[str]:
+        """Yield the usernames to try, in order: only the one that is given, or else `ann`, `ann2`, ..."""
         if self.username is not None:
-            yield handle_of(self.username)
+            yield normal_form(self.username)
             return
         email = self.email or ""
-        base = handle_of(email.rpartition("@")[0])
+        base = _username_of(email)
         yield base
         for number in NUMBERED:
             yield f"{base}{number}"
@@ -120,28 +153,55 @@ class Register(Command[Account], frozen=True, gc=False):
             yield f"{base}{10 ** (length - 1) + hashed % (9 * 10 ** (length - 1))}"
 
 
+def _username_of(email: str) -> str:
+    """Return the username that an e-mail makes, without a number. It keeps the rule of usernames."""
+    username = handle_of(email.rpartition("@")[0])[: MAX_NAME - MAX_DIGITS]
+    try:
+        check_username(username)
+    except ChatError:
+        return NAMELESS
+    return username
+
+
 class RenameAccount(Command[Account], frozen=True, gc=False):
     """Change the username of the actor's account. If the name equals the username, the name changes too."""
 
     username: str
+    reserved: Reserved = RESERVED_WORDS
 
     def check(self) -> None:
-        check_name(self.username, "username")
+        check_username(normal_form(self.username))
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         needs.ask(ACCOUNTS, actor.account_id)
-        needs.ask(HANDLES, handle_of(self.username))
+        _ask_whether_taken(needs, normal_form(self.username))
 
     def decide(self, actor: Actor, state: State) -> Account:
-        account = account_of(state, actor.account_id)
-        handle = handle_of(self.username)
-        if handle != account.handle and _is_taken(state, handle):
+        account, username = account_of(state, actor.account_id), normal_form(self.username)
+        if _is_taken(state, username, self.reserved, account.id):
             raise ChatError(Code.TAKEN, "This username is taken.", field="username")
-        name = self.username if account.name == account.username else account.name
-        renamed = msgspec.structs.replace(account, username=self.username, handle=handle, name=name)
-        state.record(AccountRenamed(renamed, account.handle))
+        name = username if account.name == account.username else account.name
+        renamed = msgspec.structs.replace(account, username=username, handle=handle_of(username), name=name)
+        state.record(AccountRenamed(account, renamed))
         return renamed
 
 
-def _is_taken(state: State, handle: str) -> bool:
-    return state.get(HANDLES, handle) is not None or handle in RESERVED_HANDLES
+def _ask_whether_taken(needs: Needs, username: str) -> None:
+    needs.ask(HANDLES, handle_of(username))
+    for key in _lookalikes(username):
+        needs.ask(SKELETONS, key)
+
+
+def _lookalikes(username: str) -> list[SkeletonKey]:
+    """Return the keys of the usernames that look like this one. Two that are ASCII are never taken for each other."""
+    skeleton = skeleton_of(username)
+    return [(skeleton, False)] if username.isascii() else [(skeleton, False), (skeleton, True)]
+
+
+def _is_taken(state: State, username: str, reserved: Reserved, own_id: int | None = None) -> bool:
+    """Return whether a username is reserved, or is or looks like that of an account other than `own_id`."""
+    holders: set[int | None] = {state.get(HANDLES, handle_of(username))}
+    for key in _lookalikes(username):
+        if (ids := state.get(SKELETONS, key)) is not None:
+            holders.update(ids)
+    return bool(holders - {None, own_id}) or username in reserved

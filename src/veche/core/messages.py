@@ -12,9 +12,10 @@ from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.facts import Fact, Needs, Rows
+from veche.core.names import check_name
 from veche.core.rooms import MEMBERS, ROOMS, ask_room, check_room_access
 from veche.core.state import HEADS, State
-from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text, size_of
+from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_text, size_of
 from veche.core.values import SYSTEM_ID, Head, Person, account_log
 
 

@@ -6,9 +6,9 @@ from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.facts import Needs
 from veche.core.membership import Entered, entered_answer, record_join
+from veche.core.names import check_name
 from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated, ask_accounts
 from veche.core.state import State
-from veche.core.text import check_name
 from veche.core.values import Kind, Room, direct_key
 
 ROOM_IDS = "rooms"

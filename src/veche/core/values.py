@@ -36,7 +36,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
-    """One account. `handle` is a form of `username` that only one account can have (see `text.handle_of`)."""
+    """One account. `handle` is a form of `username` that only one account can have (see `names.handle_of`)."""
 
     id: int
     username: str

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from veche.core.accounts import Register
+from veche.core.accounts import Register, RenameAccount
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
+from veche.core.names import MAX_EMAIL, RESERVED_WORDS, Reserved, handle_of
 from veche.core.sessions import EndSession, OpenSession, SetPassword
-from veche.core.text import MAX_EMAIL, handle_of
 from veche.core.values import Account
 from veche.service.chat import Chat
 from veche.service.limits import LoginLimits
@@ -52,7 +52,8 @@ class IssuedToken(NamedTuple):
 class Accounts:
     """Registers and finds accounts, and opens, checks and ends their sessions.
 
-    `lifetimes`: the lifetime of a token in seconds, by the dialect that issues it.
+    `lifetimes`: the lifetime of a token in seconds, by the dialect that issues it. `reserved`: names that nobody may
+    take.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class Accounts:
         passwords: Passwords,
         limits: LoginLimits,
         lifetimes: Mapping[str, int],
+        reserved: Reserved = RESERVED_WORDS,
     ) -> None:
         self._chat = chat
         self._tokens = tokens
         self._passwords = passwords
         self._limits = limits
         self._lifetimes = lifetimes
+        self.reserved = reserved
 
     async def register(
         self,
@@ -80,8 +83,12 @@ class Accounts:
     ) -> Verified:
         """Create an account. Raises ChatError (TAKEN) if another account has the name or the e-mail."""
         hashed = await self._passwords.hash(password)
-        account = await self._chat.do(guest, Register(hashed, username=username, email=email, name=name))
-        return Verified(account, hashed)
+        command = Register(hashed, username=username, email=email, name=name, reserved=self.reserved)
+        return Verified(await self._chat.do(guest, command), hashed)
+
+    async def rename(self, login: Login, username: str) -> Account:
+        """Change the username of an account. Raises ChatError (TAKEN) if another account has a name like it."""
+        return await self._chat.do(login.actor, RenameAccount(username, self.reserved))
 
     async def check_password(
         self, guest: Actor, password: str, *, username: str | None = None, email: str | None = None

@@ -3,10 +3,20 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Select, Table, Text, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Column, Index, Integer, Select, Table, Text, bindparam, insert, select, update
 
-from veche.core.accounts import ACCOUNTS, EMAILS, HANDLES, PASSWORDS, AccountRegistered, AccountRenamed
-from veche.core.text import handle_of
+from veche.core.accounts import (
+    ACCOUNTS,
+    EMAILS,
+    HANDLES,
+    PASSWORDS,
+    SKELETONS,
+    AccountRegistered,
+    AccountRenamed,
+    SkeletonKey,
+    skeleton_key,
+)
+from veche.core.names import handle_of
 from veche.core.values import RESERVED_IDS, Account, Person
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.subject import Subject
@@ -23,8 +33,12 @@ accounts = Table(
     Column("email_key", Text, unique=True),
     Column("password_hash", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("skeleton", Text),
+    Column("ascii", Integer),  # 1 if the username is ASCII, or else 0
+    Index("ix_accounts_skeleton", "skeleton", "ascii"),
 )
 c = accounts.c
+FEW = 4  # accounts that look alike: enough to know that one of them is another than the one that asks
 
 _ACCOUNT = select(c.id, c.username, c.handle, c.name, c.email, c.created_at)
 _PERSON = select(c.id, c.username, c.name)
@@ -35,11 +49,14 @@ _PAGE = (
 _CREDENTIALS = _ACCOUNT.add_columns(c.password_hash)
 _BY_USERNAME = _CREDENTIALS.where(c.handle == bindparam("handle"))
 _BY_EMAIL = _CREDENTIALS.where(c.email_key == bindparam("email"))
+_BY_SKELETON = (
+    select(c.id).where(c.skeleton == bindparam("skeleton"), c.ascii == bindparam("ascii")).order_by(c.id).limit(FEW)
+)
 _insert = insert(accounts)
 _rename = (
     update(accounts)
     .where(c.id == bindparam("account"))
-    .values(username=bindparam("username"), handle=bindparam("handle"), name=bindparam("name"))
+    .values({name: bindparam(name) for name in ("username", "handle", "name", "skeleton", "ascii")})
 )
 
 
@@ -75,6 +92,12 @@ def _load_handles(tx: Transaction, handles: Collection[str]) -> Iterator[tuple[s
     return ((row.handle, row.id) for row in tx.read_by_keys(_by_handle, handles))
 
 
+def _load_skeletons(tx: Transaction, keys: Collection[SkeletonKey]) -> Iterator[tuple[SkeletonKey, tuple[int, ...]]]:
+    for skeleton, ascii in keys:  # each alone: thousands of ASCII usernames may have one skeleton
+        if rows := tx.read(_BY_SKELETON, skeleton=skeleton, ascii=int(ascii)):
+            yield (skeleton, ascii), tuple(row.id for row in rows)
+
+
 def _load_emails(tx: Transaction, emails: Collection[str]) -> Iterator[tuple[str, int]]:
     return ((row.email_key, row.id) for row in tx.read_by_keys(_by_email, emails))
 
@@ -86,7 +109,9 @@ def _load_passwords(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int
 def _write(tx: Transaction, events: list[AccountRegistered | AccountRenamed]) -> None:
     for event in events:
         account = event.account
+        skeleton, ascii = skeleton_key(account.username)
         row: dict[str, Any] = {"username": account.username, "handle": account.handle, "name": account.name}
+        row |= {"skeleton": skeleton, "ascii": int(ascii)}
         if isinstance(event, AccountRenamed):
             tx.write_each(_rename, [row | {"account": account.id}])
             continue
@@ -104,6 +129,7 @@ SUBJECT = Subject(
     loads={
         ACCOUNTS: _load_accounts,
         HANDLES: _load_handles,
+        SKELETONS: _load_skeletons,
         EMAILS: _load_emails,
         PASSWORDS: _load_passwords,
     },

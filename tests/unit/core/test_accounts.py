@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from veche.core.actor import Actor
 from veche.core.errors import Code
+from veche.core.facts import Needs
+from veche.core.names import Reserved, check_username
 from veche.core.sessions import SESSIONS, SessionsEnded
 from veche.core.state import HEADS
 
@@ -57,11 +60,91 @@ def test_a_handle_made_of_an_email_steps_around_names_that_are_kept_back(town: T
 
 def test_each_handle_that_an_email_may_get_is_looked_at_before_the_next_one(town: Town) -> None:
     email = "ann@x.org"
-    handles = list(c.Register("h", email=email)._handles())
-    assert len(set(handles)) == len(handles) == 19
-    for handle in handles:
-        town.person(handle)
+    usernames = list(c.Register("h", email=email)._usernames())
+    assert len(set(usernames)) == len(usernames) == 19
+    for username in usernames:
+        town.person(username)
     assert town.refuses(register("h", email=email)).data["field"] == "username"
+
+
+def test_the_username_of_an_email_steps_around_names_that_look_like_it(town: Town) -> None:
+    email = "осе@x.org"  # Cyrillic
+    for username in c.Register("h", email=email)._usernames():
+        town.person(username.replace("осе", "oce"))
+    assert town.refuses(register("h", email=email)).data["field"] == "username"
+    assert town.do(register("h", email="oce@x.org")).username.startswith("oce")
+
+
+@pytest.mark.parametrize(
+    ("email", "username"),
+    [
+        *(("Ann.Lee+x@x.org", "ann.lee+x"), ("ａｎｎ@x.org", "ann"), ("jose\u0301@x.org", "josé")),
+        *(("nаdia@x.org", "user"), ("1\u0301@x.org", "user"), ("..@x.org", "user"), ("@x.org", "user")),
+        *(("a  b@x.org", "user"), ("annऱ@x.org", "user"), ("\u00a8ann@x.org", "user")),
+        (f"{'x' * 200}@x.org", "x" * 88),
+    ],
+)
+def test_the_username_of_an_email_keeps_the_rule_of_usernames(town: Town, email: str, username: str) -> None:
+    account = town.do(register("h", email=email))
+    assert (account.username, account.email) == (username, email)
+    check_username(account.username)
+    assert town.do(register("h", email=f"{email}2")).username == f"{username}2"
+
+
+def test_registering_asks_for_as_much_as_the_first_time(town: Town) -> None:
+    def asked(email: str) -> int:
+        needs = Needs()
+        c.Register("h", email=email).needs(Actor(0, "native"), needs)
+        return len(needs)
+
+    first = asked("ann@a.org")
+    for number in range(200):
+        town.do(register("h", email=f"ann@{number}.org"))
+    assert asked("ann@b.org") == first
+
+
+@pytest.mark.parametrize(("one", "other"), [("apple", "аррӏе"), ("аррӏе", "apple"), ("сосо", "coco"), ("сосо", "ꓚꓳꓚꓳ")])
+def test_of_two_usernames_that_look_alike_the_second_is_taken(town: Town, one: str, other: str) -> None:
+    first, second = town.person(one), town.person("zz")
+    assert town.refuses(register("h", username=other)).code is Code.TAKEN
+    assert town.refuses(c.by(second, c.RenameAccount(other))).code is Code.TAKEN
+    town.do(c.by(first, c.RenameAccount("yy")))
+    town.do(c.by(second, c.RenameAccount(other)))
+
+
+def test_two_ascii_usernames_are_never_taken_for_each_other(town: Town) -> None:
+    for name in ("corn", "com", "l1", "11", "Il"):
+        town.person(name)
+
+
+def test_an_account_may_write_its_own_username_as_it_looks(town: Town) -> None:
+    id = town.person("сосо")
+    assert town.do(c.by(id, c.RenameAccount("СОСО"))).username == "СОСО"
+    assert town.do(c.by(id, c.RenameAccount("coco"))).username == "coco"
+
+
+def test_a_username_is_stored_in_its_normal_form(town: Town) -> None:
+    account = town.do(register("h", username="Jose\u0301"))
+    assert (account.username, account.name) == ("Jos\u00e9", "Jos\u00e9")
+    assert town.refuses(register("h", username="JOS\u00c9")).code is Code.TAKEN
+    assert town.do(c.by(account.id, c.RenameAccount("E\u0301va"))).username == "\u00c9va"
+
+
+def test_a_word_that_is_reserved_is_no_display_name(town: Town) -> None:
+    refusal = town.refuses(register("h", username="ann", name="System"))
+    assert (refusal.code, refusal.data["field"]) == (Code.INVALID, "name")
+    town.person("ann")
+    assert town.do(register("h", username="bob", name="ann")).name == "ann", "the handle stands beside it"
+
+
+def test_what_the_server_speaks_as_is_nobodys_name(town: Town) -> None:
+    reserved = Reserved(["robot"])
+    ann = town.person("ann")
+    for name in ("robot", "Robot", "ＲＯＢＯＴ", "ꓣꓳꓐꓳꓔ"):
+        assert town.refuses(register("h", username=name, reserved=reserved)).code is Code.TAKEN
+        assert town.refuses(c.by(ann, c.RenameAccount(name, reserved))).code is Code.TAKEN
+    assert town.refuses(register("h", username="bob", name="robot", reserved=reserved)).data["field"] == "name"
+    assert town.do(register("h", email="robot@x.org", reserved=reserved)).username == "robot2"
 
 
 def test_an_account_takes_another_username_that_is_free(town: Town, people: People) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from veche.core.accounts import ACCOUNTS, HANDLES
+from veche.core.accounts import ACCOUNTS, HANDLES, SKELETONS, skeleton_key
 from veche.core.errors import ChatError
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs
@@ -41,11 +41,17 @@ class Everything:
     def get(self, fact: Fact[Any, Any], key: Any) -> Any:
         if fact is COUNTS:
             return self.count(*key)
+        if fact is SKELETONS:
+            return self.alike(key)
         return self.rows.get(fact, {}).get(key)
 
     def count(self, room_id: int, seq: int) -> int:
         messages = self.rows.get(MESSAGES, {}).values()
         return sum(m.log_id == room_id and m.seq <= seq and m.type == "text" for m in messages)
+
+    def alike(self, key: Any) -> tuple[int, ...] | None:
+        accounts = self.rows[ACCOUNTS].values()
+        return tuple(account.id for account in accounts if skeleton_key(account.username) == key) or None
 
     def state(self, needs: Needs) -> State:
         """Load what is asked for, and what the rows found lead to."""
@@ -133,6 +139,13 @@ class Town:
     def person(self, username: str, **more: Any) -> int:
         account: Account = self.do(c.by(c.NOBODY_ID, c.Register("hash", username=username, **more)))
         return account.id
+
+    def refuses_or_id(self, username: str) -> int | None:
+        """Register somebody; give the id, or None if the username is refused."""
+        try:
+            return self.person(username)
+        except ChatError:
+            return None
 
     def room(self, by: int, kind: Kind = Kind.GROUP, *others: int, name: str = "Team") -> int:
         entered: c.Entered = self.do(c.by(by, c.CreateRoom(kind, name, others)))

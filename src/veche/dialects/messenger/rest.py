@@ -57,7 +57,8 @@ LoginOf = Annotated[Login, Depends(_login)]
 @router.post("/register", status_code=201)
 async def register(body: Registration, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Create an account."""
-    verified = await accounts.register(guest, body.password, email=body.email, name=body.display_name)
+    name = body.display_name(accounts.reserved)
+    verified = await accounts.register(guest, body.password, email=body.email, name=name)
     return reply(encode.profile(verified.account), 201)
 
 

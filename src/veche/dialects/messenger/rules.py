@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, EmailStr, Field
 
+from veche.core.names import Reserved
 from veche.core.text import MAX_CLIENT_MESSAGE_ID
 from veche.core.values import valid_person_id
 
@@ -45,9 +46,10 @@ class Registration(BaseModel):
     password: Password
     name: str = Field("", min_length=1, max_length=MAX_PERSON_NAME)
 
-    @property
-    def display_name(self) -> str:
-        return self.name or self.email.rpartition("@")[0][:MAX_PERSON_NAME]
+    def display_name(self, reserved: Reserved) -> str | None:
+        """Return the name to show. None: the username, because what is before the @ is reserved."""
+        local = self.email.rpartition("@")[0][:MAX_PERSON_NAME]
+        return self.name or (local if local not in reserved else None)
 
 
 class Credentials(BaseModel):

@@ -1,7 +1,11 @@
 """The limits of the native dialect and their checks (docs/native.md, Limits). GET /v1/limits shows them."""
 
+import unicodedata
+
 from veche.core.errors import ChatError, Code
-from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_name, check_text, mixes_scripts
+from veche.core.names import check_username as check_common_rule
+from veche.core.names import normal_form
+from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_text
 from veche.service.shares import MAX_WAITING
 from veche.wire.heartbeat import Heartbeats
 
@@ -64,12 +68,15 @@ def check_text_size(text: str) -> None:
 
 
 def check_username(username: str) -> None:
-    """Check a username: 2 to 32 letters, digits, `_`, `.` and `-`, letters of one script only. Raises ChatError."""
-    check_name(username, "username")
-    if not 2 <= len(username) <= 32 or not all(char.isalnum() or char in "_.-" for char in username):
+    """Check a username: 2 to 32 letters with their marks, digits, `_`, `.` and `-`. Raises ChatError.
+
+    The rule of all dialects (`core.names`) is on top of this. The username is checked and counted in its normal form.
+    """
+    username = normal_form(username)
+    allowed = all(c.isalnum() or c in "_.-" or unicodedata.category(c)[0] == "M" for c in username)
+    if not 2 <= len(username) <= 32 or not allowed:
         raise ChatError(Code.INVALID, "A username has 2 to 32 letters, digits, '_', '.' or '-'.", field="username")
-    if mixes_scripts(username):
-        raise ChatError(Code.INVALID, "A username keeps to one alphabet.", field="username")
+    check_common_rule(username)
 
 
 def check_person_name(name: str) -> None:

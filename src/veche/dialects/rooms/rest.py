@@ -7,10 +7,10 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import APIKeyHeader
 
-from veche.core.accounts import RenameAccount
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.core.membership import AddMember, Entered, JoinRoom
+from veche.core.names import normal_form
 from veche.core.room_creation import CreateRoom
 from veche.core.values import PUBLIC, Kind, valid_person_id
 from veche.dialects.rooms import encode
@@ -96,14 +96,15 @@ async def profile(login: LoginOf) -> Response:
 
 
 @router.put("/change-name", openapi_extra=_body_schema(NewName))
-async def change_name(login: LoginOf, body: NewNameOf, chat: ChatOf) -> Response:
+async def change_name(login: LoginOf, body: NewNameOf, accounts: AccountsOf) -> Response:
     """Change your username."""
     check_present(body.username)
-    check_name(body.username)
-    if body.username == login.account.username:
+    username = normal_form(body.username)
+    check_name(username)
+    if username == login.account.username:
         raise ChatError(Code.INVALID, "The new name is the current one.", reason="same")
     try:
-        await chat.do(login.actor, RenameAccount(body.username))
+        await accounts.rename(login, username)
     except ChatError as refusal:
         if refusal.code is Code.TAKEN:
             refusal.data["reason"] = "rename"

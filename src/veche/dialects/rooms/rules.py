@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from veche.core.errors import ChatError, Code
+from veche.core.names import normal_form
 from veche.core.values import LOBBY_ID, valid_person_id
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ def check_registration(body: Registration) -> None:
     check_present(body.username, body.email, body.password)
     if not _EMAIL.fullmatch(body.email):
         raise ChatError(Code.INVALID, "This is not an e-mail address.", field="email")
-    check_name(body.username)
+    check_name(normal_form(body.username))
     if not 8 <= len(body.password.encode()) <= 128:
         raise ChatError(Code.INVALID, "A password has 8 to 128 bytes.", field="password")
 
