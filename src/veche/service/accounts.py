@@ -99,11 +99,10 @@ class Accounts:
         passwords for this account.
         """
         address = guest.address
-        name = (username if username is not None else email or "")[: MAX_NAME + 1]
-        key = handle_of(name) if username is not None else name.casefold()
+        found = await self._find(username, email)
+        key = _counted_as(found[0] if found else None, username, email)
         if (wait := self._limits.admit(address, key)) > 0:
             await asyncio.sleep(wait)
-        found = await self._find(username, email)
         right = await self._passwords.verify(password, found[1] if found else None) and found is not None
         self._limits.record(address, key, right=right)
         if found is None or not right:
@@ -183,6 +182,17 @@ class Accounts:
     async def by_name(self, username: str) -> Account | None:
         found = await self._find(username, None)
         return found[0] if found else None
+
+
+def _counted_as(account: Account | None, username: str | None, email: str | None) -> str:
+    """Return the key under which tries to sign in are counted: one for an account, by whatever name it is tried.
+
+    A name without an account is counted too, so that delays do not tell whether there is one.
+    """
+    if account is not None:
+        return f"\0{account.id}"
+    name = (username if username is not None else email or "")[: MAX_NAME + 1]
+    return handle_of(name) if username is not None else name.casefold()
 
 
 def _login(guest: Actor, account: Account, session_id: str, expires_at: int) -> Login:

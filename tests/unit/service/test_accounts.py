@@ -115,6 +115,33 @@ async def test_wrong_passwords_are_limited_by_address(services: Services) -> Non
     )
 
 
+async def test_tries_for_one_account_are_counted_together_by_whatever_name(services: Services) -> None:
+    await services.accounts.register(GUEST, PASSWORD, username="Jose\u0301", email="Jose@x.org")
+    names = [{"username": "jos\u00e9"}, {"email": "jose@x.org"}, {"username": "JOSE\u0301"}, {"email": "JOSE@X.ORG"}]
+    for name in names:
+        with refusal(Code.WRONG_CREDENTIALS):
+            await services.accounts.check_password(GUEST, "wrong horse", **name)
+    assert [len(times) for times in services.limits._accounts._times.values()] == [4]
+
+
+async def test_a_name_without_an_account_is_delayed_like_one_with_an_account(services: Services) -> None:
+    await services.accounts.register(GUEST, PASSWORD, username="ann", email="ann@x.org")
+    for number, name in enumerate(({"username": "ann"}, {"username": "nobody"}, {"email": "nobody@x.org"})):
+        guest = msgspec.structs.replace(GUEST, address=f"192.0.2.{number}")
+        for _ in range(3):
+            with refusal(Code.WRONG_CREDENTIALS):
+                await services.accounts.check_password(guest, "wrong horse", **name)
+    assert [len(times) for times in services.limits._accounts._times.values()] == [3, 3, 3]
+
+
+async def test_a_name_that_reads_like_the_number_of_an_account_is_counted_alone(services: Services) -> None:
+    ann = await services.accounts.register(GUEST, PASSWORD, username="ann")
+    for name in ("ann", str(ann.account.id)):
+        with refusal(Code.WRONG_CREDENTIALS):
+            await services.accounts.check_password(GUEST, "wrong horse", username=name)
+    assert len(services.limits._accounts._times) == 2
+
+
 @pytest.mark.slow
 async def test_parallel_tries_are_limited_too(services: Services) -> None:
     await services.accounts.register(GUEST, PASSWORD, username="ann")
