@@ -11,15 +11,23 @@ from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from veche.core.accounts import skeleton_key
+from veche.core.errors import ChatError
+from veche.core.names import RESERVED_WORDS, check_username, normal_form
+from veche.core.values import Account
 from veche.settings import ServerSettings
-from veche.storage.database import sqlite_path
+from veche.storage.accounts import list_accounts
+from veche.storage.database import Database, sqlite_path
 from veche.storage.engines import sqlite_files
 from veche.storage.migrate import schema_version
 
 LOW_DISK = 1 << 30  # bytes
 LOW_FILES = 4096  # open files
 SLOW_SYNC = 0.02  # seconds
+PAGE = 1000  # accounts
+SHOWN = 20  # of the usernames that could not be registered today
 
 
 class Finding(NamedTuple):
@@ -44,7 +52,7 @@ def examine(settings: ServerSettings) -> list[Finding]:
 def show(findings: list[Finding], out: Console) -> None:
     table = Table("", "what", "finding")
     for finding in findings:
-        table.add_row("[green]ok[/]" if finding.good else "[red]!![/]", finding.subject, finding.sentence)
+        table.add_row("[green]ok[/]" if finding.good else "[red]!![/]", finding.subject, Text(finding.sentence))
     out.print(table)
 
 
@@ -104,8 +112,62 @@ def _database(settings: ServerSettings) -> Iterator[Finding]:
     )
 
 
+def _usernames(settings: ServerSettings) -> Iterator[Finding]:
+    """List the accounts of older versions that could not be registered today. They work as before."""
+    if not _path(settings).exists():
+        return
+    old = [f"{account.id} {account.username!a} ({why})" for account, why in _not_allowed_today(settings)]
+    more = f" and {len(old) - SHOWN} more" if len(old) > SHOWN else ""
+    yield Finding(
+        not old,
+        "usernames",
+        f"{len(old)} could not be registered today; these accounts work as before: {', '.join(old[:SHOWN])}{more}"
+        if old
+        else "all keep the rule",
+    )
+
+
+def _not_allowed_today(settings: ServerSettings) -> Iterator[tuple[Account, str]]:
+    accounts = list(_accounts(settings))
+    first: dict[tuple[str, bool], Account] = {}  # of those that look alike
+    for account in accounts:
+        first.setdefault(skeleton_key(account.username), account)
+    for account in accounts:
+        skeleton, ascii = skeleton_key(account.username)
+        alike = [first.get((skeleton, other)) for other in ((False,) if ascii else (False, True))]
+        others = [str(one.id) for one in alike if one is not None and one.id < account.id]
+        try:
+            check_username(account.username)
+        except ChatError as refusal:
+            yield account, refusal.message.removesuffix(".")
+        else:
+            if account.username != normal_form(account.username):
+                yield account, "it is not in its normal form"
+            elif account.username in RESERVED_WORDS:
+                yield account, "it is reserved"
+            elif others:
+                yield account, f"it looks like that of account {' and '.join(others)}"
+
+
+def _accounts(settings: ServerSettings) -> Iterator[Account]:
+    database, last = Database(settings.database_url), 0
+    try:
+        with database.reading() as snapshot:
+            while page := list_accounts(snapshot, last, PAGE):
+                yield from page
+                last = page[-1].id
+    finally:
+        database.close()
+
+
 def _path(settings: ServerSettings) -> Path:
     return sqlite_path(settings.database_url)
 
 
-_CHECKS: tuple[Callable[[ServerSettings], Iterator[Finding]], ...] = (_system, _secret, _disk, _database)
+_CHECKS: tuple[Callable[[ServerSettings], Iterator[Finding]], ...] = (
+    _system,
+    _secret,
+    _disk,
+    _database,
+    _usernames,
+)
