@@ -17,7 +17,8 @@ from fastapi import FastAPI
 
 from veche.bus.memory import MemoryBus
 from veche.core.errors import ChatError
-from veche.core.values import LOBBY_ID, LogId
+from veche.core.names import Reserved
+from veche.core.values import LOBBY_ID, RESERVED_IDS, LogId
 from veche.dialects.channels import dialect as channels
 from veche.dialects.dispatch import dialect as dispatch
 from veche.dialects.messenger import dialect as messenger
@@ -35,6 +36,7 @@ from veche.service.passwords import Passwords
 from veche.service.tokens import Tokens
 from veche.settings import ServerSettings, Settings, SettingsError
 from veche.storage import log as logs
+from veche.storage.accounts import credentials
 from veche.storage.database import Database
 from veche.storage.entries import read_entries
 from veche.storage.feed import CommitFeed
@@ -88,13 +90,26 @@ class Server:
 
     def _accounts(self) -> Accounts:
         server = self.settings.server
+        self._check_spoken_names()
         return Accounts(
             self.chat,
             Tokens({"1": server.secret or load_or_create_secret(self.database.path)}),
             self.passwords,
             LoginLimits(server.wrong_logins_per_minute, server.logins_per_minute),
             {name: options.token_seconds for name, options in self.settings.options.items()},
+            Reserved(self.settings.spoken_names.values()),
         )
+
+    def _check_spoken_names(self) -> None:
+        """Raise SettingsError if the server is to speak as somebody who has an account."""
+        with self.database.reading() as snapshot:
+            for setting, name in self.settings.spoken_names.items():
+                found = credentials(snapshot, username=name)
+                if found is not None and (account := found[0]).id < RESERVED_IDS:
+                    raise SettingsError(
+                        f"{setting} is {name!r}, which is the username of account {account.id}. The server would speak "
+                        "as somebody: choose another name, or let them change theirs first."
+                    )
 
     def _mounted(self) -> list[Mounted]:
         with self.database.reading() as snapshot:

@@ -97,6 +97,15 @@ class Settings(NamedTuple):
     server: ServerSettings
     options: Mapping[str, DialectOptions]
 
+    @property
+    def spoken_names(self) -> dict[str, str]:
+        """The names that the server itself speaks as, by the setting that gives them."""
+        return {
+            f"{PREFIX}{dialect.upper()}_{field.upper()}": name
+            for dialect, options in self.options.items()
+            for field, name in options.spoken_names.items()
+        }
+
 
 class Setting(NamedTuple):
     """One setting, for docs/settings.md. `name` and `aliases` are environment variables."""

@@ -7,14 +7,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from veche.app import DIALECTS
 from veche.cli.database import Url, open_database
 from veche.core.accounts import Register
 from veche.core.actor import NOBODY_ID, Actor
 from veche.core.command import Command
 from veche.core.errors import ChatError
-from veche.core.names import handle_of
+from veche.core.names import Reserved, handle_of
 from veche.core.sessions import SetPassword
 from veche.service.passwords import Passwords
+from veche.settings import read_settings
 from veche.storage.accounts import credentials, list_accounts
 from veche.storage.database import Database
 from veche.storage.writer import commit
@@ -35,7 +37,9 @@ class UserError(Exception):
 def add(username: str, password: Password, email: str | None = None, name: str | None = None, url: Url = None) -> None:
     """Add an account."""
     with open_database(url) as database:
-        _commit(database, NOBODY_ID, Register(_hash(password), username=username, email=email, name=name))
+        reserved = Reserved(read_settings(DIALECTS, database_url=url).spoken_names.values())
+        command = Register(_hash(password), username=username, email=email, name=name, reserved=reserved)
+        _commit(database, NOBODY_ID, command)
         out.print(f"Added the account of {username}.")
 
 

@@ -1,5 +1,6 @@
 """The base class for the settings of one dialect. `dialects/<name>/options.py` declares them."""
 
+from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,3 +24,8 @@ class DialectOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     token_seconds: TokenSeconds
+
+    @property
+    def spoken_names(self) -> Mapping[str, str]:
+        """The names that the server itself speaks as in this dialect, by their field. Nobody else may have them."""
+        return {}

@@ -74,6 +74,8 @@ class SocketioHandler(DialectHandler):
         if self.client is None or sent is None:
             return
         author = sent.author if self._id_scope else None
+        if author is not None and author in self._accounts.reserved:
+            author = None  # shown as anonymous
 
         def done(outcome: Sent | ChatError) -> None:
             if isinstance(outcome, Sent):
