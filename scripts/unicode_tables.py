@@ -24,7 +24,7 @@ OLDEST = (14, 0)  # the Unicode of the oldest Python that Veche runs on: every P
 HEAD = '''"""What Unicode says about the code points of names. Written by scripts/unicode_tables.py; do not edit.
 
 Only code points that Unicode {age} has, so that a name is a name on every Python that Veche runs on.
-Data: (C) Unicode, Inc., https://www.unicode.org/license.txt.
+The license of the data is in LICENSE.unicode.
 """
 
 '''

@@ -17,9 +17,10 @@ MAX_NONSPACING = 4  # marks above or below one letter (UTS 39, 5.4)
 MAX_MARKS = 8  # marks of all kinds on one letter; Burmese needs five
 
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})  # categories
-_BRAILLE_BLANK = "\u2800"  # shown as a blank, although Unicode does not class it as one
+_BLANKS = frozenset("\u2800\ufffc\U0001d159\U00016fe4")  # shown as nothing, although Unicode does not class them so
 # Variation selectors: they choose between forms of the character before them. Some emoji need one.
 _SELECTORS = frozenset(map(chr, (*range(0x180B, 0x180E), 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+_HIDDEN_DOT = re.compile(r"([ijl][^\w\s]*?)\u0307")  # an `i` has a dot already (UTS 39, 5.4)
 _ANY_SCRIPT = frozenset({"Zyyy", "Zinh"})
 _MIXABLE = (  # scripts that may stand in one name (UTS 39, 5.2: highly restrictive)
     frozenset({"Latn", "Hani", "Hira", "Kana"}),
@@ -83,7 +84,7 @@ def _looks(name: str) -> str:
         for char in unicodedata.normalize("NFD", name)
         if char not in _IGNORABLE
     )
-    return unicodedata.normalize("NFD", looks)
+    return _HIDDEN_DOT.sub(r"\1", unicodedata.normalize("NFD", looks).replace("ȷ", "j"))
 
 
 class Reserved:
@@ -104,7 +105,7 @@ class Reserved:
             return False
         name = name.strip()
         alike = self._skeletons_not_ascii if name.isascii() else self._skeletons
-        return handle_of(name) in self._handles or skeleton_of(name) in alike
+        return handle_of(name) in self._handles or (bool(alike) and skeleton_of(name) in alike)
 
 
 _WORDS = "admin administrator anonymous error moderator operator root server support system veche".split()
@@ -158,7 +159,7 @@ def _invalid(sentence: str) -> ChatError:
 
 
 def _is_unseen(char: str) -> bool:
-    return char == _BRAILLE_BLANK or unicodedata.category(char) in _UNSEEN
+    return char in _BLANKS or unicodedata.category(char) in _UNSEEN
 
 
 def _check_marks(name: str, field: str, *, on_letters: bool) -> None:

@@ -1,7 +1,7 @@
 """What Unicode says about the code points of names. Written by scripts/unicode_tables.py; do not edit.
 
 Only code points that Unicode 14.0 has, so that a name is a name on every Python that Veche runs on.
-Data: (C) Unicode, Inc., https://www.unicode.org/license.txt.
+The license of the data is in LICENSE.unicode.
 """
 
 # Of Unicode 18.0. By the scripts that use a code point (ISO 15924; Zyyy is common, Zinh inherited): the
