@@ -1,6 +1,6 @@
 """What a name may be, in every dialect: usernames, display names, names of rooms. A dialect may add stricter rules.
 
-docs/decisions/0016 says which standards the rule for usernames follows, and why.
+docs/decisions/0019 says which standards the rule for usernames follows, and why.
 """
 
 import re

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import pkgutil
 import sqlite3
 from collections.abc import Callable
 from itertools import product
@@ -13,9 +15,12 @@ import pytest
 from core import commands as c
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Insert, Update
 
+import veche.storage
 from veche.core.accounts import skeleton_key
 from veche.core.names import handle_of
+from veche.storage.accounts import accounts
 from veche.storage.database import Database
 from veche.storage.engines.sqlite import SqliteTransaction
 
@@ -102,6 +107,19 @@ def test_old_accounts_that_look_alike_keep_working(town: Town) -> None:
         town.do(town.say(by=id))
     assert codes(town.batch(register("nadia"), register("ꓚꓳꓚꓳ"), rename(10, "СОСО"))) == ["taken", "taken", "taken"]
     assert codes(town.batch(rename(10, "coco2"), rename(13, "nadia"))) == ["ok", "ok"]
+
+
+def test_whatever_writes_a_username_writes_its_skeleton() -> None:
+    """Else a name that was given up would be taken for ever, and a new one could be taken for another."""
+    written = [
+        (f"{module.__name__}.{name}", str(statement))
+        for path in pkgutil.iter_modules(veche.storage.__path__, "veche.storage.")
+        for module in [importlib.import_module(path.name)]
+        for name, statement in vars(module).items()
+        if isinstance(statement, Insert | Update) and statement.table is accounts
+    ]
+    assert len(written) >= 2
+    assert [name for name, sql in written if "username" in sql and not ("skeleton" in sql and "ascii" in sql)] == []
 
 
 # What it costs.
