@@ -16,7 +16,7 @@ MAX_EMAIL = 254
 MAX_NONSPACING = 4  # marks above or below one letter (UTS 39, 5.4)
 MAX_MARKS = 8  # marks of all kinds on one letter; Burmese needs five
 
-_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})  # categories
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # categories
 _BLANKS = frozenset("\u2800\ufffc\U0001d159\U00016fe4")  # shown as nothing, although Unicode does not class them so
 # Variation selectors: they choose between forms of the character before them. Some emoji need one.
 _SELECTORS = frozenset(map(chr, (*range(0x180B, 0x180E), 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
