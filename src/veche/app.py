@@ -34,7 +34,7 @@ from veche.service.chat import Chat
 from veche.service.limits import LoginLimits
 from veche.service.passwords import Passwords
 from veche.service.tokens import Tokens
-from veche.settings import ServerSettings, Settings, SettingsError
+from veche.settings import Settings, SettingsError
 from veche.storage import log as logs
 from veche.storage.accounts import credentials
 from veche.storage.database import Database
@@ -44,6 +44,7 @@ from veche.storage.reader import Reader
 from veche.storage.writer import Writer
 from veche.wire.handler import WIRE, Wire
 from veche.wire.heartbeat import Heartbeats
+from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
 
 log = logging.getLogger("veche")
@@ -80,10 +81,10 @@ class Server:
         self.accounts = self._accounts()
         server = settings.server
         self.heartbeats = Heartbeats(server.ping_seconds, server.pong_seconds, server.stall_seconds)
-        self.origins = frozenset(server.origins) or None
-        self.trusted = _trusted_proxies(server)
+        self.origins = Origins.of(server.origins)
+        self.trusted = Trusted.parse(server.trusted_proxies)
         self.dialects = self._mounted()
-        self.app = build_application(self.dialects, self._lifespan)
+        self.app = build_application(self.dialects, self._lifespan, self.origins, self.trusted, docs=server.docs)
         state = self.app.state
         state.chat, state.accounts, state.trusted = self.chat, self.accounts, self.trusted
         state.heartbeats = self.heartbeats
@@ -151,13 +152,6 @@ class Server:
                 self.hub.compare_heads((await self.feed.heads_ahead_of(self.hub.positions())).items())
             except Exception:
                 log.exception("the heads could not be compared; this is tried again in %d s", COMPARE_SECONDS)
-
-
-def _trusted_proxies(settings: ServerSettings) -> Trusted:
-    try:
-        return Trusted.parse(settings.trusted_proxies)
-    except ValueError as error:
-        raise SettingsError(f"VECHE_TRUSTED_PROXIES takes addresses and networks: {error}.") from None
 
 
 def load_or_create_secret(database: Path) -> str:

@@ -27,12 +27,12 @@ NAMES = {
 def _read(environ: Mapping[str, str]) -> dict[str, object]:
     if environ.get("JWT_ALGORITHM", "HS256") != "HS256":
         raise LegacyError("JWT_ALGORITHM: tokens are signed with HS256.")
-    keys = [signing_key(environ, name, environ[name]) for name in SECRETS if name in environ]
+    secret = next((name for name in SECRETS if name in environ), None)
     return {
         "VECHE_HOST": _listen_address(environ.get("APP_HOST")),
         "VECHE_PORT": environ.get("APP_PORT") or environ.get("PORT"),
         "VECHE_DATABASE_URL": environ.get("DATABASE_URL") or _postgres(environ),
-        "VECHE_SECRET": keys[0] if keys else None,
+        "VECHE_SECRET": signing_key(environ, secret, environ[secret]) if secret else None,
     }
 
 
@@ -58,4 +58,13 @@ def _postgres(environ: Mapping[str, str]) -> str | None:
     return f"postgresql://{credentials}{host}{port}/{quote(name, safe='')}"
 
 
-LEGACY = Legacy(NAMES, _read)
+LEGACY = Legacy(
+    NAMES,
+    _read,
+    {
+        "VECHE_HOST": ("APP_HOST",),
+        "VECHE_PORT": ("APP_PORT", "PORT"),
+        "VECHE_DATABASE_URL": ("DATABASE_URL", "POSTGRES_HOST"),
+        "VECHE_SECRET": SECRETS,
+    },
+)

@@ -1,19 +1,29 @@
 """The settings of the whole server. Reads them, and the options of each dialect, from the environment."""
 
 import difflib
+import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, NamedTuple, TypeVar
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from veche.gateway.dialect import AnyDialect
 from veche.gateway.legacy import LegacyError
 from veche.gateway.options import Alias, DialectOptions
+from veche.gateway.weakness import is_weak
 from veche.legacy import LEGACY
+from veche.wire.origins import normal_origin
+from veche.wire.proxy import Trusted
+
+log = logging.getLogger("veche")
 
 NOT_SETTINGS = frozenset({"VECHE_TEST_CRASH_AT", "VECHE_CHROMIUM"})  # names that begin with PREFIX, for tests only
 PREFIX = "VECHE_"  # of the server's settings; `prefix_of` returns the prefix of a dialect's settings
+
+MIN_SECRET_BYTES = 32
+TOO_WEAK = "is too weak: give 32 bytes or more that nobody can guess, for example of `openssl rand -hex 32`"
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -24,6 +34,10 @@ class SettingsError(Exception):
 
 def _split_by_commas(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(_split_by_commas)]
@@ -41,39 +55,58 @@ class ServerSettings(BaseModel):
         description="Several addresses to listen on, as HOST:PORT separated by commas. "
         "If it is set, `VECHE_HOST` and `VECHE_PORT` are ignored.",
     )
-    database_url: str = Field("sqlite:///data/veche.db", description="The database, as sqlite:///PATH.")
+    database_url: str = Field("sqlite:///data/veche.db", repr=False, description="The database, as sqlite:///PATH.")
     secret: str | None = Field(
         None,
         repr=False,
         description="The secret that signs tokens, 32 bytes or more. "
         "Without it the server makes one and stores it beside the database.",
     )
+    secret_file: str = Field("", description="The path of a file that has the secret in it, instead of `VECHE_SECRET`.")
     dialects: CommaSeparated = Field(
         (), description="The dialects to serve, separated by commas. Without it the server serves all of them."
     )
     origins: CommaSeparated = Field(
         (),
-        description="Origins of web pages that may open a WebSocket, separated by commas. "
-        "Without it, pages of all origins may, if they have a token.",
+        description="Origins of web pages that may connect and read answers, such as `https://chat.example.com`, "
+        "separated by commas. The page of this server always may. Without it, or with `*`, pages of all origins may, "
+        "if they have a token.",
     )
     trusted_proxies: str = Field(
         "",
         description="Addresses and networks of proxies whose X-Forwarded-For header is used, separated by commas. "
         "`*` means all.",
     )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        "info", description="The least level of lines in the log: `debug`, `info`, `warning` or `error`."
+    )
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
+        "text", description="How the lines of the log are written: as `text` for people, or each as one `json` object."
+    )
+    access_log: bool = Field(False, description="Whether each request is a line in the log, without its query.")
+    docs: bool = Field(
+        True, description="Whether `/docs`, `/redoc` and `/openapi.json`, the pages about REST, are served."
+    )
     wrong_logins_per_minute: int = Field(
-        30, ge=1, description="How many wrong passwords one address may send per minute."
+        30, ge=1, le=100_000, description="How many wrong passwords one address may send per minute."
     )
     logins_per_minute: int = Field(
-        600, ge=1, description="How many times one address may try to sign in per minute, with any password."
+        600,
+        ge=1,
+        le=100_000,
+        description="How many times one address may try to sign in per minute, with any password.",
     )
-    ping_seconds: float = Field(25.0, gt=0, description="Seconds between two pings on a connection.")
+    ping_seconds: float = Field(25.0, gt=0, le=86_400, description="Seconds between two pings on a connection.")
     pong_seconds: float = Field(
-        10.0, gt=0, description="Seconds that a client has to answer a ping. Must be less than `VECHE_PING_SECONDS`."
+        10.0,
+        gt=0,
+        le=86_400,
+        description="Seconds that a client has to answer a ping. Must be less than `VECHE_PING_SECONDS`.",
     )
     stall_seconds: float = Field(
         30.0,
         gt=0,
+        le=86_400,
         description="Seconds after which a connection is closed if the client reads none of the unsent data.",
     )
 
@@ -86,8 +119,22 @@ class ServerSettings(BaseModel):
     @field_validator("secret")
     @classmethod
     def _check_secret(cls, value: str | None) -> str | None:
-        if value is not None and len(value.encode()) < 32:
-            raise ValueError("is too weak: give 32 bytes or more, for example of `openssl rand -hex 32`")
+        if value is not None and is_weak(value, MIN_SECRET_BYTES):
+            raise ValueError(TOO_WEAK)
+        return value
+
+    @field_validator("origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(normal_origin(origin) for origin in value))
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_trusted_proxies(cls, value: str) -> str:
+        try:
+            Trusted.parse(value)
+        except ValueError as error:
+            raise ValueError(f"takes addresses and networks: {error}") from None
         return value
 
 
@@ -145,16 +192,22 @@ def read_settings(
     that is switched off are ignored. Raises SettingsError if a setting is unknown or wrong.
     """
     _refuse_unknown(declared, environ)
-    given: dict[str, object] = {name: value for name, value in environ.items() if value}  # empty is not set
+    environ = {name: value for name, value in environ.items() if value}  # empty is not set
+    if (secret := _secret_of_file(environ)) is not None:
+        environ["VECHE_SECRET"] = secret
+    given: dict[str, object] = dict(environ)
     given |= {f"{PREFIX}{field.upper()}": value for field, value in overrides.items() if value is not None}
     switched_on = _switched_on(declared, given.get("VECHE_DIALECTS"))
     given["VECHE_DIALECTS"] = tuple(dialect.name for dialect in switched_on)
-    legacy = read_legacy(switched_on, environ)
+    legacy, written = _read_legacy(switched_on, environ)
+    if "VECHE_SECRET" in legacy and "VECHE_SECRET" not in given:
+        name = written["VECHE_SECRET"]
+        log.warning("tokens are signed with %s; set VECHE_SECRET instead, with 32 bytes or more", name)
     errors: list[str] = []
-    server = _read(ServerSettings, PREFIX, given, legacy, errors)
+    server = _read(ServerSettings, PREFIX, given, legacy, written, errors)
     options: dict[str, DialectOptions] = {}
     for dialect in switched_on:
-        if (read := _read(dialect.options, prefix_of(dialect), given, legacy, errors)) is not None:
+        if (read := _read(dialect.options, prefix_of(dialect), given, legacy, written, errors)) is not None:
             options[dialect.name] = read
     if server is None or errors:
         raise SettingsError("\n".join(errors))
@@ -167,14 +220,40 @@ def read_legacy(switched_on: Sequence[AnyDialect], environ: Mapping[str, str]) -
     Empty variables count as not set. The legacy names of the server have priority over those of dialects. Those of a
     dialect that is switched off are ignored, also if they would set the address or the secret of the server.
     """
+    return _read_legacy(switched_on, environ)[0]
+
+
+def _read_legacy(
+    switched_on: Sequence[AnyDialect], environ: Mapping[str, str]
+) -> tuple[dict[str, object], dict[str, str]]:
+    """Return the values of the legacy names by VECHE_ name, and by VECHE_ name what the operator wrote instead."""
     nonempty = {name: value for name, value in environ.items() if value}
     found: dict[str, object] = {}
+    written: dict[str, str] = {}
     try:
         for legacy in (*(dialect.legacy for dialect in switched_on), LEGACY):
-            found |= {name: value for name, value in legacy.read(nonempty).items() if value not in (None, "")}
+            new = {name: value for name, value in legacy.read(nonempty).items() if value not in (None, "")}
+            found |= new
+            written |= {name: legacy.written_as(name, nonempty) for name in new}
     except LegacyError as error:
         raise SettingsError(str(error)) from None
-    return found
+    return found, written
+
+
+def _secret_of_file(environ: Mapping[str, str]) -> str | None:
+    """Return the secret in the file that VECHE_SECRET_FILE names, or None if it names none. Raises SettingsError."""
+    if (path := environ.get("VECHE_SECRET_FILE")) is None:
+        return None
+    if "VECHE_SECRET" in environ:
+        raise SettingsError("VECHE_SECRET and VECHE_SECRET_FILE are both set: keep one of them.")
+    try:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(f"VECHE_SECRET_FILE: {path} cannot be read: {reason}.") from None
+    if is_weak(secret, MIN_SECRET_BYTES):
+        raise SettingsError(f"VECHE_SECRET_FILE: the secret in {path} {TOO_WEAK}.")
+    return secret
 
 
 def _refuse_unknown(declared: Sequence[AnyDialect], environ: Mapping[str, str]) -> None:
@@ -201,17 +280,23 @@ def _switched_on(declared: Sequence[AnyDialect], chosen: object) -> list[AnyDial
 
 
 def _read(
-    model: type[ModelT], prefix: str, given: Mapping[str, object], legacy: Mapping[str, object], errors: list[str]
+    model: type[ModelT],
+    prefix: str,
+    given: Mapping[str, object],
+    legacy: Mapping[str, object],
+    written: Mapping[str, str],
+    errors: list[str],
 ) -> ModelT | None:
     """Validate the settings of a model. `given` has priority over `legacy`.
 
+    `written` has what the operator wrote instead of a name in `legacy`.
     If a setting is wrong, append a sentence for each error to `errors`, and return None.
     """
     names, values = {}, {}
     for setting in settings_of(model, prefix):
         name = next((name for name in (setting.name, *setting.aliases) if name in given), setting.name)
         source = given if name in given else legacy
-        names[setting.field] = name
+        names[setting.field] = name if name in given else written.get(name, name)
         if name in source:
             values[setting.field] = source[name]
     try:

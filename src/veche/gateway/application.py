@@ -6,12 +6,13 @@ request body decides which of them answers.
 
 import functools
 import json
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import iter_route_contexts
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
@@ -21,6 +22,7 @@ from veche.gateway.dialect import Mounted, detail
 from veche.gateway.http import (
     Applications,
     BodyLimit,
+    Cors,
     HeadAsGet,
     RawResponse,
     SafeHeaders,
@@ -34,14 +36,29 @@ from veche.gateway.openapi import TITLE, document_of
 from veche.gateway.quick import QuickRoute, QuickRoutes
 from veche.wire.handler import Accept, Routes
 from veche.wire.handshake import Upgrade, UpgradeRefused
+from veche.wire.origins import Origins
+from veche.wire.proxy import Trusted
+
+log = logging.getLogger("veche.http")
+
+REDOC_SCRIPT = "/static-offline-docs/redoc.standalone.js"
+REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 
-def build_application(dialects: Sequence[Mounted], lifespan: Lifespan) -> FastAPI:
-    """Build the application that serves the REST of all dialects, the documentation and the health checks."""
-    app = FastAPIOffline(title=TITLE, lifespan=lifespan, redirect_slashes=False)
-    app.openapi = functools.cache(functools.partial(document_of, dialects))  # type: ignore[method-assign]
+def build_application(
+    dialects: Sequence[Mounted], lifespan: Lifespan, origins: Origins, trusted: Trusted, *, docs: bool = True
+) -> FastAPI:
+    """Build the application that serves the REST of all dialects, the health checks, and with `docs` the documentation.
+
+    Pages of `origins` may read the answers. `trusted` are the proxies whose headers are used.
+    """
+    if docs:
+        app: FastAPI = FastAPIOffline(title=TITLE, lifespan=lifespan, redirect_slashes=False)
+        app.openapi = functools.cache(functools.partial(document_of, dialects))  # type: ignore[method-assign]
+    else:
+        app = FastAPI(title=TITLE, lifespan=lifespan, redirect_slashes=False, openapi_url=None)
     for dialect in dialects:
         for router in dialect.routers:
             app.include_router(router)
@@ -55,10 +72,9 @@ def build_application(dialects: Sequence[Mounted], lifespan: Lifespan) -> FastAP
     app.add_middleware(SharedPaths, dialects=dialects)
     app.add_middleware(BodyLimit, error_response=errors.make)
     app.add_middleware(SafeHeaders)
-    app.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
-    )
-    app.add_middleware(Applications, applications=_applications(dialects))
+    app.add_middleware(Cors, origins=origins, trusted=trusted)
+    scripts = {REDOC_SCRIPT: _redoc_script} if docs else {}
+    app.add_middleware(Applications, applications=_applications(dialects) | scripts)
     app.add_middleware(HeadAsGet)
     return app
 
@@ -108,6 +124,13 @@ def _socket_finder(dialects: Sequence[Mounted]) -> Callable[[str], Accept | None
     return lambda path: table.get(path) or table.get(f"{path.rpartition('/')[0]}/*")
 
 
+async def _redoc_script(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve ReDoc without the address of its logo, which is on a server of somebody else."""
+    script = (files("fastapi_offline") / "static" / "redoc.standalone.js").read_bytes()
+    headers = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+    await Response(script.replace(REDOC_LOGO, b"data:,"), 200, headers, "text/javascript")(scope, receive, send)
+
+
 async def _healthz() -> Response:
     return reply({"status": "ok"})
 
@@ -148,6 +171,7 @@ class _ErrorResponses:
         return Response(body, status, {**headers, "Upgrade": "websocket", "Connection": "Upgrade"})
 
     async def on_bug(self, request: Request, error: Exception) -> Response:
+        # The traceback is logged by uvicorn, to which Starlette raises the error again.
         return response(self.make(request.url.path, 500, "Something went wrong here."))
 
 

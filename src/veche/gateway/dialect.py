@@ -16,6 +16,7 @@ from veche.gateway.quick import QuickRoute
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
 from veche.wire.handler import Accept
+from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
 
 OptionsT = TypeVar("OptionsT", bound=DialectOptions)
@@ -27,7 +28,7 @@ class Parts(NamedTuple):
     chat: Chat
     accounts: Accounts
     lobby_seq: int  # the head of the lobby when the server started
-    origins: frozenset[str] | None  # the origins of web pages that may connect; None: all origins
+    origins: Origins  # the origins of web pages that may connect
     trusted: Trusted  # the proxies whose X-Forwarded-For header is used
 
 

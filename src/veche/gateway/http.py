@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,10 +22,12 @@ from veche.gateway.fairness import OLDER, Patience, draw
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
 from veche.wire.heartbeat import Heartbeats
+from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted, client_address
 
 MAX_BODY = 65_536
 DOCS = ("/docs", "/redoc")
+DOCS_CSP = "default-src 'self' 'unsafe-inline' data: blob:; base-uri 'none'; frame-ancestors 'none'"
 TOO_LARGE = "Body too large."
 
 RawResponse = tuple[int, bytes, dict[str, str]]
@@ -248,10 +251,38 @@ class HeadAsGet:
         await self._app(scope, receive, send)
 
 
+class Cors(CORSMiddleware):
+    """Middleware that lets pages of the allowed origins read the answers, also how long they have to wait."""
+
+    def __init__(self, app: ASGIApp, origins: Origins, trusted: Trusted) -> None:
+        super().__init__(
+            app,
+            allow_origins=["*"] if origins.listed is None else sorted(origins.listed),
+            allow_credentials=True,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["Retry-After"],
+        )
+        self._origins = origins
+        self._trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._origins.listed is not None:
+            self._log_if_refused(scope)
+        await super().__call__(scope, receive, send)
+
+    def _log_if_refused(self, scope: Scope) -> None:
+        """Log a page that may not read the answer. It is answered all the same: the token decides, not the origin."""
+        headers = Request(scope).headers
+        peer = scope["client"][0] if scope["client"] else ""
+        client = client_address(peer, ", ".join(headers.getlist("x-forwarded-for")) or None, self._trusted)
+        self._origins.allow(headers.get, from_proxy=peer in self._trusted, client=client)
+
+
 class SafeHeaders:
     """Middleware that adds security headers to every response. No contract forbids these headers.
 
-    The documentation pages may load nothing from other servers. Otherwise ReDoc would load its logo from one.
+    The documentation pages may load nothing from other servers, and no page may show them in a frame.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -264,7 +295,8 @@ class SafeHeaders:
                 headers.setdefault("X-Content-Type-Options", "nosniff")
                 headers.setdefault("Referrer-Policy", "no-referrer")
                 if scope["path"] in DOCS:
-                    headers["Content-Security-Policy"] = "default-src 'self' 'unsafe-inline' data: blob:"
+                    headers["Content-Security-Policy"] = DOCS_CSP
+                    headers["X-Frame-Options"] = "DENY"
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

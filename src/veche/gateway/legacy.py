@@ -1,16 +1,12 @@
 """Legacy names: settings of the original servers. Veche reads them too, so that their environments still work."""
 
 import hashlib
-import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-log = logging.getLogger("veche")
+from veche.gateway.weakness import is_weak
 
-KNOWN_SECRETS = frozenset(
-    {"secret", "dev-secret", "changeme", "secret-key", "your-secret-key", "supersecret", "password"}
-)
 MIN_SECRET_BYTES = 16
 
 
@@ -24,10 +20,18 @@ class Legacy(NamedTuple):
     `names`: each name with its meaning, for docs/settings.md.
     `read`: takes an environment without empty values, and returns values by VECHE_ name, such as VECHE_PORT. None or ""
     as a value means that the setting has no value. Raises LegacyError.
+    `written`: for each VECHE_ name, the names that an operator may have written instead. An error in the value names
+    the first of them that is in the environment, or else the last.
     """
 
     names: Mapping[str, str]
     read: Callable[[Mapping[str, str]], Mapping[str, object]]
+    written: Mapping[str, tuple[str, ...]] = {}
+
+    def written_as(self, name: str, environ: Mapping[str, str]) -> str:
+        """Return the name that the operator has written for the setting `name`."""
+        written = self.written.get(name, (name,))
+        return next((one for one in written if one in environ), written[-1])
 
 
 NO_LEGACY = Legacy({}, lambda _: {})
@@ -49,7 +53,9 @@ def signing_key(environ: Mapping[str, str], name: str, secret: str) -> str | Non
     """
     if "VECHE_SECRET" in environ:
         return None
-    if secret.lower() in KNOWN_SECRETS or len(secret.encode()) < MIN_SECRET_BYTES:
-        raise LegacyError(f"{name} is too weak: give {MIN_SECRET_BYTES} bytes or more, or set VECHE_SECRET instead.")
-    log.warning("tokens are signed with %s; set VECHE_SECRET instead, with 32 bytes or more", name)
+    if is_weak(secret, MIN_SECRET_BYTES):
+        raise LegacyError(
+            f"{name} is too weak: give {MIN_SECRET_BYTES} bytes or more that nobody can guess, for example of "
+            "`openssl rand -hex 32`, or set VECHE_SECRET instead."
+        )
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -5,7 +5,11 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-TokenSeconds = Annotated[int, Field(ge=1, description="The lifetime of a token of this dialect, in seconds.")]
+MAX_SECONDS = 1_000_000_000  # some 31 years
+
+TokenSeconds = Annotated[
+    int, Field(ge=1, le=MAX_SECONDS, description="The lifetime of a token of this dialect, in seconds.")
+]
 
 
 class Alias(NamedTuple):

@@ -68,10 +68,18 @@ class Database:
 
 
 def sqlite_path(url: str) -> Path:
-    """Return the file of a `sqlite:///` URL. Raises DatabaseError for other URLs."""
+    """Return the file of a `sqlite:///` URL. Raises DatabaseError for other URLs. It does not show the URL.
+
+    The URL may contain a password.
+    """
     scheme, _, rest = url.partition("://")
     if scheme.startswith("postgres"):
         raise DatabaseError("PostgreSQL is not supported yet: give an address like sqlite:///veche.db.")
     if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
-        raise DatabaseError(f"{url!r} is no database address: give one like sqlite:///veche.db.")
-    return Path(unquote(rest[1:].partition("?")[0]))
+        raise DatabaseError("The address of the database is none that Veche knows: give one like sqlite:///veche.db.")
+    path = unquote(rest[1:].partition("?")[0])
+    if path == ":memory:":
+        raise DatabaseError("A database in memory is lost when the server stops: give a file, as sqlite:///veche.db.")
+    if not path or "\0" in path:
+        raise DatabaseError("The address of the database names no file: give one like sqlite:///veche.db.")
+    return Path(path)

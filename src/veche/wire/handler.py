@@ -10,6 +10,7 @@ from veche.wire.backlog import Backlog
 from veche.wire.frames import MAX_MESSAGE
 from veche.wire.handshake import Upgrade
 from veche.wire.heartbeat import Heartbeats
+from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
 
 WIRE: Final = "veche.wire"
@@ -98,8 +99,8 @@ class Wire:
     routes: Routes
     heartbeats: Heartbeats
     trusted: Trusted = field(default_factory=Trusted)
-    origins: frozenset[str] | None = None
-    """The origins whose pages may connect. None: all."""
+    origins: Origins = field(default_factory=Origins)
+    """The origins whose pages may connect."""
     request_timeout: float = 30.0
     """Time to receive a whole request with its body. For the first request, the time starts with the connection."""
     max_head: int = 65_536

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
+from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted, client_address
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -28,6 +29,8 @@ class Upgrade:
     """Names are in lower case. The values of a repeated header are joined by ", "."""
     client: str
     """The client's address, as trusted proxies report it. Empty on a Unix socket."""
+    from_proxy: bool = False
+    """Whether the peer is a trusted proxy, so that its X-Forwarded headers count."""
     subprotocols: tuple[str, ...] = field(default=(), repr=False)
     """The offered subprotocols, in the client's order of preference."""
 
@@ -55,6 +58,7 @@ def read_upgrade(head: bytes, peer: str, trusted: Trusted) -> Upgrade:
         query=_read_query(query),
         headers=headers,
         client=client_address(peer, headers.get("x-forwarded-for"), trusted),
+        from_proxy=peer in trusted,
         subprotocols=tuple(_tokens(headers.get("sec-websocket-protocol", ""))),
     )
 
@@ -83,14 +87,9 @@ def refusal_response(refused: UpgradeRefused) -> bytes:
     return _response(refused.status, headers) + refused.body
 
 
-def check_origin(upgrade: Upgrade, origins: frozenset[str] | None) -> None:
-    """Raise UpgradeRefused if the request comes from a page whose origin is not in `origins` (section 10.2).
-
-    If `origins` is None, all origins are allowed. The page of a foreign site could use the visitor's cookies. Programs
-    other than browsers send no Origin header and are allowed.
-    """
-    origin = upgrade.headers.get("origin")
-    if origins is not None and origin is not None and (origin == "null" or origin not in origins):
+def check_origin(upgrade: Upgrade, origins: Origins) -> None:
+    """Raise UpgradeRefused if the request comes from a page whose origin is not allowed (section 10.2)."""
+    if not origins.allow(upgrade.headers.get, from_proxy=upgrade.from_proxy, client=upgrade.client):
         raise UpgradeRefused(403)
 
 

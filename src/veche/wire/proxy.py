@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Self
 
@@ -10,6 +11,8 @@ _Address = IPv4Address | IPv6Address
 _Network = IPv4Network | IPv6Network
 
 UNIX: Final = "unix"
+
+_logger = logging.getLogger("veche.wire")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Trusted:
     networks: tuple[_Network, ...] = ()
     unix: bool = False
     everybody: bool = False
+    warned: set[str] = field(default_factory=set, compare=False, repr=False)
+    """The first peer that was not trusted and sent X-Forwarded-For. One warning is enough."""
 
     @classmethod
     def parse(cls, listed: str) -> Self:
@@ -50,7 +55,10 @@ def client_address(peer: str, forwarded_for: str | None, trusted: Trusted) -> st
     A client can send any X-Forwarded-For header itself, and each proxy appends to it. So only the entries on the right,
     which trusted proxies added, are reliable.
     """
-    if not forwarded_for or peer not in trusted:
+    if not forwarded_for:
+        return peer
+    if peer not in trusted:
+        _warn(peer or UNIX, trusted)
         return peer
     client = peer
     for hop in reversed(forwarded_for.split(",")):
@@ -61,6 +69,16 @@ def client_address(peer: str, forwarded_for: str | None, trusted: Trusted) -> st
         if host not in trusted:
             return host
     return client
+
+
+def _warn(peer: str, trusted: Trusted) -> None:
+    if not trusted.warned:
+        trusted.warned.add(peer)
+        _logger.warning(
+            "%s sent X-Forwarded-For, which is ignored: if it is your proxy, set VECHE_TRUSTED_PROXIES=%s, "
+            "or everybody behind it counts as one address",
+            *(peer, peer),
+        )
 
 
 def _hop_address(hop: str) -> str | None:

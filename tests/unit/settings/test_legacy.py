@@ -88,7 +88,7 @@ def test_a_weak_secret_is_refused_and_not_shown(name, secret):
 def test_legacy_secrets_are_ignored_if_veche_secret_is_set(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("jwt: {secret: weak}")
-    assert read_legacy(DIALECTS, {"JWT_SECRET": "weak", "CONFIG_PATH": str(path), "VECHE_SECRET": "x" * 40}) == {}
+    assert read_legacy(DIALECTS, {"JWT_SECRET": "weak", "CONFIG_PATH": str(path), "VECHE_SECRET": "set"}) == {}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "jwt: {expire: soon}", "websocket: {check_origin: true}"])
@@ -128,3 +128,99 @@ def test_a_single_allowed_origin_may_be_a_text(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("websocket: {check_origin: true, allowed_origins: 'https://a.example'}\n")
     assert read_settings(DIALECTS, {"CONFIG_PATH": str(path)}).server.origins == ("https://a.example",)
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        ({"APP_PORT": "70000"}, "APP_PORT input should be less than or equal to 65535."),
+        ({"PORT": "many"}, "PORT input should be a valid integer, unable to parse string as an integer."),
+        ({"PORT": "many", "APP_PORT": "x"}, "APP_PORT input should be a valid integer, unable to parse"),
+        (
+            {"ACCESS_TOKEN_EXPIRE_MINUTES": "0"},
+            "ACCESS_TOKEN_EXPIRE_MINUTES input should be greater than or equal to 1.",
+        ),
+        ({"JWT_EXPIRATION_TIME": "0"}, "JWT_EXPIRATION_TIME input should be greater than or equal to 1."),
+        ({"JWT_SECRET": "a" * 16}, "JWT_SECRET is too weak"),
+    ],
+)
+def test_an_error_names_what_the_operator_wrote(environ: dict[str, str], sentence: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings(DIALECTS, environ)
+    assert str(refused.value).startswith(sentence)
+    assert "VECHE_" not in str(refused.value).replace("or set VECHE_SECRET instead", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("http: {port: many}", "http.port"),
+        ("http: {port: 70000}", "http.port"),
+        ("websocket: {msg_max_length: 0}", "websocket.msg_max_length"),
+        ("jwt: {expire: 0s}", "jwt.expire"),
+        (f"jwt: {{expire: {'9' * 9}h}}", "jwt.expire"),
+        (f"jwt: {{expire: {'9' * 5000}h}}", "jwt.expire"),
+        ("pkg: {system_username: [1]}", "pkg.system_username"),
+        ("websocket: {check_origin: true, allowed_origins: [foo]}", "websocket.allowed_origins"),
+        ("jwt: {secret: aaaaaaaaaaaaaaaaaaaaaaaa}", "jwt.secret"),
+    ],
+)
+def test_an_error_in_the_yaml_file_names_the_key_of_the_file(tmp_path: Path, text: str, key: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as refused:
+        read_settings(DIALECTS, {"CONFIG_PATH": str(path)})
+    assert str(refused.value).startswith(key)
+    assert "VECHE_" not in str(refused.value).replace("or set VECHE_SECRET instead", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "websocket: {check_orgin: true}",
+            r"websocket\.check_orgin in the file of CONFIG_PATH\. Did you mean websocket\.check_origin\?",
+        ),
+        ("websokcet: {check_origin: true}", r"websokcet in the file of CONFIG_PATH\. Did you mean websocket\?"),
+        ("jwt: {Secret: x}", r"jwt\.Secret in the file of CONFIG_PATH\. Did you mean jwt\.secret\?"),
+        ("http: {zzzzzzzzzzz: 1}", r"http\.zzzzzzzzzzz in the file of CONFIG_PATH\.$"),
+        ("1: 2", r"1 in the file of CONFIG_PATH\.$"),
+    ],
+)
+def test_an_unknown_key_of_the_yaml_file_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=f"^There is no setting {sentence}"):
+        read_settings(DIALECTS, {"CONFIG_PATH": str(path)})
+
+
+WHOLE = """
+pkg: {system_username: system, error_username: error, get_messages_limit: 50}
+http: {host: 127.0.0.1, port: 8080, read_timeout: 5s, write_timeout: 10s, idle_timeout: 120s, shutdown_timeout: 20s,
+  rate_limit: 100}
+redis: {host: redis, port: 6379, password: x, db: 0, ttl: 10m}
+websocket: {write_buf_size: 1024, read_buf_size: 1024, msg_buf_size: 20, msg_max_size: 16384, msg_max_length: 2000,
+  write_wait: 10s, pong_wait: 60s, ping_period: 54s, max_failed_pings: 3, enable_compression: true, check_origin: false,
+  allowed_origins: []}
+jwt: {secret: 0123456789abcdeffedc, expire: 24h}
+log: {level: info}
+"""
+
+
+def test_the_whole_file_of_the_original_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(WHOLE)
+    assert read_settings(DIALECTS, {"CONFIG_PATH": str(path)}).server.port == 8080
+
+
+def test_only_the_secret_that_is_used_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("jwt: {secret: 0123456789abcdeffedc}")
+    secrets = {name: f"{name}{'6f1d0a7c3e9b4852'}" for name in ("JWT_SECRET", "SECRET_KEY", "JWT_SECRET_KEY")}
+    read_settings(DIALECTS, {"CONFIG_PATH": str(path), **secrets})
+    assert caplog.messages == ["tokens are signed with JWT_SECRET; set VECHE_SECRET instead, with 32 bytes or more"]
+    caplog.clear()
+    read_settings(DIALECTS, {"CONFIG_PATH": str(path), **secrets, "VECHE_SECRET": "6f1d0a7c3e9b48521f0e7d6c5b4a3928"})
+    assert caplog.messages == []
+    read_settings(DIALECTS, {"CONFIG_PATH": str(path)})
+    assert caplog.messages[0].startswith("tokens are signed with jwt.secret (in the file of CONFIG_PATH)")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Annotated
 
 import pytest
-from pydantic import Field
+from annotated_types import Ge, Gt, Le, Lt
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field, ValidationError
 
 import veche.dialects
 from veche.app import DIALECTS, Server
@@ -17,6 +21,7 @@ from veche.gateway.legacy import Legacy
 from veche.gateway.options import Alias, DialectOptions, TokenSeconds
 from veche.settings import (
     PREFIX,
+    TOO_WEAK,
     ServerSettings,
     Setting,
     SettingsError,
@@ -24,7 +29,7 @@ from veche.settings import (
     read_settings,
     settings_of,
 )
-from veche.storage.database import Database
+from veche.storage.database import Database, DatabaseError, sqlite_path
 
 FOLDERS = {path.parent.name for path in Path(veche.dialects.__file__).parent.glob("*/dialect.py")}
 
@@ -124,7 +129,7 @@ NOT_AN_INTEGER = "input should be a valid integer, unable to parse string as an 
         ("VECHE_ROOMS_TEXT_BYTES=0", "VECHE_ROOMS_TEXT_BYTES input should be greater than or equal to 1."),
         ("VECHE_DISPATCH_TOKEN_SECONDS=x", f"VECHE_DISPATCH_TOKEN_SECONDS {NOT_AN_INTEGER}"),
         ("VECHE_PORT=70000", "VECHE_PORT input should be less than or equal to 65535."),
-        ("VECHE_SECRET=x", "VECHE_SECRET is too weak: give 32 bytes or more, for example of `openssl rand -hex 32`."),
+        ("VECHE_SECRET=x", f"VECHE_SECRET {TOO_WEAK}."),
         ("VECHE_PING_SECONDS=5", "VECHE_PONG_SECONDS must be less than VECHE_PING_SECONDS."),
         ("VECHE_DIALECTS=native,irc", ONLY),
         ("VECHE_DIALECTS=,", ONLY),
@@ -203,3 +208,121 @@ def test_an_empty_setting_is_not_set() -> None:
     for dialect in DIALECTS:
         names += [setting.name for setting in settings_of(dialect.options, prefix_of(dialect))]
     assert read_settings(DIALECTS, dict.fromkeys(names, "")) == read_settings(DIALECTS, {})
+
+
+NUMBERS = [
+    (model, name)
+    for model in (ServerSettings, *(dialect.options for dialect in DIALECTS))
+    for name, info in model.model_fields.items()
+    if info.annotation in (int, float)
+]
+HUGE = "99999999999999999999"
+
+
+def bounds(model: type[BaseModel], name: str) -> tuple[list[float], list[float]]:
+    found = model.model_fields[name].metadata
+    low = [one.ge if isinstance(one, Ge) else one.gt for one in found if isinstance(one, Ge | Gt)]
+    high = [one.le if isinstance(one, Le) else one.lt for one in found if isinstance(one, Le | Lt)]
+    return low, high  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("model", "name"), NUMBERS)
+def test_every_number_has_its_bounds(model: type[BaseModel], name: str) -> None:
+    low, high = bounds(model, name)
+    assert low
+    assert high
+    for value in (HUGE, "inf", "nan", f"-{HUGE}", "1e400", "9" * 5000):
+        with pytest.raises(ValidationError):
+            model.model_validate({name: value})
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_a_huge_lifetime_is_refused_at_the_start(dialect: AnyDialect) -> None:
+    name = f"{prefix_of(dialect)}TOKEN_SECONDS"
+    with pytest.raises(SettingsError, match=f"^{name} input should be less than or equal to"):
+        read_settings(DIALECTS, {name: HUGE})
+
+
+def test_origins_are_kept_as_browsers_write_them() -> None:
+    environ = {"VECHE_ORIGINS": "HTTPS://Chat.Example.com:443/, http://localhost:3000,https://chat.example.com"}
+    assert read_settings(DIALECTS, environ).server.origins == ("https://chat.example.com", "http://localhost:3000")
+
+
+@pytest.mark.parametrize("text", ["foo", "chat.example.com", "https://a/b", "null", "https://a, foo"])
+def test_an_origin_that_is_none_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^VECHE_ORIGINS '.*' is no origin: give one like https://"):
+        read_settings(DIALECTS, {"VECHE_ORIGINS": text})
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/33", "proxy", "10.0.0.1/8"])
+def test_a_proxy_that_is_no_address_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^VECHE_TRUSTED_PROXIES takes addresses and networks: "):
+        read_settings(DIALECTS, {"VECHE_TRUSTED_PROXIES": text})
+
+
+STRONG = "6f1d0a7c3e9b48521f0e7d6c5b4a3928"
+
+
+def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text(f"{STRONG}\n")
+    environ = {"VECHE_SECRET_FILE": str(path), "JWT_SECRET": "weak"}
+    assert read_settings(DIALECTS, environ).server.secret == STRONG
+
+
+@pytest.mark.parametrize("content", [b"a" * 40, b"changeme", b"", b"\xff" * 40])
+def test_a_file_with_a_bad_secret_is_refused_and_its_content_not_shown(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"^VECHE_SECRET_FILE: ") as refused:
+        read_settings(DIALECTS, {"VECHE_SECRET_FILE": str(path)})
+    assert not content or content.decode("latin-1") not in str(refused.value)
+
+
+def test_a_missing_file_and_two_secrets_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: No such file"):
+        read_settings(DIALECTS, {"VECHE_SECRET_FILE": str(tmp_path / "none")})
+    with pytest.raises(SettingsError, match="both set"):
+        read_settings(DIALECTS, {"VECHE_SECRET_FILE": "x", "VECHE_SECRET": STRONG})
+
+
+SENTINEL = "Sentinel8b1f"
+
+
+@pytest.mark.parametrize("name", ["VECHE_DATABASE_URL", "DATABASE_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("mysql://me:{}@db/chat", "postgresql://me:{}@db/chat", "oracle+x://me:{}@db", "{}", "sqlite://me:{}@db/x"),
+        *("sqlite:/x/{}@", "://{}", "sqlite://{}", "redis://:{}@db:6379/0", "http://[{}"),
+    ],
+)
+def test_no_message_shows_the_password_of_a_database(name: str, url: str) -> None:
+    settings = read_settings(DIALECTS, {name: url.format(SENTINEL)})
+    with pytest.raises(DatabaseError) as refused:
+        sqlite_path(settings.server.database_url)
+    assert SENTINEL not in str(refused.value)
+    assert SENTINEL not in repr(settings)
+    assert SENTINEL not in "".join(traceback.format_exception(refused.value))
+
+
+@given(
+    st.fixed_dictionaries(
+        {}, optional={setting.name: st.text(max_size=30) | st.integers().map(str) for setting in every_setting()}
+    )
+)
+def test_whatever_is_set_is_read_or_refused_with_sentences(environ: dict[str, str]) -> None:
+    environ = {name: value for name, value in environ.items() if "\0" not in value} | {"VECHE_SECRET": SENTINEL * 3}
+    said = ""
+    try:
+        said = repr(read_settings(DIALECTS, environ))
+    except SettingsError as refused:
+        said = str(refused)
+        assert all(line.endswith(".") and line.startswith("VECHE_") for line in said.split("\n"))
+    assert SENTINEL not in said
+
+
+@pytest.mark.parametrize("url", ["sqlite:///:memory:", "sqlite:///%3Amemory%3A", "sqlite:///?x", "sqlite:///a%00b"])
+def test_an_address_without_a_file_is_refused_with_a_sentence(url: str) -> None:
+    with pytest.raises(DatabaseError, match=r"give (one|a file)"):
+        sqlite_path(url)

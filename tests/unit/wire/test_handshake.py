@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veche.wire.handshake import UpgradeRefused, accept_response, check_origin, read_upgrade, refusal_response
+from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
 
 from .client import ACCEPTED, request
@@ -102,9 +103,10 @@ def test_refusal_responses() -> None:
 )
 def test_origins(origin: str | None, allowed: bool) -> None:
     upgrade = read_upgrade(request(origin=origin), "", NO_PROXIES)
-    check_origin(upgrade, None)
+    check_origin(upgrade, Origins())
+    listed = Origins.of(["https://chat.example"])
     if allowed:
-        check_origin(upgrade, frozenset({"https://chat.example", "null"}))
+        check_origin(upgrade, listed)
     else:
         with pytest.raises(UpgradeRefused):
-            check_origin(upgrade, frozenset({"https://chat.example", "null"}))
+            check_origin(upgrade, listed)

@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 
 from veche.wire.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 from veche.wire.heartbeat import Heartbeats
+from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
 
 from .client import Client, close, frame, request, text
@@ -273,7 +274,7 @@ def test_http_and_then_an_upgrade_on_the_same_connection(server: Server) -> None
 
 
 def test_origins() -> None:
-    with Server(origins=frozenset({"https://chat.example"})) as server:
+    with Server(origins=Origins.of(["https://chat.example"])) as server:
         assert refusal(server, origin="https://evil.example") == (403, b"")
         assert refusal(server, origin="null") == (403, b"")
         with server.client(origin="https://chat.example"), server.client(origin=None):

@@ -31,4 +31,12 @@ def _link_host(environ: Mapping[str, str]) -> str | None:
     return f"{f'[{host}]' if ':' in host else host}:{environ.get('APP_PORT', '8000')}"
 
 
-LEGACY = Legacy(NAMES, _read)
+LEGACY = Legacy(
+    NAMES,
+    _read,
+    {
+        "VECHE_CHANNELS_HOST": ("APP_HOST",),
+        "VECHE_CHANNELS_TOKEN_SECONDS": ("ACCESS_TOKEN_EXPIRE_MINUTES",),
+        "VECHE_CHANNELS_ECHO_PROXY": ("IS_PROXY",),
+    },
+)

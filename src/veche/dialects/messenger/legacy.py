@@ -5,5 +5,7 @@ from veche.gateway.legacy import Legacy, seconds_of_minutes
 NAMES = {"JWT_EXPIRATION_TIME": "`VECHE_MESSENGER_TOKEN_SECONDS`, in minutes"}
 
 LEGACY = Legacy(
-    NAMES, lambda environ: {"VECHE_MESSENGER_TOKEN_SECONDS": seconds_of_minutes(environ, "JWT_EXPIRATION_TIME")}
+    NAMES,
+    lambda environ: {"VECHE_MESSENGER_TOKEN_SECONDS": seconds_of_minutes(environ, "JWT_EXPIRATION_TIME")},
+    {"VECHE_MESSENGER_TOKEN_SECONDS": ("JWT_EXPIRATION_TIME",)},
 )

@@ -1,7 +1,8 @@
 """Reads the legacy setting of the rooms dialect: CONFIG_PATH, the path of the original server's YAML file."""
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,18 @@ NAMES = {
     "`websocket.msg_max_length`, `websocket.check_origin`, `websocket.allowed_origins`, `jwt.secret`, `jwt.expire`",
 }
 
+SECTIONS = {
+    "pkg": {"system_username", "error_username", "get_messages_limit"},
+    "http": {"host", "port", "read_timeout", "write_timeout", "idle_timeout", "shutdown_timeout", "rate_limit"},
+    "websocket": {
+        *("write_buf_size", "read_buf_size", "msg_buf_size", "msg_max_size", "msg_max_length", "write_wait"),
+        *("pong_wait", "ping_period", "max_failed_pings", "enable_compression", "check_origin", "allowed_origins"),
+    },
+    "jwt": {"secret", "expire"},
+}
+"""The keys that the original reads, by section. Those that `_read` does not use are ignored."""
+OTHER_SECTIONS = frozenset({"db", "redis", "log"})  # also of the original; their keys are not looked at
+
 
 def _read(environ: Mapping[str, str]) -> dict[str, object]:
     if (path := environ.get("CONFIG_PATH")) is None:
@@ -22,6 +35,7 @@ def _read(environ: Mapping[str, str]) -> dict[str, object]:
         file = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise LegacyError(f"CONFIG_PATH: {path} cannot be read: {error}.") from None
+    _refuse_unknown(file)
     pkg, http, socket, jwt = (_section(file, name) for name in ("pkg", "http", "websocket", "jwt"))
     if socket.get("check_origin") and not socket.get("allowed_origins"):
         raise LegacyError("websocket.check_origin needs websocket.allowed_origins: which pages may connect.")
@@ -35,6 +49,22 @@ def _read(environ: Mapping[str, str]) -> dict[str, object]:
         "VECHE_ROOMS_TOKEN_SECONDS": _seconds(jwt.get("expire")),
         "VECHE_SECRET": signing_key(environ, "jwt.secret", str(jwt["secret"])) if jwt.get("secret") else None,
     }
+
+
+def _refuse_unknown(file: object) -> None:
+    """Raise LegacyError for a key that the original does not have. A misspelt `check_origin` would check nothing."""
+    for name in file if isinstance(file, dict) else ():
+        _refuse_unless_known(str(name), "", SECTIONS.keys() | OTHER_SECTIONS)
+        for key in _section(file, str(name)):
+            if str(name) in SECTIONS:
+                _refuse_unless_known(str(key), f"{name}.", SECTIONS[str(name)])
+
+
+def _refuse_unless_known(key: str, prefix: str, known: Collection[str]) -> None:
+    if key not in known:
+        close = difflib.get_close_matches(key.lower(), known, n=1)
+        meant = f" Did you mean {prefix}{close[0]}?" if close else ""
+        raise LegacyError(f"There is no setting {prefix}{key[:100]} in the file of CONFIG_PATH.{meant}")
 
 
 def _section(file: object, name: str) -> dict[str, Any]:
@@ -54,10 +84,26 @@ def _seconds(duration: object) -> int | None:
     """Convert a Go duration (`24h`, `1h30m`, `90s`) to seconds. Raises LegacyError if it is invalid."""
     if duration is None:
         return None
-    parts = re.findall(r"([0-9]+)([hms])", str(duration))
+    parts = re.findall(r"([0-9]{1,9})([hms])", str(duration))
     if not parts or "".join(number + unit for number, unit in parts) != str(duration):
         raise LegacyError(f"jwt.expire: {duration!r} is no duration like 24h or 90m.")
     return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts)
 
 
-LEGACY = Legacy(NAMES, _read)
+LEGACY = Legacy(
+    NAMES,
+    _read,
+    {
+        name: (f"{key} (in the file of CONFIG_PATH)",)
+        for name, key in {
+            "VECHE_HOST": "http.host",
+            "VECHE_PORT": "http.port",
+            "VECHE_ROOMS_SYSTEM_NAME": "pkg.system_username",
+            "VECHE_ROOMS_ERROR_NAME": "pkg.error_username",
+            "VECHE_ROOMS_TEXT_BYTES": "websocket.msg_max_length",
+            "VECHE_ORIGINS": "websocket.allowed_origins",
+            "VECHE_ROOMS_TOKEN_SECONDS": "jwt.expire",
+            "VECHE_SECRET": "jwt.secret",
+        }.items()
+    },
+)

@@ -76,7 +76,7 @@ class Polling:
         await response.send(send)
 
     async def _respond(self, scope: Scope, receive: Receive) -> _Response:
-        self._server.check_origin(_header(scope, b"origin"))
+        self._check_origin(scope)
         method = scope["method"]
         if method == "OPTIONS":
             return _PREFLIGHT
@@ -89,10 +89,18 @@ class Polling:
             return await _post(connection, receive)
         raise RequestRefused(BAD_METHOD)
 
+    def _check_origin(self, scope: Scope) -> None:
+        self._server.check_origin(
+            lambda name: _header(scope, name.encode()),
+            from_proxy=_peer(scope) in self._server.trusted,
+            client=self._client(scope),
+        )
+
+    def _client(self, scope: Scope) -> str:
+        return client_address(_peer(scope), _header(scope, b"x-forwarded-for"), self._server.trusted)
+
     def _open(self, scope: Scope) -> _Response:
-        peer = scope["client"][0] if scope.get("client") else ""
-        address = client_address(peer, _header(scope, b"x-forwarded-for"), self._server.trusted)
-        connection, handshake = self._server.open(address)
+        connection, handshake = self._server.open(self._client(scope))
         self._server.start(connection)
         return _Response(handshake)
 
@@ -163,6 +171,10 @@ def _query(scope: Scope) -> dict[str, str]:
     except ValueError:
         raise RequestRefused(BAD_REQUEST) from None
     return dict(reversed(pairs))
+
+
+def _peer(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
 
 
 def _header(scope: Scope, wanted: bytes) -> str | None:

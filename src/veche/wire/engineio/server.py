@@ -13,6 +13,7 @@ from veche.wire.engineio.connection import Application, EngineConnection
 from veche.wire.engineio.packets import MAX_PAYLOAD, OPEN
 from veche.wire.engineio.pulse import Pulse
 from veche.wire.handler import Socket
+from veche.wire.origins import Header, Origins
 from veche.wire.proxy import Trusted
 
 POLLING: Final = "polling"
@@ -47,8 +48,8 @@ class RequestRefused(Exception):
 class Server:
     """Owns all Engine.IO connections. `application` creates the `Application` of a new connection.
 
-    `ping_interval`, `ping_timeout` and `upgrade_timeout` are in seconds. If `origins` is given, requests from pages of
-    other origins are refused on every transport, also at the upgrade.
+    `ping_interval`, `ping_timeout` and `upgrade_timeout` are in seconds. Requests from pages of other
+    origins than `origins` are refused on every transport, also at the upgrade.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Server:
         ping_timeout: float = 20.0,
         upgrade_timeout: float = 10.0,
         max_connections: int = 100_000,
-        origins: frozenset[str] | None = None,
+        origins: Origins | None = None,
         trusted: Trusted | None = None,
     ) -> None:
         self._application = application
@@ -67,7 +68,7 @@ class Server:
         self._max_connections = max_connections
         self._connections: dict[str, EngineConnection] = {}
         self._draining = False
-        self.origins = origins
+        self.origins = origins or Origins()
         self.trusted = trusted or Trusted()
         self.upgrade_timeout = upgrade_timeout
 
@@ -75,9 +76,9 @@ class Server:
         """The number of connections."""
         return len(self._connections)
 
-    def check_origin(self, origin: str | None) -> None:
-        """Raise RequestRefused if the origin is not allowed. None is allowed: only browsers send an origin."""
-        if self.origins is not None and origin is not None and (origin == "null" or origin not in self.origins):
+    def check_origin(self, header: Header, *, from_proxy: bool, client: str) -> None:
+        """Raise RequestRefused if the page may not connect (`Origins.allow`)."""
+        if not self.origins.allow(header, from_proxy=from_proxy, client=client):
             raise RequestRefused(FORBIDDEN)
 
     def find(self, query: Mapping[str, str], *, method: str = "GET", upgrade: bool = False) -> EngineConnection | None:

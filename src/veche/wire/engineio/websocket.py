@@ -24,7 +24,7 @@ class WebSocketAccept:
 
     async def __call__(self, upgrade: Upgrade) -> Accepted:
         try:
-            self._server.check_origin(upgrade.headers.get("origin"))
+            self._server.check_origin(upgrade.headers.get, from_proxy=upgrade.from_proxy, client=upgrade.client)
             connection = self._server.find(upgrade.query, upgrade=True)
         except RequestRefused as refusal:
             headers = (("Access-Control-Allow-Origin", "*"),)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from veche.wire.engineio.connection import MAX_OUTBOX
+from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
 
 PATH = "/engine.io/"
@@ -205,7 +206,7 @@ async def test_the_number_of_connections_is_limited(server, http):
     ],
 )
 async def test_origins(server, http, origin, status):
-    server.app.engine.origins = frozenset(("https://good.test",))
+    server.app.engine.origins = Origins.of(["https://good.test"])
     headers = {} if origin is None else {"Origin": origin}
     answer = await http.get(server.url + PATH, headers=headers)
     assert answer.status_code == status

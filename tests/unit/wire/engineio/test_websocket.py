@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from veche.wire.engineio.polling import PROBE_POLL_TIMEOUT
 from veche.wire.frames import PING
+from veche.wire.origins import Origins
 from veche.wire.websocket import WebSocket
 
 from ..client import Client, frame, request
@@ -82,7 +83,7 @@ async def test_refusals(server, query, code):
 
 
 async def test_origins(server, http):
-    server.app.engine.origins = frozenset(("https://good.test",))
+    server.app.engine.origins = Origins.of(["https://good.test"])
     sid = await open_connection(http, server)
     async with dial(server, origin="https://good.test") as socket:
         assert (await socket.recv())[0] == "0"
