@@ -37,11 +37,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+QUIET = {"VECHE_LOG_LEVEL": "warning"}  # nobody reads the pipe while a server runs
+
+
 def start(*words: str, **settings: str) -> subprocess.Popen[str]:
     """Start `veche` with these arguments and settings, and no other VECHE_* variables."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
     return subprocess.Popen(
-        [str(VECHE), *words], env=clean | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [str(VECHE), *words], env=clean | QUIET | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 

@@ -1,6 +1,5 @@
 """The commands of `veche`: serve, migrate, demo, backup, user, doctor."""
 
-import logging
 import os
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -12,7 +11,8 @@ from veche import __version__
 from veche.app import DIALECTS
 from veche.cli import demo, doctor, user
 from veche.cli.database import Url, open_database
-from veche.cli.serve import BindError, bind_all, serve, url_of
+from veche.cli.serve import BindError, begin_log, bind_all, serve, url_of
+from veche.ops import logs
 from veche.settings import SettingsError, read_settings
 from veche.storage.database import DatabaseError
 from veche.storage.engines import sqlite_files
@@ -29,6 +29,7 @@ out, err = Console(), Console(stderr=True)
 
 def main() -> None:
     """Run the command line. An expected error is printed as one sentence."""
+    logs.show_warnings()
     os.umask(0o077)  # databases and backups contain private messages: only the owner may read them
     try:
         app()
@@ -50,10 +51,11 @@ def serve_command(
     database_url: Url = None,
 ) -> None:
     """Serve the chat until it is stopped."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.hold()
     settings = read_settings(
         DIALECTS, host=host, port=port, bind=tuple(bind) if bind else None, database_url=database_url
     )
+    begin_log(settings)
     listeners = bind_all(settings.server)
     where = " and ".join(url_of(listener) for listener in listeners)
     greeting = f"[bold green]Veche {__version__}[/] is on {where} - open it in a browser."

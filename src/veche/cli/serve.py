@@ -8,11 +8,16 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
+from urllib.parse import unquote, urlsplit
 
 import uvicorn
 
+from veche import __version__
 from veche.app import Server
+from veche.gateway.watch import Watch
+from veche.ops import logs
 from veche.settings import ServerSettings, Settings
 from veche.storage.database import Database
 from veche.wire.http import BoundedHttp
@@ -42,12 +47,19 @@ class _Uvicorn(uvicorn.Server):
         self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        started = time.monotonic()
+        connections = len(self.server_state.connections)
+        log.info("stopping; %d connections are open", connections, extra={"fields": {"connections": connections}})
         for listener in self.servers:
             listener.close()
         await self._veche.writer.drain()
         for dialect in self._veche.dialects:
             dialect.drain()
         await super().shutdown(sockets)
+        fields = {"connections": connections, "seconds": time.monotonic() - started}
+        log.info(
+            "stopped; it took %.1f s to close %d connections", *reversed(fields.values()), extra={"fields": fields}
+        )
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -61,7 +73,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(2048)  # not later: with SO_REUSEADDR a second server can bind until the first one listens
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:  # ValueError: the host is no name at all
         listener.close()
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise BindError(
@@ -87,7 +99,7 @@ def bind_all(settings: ServerSettings) -> list[socket.socket]:
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit():
+    if not host or not port.isascii() or not port.isdigit() or len(port) > 5:
         raise BindError(f"{text!r} is no address to listen on: give HOST:PORT, for example 127.0.0.1:3001.")
     return host.strip("[]"), int(port)
 
@@ -95,6 +107,28 @@ def _address(text: str) -> tuple[str, int]:
 def url_of(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def begin_log(settings: Settings) -> None:
+    """Write the log as the settings say. The secrets that the settings contain never appear in it."""
+    server = settings.server
+    logs.configure(server.log_level, server.log_format, access=server.access_log, secrets=secrets_of(settings))
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Return the secrets that the settings contain: what signs tokens, and the password of the database."""
+    try:
+        password = urlsplit(settings.server.database_url).password or ""
+    except ValueError:
+        password = settings.server.database_url
+    return [secret for secret in (settings.server.secret, password, unquote(password)) if secret]
+
+
+def _log_start(settings: Settings, server: Server, listeners: list[socket.socket]) -> None:
+    where = ", ".join(map(url_of, listeners))
+    dialects = ", ".join(settings.options)
+    fields = {"version": __version__, "where": where, "database": server.database.path, "dialects": dialects}
+    log.info("Veche %s is on %s; the database is %s; the dialects are %s", *fields.values(), extra={"fields": fields})
 
 
 def serve(settings: Settings, listeners: list[socket.socket], on_started: Callable[[], None]) -> None:
@@ -106,7 +140,7 @@ def serve(settings: Settings, listeners: list[socket.socket], on_started: Callab
     server = Server(settings, database)
     spare_garbage_collector()
     config = uvicorn.Config(
-        server.app,
+        Watch(server.app, server.trusted),
         loop="uvloop",
         http=BoundedHttp,
         ws=WebSocket,
@@ -119,7 +153,12 @@ def serve(settings: Settings, listeners: list[socket.socket], on_started: Callab
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises the signal again after its shutdown: exit with 0
-    _Uvicorn(config, server, on_started).run(sockets=listeners)
+
+    def started() -> None:
+        _log_start(settings, server, listeners)
+        on_started()
+
+    _Uvicorn(config, server, started).run(sockets=listeners)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the rest of the shutdown
 

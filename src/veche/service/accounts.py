@@ -1,6 +1,7 @@
 """Accounts, sessions and tokens, for every dialect. Each dialect checks its own rules for names and passwords."""
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from veche.service.limits import LoginLimits
 from veche.service.passwords import Passwords
 from veche.service.tokens import Claims, Tokens
 from veche.storage import accounts, sessions
+
+log = logging.getLogger("veche.accounts")
 
 MAX_NAME = MAX_EMAIL  # no account has a longer username; to normalize a huge one could take a second
 
@@ -84,7 +87,9 @@ class Accounts:
         """Create an account. Raises ChatError (TAKEN) if another account has the name or the e-mail."""
         hashed = await self._passwords.hash(password)
         command = Register(hashed, username=username, email=email, name=name, reserved=self.reserved)
-        return Verified(await self._chat.do(guest, command), hashed)
+        account = await self._chat.do(guest, command)
+        _log(logging.INFO, "account %d was registered", account.id, guest)
+        return Verified(account, hashed)
 
     async def rename(self, login: Login, username: str) -> Account:
         """Change the username of an account. Raises ChatError (TAKEN) if another account has a name like it."""
@@ -104,6 +109,7 @@ class Accounts:
         if (wait := self._limits.admit(address, key)) > 0:
             await asyncio.sleep(wait)
         right = await self._passwords.verify(password, found[1] if found else None) and found is not None
+        _log_wrong_password(found[0] if found else None, guest, right=right)
         self._limits.record(address, key, right=right)
         if found is None or not right:
             reason = "password" if found else "unknown"
@@ -128,6 +134,7 @@ class Accounts:
         session_id = secrets.token_urlsafe(16)
         actor = msgspec.structs.replace(guest, account_id=account.id)
         await self._chat.do(actor, OpenSession(session_id, lifetime, verified.password_hash))
+        _log(logging.INFO, "account %d signed in", account.id, guest)
         return IssuedToken(self._tokens.mint(account, session_id, lifetime), lifetime)
 
     async def authenticate(self, guest: Actor, token: str) -> Login:
@@ -162,6 +169,7 @@ class Accounts:
     async def sign_out(self, login: Login) -> None:
         """End the session of a login. Its connections are closed."""
         await self._chat.do(login.actor, EndSession(login.session_id))
+        _log(logging.INFO, "account %d signed out", login.account.id, login.actor)
 
     async def change_password(self, login: Login, old: str, new: str) -> None:
         """Change the password, and end all other sessions of the account.
@@ -171,6 +179,7 @@ class Accounts:
         verified = await self.check_password(login.actor, old, username=login.account.username)
         hashed = await self._passwords.hash(new)
         await self._chat.do(login.actor, SetPassword(hashed, verified.password_hash, login.session_id))
+        _log(logging.INFO, "account %d changed its password", login.account.id, login.actor)
 
     async def list_accounts(self, after: int, limit: int) -> list[Account]:
         """Return up to `limit` accounts with an id above `after`, ordered by id. Built-in accounts are left out."""
@@ -197,3 +206,19 @@ def _counted_as(account: Account | None, username: str | None, email: str | None
 
 def _login(guest: Actor, account: Account, session_id: str, expires_at: int) -> Login:
     return Login(account, msgspec.structs.replace(guest, account_id=account.id, session_id=session_id), expires_at)
+
+
+def _log_wrong_password(account: Account | None, guest: Actor, *, right: bool) -> None:
+    """Log a wrong password. A name that no account has is not logged: people type passwords into the wrong field."""
+    if account is None:
+        _log(logging.WARNING, "a wrong password for a name that no account has", None, guest)
+    elif not right:
+        _log(logging.WARNING, "a wrong password for account %d", account.id, guest)
+
+
+def _log(level: int, text: str, account_id: int | None, actor: Actor) -> None:
+    """Log what an account did. The line has its id and its address, but neither its name nor its e-mail."""
+    address = actor.address or "unix"
+    values = (address, actor.dialect) if account_id is None else (account_id, address, actor.dialect)
+    fields = {"account": account_id, "client": address, "dialect": actor.dialect}
+    log.log(level, f"{text} from %s (%s)", *values, extra={"fields": fields})  # noqa: G004

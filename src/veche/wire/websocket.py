@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _FLUSH_TIMEOUT: Final = 5.0  # seconds to write the buffered data after the closing handshake
 
 _logger = logging.getLogger("veche.wire")
+_access = logging.getLogger("veche.access")
 
 
 class WebSocket(asyncio.Protocol):
@@ -212,6 +213,7 @@ class WebSocket(asyncio.Protocol):
         wire = self._wire
         try:
             upgrade = read_upgrade(head, tcp.peer_host(self._transport), wire.trusted)
+            self.upgrade = upgrade
             check_origin(upgrade, wire.origins)
             accept = wire.routes(upgrade)
         except UpgradeRefused as refused:
@@ -222,7 +224,6 @@ class WebSocket(asyncio.Protocol):
         else:
             # Until the upgrade is accepted, the client's data waits in the kernel's buffer, which is limited.
             self._transport.pause_reading()
-            self.upgrade = upgrade
             self._accept_task = self._loop.create_task(self._run_accept(accept, upgrade))
 
     async def _run_accept(self, accept: Accept, upgrade: Upgrade) -> None:
@@ -254,6 +255,7 @@ class WebSocket(asyncio.Protocol):
         self.write(response)
         self._wire.heartbeats.add(self)
         self._transport.resume_reading()
+        self._log_access(101)
         self._call_handler(lambda: accepted.handler.opened(self))
         self.upgrade = None
 
@@ -261,9 +263,26 @@ class WebSocket(asyncio.Protocol):
         if self.closing:
             return
         self.closing = True
+        if refused.status == 429 or refused.status >= 500:
+            request = self._request(refused.status)
+            text = "a WebSocket from %s was refused: %s %s was answered %d"
+            _logger.warning(text, *request.values(), extra={"fields": request})
+        self._log_access(refused.status)
         self.upgrade = None
         self._transport.write(refusal_response(refused))
         self._transport.close()
+
+    def _log_access(self, status: int) -> None:
+        if _access.isEnabledFor(logging.INFO):
+            request = self._request(status)
+            _access.info("%s %s %s %d", *request.values(), extra={"fields": request})
+
+    def _request(self, status: int) -> dict[str, object]:
+        """Return the fields of a log line about the upgrade. The query is not among them: it may have a token in it."""
+        upgrade = self.upgrade
+        client = upgrade.client if upgrade is not None else tcp.peer_host(self._transport)
+        path = upgrade.path if upgrade is not None else ""
+        return {"client": client or "unix", "method": "GET", "path": path, "status": status}
 
     # Control frames, binary messages and protocol errors.
 

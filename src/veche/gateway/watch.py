@@ -1,0 +1,66 @@
+"""Logs what the HTTP answers of all dialects say about the server: failures, limits, and each request if asked to."""
+
+import logging
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from veche.ops.logs import ACCESS
+from veche.wire.proxy import Trusted, client_address
+
+log = logging.getLogger("veche.http")
+access = logging.getLogger(ACCESS)
+
+
+class Watch:
+    """The outermost application. It sees every answer, also those of middleware and of the last handler of errors.
+
+    The query of a request is never logged: two contracts have tokens in it.
+    """
+
+    def __init__(self, app: ASGIApp, trusted: Trusted) -> None:
+        self._app = app
+        self._trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.monotonic(), 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            if status == 429 or status >= 500:
+                self._log_trouble(scope, status)
+            if access.isEnabledFor(logging.INFO):
+                self._log_access(scope, status, time.monotonic() - started)
+
+    def _log_trouble(self, scope: Scope, status: int) -> None:
+        request = {"client": self._client(scope), "method": scope["method"], "path": scope["path"], "status": status}
+        if status == 429:
+            log.warning(
+                "too many requests from %s: %s %s was answered %d", *request.values(), extra={"fields": request}
+            )
+        else:
+            level = logging.WARNING if status == 503 else logging.ERROR
+            log.log(
+                level, "a request from %s failed: %s %s was answered %d", *request.values(), extra={"fields": request}
+            )
+
+    def _log_access(self, scope: Scope, status: int, seconds: float) -> None:
+        request = {"client": self._client(scope), "method": scope["method"], "path": scope["path"], "status": status}
+        values = (*request.values(), seconds * 1000)
+        fields = {**request, "ms": seconds * 1000}
+        access.info("%s %s %s %d %.1f ms", *values, extra={"fields": fields})
+
+    def _client(self, scope: Scope) -> str:
+        peer = scope["client"][0] if scope.get("client") else ""
+        forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        return client_address(peer, ", ".join(forwarded) or None, self._trusted) or "unix"
