@@ -24,7 +24,7 @@ from veche.core.names import (
     skeleton_of,
 )
 from veche.core.state import HEADS, State
-from veche.core.values import RESERVED_IDS, Account, Head, account_log
+from veche.core.values import RESERVED_IDS, Account, Closed, Head, account_log
 
 ACCOUNTS: Fact[int, Account] = Fact("accounts")
 HANDLES: Fact[str, int] = Fact("handles")  # by handle: the id of the account that has it
@@ -33,6 +33,7 @@ SkeletonKey: TypeAlias = tuple[str, bool]
 SKELETONS: Fact[SkeletonKey, tuple[int, ...]] = Fact("skeletons")  # ids of some accounts, if any has such a username
 EMAILS: Fact[str, int] = Fact("emails")  # by casefolded e-mail: the id of the account that has it
 PASSWORDS: Fact[int, str] = Fact("passwords")  # by account: the hash of its password
+CLOSED: Fact[int, Closed] = Fact("closed")  # by account: since when nobody can sign in to it
 
 ACCOUNT_IDS = "accounts"
 NAMELESS = "user"  # tried if the e-mail makes no username
@@ -81,13 +82,18 @@ class AccountRenamed(Event, frozen=True, gc=False):
     account: Account
 
     def apply(self, rows: Rows) -> None:
-        rows.remove(HANDLES, self.old.handle)
-        rows.put(ACCOUNTS, self.account.id, self.account)
-        rows.put(HANDLES, self.account.handle, self.account.id)
-        key = skeleton_key(self.old.username)
-        if (ids := rows.peek(SKELETONS, key)) is not None:
-            rows.put(SKELETONS, key, tuple(id for id in ids if id != self.old.id))
-        _add_skeleton(rows, self.account)
+        change_username(rows, self.old, self.account)
+
+
+def change_username(rows: Rows, old: Account, account: Account) -> None:
+    """Put an account in the place of `old`, whose username is free from now on. Only `Event.apply` may use this."""
+    rows.remove(HANDLES, old.handle)
+    rows.put(ACCOUNTS, account.id, account)
+    rows.put(HANDLES, account.handle, account.id)
+    key = skeleton_key(old.username)
+    if (ids := rows.peek(SKELETONS, key)) is not None:
+        rows.put(SKELETONS, key, tuple(id for id in ids if id != old.id))
+    _add_skeleton(rows, account)
 
 
 def skeleton_key(username: str) -> SkeletonKey:
@@ -121,14 +127,14 @@ class Register(Command[Account], frozen=True, gc=False):
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         for username in self._usernames():
-            _ask_whether_taken(needs, username)
+            ask_whether_taken(needs, username)
         if self.email is not None:
             needs.ask(EMAILS, self.email.casefold())
 
     def decide(self, actor: Actor, state: State) -> Account:
         if self.email is not None and state.get(EMAILS, self.email.casefold()) is not None:
             raise ChatError(Code.TAKEN, "This e-mail has an account.", field="email")
-        username = next((name for name in self._usernames() if not _is_taken(state, name, self.reserved)), None)
+        username = next((name for name in self._usernames() if not is_taken(state, name, self.reserved)), None)
         if username is None:
             raise ChatError(Code.TAKEN, "This username is taken.", field="username")
         name = self.name if self.name is not None else username
@@ -174,11 +180,11 @@ class RenameAccount(Command[Account], frozen=True, gc=False):
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         needs.ask(ACCOUNTS, actor.account_id)
-        _ask_whether_taken(needs, normal_form(self.username))
+        ask_whether_taken(needs, normal_form(self.username))
 
     def decide(self, actor: Actor, state: State) -> Account:
         account, username = account_of(state, actor.account_id), normal_form(self.username)
-        if _is_taken(state, username, self.reserved, account.id):
+        if is_taken(state, username, self.reserved, account.id):
             raise ChatError(Code.TAKEN, "This username is taken.", field="username")
         name = username if account.name == account.username else account.name
         renamed = msgspec.structs.replace(account, username=username, handle=handle_of(username), name=name)
@@ -186,7 +192,8 @@ class RenameAccount(Command[Account], frozen=True, gc=False):
         return renamed
 
 
-def _ask_whether_taken(needs: Needs, username: str) -> None:
+def ask_whether_taken(needs: Needs, username: str) -> None:
+    """Ask for the rows that `is_taken` reads. `username` is in its normal form."""
     needs.ask(HANDLES, handle_of(username))
     for key in _lookalikes(username):
         needs.ask(SKELETONS, key)
@@ -198,7 +205,7 @@ def _lookalikes(username: str) -> list[SkeletonKey]:
     return [(skeleton, False)] if username.isascii() else [(skeleton, False), (skeleton, True)]
 
 
-def _is_taken(state: State, username: str, reserved: Reserved, own_id: int | None = None) -> bool:
+def is_taken(state: State, username: str, reserved: Reserved, own_id: int | None = None) -> bool:
     """Return whether a username is reserved, or is or looks like that of an account other than `own_id`."""
     holders: set[int | None] = {state.get(HANDLES, handle_of(username))}
     for key in _lookalikes(username):

@@ -6,7 +6,7 @@ Changing the password ends the other sessions of the account.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from veche.core.accounts import ACCOUNTS, PASSWORDS, account_of
+from veche.core.accounts import ACCOUNTS, CLOSED, PASSWORDS, account_of
 from veche.core.actor import Actor
 from veche.core.command import Command
 from veche.core.effects import End
@@ -17,6 +17,9 @@ from veche.core.state import HEADS, State
 from veche.core.values import Account, Session, account_log
 
 SESSIONS: Fact[str, Session] = Fact("sessions")
+
+KEPT_EXPIRED = 24 * 3600 * 1_000_000
+"""How long an expired session is kept, in microseconds: a clock that was wrong for hours must not end sessions."""
 
 
 class SessionOpened(Event, frozen=True, gc=False):
@@ -60,11 +63,22 @@ class SessionsEnded(LogEvent, frozen=True, gc=False):
         return (End(-self.log_id, self.session_id, self.kept),)
 
 
+class SessionsForgotten(Event, frozen=True, gc=False):
+    """Expired sessions were removed. Nothing else changes: an expired session proves nothing."""
+
+    session_ids: tuple[str, ...]
+
+    def apply(self, rows: Rows) -> None:
+        for session_id in self.session_ids:
+            rows.remove(SESSIONS, session_id)
+
+
 class OpenSession(Command[None], frozen=True, gc=False):
     """Store a new session of the actor's account.
 
     The session's dialect is the actor's dialect. `lifetime` is in seconds. `password_hash` is the hash that the
-    password was checked against. If the password was changed after that check, no session is opened.
+    password was checked against. If the password was changed after that check, no session is opened, and none is opened
+    for a closed account. Both are refused as a wrong password is.
     """
 
     session_id: str
@@ -73,9 +87,12 @@ class OpenSession(Command[None], frozen=True, gc=False):
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         _ask_password(needs, actor.account_id)
+        needs.ask(CLOSED, actor.account_id)
 
     def decide(self, actor: Actor, state: State) -> None:
         account = _account_with_password(state, actor.account_id, self.password_hash)
+        if state.get(CLOSED, account.id) is not None:
+            raise ChatError(Code.WRONG_CREDENTIALS, "Unknown user or wrong password.", reason="password")
         expires_at = state.now + self.lifetime * 1_000_000
         state.record(SessionOpened(Session(self.session_id, account.id, actor.dialect, state.now, expires_at)))
 
@@ -97,6 +114,36 @@ class EndSession(Command[None], frozen=True, gc=False):
         if session is not None and session.account_id == actor.account_id:
             log_id = account_log(actor.account_id)
             state.record(SessionsEnded(log_id, state.next_seq(log_id), state.now, session_id=session.id))
+
+
+class EndSessions(Command[None], frozen=True, gc=False):
+    """End all sessions of the actor's account."""
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        needs.ask(ACCOUNTS, actor.account_id)
+        needs.ask(HEADS, account_log(actor.account_id))
+
+    def decide(self, actor: Actor, state: State) -> None:
+        log_id = account_log(account_of(state, actor.account_id).id)
+        state.record(SessionsEnded(log_id, state.next_seq(log_id), state.now))
+
+
+class ForgetSessions(Command[int], frozen=True, gc=False):
+    """Remove these sessions if they expired more than a day ago. The answer is how many were removed."""
+
+    session_ids: tuple[str, ...]
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        for session_id in self.session_ids:
+            needs.ask(SESSIONS, session_id)
+
+    def decide(self, actor: Actor, state: State) -> int:
+        before = state.now - KEPT_EXPIRED
+        found = [session for id in self.session_ids if (session := state.get(SESSIONS, id)) is not None]
+        expired = tuple(session.id for session in found if session.expires_at < before)
+        if expired:
+            state.record(SessionsForgotten(expired))
+        return len(expired)
 
 
 class SetPassword(Command[None], frozen=True, gc=False):

@@ -61,6 +61,13 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     expires_at: int
 
 
+class Closed(msgspec.Struct, frozen=True, gc=False):
+    """Since when nobody can sign in to an account, and whether it was deleted, which cannot be undone."""
+
+    at: int
+    deleted: bool = False
+
+
 class Kind(StrEnum):
     """The kind of a room: who may join it, and how."""
 

@@ -16,6 +16,7 @@ from veche.core.accounts import (
     SkeletonKey,
     skeleton_key,
 )
+from veche.core.closing import AccountDeleted
 from veche.core.names import handle_of
 from veche.core.values import RESERVED_IDS, Account, Person
 from veche.storage.engines.engine import Engine, Transaction
@@ -53,10 +54,12 @@ _BY_SKELETON = (
     select(c.id).where(c.skeleton == bindparam("skeleton"), c.ascii == bindparam("ascii")).order_by(c.id).limit(FEW)
 )
 _insert = insert(accounts)
-_rename = (
+_change = (
     update(accounts)
     .where(c.id == bindparam("account"))
-    .values({name: bindparam(name) for name in ("username", "handle", "name", "skeleton", "ascii")})
+    .values(
+        {name: bindparam(name) for name in ("username", "handle", "name", "email", "email_key", "skeleton", "ascii")}
+    )
 )
 
 
@@ -106,23 +109,19 @@ def _load_passwords(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int
     return ((row.id, row.password_hash) for row in tx.read_by_keys(_password_by_id, ids))
 
 
-def _write(tx: Transaction, events: list[AccountRegistered | AccountRenamed]) -> None:
+def _write(tx: Transaction, events: list[AccountRegistered | AccountRenamed | AccountDeleted]) -> None:
+    """Write the events one after another: a name may be given up and taken in one batch."""
     for event in events:
         account = event.account
         skeleton, ascii = skeleton_key(account.username)
         row: dict[str, Any] = {"username": account.username, "handle": account.handle, "name": account.name}
         row |= {"skeleton": skeleton, "ascii": int(ascii)}
-        if isinstance(event, AccountRenamed):
-            tx.write_each(_rename, [row | {"account": account.id}])
-            continue
-        row |= {
-            "id": account.id,
-            "email": account.email,
-            "email_key": account.email.casefold() if account.email is not None else None,
-            "password_hash": event.password_hash,
-            "created_at": account.created_at,
-        }
-        tx.write_each(_insert, [row])
+        row |= {"email": account.email, "email_key": account.email.casefold() if account.email is not None else None}
+        if isinstance(event, AccountRegistered):
+            row |= {"id": account.id, "password_hash": event.password_hash, "created_at": account.created_at}
+            tx.write_each(_insert, [row])
+        else:
+            tx.write_each(_change, [row | {"account": account.id}])
 
 
 SUBJECT = Subject(
@@ -133,7 +132,7 @@ SUBJECT = Subject(
         EMAILS: _load_emails,
         PASSWORDS: _load_passwords,
     },
-    writes={(AccountRegistered, AccountRenamed): _write},
+    writes={(AccountRegistered, AccountRenamed, AccountDeleted): _write},
     keeps=(ACCOUNTS,),
 )
 

@@ -76,7 +76,7 @@ def sqlite_path(url: str) -> Path:
     if scheme.startswith("postgres"):
         raise DatabaseError("PostgreSQL is not supported yet: give an address like sqlite:///veche.db.")
     if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
-        raise DatabaseError("The address of the database is none that Veche knows: give one like sqlite:///veche.db.")
+        raise DatabaseError("This is no database address: give one like sqlite:///veche.db.")
     path = unquote(rest[1:].partition("?")[0])
     if path == ":memory:":
         raise DatabaseError("A database in memory is lost when the server stops: give a file, as sqlite:///veche.db.")

@@ -5,7 +5,14 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Select, String, Table, bindparam, delete, insert, select, update
 
-from veche.core.sessions import SESSIONS, PasswordChanged, SessionOpened, SessionsEnded
+from veche.core.sessions import (
+    KEPT_EXPIRED,
+    SESSIONS,
+    PasswordChanged,
+    SessionOpened,
+    SessionsEnded,
+    SessionsForgotten,
+)
 from veche.core.values import Account, Session, account_log
 from veche.storage.accounts import accounts
 from veche.storage.engines.engine import Engine, Transaction
@@ -20,7 +27,7 @@ sessions = Table(
     Column("account_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
     Column("origin", String(32), nullable=False),  # the dialect
     Column("created_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
 )
 c = sessions.c
 
@@ -32,7 +39,12 @@ _WITH_ACCOUNT = (
 )
 _EXISTS = select(c.id).where(c.id == bindparam("session"))
 _LONGEST = select(sessions).where(c.account_id == bindparam("account")).order_by(c.expires_at.desc()).limit(1)
+_OF_ACCOUNT = select(sessions).where(c.account_id == bindparam("account")).order_by(c.created_at, c.id)
+_EXPIRED = (
+    select(c.id).where(c.expires_at < bindparam("before")).order_by(c.expires_at).limit(bindparam("limit", type_=Id))
+)
 _insert = insert(sessions)
+_forget = delete(sessions).where(c.id == bindparam("session"))
 _of_account = c.account_id == bindparam("account")
 _delete_one = delete(sessions).where(_of_account, c.id == bindparam("session"))
 _delete_others = delete(sessions).where(_of_account, c.id != bindparam("kept"))
@@ -51,8 +63,11 @@ def _load_sessions(tx: Transaction, ids: Collection[str]) -> Iterator[tuple[str,
     return ((row.id, _session(row)) for row in tx.read_by_keys(_by_id, ids))
 
 
-def _write(tx: Transaction, events: list[SessionOpened | SessionsEnded]) -> None:
+def _write(tx: Transaction, events: list[SessionOpened | SessionsEnded | SessionsForgotten]) -> None:
     for event in events:
+        if isinstance(event, SessionsForgotten):
+            tx.write_each(_forget, [{"session": session_id} for session_id in event.session_ids])
+            continue
         if isinstance(event, SessionsEnded):
             _delete(tx, event)
             continue
@@ -76,7 +91,7 @@ def _write_passwords(tx: Transaction, events: list[PasswordChanged]) -> None:
 
 SUBJECT = Subject(
     loads={SESSIONS: _load_sessions},
-    writes={(SessionOpened, SessionsEnded): _write, (PasswordChanged,): _write_passwords},
+    writes={(SessionOpened, SessionsEnded, SessionsForgotten): _write, (PasswordChanged,): _write_passwords},
     entries=(SessionsEnded,),
 )
 
@@ -97,6 +112,16 @@ def longest_session(tx: Transaction, account_id: int) -> Session | None:
     """Return the session of an account that expires last, or None if it has none. It may have expired."""
     row = tx.first(_LONGEST, account=account_id)
     return _session(row) if row is not None else None
+
+
+def sessions_of(tx: Transaction, account_id: int) -> list[Session]:
+    """Return the sessions of an account, the oldest first. Some may have expired."""
+    return [_session(row) for row in tx.read(_OF_ACCOUNT, account=account_id)]
+
+
+def expired(tx: Transaction, now: int, limit: int) -> list[str]:
+    """Return the ids of up to `limit` sessions that expired more than a day before `now`, in microseconds."""
+    return [row.id for row in tx.read(_EXPIRED, before=now - KEPT_EXPIRED, limit=limit)]
 
 
 def exists(tx: Transaction, session_id: str) -> bool:

@@ -7,6 +7,7 @@ A subject whose table refers to another table comes after the subject of that ta
 from veche.storage.log import SUBJECT as log
 from veche.storage.accounts import SUBJECT as accounts
 from veche.storage.sessions import SUBJECT as sessions
+from veche.storage.closing import SUBJECT as closing
 from veche.storage.rooms import SUBJECT as rooms
 from veche.storage.membership import SUBJECT as membership
 from veche.storage.messages import SUBJECT as messages

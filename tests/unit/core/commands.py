@@ -6,13 +6,14 @@ from typing import Any
 
 from veche.core.accounts import Register, RenameAccount
 from veche.core.actor import NOBODY_ID, Actor
+from veche.core.closing import DeleteAccount, DisableAccount, EnableAccount
 from veche.core.command import Command
 from veche.core.echo import AddEchoLines, CloseEcho, OpenEcho
 from veche.core.membership import AddMember, Entered, JoinRoom, LeaveRoom, RemoveMember
 from veche.core.messages import PostNotice, SendMessage, Sent
 from veche.core.reading import MarkRead, ReadUpTo
 from veche.core.room_creation import CreateRoom
-from veche.core.sessions import EndSession, OpenSession, SetPassword
+from veche.core.sessions import EndSession, EndSessions, ForgetSessions, OpenSession, SetPassword
 
 __all__ = [
     "NOBODY_ID",
@@ -22,8 +23,13 @@ __all__ = [
     "CloseEcho",
     "Command",
     "CreateRoom",
+    "DeleteAccount",
+    "DisableAccount",
+    "EnableAccount",
     "EndSession",
+    "EndSessions",
     "Entered",
+    "ForgetSessions",
     "JoinRoom",
     "LeaveRoom",
     "MarkRead",

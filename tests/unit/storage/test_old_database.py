@@ -201,14 +201,14 @@ OWN_LOGS: dict[str, list[Frame]] = {
     "eve": [],
 }
 PASSWORDS = dict.fromkeys(OWN_LOGS, CORRECT) | {"bob": CHANGED, "ＤＡＶＥ": CHANGED}
-ACCOUNTS = [  # as `veche user list` shows them
-    ("1", "ann", "Анна", "Ann@Example.com"),
-    ("2", "ann2", "ann2", "ann@elsewhere.example"),
-    ("3", "Bob", "Боб", ""),
-    ("4", "Caroline", "Caroline", "carol@example.com"),
-    ("5", "Женя", "Женя", ""),
-    ("6", "dave", "Dave", ""),
-    ("7", "eve", "eve", ""),
+ACCOUNTS = [  # with their state, as `veche user list` shows them
+    ("1", "ann", "Анна", "Ann@Example.com", "open"),
+    ("2", "ann2", "ann2", "ann@elsewhere.example", "open"),
+    ("3", "Bob", "Боб", "", "open"),
+    ("4", "Caroline", "Caroline", "carol@example.com", "open"),
+    ("5", "Женя", "Женя", "", "open"),
+    ("6", "dave", "Dave", "", "open"),
+    ("7", "eve", "eve", "", "open"),
 ]
 
 
@@ -246,7 +246,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_people_sign_in_with_the_passwords_they_had(old: Server) -> None:
     for name, row in zip(OWN_LOGS, ACCOUNTS, strict=True):
         me = Known(old, name).me
-        assert (str(me["id"]), me["username"], me["name"], me["email"] or "") == row
+        assert (str(me["id"]), me["username"], me["name"], me["email"] or "", "open") == row
     for who in ({"username": "bob"}, {"username": "carol"}, {"username": "system"}, {"email": "ann@example.org"}):
         assert old.http.post("/v1/login", json=who | {"password": CORRECT}).status_code == 401
     assert old.http.post("/v1/login", json={"email": "ANN@example.COM", "password": CORRECT}).status_code == 200

@@ -13,6 +13,7 @@ from core import commands as c
 
 from veche.core.values import LOBBY_ID, Kind
 from veche.storage.accounts import credentials
+from veche.storage.closing import closed
 from veche.storage.database import Database
 from veche.storage.echo import closed_echoes, echo_page
 from veche.storage.engines.engine import Query, Transaction, Write
@@ -23,11 +24,22 @@ from veche.storage.log import head_seqs
 from veche.storage.membership import list_members
 from veche.storage.messages import history
 from veche.storage.rooms import public_rooms, room, rooms_of, welcome
-from veche.storage.sessions import session_with_account
+from veche.storage.sessions import expired, session_with_account, sessions_of
 
 from .conftest import Town
 
-LARGE = ("messages", "members", "accounts", "rooms", "logs", "events", "sessions", "echoes", "echo_lines")
+LARGE = (
+    "messages",
+    "members",
+    "accounts",
+    "rooms",
+    "logs",
+    "events",
+    "sessions",
+    "echoes",
+    "echo_lines",
+    "closed_accounts",
+)
 
 COMMANDS: list[c.Request] = [
     c.by(1, c.SendMessage(1, "hi", "c1")),
@@ -40,6 +52,11 @@ COMMANDS: list[c.Request] = [
     c.by(1, c.OpenSession("s1", 60, "hash")),
     c.by(1, c.SetPassword("h", None, "s1")),
     c.by(1, c.EndSession("s1")),
+    c.by(1, c.EndSessions()),
+    c.by(c.NOBODY_ID, c.ForgetSessions(("s1", "s2"))),
+    c.by(1, c.DisableAccount()),
+    c.by(1, c.EnableAccount()),
+    c.by(1, c.DeleteAccount()),
     c.by(1, c.CreateRoom(Kind.DIRECT, "", (2,))),
 ]
 
@@ -60,6 +77,9 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "echoes": lambda on: closed_echoes(on, 1),
     "lines of an echo": lambda on: echo_page(on, [1, 2], 0),
     "session": lambda on: session_with_account(on, "s1"),
+    "sessions of an account": lambda on: sessions_of(on, 1),
+    "expired sessions": lambda on: expired(on, 9, 100),
+    "closed accounts": lambda on: closed(on, [1, 2]),
     "by username": lambda on: credentials(on, username="ann"),
     "by e-mail": lambda on: credentials(on, email="dan@x.org"),
 }

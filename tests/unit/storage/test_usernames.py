@@ -38,6 +38,10 @@ def rename(id: int, username: str) -> c.Request:
     return c.by(id, c.RenameAccount(username))
 
 
+def delete(id: int) -> c.Request:
+    return c.by(id, c.DeleteAccount())
+
+
 def test_names_that_look_alike_are_taken_in_a_batch_and_after_it(town: Town) -> None:
     assert codes(town.batch(register("apple"), register("аррӏе"))) == ["ok", "taken"]
     assert codes(town.batch(register("сосо"), register("coco"), register("ꓚꓳꓚꓳ"))) == ["ok", "taken", "taken"]
@@ -49,10 +53,12 @@ def test_names_that_look_alike_are_taken_in_a_batch_and_after_it(town: Town) -> 
 def test_a_name_that_was_given_up_is_free_in_the_same_batch(town: Town) -> None:
     town.do(register("apple"))
     assert codes(town.batch(rename(4, "pear"), register("аррӏе"), register("apple"))) == ["ok", "ok", "taken"]
+    assert codes(town.batch(delete(5), register("apple"), register("аррӏе"))) == ["ok", "ok", "taken"]
 
 
 usernames = st.sampled_from(["coco", "сосо", "ꓚꓳꓚꓳ", "СОСО", "c0c0", "cocO", "apple", "аррӏе", "appIe"])
-requests = st.one_of(usernames.map(register), st.builds(rename, st.sampled_from([1, 2, 3, 4, 5]), usernames))
+ids = st.sampled_from([1, 2, 3, 4, 5])
+requests = st.one_of(usernames.map(register), st.builds(rename, ids, usernames), ids.map(delete))
 
 
 @settings(
