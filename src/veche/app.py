@@ -31,6 +31,7 @@ from veche.hub.hub import Hub
 from veche.service import echoes
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
+from veche.service.expiry import forget_expired_sessions
 from veche.service.limits import LoginLimits
 from veche.service.passwords import Passwords
 from veche.service.tokens import Tokens
@@ -127,11 +128,15 @@ class Server:
         except ChatError as refusal:  # the next start closes them
             log.warning("open echo conversations could not be closed: %s", refusal.message)
         self.heartbeats.start()
-        comparing = asyncio.create_task(self._compare_heads())
+        background = [
+            asyncio.create_task(self._compare_heads()),
+            asyncio.create_task(forget_expired_sessions(self.chat)),
+        ]
         try:
             yield {WIRE: Wire(websocket_routes(self.dialects), self.heartbeats, self.trusted, self.origins)}
         finally:
-            comparing.cancel()
+            for task in background:
+                task.cancel()
             self.heartbeats.stop()
             self.chat.shares.stop()
             await self.writer.stop()

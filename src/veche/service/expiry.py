@@ -1,0 +1,46 @@
+"""Removes expired sessions in the background, a few at a time, so that nobody waits for it."""
+
+import asyncio
+import logging
+import time
+
+from veche.core.actor import NOBODY_ID, Actor
+from veche.core.errors import ChatError
+from veche.core.sessions import ForgetSessions
+from veche.service.chat import Chat
+from veche.storage import sessions
+
+log = logging.getLogger("veche")
+
+SLICE = 100  # sessions in one command
+PAUSE = 0.5  # seconds between two slices
+EVERY = 600.0  # seconds between two rounds
+
+
+async def forget_expired_sessions(chat: Chat) -> None:
+    """Run until cancelled: look for expired sessions every ten minutes, and remove them slice by slice."""
+    while True:
+        try:
+            await forget_once(chat)
+        except ChatError as refusal:  # the writer has too much to do, or the disk is full: the next round tries again
+            log.info("expired sessions could not be removed: %s", refusal.message)
+        except Exception:
+            log.exception("expired sessions could not be removed; this is tried again in %d s", EVERY)
+        await asyncio.sleep(EVERY)
+
+
+async def forget_once(chat: Chat, pause: float = PAUSE) -> int:
+    """Remove all sessions that expired more than a day ago. Return how many there were. Raises ChatError.
+
+    They are looked for on a reader. The writer gets small commands, with a pause after each.
+    """
+    removed = 0
+    while found := await chat.read(sessions.expired, time.time_ns() // 1000, SLICE):
+        count = await chat.do(Actor(NOBODY_ID, "expiry"), ForgetSessions(tuple(found)))
+        removed += count
+        if not count:
+            break
+        await asyncio.sleep(pause)
+    if removed:
+        log.info("%d expired sessions were removed", removed, extra={"fields": {"removed": removed}})
+    return removed
