@@ -9,10 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from veche.cli.show import show_json, show_table
 from veche.core.accounts import skeleton_key
 from veche.core.errors import ChatError
 from veche.core.names import RESERVED_WORDS, check_username, normal_form
@@ -49,11 +46,13 @@ def examine(settings: ServerSettings) -> list[Finding]:
     return findings
 
 
-def show(findings: list[Finding], out: Console) -> None:
-    table = Table("", "what", "finding")
-    for finding in findings:
-        table.add_row("[green]ok[/]" if finding.good else "[red]!![/]", finding.subject, Text(finding.sentence))
-    out.print(table)
+def show(findings: list[Finding], *, json: bool) -> None:
+    """Print the findings, as a table or as JSON."""
+    if json:
+        show_json([finding._asdict() for finding in findings])
+    else:
+        rows = [("ok" if finding.good else "!!", finding.subject, finding.sentence) for finding in findings]
+        show_table(("", "what", "finding"), rows)
 
 
 def _system(settings: ServerSettings) -> Iterator[Finding]:

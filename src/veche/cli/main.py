@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from veche import __version__
 from veche.app import DIALECTS
 from veche.cli import demo, doctor, user
 from veche.cli.database import Url, open_database
 from veche.cli.serve import BindError, begin_log, bind_all, serve, url_of
+from veche.cli.show import Json, complain, say
 from veche.ops import logs
 from veche.settings import SettingsError, read_settings
 from veche.storage.database import DatabaseError
@@ -24,7 +24,21 @@ app = typer.Typer(
     help="Veche, a self-hosted chat server.",
 )
 app.add_typer(user.app, name="user")
-out, err = Console(), Console(stderr=True)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"Veche {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Veche, a self-hosted chat server."""
 
 
 def main() -> None:
@@ -39,7 +53,7 @@ def main() -> None:
 
 def fail(sentence: str) -> NoReturn:
     """Print an error without a traceback, and exit with status 1."""
-    err.print(f"[bold red]veche:[/] {sentence}", highlight=False, soft_wrap=True)
+    complain(sentence)
     raise SystemExit(1)
 
 
@@ -58,15 +72,14 @@ def serve_command(
     begin_log(settings)
     listeners = bind_all(settings.server)
     where = " and ".join(url_of(listener) for listener in listeners)
-    greeting = f"[bold green]Veche {__version__}[/] is on {where} - open it in a browser."
-    serve(settings, listeners, lambda: out.print(greeting, highlight=False, soft_wrap=True))
+    serve(settings, listeners, lambda: say(f"Veche {__version__} is on {where} - open it in a browser."))
 
 
 @app.command()
 def migrate(url: Url = None) -> None:
     """Migrate the database to this version's schema. `serve` does this too."""
     with open_database(url) as database:
-        out.print(f"{database.path} is up to date.")
+        say(f"{database.path} is up to date.")
 
 
 @app.command()
@@ -79,7 +92,7 @@ def backup(file: Path, url: Url = None) -> None:
             fail(f"{file} exists already; a backup never overwrites.")
         except (OSError, sqlite_files.DriverError) as error:
             fail(f"Cannot back {database.path} up to {file}: {error}.")
-        out.print(f"Backed up to {file}.")
+        say(f"Backed up to {file}.")
 
 
 @app.command("demo")
@@ -87,13 +100,13 @@ def demo_command(database_url: Url = None) -> None:
     """Create four people, two rooms and 25 messages to try Veche with. It may run twice, and while a server runs."""
     with open_database(database_url) as database:
         demo.create(database)
-    out.print(f"{', '.join(demo.emails())} sign in with the password {demo.PASSWORD}.", highlight=False)
+    say(f"{', '.join(demo.emails())} sign in with the password {demo.PASSWORD}.")
 
 
 @app.command("doctor")
-def doctor_command(database_url: Url = None) -> None:
+def doctor_command(json: Json = False, database_url: Url = None) -> None:
     """Check for common problems, and print what to do about them."""
     findings = doctor.examine(read_settings(DIALECTS, database_url=database_url).server)
-    doctor.show(findings, out)
+    doctor.show(findings, json=json)
     if not all(finding.good for finding in findings):
         raise SystemExit(1)

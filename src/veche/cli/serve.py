@@ -73,7 +73,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(2048)  # not later: with SO_REUSEADDR a second server can bind until the first one listens
-    except (OSError, OverflowError, ValueError) as error:  # ValueError: the host is no name at all
+    except (OSError, OverflowError, ValueError, TypeError) as error:  # the last two: the host is no name at all
         listener.close()
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise BindError(

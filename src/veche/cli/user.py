@@ -1,32 +1,39 @@
-"""`veche user`: adds, lists and changes accounts. It may run while a server runs."""
+"""`veche user`: adds, lists, changes and closes accounts. It may run while a server runs (docs/cli.md)."""
 
 import asyncio
-from typing import Annotated
+import time
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from veche.app import DIALECTS
 from veche.cli.database import Url, open_database
-from veche.core.accounts import Register
+from veche.cli.show import Json, say, show_json, show_table, time_of
+from veche.core.accounts import Register, RenameAccount
 from veche.core.actor import NOBODY_ID, Actor
-from veche.core.command import Command
+from veche.core.closing import DeleteAccount, DisableAccount, EnableAccount
+from veche.core.command import Command, T
 from veche.core.errors import ChatError
-from veche.core.names import Reserved, handle_of
-from veche.core.sessions import SetPassword
+from veche.core.names import Reserved
+from veche.core.sessions import EndSessions, SetPassword
+from veche.core.values import Account, Closed
+from veche.dialects.native.limits import check_email, check_password, check_person_name, check_username
 from veche.service.passwords import Passwords
 from veche.settings import read_settings
 from veche.storage.accounts import credentials, list_accounts
+from veche.storage.closing import closed
 from veche.storage.database import Database
+from veche.storage.sessions import sessions_of
 from veche.storage.writer import commit
 
-app = typer.Typer(no_args_is_help=True, help="Add, list and change accounts.")
-out = Console()
+app = typer.Typer(no_args_is_help=True, help="Add, list, change and close accounts.")
 
+Username = Annotated[str, typer.Argument(help="The username of the account, or its e-mail.")]
 Password = Annotated[
     str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, help="Prompted for if not given.")
 ]
+After = Annotated[int, typer.Option(min=0, max=2**62, help="List accounts with an id above this one.")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many accounts to list.")]
 
 
 class UserError(Exception):
@@ -35,34 +42,155 @@ class UserError(Exception):
 
 @app.command("add")
 def add(username: str, password: Password, email: str | None = None, name: str | None = None, url: Url = None) -> None:
-    """Add an account."""
+    """Add an account. The rules are those of the native dialect."""
+    _check_new(username, password, email, name)
     with open_database(url) as database:
-        reserved = Reserved(read_settings(DIALECTS, database_url=url).spoken_names.values())
-        command = Register(_hash(password), username=username, email=email, name=name, reserved=reserved)
-        _commit(database, NOBODY_ID, command)
-        out.print(f"Added the account of {username}.")
+        command = Register(_hash(password), username=username, email=email, name=name, reserved=_reserved(url))
+        account = _commit(database, NOBODY_ID, command)
+        say(f"Added the account of {account.username}.")
 
 
 @app.command("list")
-def list_users(after: int = 0, limit: int = 100, url: Url = None) -> None:
+def list_users(after: After = 0, limit: Limit = 100, json: Json = False, url: Url = None) -> None:
     """List accounts by id."""
-    table = Table("id", "username", "name", "e-mail")
     with open_database(url) as database, database.reading() as snapshot:
-        for account in list_accounts(snapshot, after, limit):
-            table.add_row(str(account.id), account.username, account.name, account.email or "")
-    out.print(table)
+        found = list_accounts(snapshot, after, limit)
+        states = closed(snapshot, [account.id for account in found])
+    rows = [_row(account, states.get(account.id)) for account in found]
+    if json:
+        show_json(rows)
+    else:
+        columns = ("id", "username", "name", "e-mail", "state")
+        show_table(
+            columns, [[str(row[key] or "") for key in ("id", "username", "name", "email", "state")] for row in rows]
+        )
 
 
 @app.command("password")
-def password(username: str, password: Password, url: Url = None) -> None:
+def password(username: Username, password: Password, url: Url = None) -> None:
     """Set the password of an account. All its sessions end."""
     with open_database(url) as database:
+        account = _existing(database, username)
+        _check(check_password, password)
+        _commit(database, account.id, SetPassword(_hash(password), old_hash=None))
+        say(f"The password of {account.username} has been changed.")
+
+
+@app.command("rename")
+def rename(username: Username, new_username: str, url: Url = None) -> None:
+    """Change the username of an account. Its id, its messages and its sessions stay."""
+    with open_database(url) as database:
+        account = _existing(database, username)
+        _check(check_username, new_username)
+        renamed = _commit(database, account.id, RenameAccount(new_username, _reserved(url)))
+        say(f"{account.username} is {renamed.username} now.")
+
+
+@app.command("disable")
+def disable(username: Username, url: Url = None) -> None:
+    """Let nobody sign in to an account, and end its sessions. Its connections are closed."""
+    with open_database(url) as database:
+        account = _existing(database, username)
+        _commit(database, account.id, DisableAccount())
+        say(f"Nobody can sign in as {account.username} any more.")
+
+
+@app.command("enable")
+def enable(username: Username, url: Url = None) -> None:
+    """Let the owner of a disabled account sign in again."""
+    with open_database(url) as database:
+        account = _existing(database, username)
+        _commit(database, account.id, EnableAccount())
+        say(f"{account.username} can sign in.")
+
+
+@app.command("delete")
+def delete(
+    username: Username,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    url: Url = None,
+) -> None:
+    """Delete an account for ever: its names, e-mail, password and sessions. Its messages stay, without its name."""
+    with open_database(url) as database:
+        account = _existing(database, username)
+        if not yes:
+            say(f"{account.username} (id {account.id}) will be deleted. This cannot be undone.")
+            typer.confirm("Delete it?", abort=True)
+        deleted = _commit(database, account.id, DeleteAccount())
+        say(f"Deleted. The author of its messages is {deleted.username} now.")
+
+
+@app.command("sessions")
+def sessions(username: Username, json: Json = False, url: Url = None) -> None:
+    """List the sessions of an account."""
+    with open_database(url) as database:
+        account = _existing(database, username)
         with database.reading() as snapshot:
-            found = credentials(snapshot, username=username)
-        if found is None:
-            raise UserError(f"There is no account {handle_of(username)!r}. See `veche user list`.")
-        _commit(database, found[0].id, SetPassword(_hash(password), old_hash=None))
-        out.print(f"The password of {found[0].username} has been changed.")
+            found = sessions_of(snapshot, account.id)
+    now = time.time_ns() // 1000
+    rows = [
+        {"dialect": one.dialect, "created_at": time_of(one.created_at), "expires_at": time_of(one.expires_at)}
+        for one in found
+        if one.expires_at > now
+    ]
+    if json:
+        show_json(rows)
+    else:
+        show_table(("dialect", "signed in at", "expires at"), [list(row.values()) for row in rows])
+
+
+@app.command("end-sessions")
+def end_sessions(username: Username, url: Url = None) -> None:
+    """Sign an account out everywhere. Its connections are closed; its owner can sign in again."""
+    with open_database(url) as database:
+        account = _existing(database, username)
+        _commit(database, account.id, EndSessions())
+        say(f"All sessions of {account.username} have ended.")
+
+
+def _reserved(url: str | None) -> Reserved:
+    return Reserved(read_settings(DIALECTS, database_url=url).spoken_names.values())
+
+
+def _row(account: Account, state: Closed | None) -> dict[str, Any]:
+    return {
+        "id": account.id,
+        "username": account.username,
+        "name": account.name,
+        "email": account.email,
+        "created_at": time_of(account.created_at),
+        "state": "open" if state is None else "deleted" if state.deleted else "disabled",
+    }
+
+
+def _check_new(username: str, password: str, email: str | None, name: str | None) -> None:
+    _check(check_username, username)
+    _check(check_password, password)
+    if email is not None:
+        _check(check_email, email)
+    if name is not None:
+        _check(check_person_name, name)
+
+
+def _check(rule: Any, text: str) -> None:
+    """Check a text as the native dialect does. Raises UserError."""
+    try:
+        rule(text)
+    except ChatError as refusal:
+        raise UserError(refusal.message) from None
+
+
+def _existing(database: Database, username: str) -> Account:
+    """Return the account with this username or e-mail. Raises UserError if there is none, or if it was deleted."""
+    with database.reading() as snapshot:
+        found = credentials(snapshot, username=username) or credentials(snapshot, email=username)
+        state = closed(snapshot, [found[0].id]) if found else {}
+    if found is None:
+        raise UserError(f"There is no account {username!r}. See `veche user list`.")
+    account = found[0]
+    if (deleted := state.get(account.id)) is not None and deleted.deleted:
+        raise UserError(f"The account {account.username} has been deleted.")
+    return account
 
 
 def _hash(password: str) -> str:
@@ -73,7 +201,9 @@ def _hash(password: str) -> str:
         pool.stop()
 
 
-def _commit(database: Database, account_id: int, command: Command[object]) -> None:
+def _commit(database: Database, account_id: int, command: Command[T]) -> T:
     [outcome], _ = commit(database, [(Actor(account_id, "cli"), command)])
     if isinstance(outcome, ChatError):
         raise UserError(outcome.message)
+    answer: T = outcome
+    return answer

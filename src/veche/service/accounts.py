@@ -127,13 +127,21 @@ class Accounts:
     async def open_session(self, guest: Actor, verified: Verified) -> IssuedToken:
         """Store a new session of an account, and issue its token. Its lifetime is that of the guest's dialect.
 
-        Raises ChatError (WRONG_CREDENTIALS) if the password was changed after it was checked.
+        Raises ChatError (WRONG_CREDENTIALS) if the password was changed after it was checked, or if the account is
+        closed.
         """
         account = verified.account
         lifetime = self._lifetimes[guest.dialect]
         session_id = secrets.token_urlsafe(16)
         actor = msgspec.structs.replace(guest, account_id=account.id)
-        await self._chat.do(actor, OpenSession(session_id, lifetime, verified.password_hash))
+        try:
+            await self._chat.do(actor, OpenSession(session_id, lifetime, verified.password_hash))
+        except ChatError as refusal:
+            if refusal.code is Code.WRONG_CREDENTIALS:
+                _log(
+                    logging.WARNING, "account %d is closed, or has another password now: no session", account.id, guest
+                )
+            raise
         _log(logging.INFO, "account %d signed in", account.id, guest)
         return IssuedToken(self._tokens.mint(account, session_id, lifetime), lifetime)
 

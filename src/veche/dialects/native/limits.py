@@ -1,10 +1,11 @@
 """The limits of the native dialect and their checks (docs/native.md, Limits). GET /v1/limits shows them."""
 
+import re
 import unicodedata
 
 from veche.core.errors import ChatError, Code
+from veche.core.names import MAX_EMAIL, normal_form
 from veche.core.names import check_username as check_common_rule
-from veche.core.names import normal_form
 from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_text
 from veche.service.shares import MAX_WAITING
 from veche.wire.heartbeat import Heartbeats
@@ -18,6 +19,8 @@ MAX_PAGE = 200
 DEFAULT_PAGE = 50
 HELLO_WITHIN = 5.0  # seconds between the 101 response and the hello of the client
 MIN_PASSWORD, MAX_PASSWORD_BYTES = 8, 1024
+
+EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 
 LIMITS = {
     "text_bytes": MAX_TEXT_BYTES,
@@ -83,6 +86,12 @@ def check_person_name(name: str) -> None:
     """Check the name of an account: 1 to 50 characters, not all blank. Raises ChatError."""
     if not 1 <= len(name) <= MAX_PERSON_NAME or not name.strip():
         raise ChatError(Code.INVALID, f"A name has 1 to {MAX_PERSON_NAME} characters.", field="name")
+
+
+def check_email(email: str) -> None:
+    """Check an e-mail: at most 254 characters, with an @ and a dot after it. Raises ChatError."""
+    if len(email) > MAX_EMAIL or not re.fullmatch(EMAIL_PATTERN, email):
+        raise ChatError(Code.INVALID, "An e-mail looks like ann@example.com.", field="email")
 
 
 def check_room_name(name: str) -> None:

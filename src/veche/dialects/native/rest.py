@@ -19,6 +19,7 @@ from veche.dialects.native import out
 from veche.dialects.native.errors import invalid, problem
 from veche.dialects.native.limits import (
     DEFAULT_PAGE,
+    EMAIL_PATTERN,
     MAX_PAGE,
     check_password,
     check_person_name,
@@ -79,7 +80,7 @@ class RegisterBody(Body):
     username: str
     password: str
     name: str | None = None
-    email: str | None = Field(None, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+    email: str | None = Field(None, max_length=254, pattern=EMAIL_PATTERN)
 
 
 class LoginBody(Body):
