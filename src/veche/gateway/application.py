@@ -171,8 +171,9 @@ class _ErrorResponses:
         return Response(body, status, {**headers, "Upgrade": "websocket", "Connection": "Upgrade"})
 
     async def on_bug(self, request: Request, error: Exception) -> Response:
-        # The traceback is logged by uvicorn, to which Starlette raises the error again.
-        return response(self.make(request.url.path, 500, "Something went wrong here."))
+        # Starlette raises the error again. uvicorn logs its traceback, and closes the connection.
+        status, body, headers = self.make(request.url.path, 500, "Something went wrong here.")
+        return Response(body, status, {**headers, "Connection": "close"})
 
 
 def _allowed_methods(request: Request) -> set[str]:
