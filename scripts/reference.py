@@ -13,12 +13,36 @@ HEAD = """\
 # Settings
 
 Settings are read from the environment. The server does not start if there is an unknown `VECHE_` name, so a
-misspelt name is found. Settings of a dialect that is switched off (`VECHE_DIALECTS`) are ignored,
-and so are its legacy names.
+misspelt name is found. The same holds for keys in the YAML file of `CONFIG_PATH`. Settings of a dialect that is
+switched off (`VECHE_DIALECTS`) are ignored, and so are its legacy names.
 
 Legacy names are those of the five original servers. `VECHE_*` names and the command line have priority over them. An
 empty name counts as not set. Veche does not support PostgreSQL yet: if a legacy name gives a PostgreSQL
 address, set `VECHE_DATABASE_URL` too.
+"""
+ORIGINS = """\
+## Which web pages may connect
+
+A browser tells the server the origin of the page that asks. Programs tell none, and are always allowed.
+`VECHE_ORIGINS` lists the origins that may open a WebSocket, poll, and read answers of REST (CORS). One list decides
+for all dialects and transports.
+
+- An origin is a scheme, a host, and a port if it is not the usual one: `https://chat.example.com`,
+  `http://localhost:3000`. Capitals, a slash at the end and the usual port do no harm. Anything else is refused at the
+  start, also a bare host and a pattern.
+- `*` means all origins, as an empty list does. Veche uses no cookies, so a page needs a token in either case.
+- The page of this server may always connect. Its origin is the scheme and the `Host` of the request. Behind a proxy in
+  `VECHE_TRUSTED_PROXIES` it is `X-Forwarded-Proto`, and `X-Forwarded-Host` if the proxy sends it.
+- A page that is refused is a line in the [log](logs.md), which names the origin.
+"""
+SECRETS = """\
+## The secret
+
+Without `VECHE_SECRET` the server makes one at the first start, and stores it beside the database, readable for its
+owner alone. To choose one yourself, use `openssl rand -hex 32`. `VECHE_SECRET_FILE` reads it from a file.
+
+A secret that somebody could guess is refused: one that is too short, one that is printed in a document, one that
+repeats itself, and one with fewer than six different bytes. No secret is ever shown in a message or in the log.
 """
 IGNORED = """\
 ## Legacy names that are ignored
@@ -31,7 +55,7 @@ IGNORED = """\
 def settings() -> str:
     server = section("The server", settings_of(ServerSettings, PREFIX), LEGACY)
     dialects = [section(one.name, settings_of(one.options, prefix_of(one)), one.legacy) for one in DIALECTS]
-    return "\n".join([HEAD, server, *dialects, IGNORED])
+    return "\n".join([HEAD, server, *dialects, ORIGINS, SECRETS, IGNORED])
 
 
 def section(title: str, found: list[Setting], legacy: Legacy) -> str:
