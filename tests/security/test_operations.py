@@ -275,6 +275,11 @@ def test_no_file_and_no_listing_is_served(surface: Running, path: str) -> None:
     assert answer.status_code == 404, answer.text[:200]
 
 
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/", "/v1/limits", "/nowhere", "/rooms/ws?token=x"])
+def test_no_answer_lets_a_browser_pass_the_address_on(surface: Running, path: str) -> None:
+    assert surface.http.get(path).headers["Referrer-Policy"] == "no-referrer"
+
+
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/"])
 def test_no_page_of_others_frames_ours(surface: Running, path: str) -> None:
     answer = surface.http.get(path)

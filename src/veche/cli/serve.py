@@ -116,12 +116,18 @@ def begin_log(settings: Settings) -> None:
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """Return the secrets that the settings contain: what signs tokens, and the password of the database."""
+    """Return the secrets that the settings contain: what signs tokens, and passwords in addresses."""
+    models = (settings.server, *settings.options.values())
+    urls = [value for model in models for value in model.model_dump().values() if "://" in str(value)]
+    passwords = [_password_of(str(url)) for url in urls]
+    return [one for one in (settings.server.secret, *passwords, *map(unquote, passwords)) if one]
+
+
+def _password_of(url: str) -> str:
     try:
-        password = urlsplit(settings.server.database_url).password or ""
-    except ValueError:
-        password = settings.server.database_url
-    return [secret for secret in (settings.server.secret, password, unquote(password)) if secret]
+        return urlsplit(url).password or ""
+    except ValueError:  # it cannot be told apart, so all of it is a secret
+        return url
 
 
 def _log_start(settings: Settings, server: Server, listeners: list[socket.socket]) -> None:

@@ -226,19 +226,17 @@ def show_warnings() -> None:
 def configure(level: str, style: str, *, access: bool, secrets: Sequence[str] = ()) -> LogHandler:
     """Write the log to stderr from now on, also the lines that were kept.
 
-    `level` and `style` are the settings VECHE_LOG_LEVEL and VECHE_LOG_FORMAT. Libraries log warnings only, unless the
-    level is `debug`.
+    `level` and `style` are the settings VECHE_LOG_LEVEL and VECHE_LOG_FORMAT. Libraries log warnings and errors only:
+    below that, some of them log the texts and headers that they pass on.
     """
     held = [
         record for handler in logging.getLogger().handlers if isinstance(handler, _Held) for record in handler.records
     ]
     handler = LogHandler(STDERR, JsonFormatter() if style == "json" else TextFormatter(), secrets)
     number = logging.getLevelNamesMapping()[level.upper()]
-    _use(handler, number if number == logging.DEBUG else max(number, logging.WARNING))
+    _use(handler, max(number, logging.WARNING))
     logging.getLogger("veche").setLevel(number)
     logging.getLogger(ACCESS).setLevel(logging.INFO if access else logging.CRITICAL)
-    for name in ("uvicorn", "alembic", "asyncio"):
-        logging.getLogger(name).setLevel(max(number, logging.WARNING))
     for record in held:
         handler.handle(record)
     return handler

@@ -52,6 +52,7 @@ class Origins:
         _logger.warning(
             "a page of %s was refused (client %s): VECHE_ORIGINS does not name this origin, and the server's own is %s",
             *(origin, client or "unix", " or ".join(own) or "not known"),
+            extra={"fields": {"origin": origin, "client": client or "unix"}},
         )
         return False
 
