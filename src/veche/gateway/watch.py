@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,21 +27,18 @@ class Watch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.monotonic(), 0
+        started = time.monotonic() if access.isEnabledFor(logging.INFO) else None
 
-        async def watched(message: Message) -> None:
-            nonlocal status
+        def watched(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await send(message)
+                if status == 429 or status >= 500:
+                    self._log_trouble(scope, status)
+                if started is not None:
+                    self._log_access(scope, status, time.monotonic() - started)
+            return send(message)
 
-        try:
-            await self._app(scope, receive, watched)
-        finally:
-            if status == 429 or status >= 500:
-                self._log_trouble(scope, status)
-            if access.isEnabledFor(logging.INFO):
-                self._log_access(scope, status, time.monotonic() - started)
+        await self._app(scope, receive, watched)
 
     def _log_trouble(self, scope: Scope, status: int) -> None:
         request = {"client": self._client(scope), "method": scope["method"], "path": scope["path"], "status": status}

@@ -24,7 +24,7 @@ STDERR: Final = 2
 WINDOW: Final = 10.0  # seconds
 PER_WINDOW: Final = 20  # lines of one kind in one window
 MAX_KINDS: Final = 500  # kinds that are told apart
-MAX_QUEUE: Final = 10_000  # lines that wait to be written
+MAX_QUEUE: Final = 2000  # lines that wait to be written
 MAX_MESSAGE: Final = 1000  # characters
 MAX_FIELD: Final = 200  # characters
 MAX_TRACE: Final = 20_000  # characters
@@ -112,11 +112,14 @@ class Floods:
     def ended(self, now: float) -> list[logging.LogRecord]:
         """Forget the windows that have ended. Return a line for each kind of which lines were left out."""
         found = []
-        for kind, (start, lines) in list(self._counts.items()):
-            if now - start >= WINDOW:
-                del self._counts[kind]
-                if lines > PER_WINDOW:
-                    found.append(_left_out(*kind, int(lines) - PER_WINDOW))
+        while self._counts:
+            kind = next(iter(self._counts))  # the oldest window
+            start, lines = self._counts[kind]
+            if now - start < WINDOW:
+                break
+            del self._counts[kind]
+            if lines > PER_WINDOW:
+                found.append(_left_out(*kind, int(lines) - PER_WINDOW))
         return found
 
 
