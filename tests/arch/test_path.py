@@ -13,7 +13,7 @@ PATHS = runpy.run_path(str(ROOT / "scripts" / "paths.py"))
 
 
 MAX_FILES = 37
-MAX_LINES_RUN = 515
+MAX_LINES_RUN = 518
 
 Trail = dict[str, Any]
 

@@ -148,14 +148,18 @@ def test_contradicting_settings_are_reported(tmp_path: Path) -> None:
     assert "VECHE_P" in serve(tmp_path / "x.db", VECHE_PING_SECONDS="5", VECHE_PONG_SECONDS="10")
 
 
-@pytest.mark.parametrize("path", ["/dev/null/x/veche.db", "/proc/veche/veche.db"])
-def test_a_path_that_cannot_be_written_is_reported(path: str) -> None:
-    assert f"Cannot write to {path}" in serve(path)
+@pytest.mark.parametrize("path", ["/dev/null/x/veche.db", "/proc/veche/veche.db", "/nonexistent/dir/x.db"])
+def test_a_missing_folder_is_reported_and_not_created(path: str) -> None:
+    assert f"There is no folder {Path(path).parent}." in serve(path)
 
 
-@pytest.mark.parametrize("address", ["postgresql://localhost/veche", "mysql://x/y", "nonsense"])
+def test_a_path_that_cannot_be_written_is_reported() -> None:
+    assert "Cannot write to /proc/x.db" in serve("/proc/x.db")
+
+
+@pytest.mark.parametrize("address", ["postgresql://localhost/veche", "mysql://x/y", "nonsense", "sqlite:///:memory:"])
 def test_an_invalid_address_is_reported(address: str) -> None:
-    assert "sqlite:///veche.db" in fails("serve", "--port", str(free_port()), "--database-url", address)
+    assert "sqlite:///" in fails("serve", "--port", str(free_port()), "--database-url", address)
 
 
 def test_a_file_that_is_no_database_is_reported_and_unchanged(tmp_path: Path) -> None:

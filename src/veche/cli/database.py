@@ -1,7 +1,6 @@
 """Opens the database for commands that may run while a server runs."""
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Annotated
 
 import typer
@@ -9,16 +8,16 @@ import typer
 from veche.app import DIALECTS
 from veche.settings import read_settings
 from veche.storage.database import Database
+from veche.storage.opening import open_existing
 
 Url = Annotated[str | None, typer.Option("--database-url", help="The database, sqlite:///PATH.")]
 
 
-@contextlib.contextmanager
-def open_database(url: str | None) -> Iterator[Database]:
-    """Open the database of the settings (or `url`), and migrate it to this version's schema."""
-    database = Database(read_settings(DIALECTS, database_url=url).server.database_url)
-    try:
-        database.migrate()
-        yield database
-    finally:
-        database.close()
+def url_of_database(url: str | None) -> str:
+    """Return the URL of the settings, or `url` if it is given."""
+    return read_settings(DIALECTS, database_url=url).server.database_url
+
+
+def open_database(url: str | None, *, create: bool = False) -> AbstractContextManager[Database]:
+    """Open the database of the settings (or `url`). It has to exist, and to have this version's schema."""
+    return open_existing(url_of_database(url), create=create)

@@ -5,7 +5,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,17 +13,15 @@ from veche.cli.show import show_json, show_table
 from veche.core.accounts import skeleton_key
 from veche.core.errors import ChatError
 from veche.core.names import RESERVED_WORDS, check_username, normal_form
-from veche.core.values import Account
 from veche.settings import ServerSettings
-from veche.storage.accounts import list_accounts
-from veche.storage.database import Database, sqlite_path
+from veche.storage.database import DEFAULT_URL, sqlite_path
 from veche.storage.engines import sqlite_files
+from veche.storage.engines.sqlite_state import USABLE, State, state_of
 from veche.storage.migrate import schema_version
 
 LOW_DISK = 1 << 30  # bytes
 LOW_FILES = 4096  # open files
 SLOW_SYNC = 0.02  # seconds
-PAGE = 1000  # accounts
 SHOWN = 20  # of the usernames that could not be registered today
 
 
@@ -77,7 +75,11 @@ def _secret(settings: ServerSettings) -> Iterator[Finding]:
 
 def _disk(settings: ServerSettings) -> Iterator[Finding]:
     folder = _path(settings).parent
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        created = settings.database_url == DEFAULT_URL
+        advice = "will be created at the first start" if created else "does not exist: create it"
+        yield Finding(created, "disk", f"{folder} {advice}")
+        return
     free = shutil.disk_usage(folder).free
     yield Finding(free > LOW_DISK, "disk", f"{free >> 20} MiB free at {folder}")
     probe = folder / f".veche-doctor-{os.getpid()}"
@@ -99,9 +101,15 @@ def _sync(probe: Path) -> float:
 
 def _database(settings: ServerSettings) -> Iterator[Finding]:
     path = _path(settings)
-    if not path.exists():
+    state = state_of(path)
+    if state is State.MISSING:
         yield Finding(True, "database", f"{path} will be created at the first start")
         return
+    if state not in USABLE:
+        yield Finding(False, "database", state.sentence(path))
+        return
+    if state is State.COPY:
+        yield Finding(True, "epoch", "the database is a backup; a new epoch is drawn at the first start")
     result, version = sqlite_files.examine(path)
     yield Finding(result == "ok", "database", f"{path}: {result}")
     yield Finding(
@@ -113,9 +121,10 @@ def _database(settings: ServerSettings) -> Iterator[Finding]:
 
 def _usernames(settings: ServerSettings) -> Iterator[Finding]:
     """List the accounts of older versions that could not be registered today. They work as before."""
-    if not _path(settings).exists():
+    path = _path(settings)
+    if state_of(path) not in USABLE:
         return
-    old = [f"{account.id} {account.username!a} ({why})" for account, why in _not_allowed_today(settings)]
+    old = [f"{id} {username!a} ({why})" for id, username, why in _not_allowed_today(sqlite_files.usernames(path))]
     more = f" and {len(old) - SHOWN} more" if len(old) > SHOWN else ""
     yield Finding(
         not old,
@@ -126,37 +135,25 @@ def _usernames(settings: ServerSettings) -> Iterator[Finding]:
     )
 
 
-def _not_allowed_today(settings: ServerSettings) -> Iterator[tuple[Account, str]]:
-    accounts = list(_accounts(settings))
-    first: dict[tuple[str, bool], Account] = {}  # of those that look alike
-    for account in accounts:
-        first.setdefault(skeleton_key(account.username), account)
-    for account in accounts:
-        skeleton, ascii = skeleton_key(account.username)
+def _not_allowed_today(usernames: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str, str]]:
+    first: dict[tuple[str, bool], int] = {}  # the ids of those that look alike
+    for id, username in usernames:
+        first.setdefault(skeleton_key(username), id)
+    for id, username in usernames:
+        skeleton, ascii = skeleton_key(username)
         alike = [first.get((skeleton, other)) for other in ((False,) if ascii else (False, True))]
-        others = [str(one.id) for one in alike if one is not None and one.id < account.id]
+        others = [str(one) for one in alike if one is not None and one < id]
         try:
-            check_username(account.username)
+            check_username(username)
         except ChatError as refusal:
-            yield account, refusal.message.removesuffix(".")
+            yield id, username, refusal.message.removesuffix(".")
         else:
-            if account.username != normal_form(account.username):
-                yield account, "it is not in its normal form"
-            elif account.username in RESERVED_WORDS:
-                yield account, "it is reserved"
+            if username != normal_form(username):
+                yield id, username, "it is not in its normal form"
+            elif username in RESERVED_WORDS:
+                yield id, username, "it is reserved"
             elif others:
-                yield account, f"it looks like that of account {' and '.join(others)}"
-
-
-def _accounts(settings: ServerSettings) -> Iterator[Account]:
-    database, last = Database(settings.database_url), 0
-    try:
-        with database.reading() as snapshot:
-            while page := list_accounts(snapshot, last, PAGE):
-                yield from page
-                last = page[-1].id
-    finally:
-        database.close()
+                yield id, username, f"it looks like that of account {' and '.join(others)}"
 
 
 def _path(settings: ServerSettings) -> Path:

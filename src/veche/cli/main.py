@@ -1,21 +1,20 @@
-"""The commands of `veche`: serve, migrate, demo, backup, user, doctor."""
+"""The commands of `veche`: serve, migrate, demo, backup, restore, epoch, user, doctor."""
 
 import os
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from veche import __version__
 from veche.app import DIALECTS
-from veche.cli import demo, doctor, user
-from veche.cli.database import Url, open_database
+from veche.cli import backup, demo, doctor, epoch, restore, user
+from veche.cli.database import Url, open_database, url_of_database
 from veche.cli.serve import BindError, begin_log, bind_all, serve, url_of
 from veche.cli.show import Json, complain, say
 from veche.ops import logs
 from veche.settings import SettingsError, read_settings
 from veche.storage.database import DatabaseError
-from veche.storage.engines import sqlite_files
+from veche.storage.opening import migrate_database
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Veche, a self-hosted chat server.",
 )
+app.command("backup")(backup.backup)
+app.command("restore")(restore.restore)
+app.add_typer(epoch.app, name="epoch")
 app.add_typer(user.app, name="user")
 
 
@@ -76,29 +78,18 @@ def serve_command(
 
 
 @app.command()
-def migrate(url: Url = None) -> None:
-    """Migrate the database to this version's schema. `serve` does this too."""
-    with open_database(url) as database:
-        say(f"{database.path} is up to date.")
-
-
-@app.command()
-def backup(file: Path, url: Url = None) -> None:
-    """Copy the database to FILE. A server may run meanwhile. After a restore, clients load everything again."""
-    with open_database(url) as database:
-        try:
-            sqlite_files.backup(database.path, file)
-        except FileExistsError:
-            fail(f"{file} exists already; a backup never overwrites.")
-        except (OSError, sqlite_files.DriverError) as error:
-            fail(f"Cannot back {database.path} up to {file}: {error}.")
-        say(f"Backed up to {file}.")
+def migrate(
+    copy: Annotated[bool, typer.Option(help="Copy the database before a migration.")] = True, database_url: Url = None
+) -> None:
+    """Create the database, or migrate it to this version's schema. `serve` does this too."""
+    path = migrate_database(url_of_database(database_url), copy=copy, say=say)
+    say(f"{path} is up to date.")
 
 
 @app.command("demo")
 def demo_command(database_url: Url = None) -> None:
     """Create four people, two rooms and 25 messages to try Veche with. It may run twice, and while a server runs."""
-    with open_database(database_url) as database:
+    with open_database(database_url, create=True) as database:
         demo.create(database)
     say(f"{', '.join(demo.emails())} sign in with the password {demo.PASSWORD}.")
 

@@ -19,7 +19,7 @@ from veche.app import Server
 from veche.gateway.watch import Watch
 from veche.ops import logs
 from veche.settings import ServerSettings, Settings
-from veche.storage.database import Database
+from veche.storage.opening import open_to_serve
 from veche.wire.http import BoundedHttp
 from veche.wire.websocket import WebSocket
 
@@ -141,8 +141,7 @@ def serve(settings: Settings, listeners: list[socket.socket], on_started: Callab
     """Serve until SIGTERM or SIGINT, then shut down and return. `on_started` is called once clients can connect."""
     raise_file_limit()
     sys.setswitchinterval(SWITCH_INTERVAL)
-    database = Database(settings.server.database_url, serving=True)
-    database.migrate()
+    database = open_to_serve(settings.server.database_url)
     server = Server(settings, database)
     spare_garbage_collector()
     config = uvicorn.Config(

@@ -1,7 +1,7 @@
 """Crash points for the chaos tests: the process ends when it reaches a named point for the Nth time.
 
 Set VECHE_TEST_CRASH_AT=POINT[:N], where POINT is before_commit, after_commit_before_ack, after_ack_before_fanout or
-mid_fanout. Without it, crash points do nothing.
+mid_fanout, or a step of `storage.engines.sqlite_restore` or `sqlite_identity`. Without it, crash points do nothing.
 """
 
 import os

@@ -8,20 +8,22 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 def migrate(engine: Engine) -> None:
-    """Apply the migrations that are missing.
-
-    Raises ValueError if a newer version of Veche made the database, because older code must not change it.
-    """
-    current, newest = _current(engine), schema_version()
-    if current is not None and current not in _revisions():
-        raise ValueError(
-            f"This database was made by a newer Veche (schema {current}); this one knows up to {newest}. "
-            "Start the newer version, or restore a backup."
-        )
-    if current != newest:
+    """Apply the migrations that are missing. Raises ValueError as `check_version` does."""
+    current = _current(engine)
+    check_version(current)
+    if current != schema_version():
         from veche.storage.upgrade import upgrade  # it imports Alembic, which takes half a second
 
         upgrade(engine, MIGRATIONS, current)
+
+
+def check_version(current: str | None) -> None:
+    """Raise ValueError if a newer version of Veche made the database, because older code must not change it."""
+    if current is not None and current not in _revisions():
+        raise ValueError(
+            f"This database was made by a newer Veche (schema {current}); this one knows up to {schema_version()}. "
+            "Start the newer version, or restore a backup."
+        )
 
 
 def schema_version() -> str:

@@ -30,6 +30,8 @@ Announce: TypeAlias = Callable[[Sequence[LogEvent]], None]
 
 log = logging.getLogger("veche.storage")
 
+REST_SECONDS = 1.0  # without a command, after which the database may rest
+
 
 class _Barrier:
     """Waits for the requests taken before it. `missing` is how many of them are not yet answered."""
@@ -62,6 +64,7 @@ class Writer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._accepting = False
+        self._patience: float | None = None  # seconds to wait for requests before the database rests
         self._thread = threading.Thread(target=self._run, name="veche-writer", daemon=True)
 
     def start(self) -> None:
@@ -122,6 +125,7 @@ class Writer:
         while self._wait_for_requests():
             batch = self._waiting_requests.take()
             began = time.thread_time()
+            self._patience = REST_SECONDS
             outcomes, events = commit(self._database, [(request.actor, request.command) for request in batch])
             self.cpu_seconds = time.thread_time()
             self._waiting_requests.learn(len(batch), self.cpu_seconds - began)
@@ -134,11 +138,27 @@ class Writer:
         Return False when the writer stops. It stops after `drain`, when no request waits.
         """
         while not self._waiting_requests or not self._queue.empty():
-            requests = self._queue.get()
+            requests = self._next_requests()
             if requests is None:
                 return False
             self._waiting_requests.add(requests)
         return True
+
+    def _next_requests(self) -> list[Request] | None:
+        """Wait for the next list of requests. Meanwhile the database may rest."""
+        try:
+            return self._queue.get(timeout=self._patience)
+        except queue.Empty:
+            self._rest()
+            return self._queue.get()
+
+    def _rest(self) -> None:
+        self._patience = None
+        try:
+            self._database.rest()
+        except Exception as error:
+            if self._database.failure_of(error) is not Failure.UNAVAILABLE:
+                log.exception("the database could not rest")
 
     def _answer(self, batch: list[Request], outcomes: list[Outcome], events: list[LogEvent]) -> None:
         for request, outcome in zip(batch, outcomes, strict=True):

@@ -31,6 +31,10 @@ class Counted(Database):
 Open = Callable[[], Counted]
 
 
+def url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('template')}/template.db")

@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from laws.dialects import MESSENGER, SOCKETIO, opened
 from laws.town import LOBBY, Frame, Person, Server, Socket, serving, start
+
+from veche.storage.migrate import schema_version
 
 pytestmark = pytest.mark.slow
 
@@ -477,17 +480,30 @@ def table(out: str) -> list[tuple[str, ...]]:
     return [tuple(cell.strip() for cell in line.split("│")) for line in lines]
 
 
-def test_the_commands_take_it(tmp_path: Path) -> None:
-    running = {}
-    for words in ("migrate", "user list", "doctor"):  # at once, as each takes its time to start
-        (tmp_path / words).mkdir()
-        path = restore(tmp_path / words)
-        database = ("--database-url", f"sqlite:///{path}")
-        running[words] = path, start(*words.split(), *database, VECHE_SECRET=SECRET, COLUMNS="250")
-    said = {words: process.communicate(timeout=60) for words, (_, process) in running.items()}
-    assert said["migrate"] == (f"{running['migrate'][0]} is up to date.\n", "")
-    assert [running[words][1].returncode for words in ("migrate", "user list")] == [0, 0]
-    assert table(said["user list"][0]) == ACCOUNTS
-    found = {row[1]: row for row in table(said["doctor"][0])}  # the rest of it tells of this machine
-    assert found["database"] == ("ok", "database", f"{running['doctor'][0]}: ok")
-    assert found["schema"][0] == "ok"
+def test_the_commands_take_it_once_it_is_migrated(tmp_path: Path) -> None:
+    for folder in ("old", "new"):
+        (tmp_path / folder).mkdir()
+    old, new = restore(tmp_path / "old"), restore(tmp_path / "new")
+    said, errors = finish(run("migrate", new))
+    assert (said.splitlines()[-1], errors) == (f"{new} is up to date.", "")
+    running = {(words, path): run(words, path) for words in ("user list", "doctor") for path in (old, new)}
+    done = {key: (*finish(process), process.returncode) for key, process in running.items()}
+    assert done["user list", old][1:] == (
+        f"veche: {old} has the schema 0002, and this Veche needs {schema_version()}. "
+        "`veche serve` and `veche migrate` migrate it.\n",
+        1,
+    )
+    assert (table(done["user list", new][0]), done["user list", new][1:]) == (ACCOUNTS, ("", 0))
+    for path in (old, new):
+        found = {row[1]: row for row in table(done["doctor", path][0])}  # the rest of it tells of this machine
+        assert found["database"] == ("ok", "database", f"{path}: ok")
+        assert found["schema"][0] == found["usernames"][0] == "ok"
+
+
+def run(words: str, path: Path) -> subprocess.Popen[str]:
+    """Start a command. Several may run at once, as each takes its time to start."""
+    return start(*words.split(), "--database-url", f"sqlite:///{path}", VECHE_SECRET=SECRET, COLUMNS="250")
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+    return process.communicate(timeout=60)

@@ -237,3 +237,34 @@ async def test_it_refuses_a_wrong_statement_alone(town: Town) -> None:
     with pytest.raises(sqlite3.OperationalError) as error, town.database.writing() as tx:
         tx.connection.execute("SELECT no_such_column FROM accounts")  # type: ignore[attr-defined]
     assert town.database.failure_of(error.value) is None
+
+
+async def test_the_database_rests_once_when_no_command_comes(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("veche.storage.writer.REST_SECONDS", 0.0)
+    rests: list[int] = []
+    monkeypatch.setattr(town.database, "rest", lambda: rests.append(town.head(1)))
+    async with desk(town) as at:
+        at.ask("a")
+        await at.until(lambda: rests == [3])
+        at.ask("b")
+        await at.until(lambda: rests == [3, 4])
+    assert rests == [3, 4]
+
+
+async def test_a_rest_that_fails_does_not_end_the_writer(
+    town: Town, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("veche.storage.writer.REST_SECONDS", 0.0)
+    failures = [sqlite3.OperationalError("database or disk is full"), ZeroDivisionError()]
+
+    def rest() -> None:
+        raise failures.pop(0)
+
+    monkeypatch.setattr(town.database, "rest", rest)
+    async with desk(town) as at:
+        for client_id, left in (("a", 1), ("b", 0)):
+            at.ask(client_id)
+            await at.until(lambda left=left: len(failures) == left)  # type: ignore[misc]
+        await at.until(lambda: bool(caplog.messages))
+    assert caplog.messages == ["the database could not rest"], "a full disk is not a bug"
+    assert at.said[0::2] == [("a", "ok"), ("b", "ok")]

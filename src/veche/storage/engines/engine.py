@@ -19,6 +19,10 @@ from veche.storage.kept import KeptRows
 READERS = 4  # how many read transactions can be open at once
 
 
+class DatabaseError(Exception):
+    """The database cannot be used. The message says why, or what to do."""
+
+
 class Failure(Enum):
     """Why a transaction failed, if that is not a bug."""
 
@@ -46,6 +50,9 @@ class Engine(Protocol):
 
     def reading(self) -> "AbstractContextManager[Transaction]":
         """Open a read transaction. All its reads see one snapshot of the database."""
+
+    def rest(self) -> None:
+        """Do what is better done when nobody waits for a commit. It may raise, and then does it the next time."""
 
     def failure_of(self, error: BaseException) -> Failure | None:
         """Return why the driver raised `error`. None means a bug, for example in a statement."""

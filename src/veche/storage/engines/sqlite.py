@@ -3,12 +3,14 @@
 import contextlib
 import queue
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    URL,
     ColumnElement,
     Engine,
     Select,
@@ -26,18 +28,21 @@ from sqlalchemy.pool import NullPool
 from veche.core.facts import Fact
 from veche.core.state import State
 from veche.core.values import RESERVED_IDS
+from veche.storage.engines import sqlite_identity
 from veche.storage.engines.engine import READERS, Failure, Query, Write
 from veche.storage.engines.prepared import Prepared, prepare
 from veche.storage.kept import KeptRows
 
+BUSY_TIMEOUT = "PRAGMA busy_timeout=10000"
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # a commit is on disk before it is acknowledged
-    "PRAGMA busy_timeout=10000",
+    BUSY_TIMEOUT,
     "PRAGMA foreign_keys=ON",
     "PRAGMA cache_size=-32768",
     "PRAGMA temp_store=MEMORY",
 )
+CHANGE_SECONDS = 60.0  # the least time between two generations of a database that is served
 _DIALECT = dialects.dialect()
 _FAULTS_OF_ONE_COMMAND = (sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 _encode_keys = msgspec.json.Encoder().encode
@@ -51,7 +56,7 @@ def _is_wrong_sql(error: sqlite3.Error) -> bool:
 def engine_for_migrations(path: Path) -> Engine:
     """Create an SQLAlchemy engine for Alembic. Its connections start no transaction automatically."""
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         poolclass=NullPool,
         # Errors are logged without the parameters, which contain text that people wrote.
         hide_parameters=True,
@@ -76,6 +81,7 @@ class Sqlite:
         self._kept = KeptRows()
         self._last_ids: dict[str, int] = {}
         self._version: tuple[sqlite3.Connection, int] | None = None
+        self._change_at: float | None = None  # when the generation changes next; None: this process does not serve
 
     def where_keys(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
         """Restrict a query to the rows whose `columns` equal one of the keys.
@@ -148,6 +154,26 @@ class Sqlite:
         connection = sqlite3.connect(self._path, check_same_thread=False, cached_statements=256, isolation_level=None)
         _set_pragmas(connection)
         return connection
+
+    def settle(self) -> None:
+        """Move all that is in the write-ahead log into the database file."""
+        with self._connection(self._writers) as connection, _without_waiting(connection):
+            sqlite_identity.settle(connection, self._path)
+
+    def begin_serving(self, *, epoch: str | None = None, forget: bool = False) -> None:
+        """Give the database a new generation, and the epoch `epoch` if it is not None. See `sqlite_identity.change`.
+
+        Raises what `failure_of` calls UNAVAILABLE, if the database cannot be written now.
+        """
+        self._change_at = time.monotonic() + CHANGE_SECONDS
+        with self._connection(self._writers) as connection, _without_waiting(connection):
+            sqlite_identity.change(connection, self._path, epoch=epoch, forget=forget)
+
+    def rest(self) -> None:
+        if self._change_at is not None and time.monotonic() >= self._change_at:
+            self.begin_serving()
+        else:
+            self.settle()
 
     def failure_of(self, error: BaseException) -> Failure | None:
         if isinstance(error, sqlite3.IntegrityError):
@@ -270,6 +296,16 @@ def _key_table() -> TableValuedAlias:
 
 def _key_part(table: TableValuedAlias, index: int) -> ColumnElement[Any]:
     return func.json_extract(table.c.value, f"$[{index}]")
+
+
+@contextlib.contextmanager
+def _without_waiting(connection: sqlite3.Connection) -> Iterator[None]:
+    """Do not wait for others who read or write: what is done here can be done later."""
+    connection.execute("PRAGMA busy_timeout=100")
+    try:
+        yield
+    finally:
+        connection.execute(BUSY_TIMEOUT)
 
 
 def _set_pragmas(connection: sqlite3.Connection) -> None:

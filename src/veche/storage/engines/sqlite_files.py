@@ -1,53 +1,59 @@
-"""The files of an SQLite database: locking it for one server, backups, and checks."""
+"""Opens an SQLite database to read it, and checks it."""
 
 import contextlib
-import fcntl
-import os
-import secrets
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 from urllib.parse import quote
 
-DriverError = sqlite3.Error  # what `backup` and `examine` raise
+from veche.core.values import RESERVED_IDS
+from veche.storage.engines.sqlite_raw import wal_of
+
+DriverError = sqlite3.Error  # what these functions raise
 
 
-class DatabaseInUse(Exception):
-    """Another server has locked this database."""
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database to read it. Never creates one. It may be in use."""
+    with contextlib.closing(_open_to_read(path)) as connection:
+        yield connection
 
 
-def lock(path: Path) -> IO[str]:
-    """Lock the database for this server. Raises DatabaseInUse if another server holds the lock.
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """Without a write-ahead log, open the file as a writer does, because the last writer removes the log's files.
 
-    The lock is held while the returned file is open.
+    A reader would leave them behind. In a folder that cannot be written, nobody else writes either.
     """
-    handle = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115  # it stays open to hold the lock
+    if _is_filled(wal_of(path)):
+        return _connect(path, "mode=ro")
+    connection = _connect(path, "mode=rw")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        raise DatabaseInUse(str(path)) from None
-    return handle
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        return _connect(path, "mode=ro&immutable=1")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
-def backup(path: Path, target: Path) -> None:
-    """Copy a database to a new file. The database may be in use.
+def reading_without_log(path: Path) -> "contextlib.closing[sqlite3.Connection]":
+    """Open a database file as if it had no write-ahead log. Use this only if the log is not of this file."""
+    return contextlib.closing(_connect(path, "mode=ro&immutable=1"))
 
-    `target` appears only when the copy is complete. The copy gets a new epoch, because restoring it may shorten the
-    logs and clients have to notice that.
-    """
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    partial.unlink(missing_ok=True)
-    try:
-        with contextlib.closing(_open_read_only(path)) as source:
-            source.execute("VACUUM INTO ?", (str(partial),))
-        with contextlib.closing(sqlite3.connect(partial)) as copy, copy:
-            copy.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (secrets.token_hex(8),))
-        _fsync(partial)
-        os.link(partial, target)  # fails when the target exists: a backup never overwrites
-        _fsync(target.parent)
-    finally:
-        partial.unlink(missing_ok=True)
+
+def is_veche(connection: sqlite3.Connection) -> bool:
+    """Return whether this is a database of Veche."""
+    names = "('meta', 'alembic_version')"
+    (tables,) = connection.execute(f"SELECT count(*) FROM sqlite_master WHERE name IN {names}").fetchone()  # noqa: S608
+    return bool(tables == 2)
+
+
+def version_of(connection: sqlite3.Connection) -> str:
+    (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(version)
 
 
 def examine(path: Path) -> tuple[str, str]:
@@ -55,19 +61,25 @@ def examine(path: Path) -> tuple[str, str]:
 
     Return "ok" or a description of what is wrong, and the version of its schema.
     """
-    with contextlib.closing(_open_read_only(path)) as connection:
+    with reading(path) as connection:
         (result,) = connection.execute("PRAGMA quick_check").fetchone()
-        (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    return str(result), str(version)
+        return str(result), version_of(connection)
 
 
-def _open_read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+def usernames(path: Path) -> list[tuple[int, str]]:
+    """Return ids and usernames, ordered by id. The database may be in use. Built-in accounts are left out."""
+    with reading(path) as connection:
+        return connection.execute(
+            "SELECT id, username FROM accounts WHERE id < ? ORDER BY id", (RESERVED_IDS,)
+        ).fetchall()
 
 
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path))}?{mode}", uri=True, isolation_level=None)
+
+
+def _is_filled(path: Path) -> bool:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False

@@ -38,10 +38,17 @@ def upgrade() -> None:
 
 
 def _anonymous() -> None:
+    """Create the account. Somebody may have registered its handle before it was reserved: they keep it.
+
+    No account can register the handle that the built-in account has then. Its id is what the server uses.
+    """
     text, number = sa.Text, sa.BigInteger
     words = [sa.column(name, text) for name in ("username", "handle", "name", "password_hash")]
     people = sa.table("accounts", *words, sa.column("id", number), sa.column("created_at", number))
-    who = {"id": ANONYMOUS_ID, "username": "anonymous", "handle": "anonymous", "name": "anonymous"}
+    handles = sa.table("accounts", sa.column("handle", text))
+    query = sa.select(sa.func.count()).select_from(handles).where(handles.c.handle == "anonymous")
+    handle = "anonymous (built in)" if op.get_bind().scalar(query) else "anonymous"
+    who = {"id": ANONYMOUS_ID, "username": "anonymous", "handle": handle, "name": "anonymous"}
     op.bulk_insert(people, [{**who, "password_hash": "", "created_at": time.time_ns() // 1000}])
     logs = sa.table("logs", *(sa.column(name, number) for name in ("id", "last_seq", "message_count")))
     op.bulk_insert(logs, [{"id": -ANONYMOUS_ID, "last_seq": 0, "message_count": 0}])
