@@ -17,8 +17,8 @@ misspelt name is found. The same holds for keys in the YAML file of `CONFIG_PATH
 switched off (`VECHE_DIALECTS`) are ignored, and so are its legacy names.
 
 Legacy names are those of the five original servers. `VECHE_*` names and the command line have priority over them. An
-empty name counts as not set. Veche does not support PostgreSQL yet: if a legacy name gives a PostgreSQL
-address, set `VECHE_DATABASE_URL` too.
+empty name counts as not set. Veche does not support PostgreSQL yet: if a legacy name asks for it, the server starts
+only if `VECHE_DATABASE_URL` or the command line names an SQLite database, and then it logs what it ignores.
 """
 ORIGINS = """\
 ## Which web pages may connect
@@ -47,7 +47,7 @@ repeats itself, and one with fewer than six different bytes. No secret is ever s
 IGNORED = """\
 ## Legacy names that are ignored
 
-`DEBUG`, `RELOAD`, `STATIC_PATH`, `APP_PROXY_PORT` and `APP_PROXY_LINK` are ignored. In the YAML file, `db`, `redis`,
+`DEBUG`, `RELOAD`, `STATIC_PATH`, `APP_PROXY_PORT` and `APP_PROXY_LINK` are ignored. In the YAML file, `redis`,
 `log`, and the timeouts and buffer sizes of `http` and `websocket` are ignored.
 """
 

@@ -1,22 +1,28 @@
 """The legacy names for settings of the whole server. Those of one dialect are in `dialects/<name>/legacy.py`."""
 
 import ipaddress
+import logging
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from veche.gateway.legacy import Legacy, LegacyError, signing_key
 
+log = logging.getLogger("veche")
+
 SECRETS = ("JWT_SECRET", "SECRET_KEY", "JWT_SECRET_KEY")
+POSTGRES = ("HOST", "PORT", "DB", "NAME", "USER", "PASSWORD")
 
 NAMES = {
     "APP_HOST": "`VECHE_HOST`, if it is an address or `localhost`",
     "APP_PORT": "`VECHE_PORT`",
     "PORT": "`VECHE_PORT`, if `APP_PORT` is not set",
     "DATABASE_URL": "`VECHE_DATABASE_URL`",
-    "POSTGRES_HOST": "with `POSTGRES_DB` or `POSTGRES_NAME`: `VECHE_DATABASE_URL`, if `DATABASE_URL` is not set",
-    "POSTGRES_PORT": "the port of `POSTGRES_HOST`",
-    "POSTGRES_USER": "the user for `POSTGRES_HOST`",
-    "POSTGRES_PASSWORD": "the password for `POSTGRES_HOST`",
+    "POSTGRES_HOST": "`VECHE_DATABASE_URL`, a database of PostgreSQL, if `DATABASE_URL` is not set",
+    "POSTGRES_PORT": "its port",
+    "POSTGRES_DB": "its name",
+    "POSTGRES_NAME": "the same",
+    "POSTGRES_USER": "its user; without `POSTGRES_HOST` the host is `postgres`",
+    "POSTGRES_PASSWORD": "the password of this user",
     "JWT_SECRET": "`VECHE_SECRET`: 16 bytes or more, and not a well-known secret",
     "SECRET_KEY": "the same",
     "JWT_SECRET_KEY": "the same",
@@ -27,6 +33,8 @@ NAMES = {
 def _read(environ: Mapping[str, str]) -> dict[str, object]:
     if environ.get("JWT_ALGORITHM", "HS256") != "HS256":
         raise LegacyError("JWT_ALGORITHM: tokens are signed with HS256.")
+    if (url := environ.get("DATABASE_URL")) and _postgres(environ) and not url.startswith("postgres"):
+        log.warning("POSTGRES_* is ignored, because DATABASE_URL is set")
     secret = next((name for name in SECRETS if name in environ), None)
     return {
         "VECHE_HOST": _listen_address(environ.get("APP_HOST")),
@@ -48,14 +56,17 @@ def _listen_address(host: str | None) -> str | None:
 
 
 def _postgres(environ: Mapping[str, str]) -> str | None:
-    host = environ.get("POSTGRES_HOST")
-    name = environ.get("POSTGRES_DB") or environ.get("POSTGRES_NAME")
-    if not (host and name):
+    """Return the URL of a PostgreSQL database if one of the variables asks for it."""
+    given = {part: environ[f"POSTGRES_{part}"] for part in POSTGRES if f"POSTGRES_{part}" in environ}
+    if not given.keys() - {"PORT"}:
         return None
-    user, password = (quote(environ.get(f"POSTGRES_{part}", ""), safe="") for part in ("USER", "PASSWORD"))
+    user, password, name = (
+        quote(value or "", safe="")
+        for value in (given.get("USER"), given.get("PASSWORD"), given.get("DB") or given.get("NAME"))
+    )
     credentials = f"{user}:{password}@" if password else f"{user}@" if user else ""
-    port = f":{environ['POSTGRES_PORT']}" if "POSTGRES_PORT" in environ else ""
-    return f"postgresql://{credentials}{host}{port}/{quote(name, safe='')}"
+    port = f":{given['PORT']}" if "PORT" in given else ""
+    return f"postgresql://{credentials}{given.get('HOST', 'postgres')}{port}/{name}"
 
 
 LEGACY = Legacy(
@@ -64,7 +75,7 @@ LEGACY = Legacy(
     {
         "VECHE_HOST": ("APP_HOST",),
         "VECHE_PORT": ("APP_PORT", "PORT"),
-        "VECHE_DATABASE_URL": ("DATABASE_URL", "POSTGRES_HOST"),
+        "VECHE_DATABASE_URL": ("DATABASE_URL", *(f"POSTGRES_{part}" for part in POSTGRES)),
         "VECHE_SECRET": SECRETS,
     },
 )

@@ -14,6 +14,7 @@ from veche.gateway.legacy import LegacyError
 from veche.gateway.options import Alias, DialectOptions
 from veche.gateway.weakness import is_weak
 from veche.legacy import LEGACY
+from veche.storage.database import DEFAULT_URL
 from veche.wire.origins import normal_origin
 from veche.wire.proxy import Trusted
 
@@ -55,7 +56,11 @@ class ServerSettings(BaseModel):
         description="Several addresses to listen on, as HOST:PORT separated by commas. "
         "If it is set, `VECHE_HOST` and `VECHE_PORT` are ignored.",
     )
-    database_url: str = Field("sqlite:///data/veche.db", repr=False, description="The database, as sqlite:///PATH.")
+    database_url: str = Field(
+        DEFAULT_URL,
+        repr=False,
+        description="The database, as sqlite:///PATH. Its folder has to exist, except for the default.",
+    )
     secret: str | None = Field(
         None,
         repr=False,
@@ -200,6 +205,7 @@ def read_settings(
     switched_on = _switched_on(declared, given.get("VECHE_DIALECTS"))
     given["VECHE_DIALECTS"] = tuple(dialect.name for dialect in switched_on)
     legacy, written = _read_legacy(switched_on, environ)
+    _warn_of_two_databases(given, legacy)
     if "VECHE_SECRET" in legacy and "VECHE_SECRET" not in given:
         name = written["VECHE_SECRET"]
         log.warning("tokens are signed with %s; set VECHE_SECRET instead, with 32 bytes or more", name)
@@ -254,6 +260,12 @@ def _secret_of_file(environ: Mapping[str, str]) -> str | None:
     if is_weak(secret, MIN_SECRET_BYTES):
         raise SettingsError(f"VECHE_SECRET_FILE: the secret in {path} {TOO_WEAK}.")
     return secret
+
+
+def _warn_of_two_databases(given: Mapping[str, object], legacy: Mapping[str, object]) -> None:
+    chosen, other = (str(source.get("VECHE_DATABASE_URL", "")).partition(":")[0] for source in (given, legacy))
+    if chosen and other and chosen != other:
+        log.warning("the environment of an original server names another database, which is ignored")
 
 
 def _refuse_unknown(declared: Sequence[AnyDialect], environ: Mapping[str, str]) -> None:

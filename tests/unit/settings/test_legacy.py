@@ -6,6 +6,7 @@ import pytest
 
 from veche.app import DIALECTS
 from veche.settings import SettingsError, read_legacy, read_settings
+from veche.storage.database import Database, DatabaseError
 
 YAML = """
 pkg: {system_username: server, error_username: oops}
@@ -48,12 +49,41 @@ def test_empty_and_other_variables_give_nothing():
             },
             {"VECHE_DATABASE_URL": "postgresql://me:p%40ss%2Fword@db:5433/app"},
         ),
-        ({"POSTGRES_USER": "me", "POSTGRES_PASSWORD": "pw", "POSTGRES_DB": "app"}, {}),
+        (
+            {"POSTGRES_USER": "me", "POSTGRES_PASSWORD": "pw", "POSTGRES_DB": "app"},
+            {"VECHE_DATABASE_URL": "postgresql://me:pw@postgres/app"},
+        ),
+        ({"POSTGRES_DB": "app"}, {"VECHE_DATABASE_URL": "postgresql://postgres/app"}),
+        ({"POSTGRES_PASSWORD": "pw"}, {"VECHE_DATABASE_URL": "postgresql://:pw@postgres/"}),
+        ({"POSTGRES_PORT": "5432"}, {}),
+        ({"DATABASE_URL": "sqlite:///x.db", "POSTGRES_DB": "app"}, {"VECHE_DATABASE_URL": "sqlite:///x.db"}),
         ({"JWT_ALGORITHM": "HS256"}, {}),
     ],
 )
 def test_the_environment_of_the_original_servers(environ, found):
     assert read_legacy(DIALECTS, environ) == found
+
+
+@pytest.mark.parametrize("wish", ["DATABASE_URL", "POSTGRES_HOST", "POSTGRES_DB", "POSTGRES_USER", "db"])
+def test_a_wish_for_postgresql_is_refused_or_logged_if_sqlite_is_chosen(tmp_path, caplog, wish):
+    """However it is expressed: the server never serves SQLite without a word."""
+    environ = {wish: "postgresql://me:hunter2@db/app" if wish == "DATABASE_URL" else "db"}
+    if wish == "db":
+        (tmp_path / "config.yaml").write_text("db: {host: db, port: 5432, user: me, password: hunter2, name: chat}")
+        environ = {"CONFIG_PATH": str(tmp_path / "config.yaml")}
+    with pytest.raises(DatabaseError, match=r"PostgreSQL, which is not supported yet.*VECHE_DATABASE_URL") as refused:
+        Database(read_settings(DIALECTS, environ).server.database_url, serving=True)
+    assert not caplog.messages
+    for chosen in ({"environ": environ | {"VECHE_DATABASE_URL": "sqlite:///y.db"}}, {"database_url": "sqlite:///y.db"}):
+        caplog.clear()
+        assert read_settings(DIALECTS, **{"environ": environ, **chosen}).server.database_url == "sqlite:///y.db"
+        assert caplog.messages == ["the environment of an original server names another database, which is ignored"]
+    assert "hunter2" not in str(refused.value) + caplog.text
+
+
+def test_two_databases_of_the_original_servers_are_logged(caplog):
+    read_settings(DIALECTS, {"DATABASE_URL": "sqlite:///x.db", "POSTGRES_HOST": "db"})
+    assert caplog.messages == ["POSTGRES_* is ignored, because DATABASE_URL is set"]
 
 
 def test_another_jwt_algorithm_is_refused():

@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -12,7 +13,8 @@ from veche.gateway.legacy import Legacy, LegacyError, signing_key
 
 NAMES = {
     "CONFIG_PATH": "a YAML file: `pkg.system_username`, `pkg.error_username`, `http.host`, `http.port`, "
-    "`websocket.msg_max_length`, `websocket.check_origin`, `websocket.allowed_origins`, `jwt.secret`, `jwt.expire`",
+    "`websocket.msg_max_length`, `websocket.check_origin`, `websocket.allowed_origins`, `jwt.secret`, `jwt.expire`, "
+    "and `db`, a database of PostgreSQL",
 }
 
 SECTIONS = {
@@ -25,7 +27,7 @@ SECTIONS = {
     "jwt": {"secret", "expire"},
 }
 """The keys that the original reads, by section. Those that `_read` does not use are ignored."""
-OTHER_SECTIONS = frozenset({"db", "redis", "log"})  # also of the original; their keys are not looked at
+OTHER_SECTIONS = frozenset({"db", "redis", "log"})  # also of the original; their keys are not checked
 
 
 def _read(environ: Mapping[str, str]) -> dict[str, object]:
@@ -36,12 +38,13 @@ def _read(environ: Mapping[str, str]) -> dict[str, object]:
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise LegacyError(f"CONFIG_PATH: {path} cannot be read: {error}.") from None
     _refuse_unknown(file)
-    pkg, http, socket, jwt = (_section(file, name) for name in ("pkg", "http", "websocket", "jwt"))
+    pkg, http, socket, jwt, db = (_section(file, name) for name in ("pkg", "http", "websocket", "jwt", "db"))
     if socket.get("check_origin") and not socket.get("allowed_origins"):
         raise LegacyError("websocket.check_origin needs websocket.allowed_origins: which pages may connect.")
     return {
         "VECHE_HOST": http.get("host"),
         "VECHE_PORT": http.get("port"),
+        "VECHE_DATABASE_URL": _postgres(db),
         "VECHE_ROOMS_SYSTEM_NAME": pkg.get("system_username"),
         "VECHE_ROOMS_ERROR_NAME": pkg.get("error_username"),
         "VECHE_ROOMS_TEXT_BYTES": socket.get("msg_max_length"),
@@ -72,6 +75,16 @@ def _section(file: object, name: str) -> dict[str, Any]:
     return section if isinstance(section, dict) else {}
 
 
+def _postgres(db: Mapping[str, Any]) -> str | None:
+    """Return the URL of the PostgreSQL database that the section `db` names, or None if it is empty."""
+    if not db:
+        return None
+    user, password, name = (quote(str(db.get(key) or ""), safe="") for key in ("user", "password", "name"))
+    credentials = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    port = f":{db['port']}" if db.get("port") else ""
+    return f"postgresql://{credentials}{db.get('host') or 'postgres'}{port}/{name}"
+
+
 def _origins(value: object) -> tuple[str, ...]:
     """Return the origins of a list, or of a single text."""
     found = [value] if isinstance(value, str) else value
@@ -98,6 +111,7 @@ LEGACY = Legacy(
         for name, key in {
             "VECHE_HOST": "http.host",
             "VECHE_PORT": "http.port",
+            "VECHE_DATABASE_URL": "db",
             "VECHE_ROOMS_SYSTEM_NAME": "pkg.system_username",
             "VECHE_ROOMS_ERROR_NAME": "pkg.error_username",
             "VECHE_ROOMS_TEXT_BYTES": "websocket.msg_max_length",
