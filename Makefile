@@ -17,6 +17,7 @@ test: dev
 test-all: test
 	$(PY) -m tests.mutants.needs
 	$(PY) -m tests.chaos.run --kills 30
+	$(PY) -m tests.chaos.restore --drills 50
 	$(PY) -m tests.conformance.autobahn
 
 check: dev
