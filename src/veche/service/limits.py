@@ -3,11 +3,11 @@
 No account is ever locked: the right password still works from another address.
 """
 
-import ipaddress
 import time
 from collections import OrderedDict, deque
 
 from veche.core.errors import ChatError, Code
+from veche.wire.proxy import network
 
 WINDOW = 60.0  # seconds
 FREE_TRIES = 5  # wrong passwords for one account, before each further try is delayed
@@ -94,16 +94,3 @@ class RecentCounts:
         if self.count(key) < self._limit:
             return 0.0
         return self._times[key][0] + WINDOW - time.monotonic()
-
-
-def network(address: str) -> str:
-    """Return the key under which an address is counted: an IPv4 address, or an IPv6 /64."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))

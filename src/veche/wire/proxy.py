@@ -1,4 +1,4 @@
-"""The client's address behind reverse proxies, from the X-Forwarded-For header of trusted peers."""
+"""The client's address behind reverse proxies, from the X-Forwarded-For header of trusted peers, and its network."""
 
 from __future__ import annotations
 
@@ -79,6 +79,16 @@ def _warn(peer: str, trusted: Trusted) -> None:
             "or everybody behind it counts as one address",
             *(peer, peer),
         )
+
+
+def network(address: str) -> str:
+    """Return the key under which an address is counted: an IPv4 address, or an IPv6 /64."""
+    parsed = _address(address)
+    if parsed is None:
+        return address
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    return str(IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
 def _hop_address(hop: str) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from veche.core.errors import ChatError, Code
-from veche.service.limits import FREE_TRIES, MAX_DELAY, LoginLimits, RecentCounts, network
+from veche.service.limits import FREE_TRIES, MAX_DELAY, LoginLimits, RecentCounts
+from veche.wire.proxy import network
 
 
 def fail(limits: LoginLimits, address: str, account: str, times: int = 1) -> None:
