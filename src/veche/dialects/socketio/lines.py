@@ -16,6 +16,7 @@ from veche.core.messages import Message
 from veche.core.text import MAX_CLIENT_MESSAGE_ID
 
 DIALECT = "socketio"
+MAX_INTEGER_BITS = 160
 _PLAIN_STRING = "string:"
 
 
@@ -45,7 +46,7 @@ def line_of(payload: object, scope: str) -> Line | None:
 
 def _stored_id(id: Any, body: tuple[str, ...]) -> str | None:
     """Make the id to store. Returns None if the client gave no id, or one over 47 characters of JSON."""
-    if id is None:
+    if id is None or _has_long_integer(id):
         return None
     try:
         written = json.dumps(id, separators=(",", ":"), allow_nan=False)
@@ -54,6 +55,14 @@ def _stored_id(id: Any, body: tuple[str, ...]) -> str | None:
     hashed = blake2b("\0".join(body).encode("utf-8", "surrogatepass"), digest_size=12).digest()
     stored = f"{urlsafe_b64encode(hashed).decode()}:{written}"
     return stored if len(stored) <= MAX_CLIENT_MESSAGE_ID else None
+
+
+def _has_long_integer(value: Any) -> bool:
+    """Return whether a value holds an integer of more than 47 digits. To write thousands of digits takes long."""
+    if isinstance(value, int):
+        return value.bit_length() > MAX_INTEGER_BITS
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(map(_has_long_integer, inner))
 
 
 def client_id(message: Message) -> bytes | None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-from veche.wire.engineio.packets import MAX_PAYLOAD, BadPacket
+from veche.wire.engineio.packets import BadPacket
 
 CONNECT: Final = 0
 DISCONNECT: Final = 1
@@ -26,7 +27,13 @@ BINARY_EVENT: Final = 5
 BINARY_ACK: Final = 6
 
 MAX_DEPTH: Final = 64
+MAX_VALUES: Final = 1_000
+"""Limit of the values in one packet: members of arrays and objects, at every depth."""
 MAX_ATTACHMENTS: Final = 16
+MAX_ATTACHED: Final = 262_144
+"""Limit of all attachments of one packet, in bytes."""
+MAX_TEXT: Final = 65_536
+"""Limit of the text of a packet with attachments, in characters. It is kept until the last attachment has arrived."""
 
 _HEAD: Final = re.compile(r"([0-6])(?:([0-9]{1,2})-)?(?:(/[^,]{0,127})(?:,|\Z))?([0-9]{1,15})?")
 _BINARY: Final = {BINARY_EVENT: EVENT, BINARY_ACK: ACK}
@@ -45,59 +52,93 @@ class Packet:
     id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The head of a text, and the JSON after it, which is not read yet."""
+
+    type: int
+    namespace: str
+    id: int | None
+    attachments: int
+    json: str
+
+
+def _everything(namespace: str) -> bool:
+    return True
+
+
 class Decoder:
-    """Decodes the packets of one client. After it raises BadPacket, it must not be used again."""
+    """Decodes the packets of one client. After it raises BadPacket, it must not be used again.
 
-    __slots__ = ("_attachment_bytes", "_attachment_count", "_attachments", "_incomplete")
+    `is_entered` tells whether the client has entered a namespace. If not, only a CONNECT packet for it is read. Other
+    packets for it are dropped with their attachments, before anything is built. Until the last attachment of a packet
+    has arrived, its text is kept, not its values.
+    """
 
-    def __init__(self) -> None:
-        self._incomplete: Packet | None = None  # the packet whose attachments have not all arrived
-        self._attachment_count = 0
+    __slots__ = ("_attachment_bytes", "_attachments", "_incomplete", "_is_entered", "_missing")
+
+    def __init__(self, is_entered: Callable[[str], bool] = _everything) -> None:
+        self._is_entered = is_entered
+        self._incomplete: _Head | None = None  # the packet whose attachments have not all arrived, if it is wanted
+        self._missing = 0  # the number of attachments that have not arrived
         self._attachments: list[bytes] = []
         self._attachment_bytes = 0
 
     def text(self, text: str) -> Packet | None:
-        """Decode a text message. Returns None if the packet has attachments, which must follow."""
-        if self._incomplete is not None:
+        """Decode a text message. Returns None if the packet is dropped, or has attachments, which must follow."""
+        if self._missing:
             raise BadPacket("a text instead of an attachment")
-        packet, self._attachment_count = _decode(text)
-        if not self._attachment_count:
-            return packet
-        self._incomplete = packet
+        head = _read_head(text)
+        self._missing = head.attachments
+        if head.type != CONNECT and not self._is_entered(head.namespace):
+            return None
+        if not head.attachments:
+            return _decode(head)
+        if len(text) > MAX_TEXT:
+            raise BadPacket("a packet with attachments is too big")
+        self._incomplete = head
         return None
 
     def binary(self, data: bytes) -> Packet | None:
         """Add an attachment. Returns the packet if this is its last attachment, else None."""
-        packet = self._incomplete
-        self._attachment_bytes += len(data)
-        if packet is None or self._attachment_bytes > MAX_PAYLOAD:
-            raise BadPacket("an unexpected attachment" if packet is None else "the attachments are too big")
-        self._attachments.append(data)
-        if len(self._attachments) < self._attachment_count:
+        if not self._missing:
+            raise BadPacket("an unexpected attachment")
+        self._missing -= 1
+        if self._incomplete is None:
             return None
+        self._attachment_bytes += len(data)
+        if self._attachment_bytes > MAX_ATTACHED:
+            raise BadPacket("the attachments are too big")
+        self._attachments.append(data)
+        return None if self._missing else self._complete(self._incomplete)
+
+    def _complete(self, head: _Head) -> Packet:
         attachments, self._attachments = self._attachments, []
         self._incomplete, self._attachment_bytes = None, 0
+        packet = _decode(head)
         return Packet(packet.type, packet.namespace, _attach(packet.data, dict(enumerate(attachments))), packet.id)
 
 
-def _decode(text: str) -> tuple[Packet, int]:
-    """Return the packet and the number of its attachments."""
-    head = _HEAD.match(text)
-    if head is None:
+def _read_head(text: str) -> _Head:
+    match = _HEAD.match(text)
+    if match is None:
         raise BadPacket("an unknown packet type")
-    kind, count, namespace, id = head.groups()
-    rest = text[head.end() :]
-    packet = Packet(int(kind), namespace or "/", _read_json(rest) if rest else None, None if id is None else int(id))
-    attachments = int(count or 0)
-    if packet.type in _BINARY:
+    kind, count, namespace, id = match.groups()
+    type, attachments = int(kind), int(count or 0)
+    if type in _BINARY:
         if count is None or attachments > MAX_ATTACHMENTS:
             raise BadPacket("no number of attachments, or too many")
-        packet = Packet(_BINARY[packet.type], packet.namespace, packet.data, packet.id)
+        type = _BINARY[type]
     elif count is not None:
         raise BadPacket("attachments in a packet that has none")
+    return _Head(type, namespace or "/", None if id is None else int(id), attachments, text[match.end() :])
+
+
+def _decode(head: _Head) -> Packet:
+    packet = Packet(head.type, head.namespace, _read_json(head.json) if head.json else None, head.id)
     if not _is_valid(packet):
         raise BadPacket("data that does not fit the packet type")
-    return packet, attachments
+    return packet
 
 
 def _is_valid(packet: Packet) -> bool:
@@ -114,6 +155,7 @@ def _is_valid(packet: Packet) -> bool:
 
 
 def _read_json(text: str) -> Any:
+    _check_number_of_values(text)
     try:
         value = _read(text)
     except msgspec.DecodeError:
@@ -124,6 +166,33 @@ def _read_json(text: str) -> Any:
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _check_depth(value)
     return value
+
+
+def _check_number_of_values(text: str) -> None:
+    """Raise BadPacket if JSON has more than MAX_VALUES values. Takes a few milliseconds for a megabyte.
+
+    To read a megabyte of JSON takes as long, unless it is a megabyte of arrays and objects: up to 130 ms and 30 MB.
+    """
+    if len(text) > MAX_VALUES and _most_values(text) > MAX_VALUES and most_values(text) > MAX_VALUES:
+        raise BadPacket("too many values")
+
+
+def most_values(text: str) -> int:
+    """Return a number that is not less than the number of values in a JSON text. It does not count what strings hold.
+
+    After the first two lines, each quotation mark begins or ends a string. They are wrong only behind a backslash
+    outside of strings. Reading the text stops there with an error.
+    """
+    text = text.replace("\\\\", "").replace('\\"', "")
+    quotes = text.count('"')
+    if quotes > 4 * MAX_VALUES:  # a value has two quotation marks at most, and its key as many
+        return quotes // 4
+    return _most_values("".join(text.split('"')[::2]))
+
+
+def _most_values(text: str) -> int:
+    """Do the same as `most_values`, but count what strings hold too."""
+    return text.count(",") + text.count("[") + text.count("{")
 
 
 def _read_with_surrogates(text: str) -> Any:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import time
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,12 +17,16 @@ from veche.wire.socketio.packets import (
     CONNECT,
     DISCONNECT,
     EVENT,
+    MAX_ATTACHED,
     MAX_ATTACHMENTS,
     MAX_DEPTH,
+    MAX_TEXT,
+    MAX_VALUES,
     Decoder,
     Packet,
     encode,
     event,
+    most_values,
 )
 
 PLACEHOLDER = '{"_placeholder":true,"num":%d}'
@@ -82,9 +91,7 @@ def test_decode(text, packet):
         '5["a"]',
         '599-["a"]',
         f'5{MAX_ATTACHMENTS + 1}-["a"]',
-        "51-{}",
         '6["a"]',
-        "61-[]",
         '2["a",' + "[" * MAX_DEPTH + "]" * MAX_DEPTH + "]",
         '2["a",' + "[" * 100_000 + "]" * 100_000 + "]",
         '2["a",' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "]",
@@ -97,12 +104,124 @@ def test_invalid_texts_are_refused(text):
 
 
 def test_a_wide_value_is_not_deep():
-    text = '2["a",' + ",".join(["[{}]"] * 1000) + "]"
+    text = '2["a",' + ",".join(["[{}]"] * 300) + "]"
     packet = Decoder().text(text)
     assert packet is not None
-    assert len(packet.data) == 1001
+    assert len(packet.data) == 301
     deep = Decoder().text('2["a",' + "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1) + "]")
     assert deep is not None
+
+
+N = 990_000  # characters: a little less than the limit of a payload
+
+
+def filled(unit: str) -> str:
+    return (unit * (N // len(unit))).removesuffix(",")
+
+
+MANY = {
+    "objects": '2["m",' + filled('{"":0},') + "]",
+    "arrays": '2["m",' + filled("[],") + "]",
+    "numbers": '2["m",' + filled("1,") + "]",
+    "strings": '2["m",' + filled('"",') + "]",
+    "strings of commas": '2["m",' + filled('",,,",') + "]",
+    "keys": '2["m",{' + filled('"":1,') + "}]",
+    "arguments": '2["m"' + ",0" * MAX_VALUES + "]",
+    "arrays in depth": '2["m",' + "[" * 60 + filled("[],") + "]" * 60 + "]",
+    "objects behind escapes": '2["m","\\\\","\\\\\\"",' + filled('{"":0},') + "]",
+    "objects behind a text that seems to go on": '2["m","\\\\\\\\",' + filled('{"":0},') + "]",
+    "surrogates": '2["m","\\ud800",' + filled('{"":0},') + "]",
+    "open arrays": '2["m",' + filled("["),
+    "open objects": '2["m",' + filled('{"":'),
+    "auth": '0{"a":[' + filled("[],") + "]}",
+}
+LONG = {
+    "ascii": '2["m","' + filled("a") + '"]',
+    "letters": '2["m","' + "ж" * (N // 2) + '"]',
+    "commas and brackets": '2["m","' + filled("],[{,") + '"]',
+    "escaped quotes": '2["m","' + filled('\\",[') + '"]',
+    "escaped backslashes": '2["m","' + filled("\\\\") + '"]',
+    "a quote after backslashes": '2["m","' + filled('\\\\\\",') + '"]',
+    "surrogates": '2["m","' + filled("\\ud800,") + '"]',
+    "spaces": '2["m",' + filled(" ") + "1]",
+    "digits": '2["m",0.' + filled("1") + "]",
+    "the most values": '2["m",' + ",".join(["[]"] * (MAX_VALUES // 2 - 1)) + ',"' + filled("{") + '"]',
+    "long integers": '2["m",' + ",".join(["9" * 4300] * 220) + "]",
+}
+
+
+def cpu_seconds(text: str) -> tuple[float, Packet | str | None]:
+    """Return the CPU time to decode a text, the best of three, and the packet or the refusal."""
+    best, found = 9.0, None
+    for _ in range(3):
+        begin = time.thread_time()
+        try:
+            found = Decoder().text(text)
+        except BadPacket as bad:
+            found = str(bad)
+        best = min(best, time.thread_time() - begin)
+    return best, found
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_many_values_are_refused_before_anything_is_built(name):
+    tracemalloc.start()
+    took, found = cpu_seconds(MANY[name])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == "too many values"
+    assert took < 0.03
+    assert peak < 6 * N, "a few copies of the text"
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_text_is_decoded_quickly(name):
+    took, found = cpu_seconds(LONG[name])
+    assert isinstance(found, Packet), found
+    assert took < 0.04
+
+
+@given(st.text(alphabet='[]{},:"\\\\a0 ', max_size=60))
+def test_the_number_of_values_is_not_underestimated(text):
+    """What a JSON reader builds is never more than what was counted, also before an error."""
+    text = f'["m",{text}]'
+    with contextlib.suppress(ValueError):
+        values = number_of_values(json.loads(text))
+        assert values <= most_values(text)
+
+
+def number_of_values(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return len(inner) + sum(map(number_of_values, inner))
+
+
+def test_packets_of_a_namespace_that_is_not_entered_are_dropped_unread():
+    decoder = Decoder(lambda namespace: namespace == "/in")
+    for text in ("2", "2{", '2["m",' + "[" * N, "2/out,[]", "3[]", '2/out,7["m"]', "1{}"):
+        assert decoder.text(text) is None
+    assert decoder.text("52-" + "[" * N) is None
+    with pytest.raises(BadPacket, match="instead of an attachment"):
+        decoder.text('2/in,["m"]')
+    assert decoder.binary(b"x" * MAX_ATTACHED) is None
+    assert decoder.binary(b"x" * MAX_ATTACHED) is None
+    assert decoder.text("0{}") == Packet(CONNECT, "/", {})
+    assert decoder.text('2/in,["m"]') == Packet(EVENT, "/in", ["m"])
+    with pytest.raises(BadPacket, match="unexpected attachment"):
+        decoder.binary(b"")
+
+
+def test_a_text_that_waits_for_attachments_costs_its_size_alone():
+    text = '51-["m",' + ",".join(['{"":0}'] * 400) + "," + PLACEHOLDER % 0 + "]"
+    tracemalloc.start()
+    decoders = [Decoder() for _ in range(50)]
+    for decoder in decoders:
+        assert decoder.text(text) is None
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 50 * (len(text) + 2_000)
+    packet = decoders[0].binary(b"x")
+    assert packet is not None
+    assert packet.data[-1] == b"x"
 
 
 def test_attachments():
@@ -119,6 +238,8 @@ def test_attachments():
     "parts",
     [
         [b"unexpected"],
+        ["51-{}", b"x"],
+        ["61-[]", b"x"],
         ['51-["a",' + PLACEHOLDER % 0 + "]", '2["b"]'],
         ['51-["a"]', b"no placeholder"],
         ['51-["a",' + PLACEHOLDER % 1 + "]", b"x"],
@@ -126,8 +247,10 @@ def test_attachments():
         ['51-["a",{"_placeholder":true,"num":false}]', b"x"],
         ['51-["a",{"_placeholder":true}]', b"x"],
         ['51-["a",{"_placeholder":true,"num":[]}]', b"x"],
-        ['51-["a",' + PLACEHOLDER % 0 + "]", b"x" * 1_000_001],
-        ['52-["a"]', b"x" * 600_000, b"x" * 600_000],
+        ['51-["a",' + PLACEHOLDER % 0 + "]", b"x" * (MAX_ATTACHED + 1)],
+        ['52-["a"]', b"x" * 200_000, b"x" * 200_000],
+        ['51-["a",' + PLACEHOLDER % 0 + f',"{"x" * MAX_TEXT}"]', b"x"],
+        ['51-["a",' + "0," * MAX_VALUES + PLACEHOLDER % 0 + "]", b"x"],
     ],
 )
 def test_invalid_attachments_are_refused(parts):
