@@ -40,6 +40,13 @@ class Socket(Protocol):
     def resume_reading(self) -> None: ...
 
 
+class MessageSocket(Socket, Protocol):
+    """One open WebSocket whose largest message can be changed."""
+
+    def limit_messages(self, size: int) -> None:
+        """Refuse later messages over `size` bytes. At first this is `Accepted.max_message`."""
+
+
 class Handler(Protocol):
     """Receives what happens on one connection. The callbacks run on the event loop and must not block.
 
@@ -49,7 +56,7 @@ class Handler(Protocol):
     heartbeat: bytes | None
     """The frames to send at every heartbeat, such as `frames.ping_frame()`. None: send nothing."""
 
-    def opened(self, socket: Socket) -> None:
+    def opened(self, socket: MessageSocket) -> None:
         """The 101 response was written. `socket.upgrade` is available until this returns."""
 
     def text(self, text: str) -> None: ...

@@ -24,17 +24,17 @@ class FrameReader:
 
     `feed` takes received bytes, split at any point, and returns what they complete: a text message as str, a binary
     message as bytes, a control frame as Ping, Pong or Close, and a protocol error as Fault. After a Close or a Fault
-    the reader ignores all input. A message over `max_message` bytes is refused as soon as its header arrives, before
+    the reader ignores all input. A message over `limit` bytes is refused as soon as its header arrives, before
     the payload is buffered (section 10.4).
 
     One call returns at most about SLICE frames, so that no input keeps the event loop for long. If the received bytes
     may hold more frames, `has_more` is True. Then call `feed(b"")` later, before more bytes are received.
     """
 
-    __slots__ = ("_at_boundary", "_finished", "_limit", "_message", "_pending", "has_more")
+    __slots__ = ("_at_boundary", "_finished", "_message", "_pending", "has_more", "limit")
 
     def __init__(self, max_message: int = MAX_MESSAGE) -> None:
-        self._limit = max_message
+        self.limit = max_message
         self._pending = b""
         self._message: PartialMessage | None = None
         self._finished = False
@@ -50,7 +50,7 @@ class FrameReader:
             if length == 126:
                 length = data[2] << 8 | data[3]
                 start = 8
-            if size == start + length and length <= self._limit and data[1] != 255:
+            if size == start + length and length <= self.limit and data[1] != 255:
                 try:
                     return (apply_mask(data[start:], data[start - 4 : start]).decode(),)
                 except UnicodeDecodeError:
@@ -106,7 +106,7 @@ class FrameReader:
         if message is None:
             if opcode == CONTINUATION:
                 raise ProtocolError(1002, "nothing to continue")
-            if length > self._limit:
+            if length > self.limit:
                 raise ProtocolError(1009, "message too big")
             end = start + length
             if final and end <= len(data):
@@ -116,7 +116,7 @@ class FrameReader:
             message = self._message = PartialMessage(opcode)
         elif opcode != CONTINUATION:
             raise ProtocolError(1002, "a message inside a message")
-        message.begin_frame(final, length, mask, self._limit)
+        message.begin_frame(final, length, mask, self.limit)
         if not length:
             self._finish_frame(message, events)
         return start

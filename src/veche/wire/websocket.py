@@ -29,7 +29,7 @@ _access = logging.getLogger("veche.access")
 
 
 class WebSocket(asyncio.Protocol):
-    """One WebSocket connection. Implements `wire.handler.Socket`.
+    """One WebSocket connection. Implements `wire.handler.MessageSocket`.
 
     `write` takes frames. A caller that writes often may keep a reference to it.
     """
@@ -98,6 +98,11 @@ class WebSocket(asyncio.Protocol):
         if not self.closing:
             self.reading_paused = True
             self._transport.pause_reading()
+
+    def limit_messages(self, size: int) -> None:
+        """Refuse later messages over `size` bytes, as soon as their header arrives."""
+        if self._reader is not None:
+            self._reader.limit = size
 
     def resume_reading(self) -> None:
         if not self.closing:

@@ -70,7 +70,7 @@ def test_other_events_are_ignored(new_person: NewPerson) -> None:
 def test_invalid_tokens(new_person: NewPerson) -> None:
     eve = new_person("eve")
     client = eve.open()
-    for token in (7, [], {}, True, "\0", "\ud800", "é" * 1_000, "x" * 60_000, "a.b.c", "." * 100):
+    for token in (7, [], {}, True, "\0", "\ud800", "é" * 1_000, "x" * 8_000, "a.b.c", "." * 100):
         client.send(f"40{json.dumps({'token': token})}")
         assert client.frame() == '44{"message":"Unauthorized"}'
 

@@ -6,7 +6,7 @@ from veche.dialects.socketio.options import Options
 from veche.dialects.socketio.socket import SocketioHandler
 from veche.gateway.dialect import Dialect, Mounted, Parts
 from veche.gateway.examples import examples_beside
-from veche.wire.socketio import Namespaces, Polling, Server, WebSocketAccept
+from veche.wire.socketio import FIRST_PAYLOAD, Caps, Namespaces, Polling, Server, WebSocketAccept
 
 PING_INTERVAL, PING_TIMEOUT = 25.0, 20.0  # seconds; the handshake tells them to the client
 
@@ -21,6 +21,12 @@ def mount(parts: Parts, options: Options) -> Mounted:
         lambda connection: Namespaces(connection, {"/": handler}),
         ping_interval=PING_INTERVAL,
         ping_timeout=PING_TIMEOUT,
+        first_payload=FIRST_PAYLOAD,
+        caps=Caps(
+            per_address=options.connections_per_address,
+            not_entered=options.not_entered,
+            not_entered_per_address=options.not_entered_per_address,
+        ),
         origins=parts.origins,
         trusted=parts.trusted,
     )

@@ -2,8 +2,9 @@
 
 from veche.wire.engineio.connection import Application, EngineConnection
 from veche.wire.engineio.packets import BadPacket
+from veche.wire.engineio.places import Caps
 from veche.wire.engineio.polling import Polling
 from veche.wire.engineio.server import Server
 from veche.wire.engineio.websocket import WebSocketAccept
 
-__all__ = ["Application", "BadPacket", "EngineConnection", "Polling", "Server", "WebSocketAccept"]
+__all__ = ["Application", "BadPacket", "Caps", "EngineConnection", "Polling", "Server", "WebSocketAccept"]

@@ -15,26 +15,31 @@ the packets to WebSocket frames and writes them to the WebSocket. The new `write
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from veche.wire.engineio.packets import (
     CLOSE,
+    MAX_PAYLOAD,
+    MAX_POLL,
     MESSAGE,
     NOOP,
     PING,
     PONG,
     BadPacket,
     Packet,
+    number_of_packets,
     poll_binary,
     poll_frame,
+    split_packets,
     to_websocket,
 )
 from veche.wire.frames import binary_frame, text_frame
-from veche.wire.handler import Socket
+from veche.wire.handler import MessageSocket
 
 MAX_OUTBOX: Final = 1_048_576
-"""If the outbox grows above this number of bytes, `Application.paused` is called."""
+"""If the outbox grows above this number of bytes, `Application.paused` is called. At half of it, `resumed` is."""
 
 _logger = logging.getLogger("veche.wire")
 
@@ -70,6 +75,9 @@ class Owner(Protocol):
     def pong_received(self, connection: EngineConnection) -> None:
         """The client sent a pong, or could not send one because the server did not read."""
 
+    def entered(self, connection: EngineConnection) -> None:
+        """The client has shown that it may use the application."""
+
     def forget(self, connection: EngineConnection) -> None:
         """The connection has ended and nothing waits in its outbox: remove its sid."""
 
@@ -77,6 +85,7 @@ class Owner(Protocol):
 class EngineConnection:
     """One connection, on polling or on a WebSocket. `address` is the client's address.
 
+    `max_payload` is the limit of a POST body and of a WebSocket message, in bytes: small until `enter` is called.
     `write` takes framed bytes: `write(frame(payload))`. A caller may keep a reference to it.
     """
 
@@ -93,16 +102,25 @@ class EngineConnection:
         "application",
         "ended",
         "frame",
+        "max_payload",
         "paused",
         "posting",
         "probing",
         "reading",
         "sid",
+        "taking",
         "write",
     )
     application: Application
 
-    def __init__(self, owner: Owner, sid: str, address: str, websocket: Socket | None = None) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        sid: str,
+        address: str,
+        websocket: MessageSocket | None = None,
+        max_payload: int = MAX_PAYLOAD,
+    ) -> None:
         self.sid = sid
         self.address = address
         self.ended = False
@@ -110,11 +128,13 @@ class EngineConnection:
         self.reading = True
         self.probing = False  # a WebSocket has started the upgrade, so polls must return soon
         self.posting = False  # set by `Polling`, which allows one POST at a time
+        self.taking = False  # set by `Polling` while it takes the packets of a POST
+        self.max_payload = max_payload
         self.frame: Callable[[bytes], bytes] = poll_frame
         self.write: Callable[[bytes], None] = self.queue
         self._owner = owner
-        self._websocket: Socket | None = None
-        self._outbox: list[bytes] = []
+        self._websocket: MessageSocket | None = None
+        self._outbox: deque[bytes] = deque()
         self._outbox_bytes = 0
         self._wake_poll: Callback | None = None
         self._resume_post: Callback | None = None
@@ -129,11 +149,12 @@ class EngineConnection:
 
     @property
     def reading_paused(self) -> bool:
-        """True while the WebSocket is not read. A missing pong then means nothing.
+        """True while the client cannot send a pong because of the server. A missing pong then means nothing.
 
-        False on polling, because the client can still send a POST.
+        On polling, clients send one POST at a time, so they wait until its packets are taken. If they are not taken
+        because the client does not poll, that is no reason to wait for it.
         """
-        return self._websocket is not None and not self.reading
+        return not self.reading if self._websocket is not None else self.taking and not self.paused
 
     # Called by the application.
 
@@ -158,6 +179,13 @@ class EngineConnection:
             self._wake_poll()
         elif self._outbox_bytes > MAX_OUTBOX:
             self.pause()
+
+    def enter(self) -> None:
+        """The client has shown that it may use the application: from now on, the small limits do not hold."""
+        self.max_payload = MAX_PAYLOAD
+        if self._websocket is not None:
+            self._websocket.limit_messages(MAX_PAYLOAD)
+        self._owner.entered(self)
 
     def pause_reading(self) -> None:
         """Stop reading from the client. Messages already received are still delivered."""
@@ -207,6 +235,11 @@ class EngineConnection:
         """Close the connection at once: drop the outbox and forget the sid."""
         self._end(reason, CLOSE)
 
+    def drop(self, reason: str) -> None:
+        """Close the connection at once, and forget it even if the client has not fetched the last packets."""
+        self.fail(reason)
+        self._owner.forget(self)
+
     def pause(self) -> None:
         if not self.paused and not self.ended:
             self.paused = True
@@ -240,8 +273,7 @@ class EngineConnection:
             self.send(PING.encode())
 
     def unanswered(self) -> None:
-        self.fail("ping timeout")
-        self._owner.forget(self)
+        self.drop("ping timeout")
 
     # Polling.
 
@@ -259,15 +291,27 @@ class EngineConnection:
         return True
 
     def take(self) -> bytes:
-        """Finish a poll: empty the outbox and return its packets as a payload, or a noop if there are none."""
-        payload = b"".join(self._outbox)[:-1]
+        """Finish a poll: return the first packets of the outbox as a payload, or a noop if there are none."""
         self._wake_poll = None
-        self._clear_outbox()
-        if self.ended:
+        payload = self._first_packets()[:-1]
+        if self.ended and not self._outbox:
             self._owner.forget(self)
-        elif self._websocket is None:
+        elif self._websocket is None and self._outbox_bytes <= MAX_OUTBOX // 2:
             self.resume()
         return payload or NOOP.encode()
+
+    def _first_packets(self) -> bytes:
+        """Remove up to MAX_POLL packets from the outbox and return them."""
+        found: list[bytes] = []
+        room = MAX_POLL
+        while self._outbox and room:
+            first, rest = split_packets(self._outbox.popleft(), room)
+            if rest:
+                self._outbox.appendleft(rest)
+            room -= number_of_packets(first)
+            self._outbox_bytes -= len(first)
+            found.append(first)
+        return b"".join(found)
 
     def call_when_reading(self, wake: Callback) -> None:
         """Call `wake` once the client may send again: at once if it already may, or if the connection has ended."""
@@ -289,7 +333,7 @@ class EngineConnection:
     def cancel_probe(self) -> None:
         self.probing = False
 
-    def upgrade(self, websocket: Socket) -> None:
+    def upgrade(self, websocket: MessageSocket) -> None:
         """Finish the upgrade: write the outbox to the WebSocket and use it from now on."""
         outbox = b"".join(self._outbox)
         was_paused, self.paused = self.paused, False
@@ -306,8 +350,9 @@ class EngineConnection:
         if was_paused and not self.paused:
             self.application.resumed()
 
-    def _use_websocket(self, websocket: Socket) -> None:
+    def _use_websocket(self, websocket: MessageSocket) -> None:
         self._websocket = websocket
+        websocket.limit_messages(self.max_payload)
         self.write = websocket.write
         self.frame = text_frame
 
@@ -327,7 +372,8 @@ class EngineConnection:
         self._discarding = True
         self.write = _discard
         if websocket is None:
-            self._outbox.append(poll_frame(last_packet.encode()))
+            self._outbox.append(last := poll_frame(last_packet.encode()))
+            self._outbox_bytes += len(last)
         if self._wake_poll is not None:
             self._wake_poll()
         if websocket is not None:

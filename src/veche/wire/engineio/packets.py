@@ -8,6 +8,7 @@ concatenated. `EngineConnection.take` removes the last 0x1e.
 from __future__ import annotations
 
 import binascii
+from collections.abc import Iterator
 from typing import Final
 
 from veche.wire.frames import binary_frame, text_frame
@@ -23,10 +24,10 @@ PROBE: Final = "probe"
 
 MAX_PAYLOAD: Final = 1_000_000
 """Limit of a POST body and of a WebSocket message, in bytes."""
-MAX_PACKETS: Final = 4_096
-"""Limit of the number of packets in one POST."""
+MAX_POLL: Final = 16
+"""Limit of the number of packets in the answer to one poll. The decoder of python-engineio refuses more."""
 
-_TYPES: Final = frozenset("0123456")
+_TYPES: Final = b"0123456"
 _SEPARATOR: Final = b"\x1e"
 
 Packet = str | bytes
@@ -36,27 +37,28 @@ class BadPacket(Exception):
     """A client broke the protocol. The message is the reason."""
 
 
-def decode_payload(body: bytes) -> list[Packet]:
-    """Split the body of a POST into packets. Checks the limits before it copies anything. Raises BadPacket."""
-    if len(body) > MAX_PAYLOAD:
-        raise BadPacket("the payload is too big")
-    if body.count(_SEPARATOR) >= MAX_PACKETS:
-        raise BadPacket("too many packets in a payload")
-    try:
-        return [_decode(part) for part in body.decode().split("\x1e")]
-    except UnicodeDecodeError:
-        raise BadPacket("not UTF-8") from None
+def packets_of(body: bytes) -> Iterator[Packet]:
+    """Split the body of a POST into packets, one at a time. Raises BadPacket at the first one that is invalid."""
+    start = 0
+    while (end := body.find(_SEPARATOR, start)) >= 0:
+        yield _decode(body[start:end])
+        start = end + 1
+    yield _decode(body[start:])
 
 
-def _decode(part: str) -> Packet:
-    if part[:1] in _TYPES:
-        return part
-    if part[:1] != "b":
+def _decode(part: bytes) -> Packet:
+    kind = part[:1]
+    if kind == b"b":
+        try:
+            return binascii.a2b_base64(part[1:], strict_mode=True)
+        except ValueError:
+            raise BadPacket("not base64") from None
+    if not kind or kind not in _TYPES:
         raise BadPacket("an unknown packet type")
     try:
-        return binascii.a2b_base64(part[1:], strict_mode=True)
-    except ValueError:
-        raise BadPacket("not base64") from None
+        return part.decode()
+    except UnicodeDecodeError:
+        raise BadPacket("not UTF-8") from None
 
 
 def poll_frame(payload: bytes) -> bytes:
@@ -67,6 +69,17 @@ def poll_frame(payload: bytes) -> bytes:
 def poll_binary(data: bytes) -> bytes:
     """Frame a binary message for polling."""
     return b"b" + binascii.b2a_base64(data, newline=False) + _SEPARATOR
+
+
+def split_packets(chunk: bytes, count: int) -> tuple[bytes, bytes]:
+    """Split packets that are framed for polling into the first `count` packets and the rest."""
+    rest = chunk.split(_SEPARATOR, count)[-1]
+    return chunk[: len(chunk) - len(rest)], rest
+
+
+def number_of_packets(chunk: bytes) -> int:
+    """Return the number of packets in `chunk`, which are framed for polling."""
+    return chunk.count(_SEPARATOR)
 
 
 def to_websocket(chunk: bytes) -> bytes:

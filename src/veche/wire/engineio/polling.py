@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
@@ -15,7 +16,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from veche.wire.engineio.connection import EngineConnection
-from veche.wire.engineio.packets import MAX_PAYLOAD, BadPacket, decode_payload
+from veche.wire.engineio.packets import BadPacket, packets_of
 from veche.wire.engineio.server import BAD_METHOD, BAD_REQUEST, RequestRefused, Server
 from veche.wire.proxy import client_address
 
@@ -26,6 +27,8 @@ PROBE_POLL_TIMEOUT: Final = 0.1
 
 With zero, a client whose probe hangs would poll without a pause.
 """
+SLICE: Final = 0.002
+"""Seconds for which the packets of one POST are taken before the loop runs other callbacks."""
 _MAX_QUERY_FIELDS: Final = 64
 
 _COMMON: Final = (
@@ -100,7 +103,9 @@ class Polling:
         return client_address(_peer(scope), _header(scope, b"x-forwarded-for"), self._server.trusted)
 
     def _open(self, scope: Scope) -> _Response:
-        connection, handshake = self._server.open(self._client(scope))
+        address = self._client(scope)
+        self._server.make_room(address)
+        connection, handshake = self._server.open(address)
         self._server.start(connection)
         return _Response(handshake)
 
@@ -130,34 +135,51 @@ async def _post(connection: EngineConnection, receive: Receive) -> _Response:
     connection.posting = True
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
-            packets = decode_payload(await _body(receive))
-        for packet in packets:
-            if not connection.received(packet):
-                raise RequestRefused(BAD_REQUEST)
-        await _wait_until_reading(connection)
+            body = await _body(receive, connection.max_payload)
+        connection.taking = True
+        await _take(connection, body)
     except (BadPacket, TimeoutError) as bad:
         connection.fail(str(bad) or "a slow post")
         raise RequestRefused(BAD_REQUEST) from None
     finally:
-        connection.posting = False
+        connection.posting = connection.taking = False
     return _OK
 
 
+async def _take(connection: EngineConnection, body: bytes) -> None:
+    """Pass all packets of a POST to the connection, in slices. Wait while the connection is not read.
+
+    Raises BadPacket or RequestRefused at the first packet that is invalid.
+    """
+    slice_ends = time.monotonic() + SLICE
+    for packet in packets_of(body):
+        if not connection.received(packet):
+            raise RequestRefused(BAD_REQUEST)
+        if connection.ended:
+            return
+        if not connection.reading:
+            await _wait_until_reading(connection)
+        elif time.monotonic() < slice_ends:
+            continue
+        else:
+            await asyncio.sleep(0)
+        slice_ends = time.monotonic() + SLICE
+
+
 async def _wait_until_reading(connection: EngineConnection) -> None:
-    if not (connection.reading or connection.on_websocket):
-        reading = asyncio.Event()
-        connection.call_when_reading(reading.set)
-        await reading.wait()
+    reading = asyncio.Event()
+    connection.call_when_reading(reading.set)
+    await reading.wait()
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive, limit: int) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise BadPacket("transport closed")
         body += message.get("body", b"")
-        if len(body) > MAX_PAYLOAD:
+        if len(body) > limit:
             raise BadPacket("the payload is too big")
         if not message.get("more_body", False):
             return bytes(body)

@@ -11,8 +11,9 @@ import msgspec
 
 from veche.wire.engineio.connection import Application, EngineConnection
 from veche.wire.engineio.packets import MAX_PAYLOAD, OPEN
+from veche.wire.engineio.places import Caps, Places
 from veche.wire.engineio.pulse import Pulse
-from veche.wire.handler import Socket
+from veche.wire.handler import MessageSocket
 from veche.wire.origins import Header, Origins
 from veche.wire.proxy import Trusted
 
@@ -48,8 +49,9 @@ class RequestRefused(Exception):
 class Server:
     """Owns all Engine.IO connections. `application` creates the `Application` of a new connection.
 
-    `ping_interval`, `ping_timeout` and `upgrade_timeout` are in seconds. Requests from pages of other
-    origins than `origins` are refused on every transport, also at the upgrade.
+    `first_payload` is the limit of POST bodies and WebSocket messages until a client has entered, in bytes.
+    `ping_interval`, `ping_timeout` and `upgrade_timeout` are in seconds. Requests from pages of other origins than
+    `origins` are refused on every transport, also at the upgrade.
     """
 
     def __init__(
@@ -59,18 +61,20 @@ class Server:
         ping_interval: float = 25.0,
         ping_timeout: float = 20.0,
         upgrade_timeout: float = 10.0,
-        max_connections: int = 100_000,
+        first_payload: int = MAX_PAYLOAD,
+        caps: Caps | None = None,
         origins: Origins | None = None,
         trusted: Trusted | None = None,
     ) -> None:
         self._application = application
         self._pulse = Pulse(ping_interval, ping_timeout)
-        self._max_connections = max_connections
+        self._places = Places(caps or Caps())
         self._connections: dict[str, EngineConnection] = {}
         self._draining = False
         self.origins = origins or Origins()
         self.trusted = trusted or Trusted()
         self.upgrade_timeout = upgrade_timeout
+        self.first_payload = first_payload
 
     def __len__(self) -> int:
         """The number of connections."""
@@ -94,9 +98,12 @@ class Server:
             raise RequestRefused(BAD_METHOD)
         if query.get("EIO") != "4":
             raise RequestRefused(BAD_VERSION)
-        if self._draining or len(self._connections) >= self._max_connections:
-            raise RequestRefused(TOO_MANY_CONNECTIONS)
         return None
+
+    def make_room(self, address: str) -> None:
+        """Raise RequestRefused if a client at this address may not open a connection. If it may, call `open` now."""
+        if self._draining or not self._places.make_room(address):
+            raise RequestRefused(TOO_MANY_CONNECTIONS)
 
     def _find_by_sid(self, sid: str, upgrade: bool) -> EngineConnection:
         connection = self._connections.get(sid)
@@ -106,10 +113,11 @@ class Server:
             raise RequestRefused(BAD_REQUEST)
         return connection
 
-    def open(self, address: str, socket: Socket | None = None) -> tuple[EngineConnection, bytes]:
+    def open(self, address: str, socket: MessageSocket | None = None) -> tuple[EngineConnection, bytes]:
         """Create a connection. Returns the connection and its open packet. Send the packet, then call `start`."""
-        connection = EngineConnection(self, secrets.token_urlsafe(16), address, socket)
+        connection = EngineConnection(self, secrets.token_urlsafe(16), address, socket, self.first_payload)
         self._connections[connection.sid] = connection
+        self._places.take(connection)
         self._pulse.add(connection)
         handshake = {
             "sid": connection.sid,
@@ -135,6 +143,10 @@ class Server:
     def pong_received(self, connection: EngineConnection) -> None:
         self._pulse.pong_received(connection)
 
+    def entered(self, connection: EngineConnection) -> None:
+        self._places.enter(connection)
+
     def forget(self, connection: EngineConnection) -> None:
         self._pulse.discard(connection)
+        self._places.release(connection)
         self._connections.pop(connection.sid, None)

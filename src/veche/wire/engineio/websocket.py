@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable
 
 from veche.wire.engineio.connection import EngineConnection
-from veche.wire.engineio.packets import MAX_PAYLOAD, PING, PONG, PROBE, UPGRADE, Packet
+from veche.wire.engineio.packets import PING, PONG, PROBE, UPGRADE, Packet
 from veche.wire.engineio.server import RequestRefused, Server
-from veche.wire.handler import Accepted, Socket
+from veche.wire.handler import Accepted, MessageSocket
 from veche.wire.handshake import Upgrade, UpgradeRefused
 
 
@@ -26,10 +26,12 @@ class WebSocketAccept:
         try:
             self._server.check_origin(upgrade.headers.get, from_proxy=upgrade.from_proxy, client=upgrade.client)
             connection = self._server.find(upgrade.query, upgrade=True)
+            if connection is None:
+                self._server.make_room(upgrade.client)
         except RequestRefused as refusal:
             headers = (("Access-Control-Allow-Origin", "*"),)
             raise UpgradeRefused(refusal.response.status, refusal.response.body, headers) from None
-        return Accepted(Transport(self._server, connection, upgrade.client), max_message=MAX_PAYLOAD)
+        return Accepted(Transport(self._server, connection, upgrade.client), max_message=self._server.first_payload)
 
 
 class Transport:
@@ -43,11 +45,11 @@ class Transport:
         self._address = address
         self._requested = requested  # the polling connection that the client wants to upgrade
         self._connection: EngineConnection | None = None  # the connection that uses this socket
-        self._socket: Socket
+        self._socket: MessageSocket
         self._receive: Callable[[Packet], object] = self._before_probe
         self._timer: asyncio.TimerHandle | None = None
 
-    def opened(self, socket: Socket) -> None:
+    def opened(self, socket: MessageSocket) -> None:
         self._socket = socket
         requested = self._requested
         if requested is None:

@@ -29,6 +29,10 @@ from veche.wire.socketio.packets import (
 
 CONNECT_TIMEOUT: Final = 45.0
 """Seconds for a client to connect to its first namespace, and for `NamespaceHandler.connect` to return."""
+FIRST_PAYLOAD: Final = 8_192
+"""Limit of a message until the client is connected to a namespace, in bytes: enough for a token."""
+MAX_REFUSALS: Final = 32
+"""If a client is refused so often in a row, its connection is closed."""
 
 _logger = logging.getLogger("veche.wire")
 
@@ -137,7 +141,16 @@ class Namespaces:
     `namespaces` maps each namespace to a factory of its handler. A client cannot connect to another namespace.
     """
 
-    __slots__ = ("_connect_timeout", "_connecting", "_decoder", "_factories", "_sockets", "_timer", "connection")
+    __slots__ = (
+        "_connect_timeout",
+        "_connecting",
+        "_decoder",
+        "_factories",
+        "_refusals",
+        "_sockets",
+        "_timer",
+        "connection",
+    )
 
     def __init__(
         self,
@@ -148,9 +161,10 @@ class Namespaces:
         self.connection = connection
         self._factories = namespaces
         self._connect_timeout = connect_timeout
-        self._decoder = Decoder()
         self._sockets: dict[str, Socket] = {}
+        self._decoder = Decoder(self._sockets.__contains__)
         self._connecting: dict[str, asyncio.Task[None]] = {}
+        self._refusals = 0  # since the client was last accepted
         loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = loop.call_later(
             connect_timeout, connection.close, "no namespace in time"
@@ -233,6 +247,8 @@ class Namespaces:
         if self.connection.ended:
             return
         self._stop_timer()
+        self._refusals = 0
+        self.connection.enter()
         self._sockets[socket.namespace] = socket
         socket.was_connected = socket.is_connected = True
         socket.write = self.connection.write
@@ -250,6 +266,9 @@ class Namespaces:
         if refused.data is not None:
             error["data"] = refused.data
         self.connection.send(payload(str(CONNECT_ERROR), namespace, error))
+        self._refusals += 1
+        if self._refusals >= MAX_REFUSALS:
+            self.connection.close("refused too often")
 
     def _remove(self, socket: Socket, reason: str) -> None:
         socket.is_connected = False

@@ -83,6 +83,11 @@ class App:
             self._loop.call_soon_threadsafe(self.engine.drain)
             self._loop.call_soon_threadsafe(self.sockets.drain)
 
+    def call(self, function: Callable[[], object]) -> None:
+        """Call a function on the server's loop. May be called from any thread."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(function)
+
     def _routes(self, upgrade: Upgrade) -> Accept:
         return {"/engine.io/": WebSocketAccept(self.engine), "/socket.io/": WebSocketAccept(self.sockets)}[upgrade.path]
 

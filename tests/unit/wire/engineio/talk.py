@@ -48,6 +48,9 @@ class FakeWebSocket:
     def resume_reading(self) -> None:
         self.reading = True
 
+    def limit_messages(self, size: int) -> None:
+        self.max_message = size
+
 
 def shortened(text: str) -> str:
     return text if len(text) < 60 else f"{text[:4]}... {len(text)}"
@@ -95,6 +98,9 @@ class Transcript:
 
     def pong_received(self, connection: EngineConnection) -> None:
         self.lines.append("answered")
+
+    def entered(self, connection: EngineConnection) -> None:
+        self.lines.append("entered")
 
     def forget(self, connection: EngineConnection) -> None:
         self.lines.append("forgotten")

@@ -10,6 +10,7 @@ import pytest
 
 from veche.wire.engineio.connection import MAX_OUTBOX, EngineConnection
 from veche.wire.socketio import Ack, ConnectRefused, Namespaces, Socket
+from veche.wire.socketio.namespaces import MAX_REFUSALS
 
 
 class Dialect:
@@ -72,6 +73,7 @@ class PollingClient:
         self.connection.application = Namespaces(self.connection, factories, connect_timeout)
 
     def pong_received(self, connection: EngineConnection) -> None: ...
+    def entered(self, connection: EngineConnection) -> None: ...
     def forget(self, connection: EngineConnection) -> None: ...
 
     async def exchange(self, *packets: str | bytes) -> str:
@@ -168,14 +170,17 @@ async def test_the_server_closes_the_connection(client):
         ['40{"token":"valid"}', "40"],
         ['40{"token":"slow"}', "40"],
         ["4abc"],
-        ["42{}"],
-        ['42abc["x"]'],
+        ['40{"token":"valid"}', "42{}"],
+        ['40{"token":"valid"}', '42abc["x"]'],
         [b"unasked"],
         ['451-["a",{"_placeholder":true,"num":0}]', '42["b"]'],
+        ["40/unknown"] * MAX_REFUSALS,
     ],
 )
 async def test_an_invalid_packet_ends_the_connection(client, packets):
-    assert (await client.exchange(*packets)).endswith("1")
+    for packet in packets:
+        answer = await client.exchange(packet)
+    assert answer.endswith("1")
     assert client.connection.ended
 
 

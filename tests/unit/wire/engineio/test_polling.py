@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from veche.wire.engineio.connection import MAX_OUTBOX
+from veche.wire.engineio.places import Caps, Places
 from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
 
@@ -32,6 +33,13 @@ async def no_connections(server) -> None:
     async with asyncio.timeout(5):
         while len(server.app.engine):  # noqa: ASYNC110  # the server runs in another thread
             await asyncio.sleep(0.01)
+
+
+async def polled(server, sid: str) -> None:
+    """Wait until a poll of the connection waits."""
+    async with asyncio.timeout(5):
+        while server.app.engine._connections[sid]._wake_poll is None:  # noqa: ASYNC110  # it runs in another thread
+            await asyncio.sleep(0.001)
 
 
 async def test_the_handshake(server, http):
@@ -129,7 +137,9 @@ async def test_two_posts_at_once(server, http):
     assert (await http.get(url, params={"sid": sid})).json()["code"] == 1
 
 
-@pytest.mark.parametrize("payload", [b"2\x1e" * 400_000, b"3\x1e" * 5000, b"4" + b"x" * 1_000_000, b"4\xff", b""])
+@pytest.mark.parametrize(
+    "payload", [b"2\x1e" * 400_000, b"3\x1e" * 5000 + b"\x1e", b"4" + b"x" * 1_000_000, b"4\xff", b""]
+)
 async def test_invalid_payloads_are_refused_quickly_and_end_the_connection(server, http, payload):
     url, sid = server.url + PATH, await open_connection(http, server)
     begin = time.perf_counter()
@@ -140,11 +150,59 @@ async def test_invalid_payloads_are_refused_quickly_and_end_the_connection(serve
     assert (await http.get(url, params={"sid": sid})).json()["code"] == 1
 
 
-async def test_a_payload_of_the_limit_is_accepted(server, http):
+@pytest.mark.parametrize("number", [1, 16, 17, 4_096, 20_000])
+async def test_any_number_of_packets_comes_back_in_order_and_by_sixteen(server, http, number):
     url, sid = server.url + PATH, await open_connection(http, server)
-    payload = b"\x1e".join([b"4" + b"x" * 240] * 4096)[:1_000_000]
-    assert (await http.post(url, params={"sid": sid}, content=payload)).text == "ok"
-    assert (await http.get(url, params={"sid": sid})).content == payload
+    packets = [f"4{at}{'x' * (600_000 // number)}" for at in range(number)]
+    posting = asyncio.create_task(http.post(url, params={"sid": sid}, content="\x1e".join(packets)))
+    received: list[str] = []
+    while len(received) < number:
+        some = (await http.get(url, params={"sid": sid})).text.split("\x1e")
+        assert len(some) <= 16
+        received += some
+    assert received == packets
+    assert (await posting).text == "ok"
+
+
+async def test_a_long_post_does_not_hold_the_loop(server, http):
+    url, sid = server.url + PATH, await open_connection(http, server)
+    connection = server.app.engine._connections[sid]
+    posting = asyncio.create_task(http.post(url, params={"sid": sid}, content="3\x1e" * 490_000 + "3"))
+    turns_meanwhile = 0
+
+    def turn() -> None:  # runs once in each turn of the server's loop
+        nonlocal turns_meanwhile
+        turns_meanwhile += connection.taking
+        if not posting.done():
+            server.app.call(turn)
+
+    server.app.call(turn)
+    assert (await posting).text == "ok"
+    assert turns_meanwhile > 10
+
+
+async def test_packets_behind_an_invalid_one_are_not_taken(server, http):
+    url, sid = server.url + PATH, await open_connection(http, server)
+    answer = await http.post(url, params={"sid": sid}, content="4one\x1e7\x1e4two")
+    assert (answer.status_code, answer.json()["code"]) == (400, 3)
+    assert (await http.get(url, params={"sid": sid})).json()["code"] == 1
+
+
+async def test_a_post_behind_its_time_to_answer_a_ping_is_taken(quick_ping_server, http):
+    """The server does not read on, and so the client cannot send its pong."""
+    url, sid = quick_ping_server.url + PATH, await open_connection(http, quick_ping_server)
+    (connection,) = quick_ping_server.app.engine._connections.values()
+    connection.pause_reading()
+    posting = asyncio.create_task(http.post(url, params={"sid": sid}, content="4one\x1e4two"))
+    for _ in range(2):
+        assert (await http.get(url, params={"sid": sid})).text in ("2", "4one", "4one\x1e2")
+    while len(quick_ping_server.app.engine._pulse._pong_due) == 0:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    while len(quick_ping_server.app.engine._pulse._pong_due) == 1:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert not connection.ended
+    quick_ping_server.app.call(connection.resume_reading)
+    assert (await posting).text == "ok"
 
 
 async def test_heartbeats(quick_ping_server, http):
@@ -183,14 +241,44 @@ async def test_a_post_waits_while_the_outbox_is_full(server, http):
     assert (await second).text == "ok"
 
 
-async def test_the_number_of_connections_is_limited(server, http):
-    server.app.engine._max_connections = 1
+@pytest.mark.parametrize("caps", [Caps(total=1), Caps(per_address=1)])
+async def test_the_number_of_connections_is_limited(server, http, caps):
+    server.app.engine._places = Places(caps)
     sid = await open_connection(http, server)
+    (connection,) = server.app.engine._connections.values()
+    connection.enter()
     answer = await http.get(server.url + PATH)
     assert (answer.status_code, answer.json()["message"]) == (503, "Too many sessions")
     await http.post(server.url + PATH, params={"sid": sid}, content="1")
     assert (await http.get(server.url + PATH, params={"sid": sid})).text == "6"
     await open_connection(http, server)
+
+
+@pytest.mark.parametrize(
+    "caps", [Caps(total=3), Caps(per_address=3), Caps(not_entered=2), Caps(not_entered_per_address=2)]
+)
+async def test_the_oldest_that_has_not_entered_makes_room(server, http, caps):
+    server.app.engine._places = Places(caps)
+    url, entered = server.url + PATH, await open_connection(http, server)
+    server.app.engine._connections[entered].enter()
+    oldest = await open_connection(http, server)
+    poll = asyncio.create_task(http.get(url, params={"sid": oldest}))
+    await polled(server, oldest)
+    newer = [await open_connection(http, server) for _ in range(2)]
+    assert (await poll).text == "1"
+    assert (await http.get(url, params={"sid": oldest})).json()["code"] == 1
+    for sid in (entered, *newer):
+        assert (await http.post(url, params={"sid": sid}, content="4hi")).text == "ok"
+
+
+async def test_a_client_that_has_not_entered_may_send_little(server, http):
+    server.app.engine.first_payload = 10
+    url, sid = server.url + PATH, await open_connection(http, server)
+    assert (await http.post(url, params={"sid": sid}, content="4" + "x" * 9)).text == "ok"
+    server.app.engine._connections[sid].enter()
+    assert (await http.post(url, params={"sid": sid}, content="4" + "x" * 10)).text == "ok"
+    other = await open_connection(http, server)
+    assert (await http.post(url, params={"sid": other}, content="4" + "x" * 10)).status_code == 400
 
 
 @pytest.mark.parametrize(
