@@ -81,6 +81,7 @@ class Server:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    settings: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -98,7 +99,7 @@ class Server:
             self.process = subprocess.Popen(
                 [command, "serve", "--host", "127.0.0.1", "--port", str(self.port)],
                 cwd=self.folder,
-                env=defaults,
+                env=defaults | self.settings,
                 stdout=log,
                 stderr=log,
             )

@@ -1,7 +1,8 @@
 """The HTTP long polling transport of Engine.IO, as an ASGI application: a GET receives packets, a POST sends them.
 
 A waiting poll has one extra task, which notices that the client has disconnected. Every response, also an error, has
-CORS headers that allow any page to read it. A request from an origin that is not allowed gets a 403.
+CORS headers that allow any page to read it, also if the page sends credentials. A request from an origin that is not
+allowed gets a 403.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from veche.wire.engineio.connection import EngineConnection
 from veche.wire.engineio.packets import BadPacket, packets_of
-from veche.wire.engineio.server import BAD_METHOD, BAD_REQUEST, RequestRefused, Server
+from veche.wire.engineio.server import BAD_METHOD, BAD_REQUEST, FORBIDDEN, RequestRefused, Server
 from veche.wire.proxy import client_address
 
 BODY_TIMEOUT: Final = 15.0
@@ -32,10 +33,12 @@ SLICE: Final = 0.002
 _MAX_QUERY_FIELDS: Final = 64
 
 _COMMON: Final = (
-    (b"access-control-allow-origin", b"*"),
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
+    (b"vary", b"Origin"),
 )
+_ANY_PAGE: Final = ((b"access-control-allow-origin", b"*"),)
+_Headers = tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +46,16 @@ class _Response:
     body: bytes
     type: bytes = b"text/plain; charset=UTF-8"
     status: int = 200
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: _Headers = ()
 
-    async def send(self, send: Send) -> None:
+    async def send(self, send: Send, cors: _Headers) -> None:
         own = ((b"content-type", self.type), (b"content-length", str(len(self.body)).encode()))
-        headers = [*own, *_COMMON, *self.headers]
+        headers = [*own, *_COMMON, *cors, *self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
 
 _OK: Final = _Response(b"ok", b"text/html")
-_PREFLIGHT: Final = _Response(
-    b"",
-    headers=(
-        (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
-        (b"access-control-allow-headers", b"*, Authorization"),
-        (b"access-control-max-age", b"600"),
-    ),
-)
 
 
 class Polling:
@@ -70,19 +65,22 @@ class Polling:
         self._server = server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        cors = _cors(scope)
         try:
             response = await self._respond(scope, receive)
         except RequestRefused as refusal:
+            if refusal.response is FORBIDDEN:
+                cors = _ANY_PAGE
             # A part of the body may be unread, so the HTTP connection cannot be used again.
             close = ((b"connection", b"close"),) if scope["method"] != "GET" else ()
             response = _Response(refusal.response.body, b"application/json", refusal.response.status, close)
-        await response.send(send)
+        await response.send(send, cors)
 
     async def _respond(self, scope: Scope, receive: Receive) -> _Response:
         self._check_origin(scope)
         method = scope["method"]
         if method == "OPTIONS":
-            return _PREFLIGHT
+            return _preflight(scope)
         connection = self._server.find(_query(scope), method=method)
         if connection is None:
             return self._open(scope)
@@ -108,6 +106,27 @@ class Polling:
         connection, handshake = self._server.open(address)
         self._server.start(connection)
         return _Response(handshake)
+
+
+def _cors(scope: Scope) -> _Headers:
+    """Allow the page that asks to read the response. With credentials, browsers do not accept `*` for any page."""
+    origin = _header(scope, b"origin")
+    if origin is None:
+        return _ANY_PAGE
+    return (
+        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-allow-credentials", b"true"),
+    )
+
+
+def _preflight(scope: Scope) -> _Response:
+    wanted = _header(scope, b"access-control-request-headers") or "*, Authorization"
+    headers = (
+        (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+        (b"access-control-allow-headers", wanted.encode("latin-1")),
+        (b"access-control-max-age", b"600"),
+    )
+    return _Response(b"", headers=headers)
 
 
 async def _poll(connection: EngineConnection, receive: Receive) -> _Response:

@@ -100,9 +100,22 @@ async def test_a_preflight(server, http):
     headers = {"Origin": "https://any.test", "Access-Control-Request-Method": "POST"}
     answer = await http.options(server.url + PATH, headers=headers)
     assert answer.status_code == 200
-    assert answer.headers["access-control-allow-origin"] == "*"
     assert "POST" in answer.headers["access-control-allow-methods"]
     assert "Authorization" in answer.headers["access-control-allow-headers"]
+    answer = await http.options(server.url + PATH, headers={**headers, "Access-Control-Request-Headers": "x-mine"})
+    assert answer.headers["access-control-allow-headers"] == "x-mine", "with credentials, * allows only itself"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PUT"])
+async def test_any_page_may_read_every_response_also_with_credentials(server, http, method):
+    answer = await http.request(method, server.url + PATH, headers={"Origin": "https://any.test"})
+    assert answer.headers["access-control-allow-origin"] == "https://any.test"
+    assert answer.headers["access-control-allow-credentials"] == "true"
+    assert answer.headers["vary"] == "Origin"
+    answer = await http.request(method, server.url + PATH)
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in answer.headers
+    assert answer.headers["vary"] == "Origin", "a cache must not give this response to a page"
 
 
 async def test_other_paths_are_not_found(server, http):
@@ -298,7 +311,8 @@ async def test_origins(server, http, origin, status):
     headers = {} if origin is None else {"Origin": origin}
     answer = await http.get(server.url + PATH, headers=headers)
     assert answer.status_code == status
-    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-allow-origin"] == (origin if origin and status == 200 else "*")
+    assert ("access-control-allow-credentials" in answer.headers) == (origin is not None and status == 200)
     assert (await http.options(server.url + PATH, headers=headers)).status_code == status
 
 
