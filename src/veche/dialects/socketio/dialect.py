@@ -30,10 +30,11 @@ def mount(parts: Parts, options: Options) -> Mounted:
         origins=parts.origins,
         trusted=parts.trusted,
     )
+    accept = WebSocketAccept(engine)
     return Mounted(
         "socketio",
         routers=(rest.router_of(options.anonymous),),
-        sockets={"/socket.io/": WebSocketAccept(engine)},
+        sockets={"/socket.io/": accept, "/socket.io": accept},
         applications={"/socket.io": Polling(engine)},
         plain=plain,
         owns=("/api/auth", "/api/users", "/api/messages"),
