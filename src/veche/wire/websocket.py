@@ -147,6 +147,7 @@ class WebSocket(asyncio.Protocol):
     def handle_slice(self) -> None:
         """Called by the backlog: deliver the next slice, unless reading is paused."""
         if self._reader is not None and (self.closing or not self.reading_paused):
+            self.received_since_ping = True
             left, self._left = self._left, ()
             self._deliver(left or self._reader.feed(b""))
             if self.closing or not self.reading_paused:

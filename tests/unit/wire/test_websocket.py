@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,6 +178,39 @@ def test_the_close_code_arrives_although_input_is_unread(server: Server) -> None
     with server.client() as client:
         client.send(flood)
         assert client.closed_with() == 1009
+
+
+def test_many_messages_of_one_read_are_delivered_in_order_and_in_slices(server: Server) -> None:
+    """Other clients have their turn between the slices."""
+    texts = [f"{number}" for number in range(20_000)]
+    with server.client() as client, server.client() as other:
+        sending = threading.Thread(target=client.send, args=(b"".join(map(text, texts)) + close(1000),))
+        sending.start()
+        other.send(text("between"))
+        assert other.frame() == (TEXT, b"between")
+        for one in texts:
+            assert client.frame() == (TEXT, one.encode())
+        assert client.closed_with(answering=False) == 1000, "the close frame is the last of many"
+        sending.join()
+
+
+def test_messages_of_one_read_wait_while_the_handler_has_paused_reading(server: Server) -> None:
+    texts = [f"{number}" for number in range(100)]
+    with server.client() as client, server.client() as other:
+        client.send(b"".join(map(text, ["pause", *texts])))
+        while not (paused := [one for one in server.uvicorn.server_state.connections if one.reading_paused]):
+            time.sleep(0.001)
+        for _ in range(3):
+            other.send(text("meanwhile"))
+            assert other.frame() == (TEXT, b"meanwhile")
+        calls = [server.calls.get() for _ in range(server.calls.qsize())]
+        assert ("text", "pause") in calls
+        assert ("text", "0") not in calls
+        server.loop.call_soon_threadsafe(paused[0].resume_reading)
+        for one in texts:
+            assert client.frame() == (TEXT, one.encode())
+        client.send(text("and on"))
+        assert client.frame() == (TEXT, b"and on")
 
 
 def test_the_message_limit_of_the_handler(server: Server) -> None:

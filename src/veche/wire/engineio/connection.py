@@ -151,8 +151,7 @@ class EngineConnection:
     def reading_paused(self) -> bool:
         """True while the client cannot send a pong because of the server. A missing pong then means nothing.
 
-        On polling, clients send one POST at a time, so they wait until its packets are taken. If they are not taken
-        because the client does not poll, that is no reason to wait for it.
+        On polling, clients send one POST at a time. So they wait until its packets are taken, unless they do not poll.
         """
         return not self.reading if self._websocket is not None else self.taking and not self.paused
 

@@ -65,7 +65,7 @@ class Pulse:
         deadline = now + self.timeout * _TOLERANCE
         try:
             for connection in list(islice(_due(self._pong_due, deadline), SLICE)):
-                self._check(connection)
+                self._check(connection, now)
             for connection in list(islice(_due(self._ping_due, deadline), SLICE)):
                 self._ping(connection, now)
         finally:
@@ -76,10 +76,17 @@ class Pulse:
             self._pong_due[connection] = now + self.timeout
             connection.send_ping()
 
-    def _check(self, connection: Pingable) -> None:
+    def _check(self, connection: Pingable, now: float) -> None:
+        """End a connection without a pong. If the server does not read its pong, ping it again, for it waits for pings.
+
+        A client ends the connection one interval and one timeout after the last ping.
+        """
+        if self._pong_due.pop(connection, None) is None:
+            return
         if connection.reading_paused:
-            self.pong_received(connection)
-        elif self._pong_due.pop(connection, None) is not None:
+            self._pong_due[connection] = now + self.timeout
+            connection.send_ping()
+        else:
             connection.unanswered()
 
 

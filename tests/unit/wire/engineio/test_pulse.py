@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 from veche.wire.engineio.pulse import SLICE, Pulse
@@ -51,6 +52,9 @@ async def test_only_a_connection_without_pongs_is_unanswered():
     assert unanswering.unanswered_after >= INTERVAL + TIMEOUT * 0.97
     assert answering.unanswered_after is None
     assert reading_paused.unanswered_after is None
+    pauses = [later - sooner for sooner, later in itertools.pairwise(reading_paused.pings)]
+    assert len(pauses) >= 2
+    assert min(pauses) < INTERVAL, "the client ends the connection INTERVAL + TIMEOUT after the last ping"
     pulse.discard(answering)
     pulse.discard(reading_paused)
 
