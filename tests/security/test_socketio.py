@@ -275,11 +275,13 @@ def test_one_address_cannot_keep_others_out(tmp_path: Path) -> None:
         ann = Sender(server)
         ann.open("polling")
         ann.enter(token)
+        before = server.memory
         with server.watch() as seen:
             assert pipelined(server, "203.0.113.7", 20_000) == 20_000
             for number in range(20):
                 assert pipelined(server, f"2001:db8:{number}::{number}", 100) == 100
         seen.check()
+        assert server.memory - before < 10 * MB
         ann.send('42["message","still here"]')
         assert "still here" in ann.receive()
         bob = Sender(server)

@@ -301,8 +301,7 @@ class EngineConnection:
 
     def _first_packets(self) -> bytes:
         """Remove up to MAX_POLL packets from the outbox and return them."""
-        found: list[bytes] = []
-        room = MAX_POLL
+        found, room = list[bytes](), MAX_POLL
         while self._outbox and room:
             first, rest = split_packets(self._outbox.popleft(), room)
             if rest:
@@ -345,8 +344,9 @@ class EngineConnection:
         websocket.write(to_websocket(outbox))  # may call `pause`
         if self._wake_poll is not None:
             self._wake_poll()
-        self.application.upgraded()
-        if was_paused and not self.paused:
+        if not self.ended:
+            self.application.upgraded()
+        if was_paused and not (self.paused or self.ended):
             self.application.resumed()
 
     def _use_websocket(self, websocket: MessageSocket) -> None:
@@ -371,8 +371,7 @@ class EngineConnection:
         self._discarding = True
         self.write = _discard
         if websocket is None:
-            self._outbox.append(last := poll_frame(last_packet.encode()))
-            self._outbox_bytes += len(last)
+            self._outbox.append(poll_frame(last_packet.encode()))
         if self._wake_poll is not None:
             self._wake_poll()
         if websocket is not None:
@@ -385,6 +384,7 @@ class EngineConnection:
             self.application.closed(reason)
         except Exception:
             _logger.exception("An Engine.IO application failed in closed()")
+        del self.application  # the two refer to each other: without this line only the garbage collector frees them
 
     def _clear_outbox(self) -> None:
         self._outbox.clear()
