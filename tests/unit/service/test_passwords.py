@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 import unicodedata
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veche.core.errors import ChatError, Code
-from veche.service.passwords import MAX_BYTES, Passwords, normal_form
+from veche.service.passwords import MAX_BYTES, MAX_WAIT, WAITING_PER_THREAD, Passwords, normal_form
 
 REPEATABLE = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 anything = st.text(st.characters(codec=None, exclude_categories=()), max_size=20)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def passwords() -> Iterator[Passwords]:
     passwords = Passwords(threads=1)
     yield passwords
@@ -126,15 +128,101 @@ async def test_hashing_does_not_block_the_loop(passwords: Passwords) -> None:
     assert threading.active_count() > 1
 
 
-async def test_calls_that_would_wait_too_long_are_refused() -> None:
-    passwords = Passwords(threads=1)
-    crowd = [asyncio.ensure_future(passwords.verify("x" * 8, None)) for _ in range(60)]
+async def test_calls_that_are_too_many_are_refused_at_once(passwords: Passwords) -> None:
+    crowd = [asyncio.ensure_future(passwords.verify("x" * 8, None)) for _ in range(WAITING_PER_THREAD + 20)]
     await asyncio.sleep(0)
     refused = [one for one in crowd if one.done()]
-    assert {one.exception().code for one in refused} == {Code.OVERLOADED}  # type: ignore[union-attr]
-    assert len(refused) == 20
+    assert {code_of(one) for one in refused} == {Code.OVERLOADED}
+    assert 18 <= len(refused) <= 20
     for one in crowd:
         one.cancel()
     await asyncio.gather(*crowd, return_exceptions=True)
     assert await passwords.verify("x" * 8, None) is False
+
+
+async def test_no_call_waits_longer_than_two_seconds(passwords: Passwords) -> None:
+    release = threading.Event()
+    passwords._threads.submit(release.wait)
+    start = time.monotonic()
+    running = asyncio.ensure_future(passwords.verify("x" * 8, None))
+    waiting = [asyncio.ensure_future(call) for call in (passwords.verify("x" * 8, None), passwords.hash("x" * 8))]
+    await asyncio.wait(waiting)
+    assert MAX_WAIT - 0.1 < time.monotonic() - start < MAX_WAIT + 1
+    assert [code_of(one) for one in waiting] == [Code.OVERLOADED] * 2
+    assert waiting[0].exception().data["retry_after"] == 2  # type: ignore[union-attr]
+    release.set()
+    assert await running is False
+
+
+async def test_those_who_sign_in_wait_for_at_most_one_who_registers_for_every_three(passwords: Passwords) -> None:
+    done: list[str] = []
+    calls = [asyncio.ensure_future(passwords.hash("x" * 8, f"192.0.2.{number}")) for number in range(12)]
+    calls += [asyncio.ensure_future(passwords.verify("x" * 8, None, f"198.51.100.{number}")) for number in range(9)]
+    for number, call in enumerate(calls):
+        call.add_done_callback(lambda _, kind="registers" if number < 12 else "signs in": done.append(kind))
+    await asyncio.wait(calls)
+    last = len(done) - done[::-1].index("signs in")
+    assert done[:last].count("signs in") == 9
+    assert done[:last].count("registers") <= 4  # one runs already, then one after every three
+
+
+@pytest.mark.parametrize("registers", [True, False])
+async def test_each_address_has_its_turn(passwords: Passwords, registers: bool) -> None:
+    def call(who: str) -> asyncio.Future[Any]:
+        return asyncio.ensure_future(passwords.hash("x" * 8, who, registers=registers))
+
+    flood = [call("192.0.2.1") for _ in range(WAITING_PER_THREAD + 20)]
+    others = [call(f"192.0.2.{number}") for number in (2, 3, 4)]
+    await asyncio.wait(others)
+    assert all(one.exception() is None for one in others)
+    assert sum(one.done() and one.exception() is None for one in flood) <= 4
+    for one in flood:
+        one.cancel()
+    await asyncio.gather(*flood, return_exceptions=True)
+
+
+async def test_a_new_password_of_an_account_does_not_wait_with_registrations(passwords: Passwords) -> None:
+    addresses = [f"192.0.2.{number}" for number in range(WAITING_PER_THREAD)]
+    crowd = [asyncio.ensure_future(passwords.hash("x" * 8, address)) for address in addresses]
+    await asyncio.sleep(0)
+    await passwords.hash("x" * 8, "198.51.100.1", registers=False)
+    assert sum(one.done() for one in crowd) <= 2
+    for one in crowd:
+        one.cancel()
+    await asyncio.gather(*crowd, return_exceptions=True)
+
+
+def test_hashing_takes_at_most_half_of_the_cores() -> None:
+    """The machine may have any number of cores, so count the threads that hash."""
+    passwords = Passwords()
+    try:
+        assert passwords._threads._max_workers == max(1, len(os.sched_getaffinity(0)) // 2)
+    finally:
+        passwords.stop()
+
+
+async def test_with_one_core_hashing_takes_half_of_the_time() -> None:
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        passwords = Passwords()
+        began, worked = time.perf_counter(), time.process_time()
+        for _ in range(8):
+            await passwords.verify("x" * 8, None)
+        passwords.stop()
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert time.process_time() - worked < 0.65 * (time.perf_counter() - began)
+
+
+async def test_calls_that_wait_when_the_server_stops_are_refused(passwords: Passwords) -> None:
+    calls = [asyncio.ensure_future(passwords.hash("x" * 8)) for _ in range(3)]
+    await asyncio.sleep(0)
     passwords.stop()
+    await asyncio.wait(calls)
+    assert [code_of(one) for one in calls] == [None, Code.OVERLOADED, Code.OVERLOADED]
+
+
+def code_of(call: asyncio.Future[Any]) -> Code | None:
+    error = call.exception()
+    return error.code if isinstance(error, ChatError) else None
