@@ -68,7 +68,7 @@ def prepare(site: Site, crowd: Crowd) -> Prepared:
     """Register the accounts and create the rooms, on a server that is stopped again."""
     folder = Path(mkdtemp(dir=site.folder, prefix="prepared-"))
     with serve(site, folder) as server:
-        people = [register(server, f"member{number:03}") for number in range(1, crowd.accounts + 1)]
+        people = [register(server, number) for number in range(1, crowd.accounts + 1)]
         rooms = make_rooms(server, crowd, people)
     return Prepared(folder, tuple(str(person["token"]) for person in people), tuple(rooms))
 
@@ -89,8 +89,10 @@ def people_of(room: int, people: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [person for i, person in enumerate(people) if (room - i) % SHARED_ROOMS < ROOMS_EACH]
 
 
-def register(server: Server, username: str) -> dict[str, Any]:
-    return post(server, "/v1/register", {"username": username, "password": PASSWORD})
+def register(server: Server, number: int) -> dict[str, Any]:
+    """Register an account from an address of its own, because the registrations of one address are limited."""
+    body = {"username": f"member{number:03}", "password": PASSWORD}
+    return post(server, "/v1/register", body, source=f"127.1.{number // 250}.{number % 250 + 1}")
 
 
 def make_room(server: Server, name: str, people: list[dict[str, Any]]) -> int:
@@ -103,11 +105,16 @@ def hello(token: str) -> str:
     return json.dumps({"id": 0, "hello": {"token": token}}, separators=(",", ":"))
 
 
-def post(server: Server, path: str, body: dict[str, Any], token: str | None = None) -> dict[str, Any]:
-    """Send a POST request and return the JSON of the answer. Wait and try again after a 429."""
+def post(
+    server: Server, path: str, body: dict[str, Any], token: str | None = None, source: str = "127.0.0.1"
+) -> dict[str, Any]:
+    """Send a POST request from the address `source`, and return the JSON of the answer.
+
+    Wait and try again after a 429.
+    """
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     for _ in range(TRIES):
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30, source_address=(source, 0))
         try:
             connection.request("POST", path, json.dumps(body), headers)
             answer = connection.getresponse()

@@ -93,13 +93,26 @@ class ServerSettings(BaseModel):
         True, description="Whether `/docs`, `/redoc` and `/openapi.json`, the pages about REST, are served."
     )
     wrong_logins_per_minute: int = Field(
-        30, ge=1, le=100_000, description="How many wrong passwords one address may send per minute."
+        30,
+        ge=1,
+        le=100_000,
+        description="How many wrong passwords one address may send at once, and again per minute.",
     )
     logins_per_minute: int = Field(
         600,
         ge=1,
         le=100_000,
-        description="How many times one address may try to sign in per minute, with any password.",
+        description="How many times one address may try to sign in at once, and again per minute, with any password.",
+    )
+    registrations_at_once: int = Field(
+        300,
+        ge=1,
+        le=100_000,
+        description="How many accounts one address may register at once. "
+        "The default is for a company of 500 people behind one address, on its first day.",
+    )
+    registrations_per_minute: int = Field(
+        30, ge=1, le=100_000, description="How many accounts one address may register per minute after these."
     )
     ping_seconds: float = Field(25.0, gt=0, le=86_400, description="Seconds between two pings on a connection.")
     pong_seconds: float = Field(

@@ -16,10 +16,11 @@ from veche.core.names import MAX_EMAIL, RESERVED_WORDS, Reserved, handle_of
 from veche.core.sessions import EndSession, OpenSession, SetPassword
 from veche.core.values import Account
 from veche.service.chat import Chat
-from veche.service.limits import LoginLimits
+from veche.service.limits import Limit, LoginLimits
 from veche.service.passwords import Passwords
 from veche.service.tokens import Claims, Tokens
 from veche.storage import accounts, sessions
+from veche.wire.proxy import network
 
 log = logging.getLogger("veche.accounts")
 
@@ -55,8 +56,8 @@ class IssuedToken(NamedTuple):
 class Accounts:
     """Registers and finds accounts, and opens, checks and ends their sessions.
 
-    `lifetimes`: the lifetime of a token in seconds, by the dialect that issues it. `reserved`: names that nobody may
-    take.
+    `lifetimes`: the lifetime of a token in seconds, by the dialect that issues it. `registrations`: how many accounts
+    an address may make. `reserved`: names that nobody may take.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Accounts:
         passwords: Passwords,
         limits: LoginLimits,
         lifetimes: Mapping[str, int],
+        registrations: Limit,
         reserved: Reserved = RESERVED_WORDS,
     ) -> None:
         self._chat = chat
@@ -73,6 +75,7 @@ class Accounts:
         self._passwords = passwords
         self._limits = limits
         self._lifetimes = lifetimes
+        self._registrations = registrations
         self.reserved = reserved
 
     async def register(
@@ -84,12 +87,26 @@ class Accounts:
         email: str | None = None,
         name: str | None = None,
     ) -> Verified:
-        """Create an account. Raises ChatError (TAKEN) if another account has the name or the e-mail."""
-        hashed = await self._passwords.hash(password)
+        """Create an account.
+
+        Raises ChatError: TAKEN if another account has the name or the e-mail, RATE_LIMITED if the guest's address has
+        registered too often, or OVERLOADED.
+        """
+        hashed = await self._hash_for_registration(guest, password)
         command = Register(hashed, username=username, email=email, name=name, reserved=self.reserved)
         account = await self._chat.do(guest, command)
         _log(logging.INFO, "account %d was registered", account.id, guest)
         return Verified(account, hashed)
+
+    async def _hash_for_registration(self, guest: Actor, password: str) -> str:
+        """Hash a password. Counts a registration of the address, unless nothing was hashed."""
+        who = network(guest.address)
+        self._registrations.take(who)
+        try:
+            return await self._passwords.hash(password, who)
+        except ChatError:
+            self._registrations.add(who, -1)
+            raise
 
     async def rename(self, login: Login, username: str) -> Account:
         """Change the username of an account. Raises ChatError (TAKEN) if another account has a name like it."""
@@ -108,7 +125,8 @@ class Accounts:
         key = _counted_as(found[0] if found else None, username, email)
         if (wait := self._limits.admit(address, key)) > 0:
             await asyncio.sleep(wait)
-        right = await self._passwords.verify(password, found[1] if found else None) and found is not None
+        hashed = found[1] if found else None
+        right = await self._passwords.verify(password, hashed, network(address)) and found is not None
         _log_wrong_password(found[0] if found else None, guest, right=right)
         self._limits.record(address, key, right=right)
         if found is None or not right:
@@ -185,7 +203,7 @@ class Accounts:
         Raises ChatError as `check_password` does, for example if `old` is wrong.
         """
         verified = await self.check_password(login.actor, old, username=login.account.username)
-        hashed = await self._passwords.hash(new)
+        hashed = await self._passwords.hash(new, network(login.actor.address), registers=False)
         await self._chat.do(login.actor, SetPassword(hashed, verified.password_hash, login.session_id))
         _log(logging.INFO, "account %d changed its password", login.account.id, login.actor)
 

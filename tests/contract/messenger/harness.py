@@ -42,7 +42,12 @@ class LiveServer:
         return f"sqlite:///{self.folder / 'veche.db'}"
 
     def __enter__(self) -> Self:
-        usual = {"SECRET": SECRET, "WRONG_LOGINS_PER_MINUTE": "10000", "LOGINS_PER_MINUTE": "100000"}
+        usual = {
+            "SECRET": SECRET,
+            "WRONG_LOGINS_PER_MINUTE": "10000",
+            "LOGINS_PER_MINUTE": "100000",
+            "REGISTRATIONS_AT_ONCE": "100000",
+        }
         env = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
         env |= {f"VECHE_{name}": value for name, value in {**usual, **self.settings}.items()}
         with (self.folder / "server.log").open("ab") as log:

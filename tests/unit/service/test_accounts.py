@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TypeGuard
 
@@ -17,7 +17,7 @@ from veche.core.errors import ChatError, Code
 from veche.hub.hub import Hub
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
-from veche.service.limits import LoginLimits
+from veche.service.limits import Limit, LoginLimits, Rate
 from veche.service.passwords import Passwords
 from veche.service.tokens import Tokens
 from veche.storage.database import Database
@@ -47,7 +47,9 @@ class Services:
         self.limits = LoginLimits(wrong=4)
         self.chat = Chat(self.writer, self.reader, self.hub)
         self.tokens = Tokens({"1": "k" * 32})
-        self.accounts = Accounts(self.chat, self.tokens, self.passwords, self.limits, {"native": 3600, "brief": -60})
+        self.registrations = Limit("registrations", Rate(20, 20))
+        lifetimes = {"native": 3600, "brief": -60}
+        self.accounts = Accounts(self.chat, self.tokens, self.passwords, self.limits, lifetimes, self.registrations)
 
     async def close(self) -> None:
         await self.writer.stop()
@@ -62,6 +64,16 @@ async def services(tmp_path: Path) -> AsyncIterator[Services]:
     services.writer.start()
     yield services
     await services.close()
+
+
+Counted = Callable[[], list[int]]
+
+
+@pytest.fixture
+def counted(services: Services) -> Counted:
+    """Returns how many tries are counted for each account. None of them is forgotten while time passes."""
+    tries = services.limits._accounts = Limit("tries for one account", Rate(100, 100), clock=lambda: 0.0)
+    return lambda: [round(tries.used(key)) for key in tries._uses]
 
 
 def is_refusal(found: object) -> TypeGuard[ChatError]:
@@ -115,31 +127,37 @@ async def test_wrong_passwords_are_limited_by_address(services: Services) -> Non
     )
 
 
-async def test_tries_for_one_account_are_counted_together_by_whatever_name(services: Services) -> None:
+async def test_tries_for_one_account_are_counted_together_by_whatever_name(
+    services: Services, counted: Counted
+) -> None:
     await services.accounts.register(GUEST, PASSWORD, username="Jose\u0301", email="Jose@x.org")
     names = [{"username": "jos\u00e9"}, {"email": "jose@x.org"}, {"username": "JOSE\u0301"}, {"email": "JOSE@X.ORG"}]
     for name in names:
         with refusal(Code.WRONG_CREDENTIALS):
             await services.accounts.check_password(GUEST, "wrong horse", **name)
-    assert [len(times) for times in services.limits._accounts._times.values()] == [4]
+    assert counted() == [4]
 
 
-async def test_a_name_without_an_account_is_delayed_like_one_with_an_account(services: Services) -> None:
+async def test_a_name_without_an_account_is_delayed_like_one_with_an_account(
+    services: Services, counted: Counted
+) -> None:
     await services.accounts.register(GUEST, PASSWORD, username="ann", email="ann@x.org")
     for number, name in enumerate(({"username": "ann"}, {"username": "nobody"}, {"email": "nobody@x.org"})):
         guest = msgspec.structs.replace(GUEST, address=f"192.0.2.{number}")
         for _ in range(3):
             with refusal(Code.WRONG_CREDENTIALS):
                 await services.accounts.check_password(guest, "wrong horse", **name)
-    assert [len(times) for times in services.limits._accounts._times.values()] == [3, 3, 3]
+    assert counted() == [3, 3, 3]
 
 
-async def test_a_name_that_reads_like_the_number_of_an_account_is_counted_alone(services: Services) -> None:
+async def test_a_name_that_reads_like_the_number_of_an_account_is_counted_alone(
+    services: Services, counted: Counted
+) -> None:
     ann = await services.accounts.register(GUEST, PASSWORD, username="ann")
     for name in ("ann", str(ann.account.id)):
         with refusal(Code.WRONG_CREDENTIALS):
             await services.accounts.check_password(GUEST, "wrong horse", username=name)
-    assert len(services.limits._accounts._times) == 2
+    assert counted() == [1, 1]
 
 
 @pytest.mark.slow
@@ -158,7 +176,7 @@ async def test_a_name_that_is_too_long_costs_no_time_or_memory(services: Service
         await services.accounts.check_password(GUEST, PASSWORD, **{by: name})
     assert await services.accounts.by_name(name) is None
     assert time.process_time() - began < 0.5
-    assert max(map(len, services.limits._accounts._times)) < 1000
+    assert max(map(len, services.limits._accounts._uses)) < 1000
 
 
 async def test_a_token_is_valid_until_its_session_ends(services: Services) -> None:
@@ -231,3 +249,20 @@ async def test_parallel_registrations_of_one_name_make_one_account(services: Ser
     outcomes = await asyncio.gather(*tries, return_exceptions=True)
     taken = [one for one in outcomes if isinstance(one, ChatError)]
     assert [one.code for one in taken] == [Code.TAKEN] * 3
+
+
+async def test_an_address_registers_only_so_often(services: Services) -> None:
+    for number in range(20):
+        await services.accounts.register(GUEST, PASSWORD, username=f"ann{number}")
+    with refusal(Code.RATE_LIMITED) as refused:
+        await services.accounts.register(GUEST, PASSWORD, username="eve")
+    assert 1 <= int(str(refused.value.data["retry_after"])) <= 3
+    elsewhere = msgspec.structs.replace(GUEST, address="198.51.100.1")
+    await services.accounts.register(elsewhere, PASSWORD, username="eve")
+
+
+async def test_a_registration_that_hashes_nothing_does_not_count(services: Services) -> None:
+    for _ in range(25):
+        with refusal(Code.INVALID):
+            await services.accounts.register(GUEST, "x" * 2000, username="ann")
+    await services.accounts.register(GUEST, PASSWORD, username="ann")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from veche.core.errors import ChatError, Code
-from veche.service.limits import FREE_TRIES, MAX_DELAY, LoginLimits, RecentCounts
+from veche.service.limits import FREE_TRIES, MAX_DELAY, Limit, LoginLimits, Rate
 from veche.wire.proxy import network
 
 
@@ -109,17 +113,86 @@ def test_what_counts_as_one_address(one: str, other: str, same: bool) -> None:
     assert (network(one) == network(other)) is same
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def test_the_number_of_keys_is_bounded() -> None:
-    counts = RecentCounts(2)
+    limit = Limit("things", Rate(2, 2))
     for number in range(50_100):
-        counts.add(str(number))
-    assert len(counts._times) == 50_000
-    assert counts.count("0") == 0
-    assert counts.count("50099") == 1
+        limit.add(str(number))
+    assert len(limit) == 50_000
+    assert limit.used("0") == 0
+    assert limit.used("50099") > 0.9
 
 
-def test_wait_stores_no_keys() -> None:
-    counts = RecentCounts(2)
+def test_looking_counts_no_key() -> None:
+    limit = Limit("things", Rate(2, 2))
     for number in range(100):
-        assert counts.wait(str(number)) == 0
-    assert len(counts._times) == 0
+        assert limit.wait(str(number)) == 0
+        limit.check(str(number))
+    assert len(limit) == 0
+
+
+RATES = st.builds(Rate, st.integers(1, 50), st.integers(1, 600))
+
+
+@given(RATES, st.lists(st.floats(0, 10), max_size=200))
+def test_no_key_gets_more_than_its_rate_in_any_time(rate: Rate, pauses: list[float]) -> None:
+    clock = Clock()
+    limit, granted = Limit("things", rate, clock), []
+    for pause in pauses:
+        clock.now += pause
+        with contextlib.suppress(ChatError):
+            limit.take("somebody")
+            granted.append(clock.now)
+    for first, since in enumerate(granted):
+        for last, until in enumerate(granted[first:], first):
+            assert last - first + 1 <= rate.at_once + (until - since) * rate.per_minute / 60 + 1e-6
+
+
+@given(RATES, st.integers(1, 200))
+def test_a_key_that_keeps_to_its_rate_is_never_refused(rate: Rate, count: int) -> None:
+    clock = Clock()
+    limit = Limit("things", rate, clock)
+    for _ in range(count):
+        clock.now += 60 / rate.per_minute + 1e-6
+        limit.take("somebody")
+
+
+@given(RATES, st.integers(1, 100))
+def test_after_retry_after_one_more_is_granted(rate: Rate, count: int) -> None:
+    clock = Clock()
+    limit = Limit("things", rate, clock)
+    for _ in range(count):
+        try:
+            limit.take("somebody")
+        except ChatError as refusal:
+            clock.now += int(str(refusal.data["retry_after"]))
+            limit.take("somebody")
+        limit.take("somebody else" if count % 2 else str(count))
+        limit.add(str(count), -1)
+
+
+def test_what_is_given_back_can_be_used_again() -> None:
+    limit = Limit("things", Rate(1, 1))
+    for _ in range(5):
+        limit.take("somebody")
+        limit.add("somebody", -1)
+
+
+def test_the_log_tells_once_a_minute_who_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    limit = Limit("registrations", Rate(1, 1), clock)
+    for second in range(119):
+        clock.now = 1000 + second / 1000 if second < 100 else 1061.0
+        for who in ("192.0.2.1", "192.0.2.2"):
+            with contextlib.suppress(ChatError):
+                limit.take(who)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"too many registrations from 192.0.2.{number}: refused for now" for number in (1, 2, 1, 2)
+    ]
