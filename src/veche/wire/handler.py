@@ -108,8 +108,10 @@ class Wire:
     trusted: Trusted = field(default_factory=Trusted)
     origins: Origins = field(default_factory=Origins)
     """The origins whose pages may connect."""
+    head_timeout: float = 5.0
+    """Time to receive the head of a request. For the first request, the time starts with the connection."""
     request_timeout: float = 30.0
-    """Time to receive a whole request with its body. For the first request, the time starts with the connection."""
+    """Time to receive a whole request with its body."""
     max_head: int = 65_536
     """Size of a request without its body."""
     accept_timeout: float = 10.0

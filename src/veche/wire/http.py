@@ -1,16 +1,20 @@
-"""uvicorn's HTTP protocol class with two more limits: the size of a request's head, and the time to receive a request.
+"""uvicorn's HTTP protocol class with more limits: the size of a request's head, and the time to receive a request.
 
-The limits are `max_head` and `request_timeout` of the `Wire` in the lifespan state.
+The limits are `max_head`, `head_timeout` and `request_timeout` of the `Wire` in the lifespan state, and MAX_PIPELINED.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from veche.wire import tcp
 from veche.wire.handler import WIRE, Wire
+
+MAX_PIPELINED: Final = 100
+"""Requests that one connection may send without waiting for their answers."""
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -25,7 +29,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_made(transport)
         self._wire: Wire = self.app_state[WIRE]
         tcp.tune(transport, self._wire.send_buffer)
-        self._start_timer()
+        self._start_timer(self._wire.head_timeout)
 
     def data_received(self, data: bytes) -> None:
         self._head_size += len(data)
@@ -46,11 +50,15 @@ class BoundedHttp(HttpToolsProtocol):
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1 or (hosts == 0 and version != "1.0") or version not in ("1.0", "1.1"):
             raise ValueError("no Host, several, or another version of HTTP")
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise ValueError("too many requests that wait for an answer")
+        self._stop_timer()
+        self._start_timer(self._wire.request_timeout)
         super().on_headers_complete()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._start_timer()
+        self._start_timer(self._wire.head_timeout)
 
     def on_body(self, body: bytes) -> None:
         self._head_size -= len(body)
@@ -72,13 +80,14 @@ class BoundedHttp(HttpToolsProtocol):
         self._stop_timer()
         super().connection_lost(exc)
 
-    def _start_timer(self) -> None:
-        """Limit the time to receive a request. If the timer is already running, do nothing.
+    def _start_timer(self, seconds: float) -> None:
+        """Limit the time to receive a head, or a whole request. If the timer is already running, do nothing.
 
         Called for a new connection and for each later request. uvicorn limits the idle time between requests.
         """
         if self._timer is None:
-            self._timer = self.loop.call_later(self._wire.request_timeout, self.transport.abort)
+            seconds = min(seconds, self._wire.request_timeout)
+            self._timer = self.loop.call_later(seconds, self.transport.abort)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from veche.wire.frames import TEXT
-from veche.wire.http import BoundedHttp
+from veche.wire.http import MAX_PIPELINED, BoundedHttp
 
 from .client import text
 from .server import Server
@@ -120,3 +120,44 @@ def test_a_request_that_does_not_name_one_host_is_refused(head: bytes) -> None:
 def test_http_1_0_needs_no_host() -> None:
     with Server() as server:
         assert responses_to(server, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [(b"",), (b"G",), (HEAD, b"X: y"), (HEAD + b"\r\n", HEAD)],
+    ids=["silence", "a letter", "half a head", "half the second head"],
+)
+def test_a_head_has_less_time_than_a_body(pieces: tuple[bytes, ...]) -> None:
+    with Server(head_timeout=0.3, request_timeout=60) as server:
+        began = time.monotonic()
+        responses_to(server, *pieces)
+        assert 0.2 < time.monotonic() - began < PATIENCE
+
+
+def test_a_head_that_comes_byte_by_byte_times_out() -> None:
+    with Server(head_timeout=0.3) as server, socket.create_connection(server.address, PATIENCE) as peer:
+        began = time.monotonic()
+        peer.sendall(HEAD + b"X: ")
+        peer.settimeout(0.02)
+        while not has_closed(peer):
+            with contextlib.suppress(ConnectionError):
+                peer.sendall(b"x")
+        assert 0.2 < time.monotonic() - began < PATIENCE
+
+
+def has_closed(peer: socket.socket) -> bool:
+    """Wait a moment, and return whether the server has closed the connection."""
+    try:
+        return peer.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_requests_that_wait_for_an_answer_are_bounded() -> None:
+    with Server() as server:
+        one = HEAD + b"\r\n"
+        last = HEAD + b"Connection: close\r\n\r\n"
+        assert responses_to(server, one * (MAX_PIPELINED - 1) + last).count(b"HTTP/1.1 200") == MAX_PIPELINED
+        assert b"HTTP/1.1 400" in responses_to(server, one * 5 * MAX_PIPELINED)
