@@ -43,6 +43,7 @@ from veche.storage.entries import read_entries
 from veche.storage.feed import CommitFeed
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
+from veche.wire.connections import Connections
 from veche.wire.handler import WIRE, Wire
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.origins import Origins
@@ -75,7 +76,7 @@ class Server:
         self.reader = Reader(database)
         self.feed = CommitFeed(self.reader)
         self.writer = Writer(database, self.bus.publish)
-        self.hub = Hub(self._pull, self._heads)
+        self.hub = Hub(self._pull, self._heads, of_account=settings.server.connections_per_account)
         self.bus.subscribe(self.hub.deliver)
         self.chat = Chat(self.writer, self.reader, self.hub)
         self.passwords = Passwords()
@@ -134,7 +135,7 @@ class Server:
             asyncio.create_task(forget_expired_sessions(self.chat)),
         ]
         try:
-            yield {WIRE: Wire(websocket_routes(self.dialects), self.heartbeats, self.trusted, self.origins)}
+            yield {WIRE: self._wire()}
         finally:
             for task in background:
                 task.cancel()
@@ -144,6 +145,16 @@ class Server:
             self.reader.stop()
             self.passwords.stop()
             self.database.close()
+
+    def _wire(self) -> Wire:
+        server = self.settings.server
+        return Wire(
+            websocket_routes(self.dialects),
+            self.heartbeats,
+            self.trusted,
+            self.origins,
+            connections=Connections(server.connections, server.guests_per_address, server.connections_per_account),
+        )
 
     def _pull(self, reply: Callable[[Any], None], log_id: LogId, after: int, upto: int, limit: int) -> None:
         self.reader.call(reply, read_entries, log_id, after, upto, limit)

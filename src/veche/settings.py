@@ -104,6 +104,27 @@ class ServerSettings(BaseModel):
         le=100_000,
         description="How many times one address may try to sign in at once, and again per minute, with any password.",
     )
+    connections: int = Field(
+        10_000,
+        ge=10,
+        le=1_000_000,
+        description="How many connections the server may have. "
+        "If there are too many, those on which nobody has signed in have to go.",
+    )
+    connections_per_account: int = Field(
+        100,
+        ge=1,
+        le=1_000_000,
+        description="How many clients one account may have, in all dialects together. "
+        "If there are too many, the one that connected first has to go.",
+    )
+    guests_per_address: int = Field(
+        500,
+        ge=1,
+        le=1_000_000,
+        description="How many connections one address may have on which nobody has signed in. "
+        "If there are too many, the one that was active the longest ago has to go.",
+    )
     registrations_at_once: int = Field(
         300,
         ge=1,

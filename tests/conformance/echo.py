@@ -48,6 +48,9 @@ class Echo:
     def unanswered(self) -> None:
         self.socket.close(1001)
 
+    def crowded_out(self) -> None:
+        self.socket.close(1013)
+
     def stalled(self) -> None:
         self.socket.close(1001)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from veche.cli.serve import OTHER_FILES
 from veche.cli.show import show_json, show_table
 from veche.core.accounts import skeleton_key
 from veche.core.errors import ChatError
@@ -20,7 +21,6 @@ from veche.storage.engines.sqlite_state import USABLE, State, state_of
 from veche.storage.migrate import schema_version
 
 LOW_DISK = 1 << 30  # bytes
-LOW_FILES = 4096  # open files
 SLOW_SYNC = 0.02  # seconds
 SHOWN = 20  # of the usernames that could not be registered today
 
@@ -56,8 +56,9 @@ def show(findings: list[Finding], *, json: bool) -> None:
 def _system(settings: ServerSettings) -> Iterator[Finding]:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     yield Finding(sys.version_info >= (3, 11), "Python", sys.version.split()[0])
+    needed = settings.connections + OTHER_FILES
     yield Finding(
-        files >= LOW_FILES, "open files", f"{files} at most; each connection takes one. Raise it with ulimit -n."
+        files >= needed, "open files", f"{files} at most; {needed} are needed for {settings.connections} connections."
     )
 
 

@@ -27,6 +27,7 @@ log = logging.getLogger("veche")
 
 SWITCH_INTERVAL = 0.001  # seconds after which the writer's thread has to give the GIL back to the event loop
 GC_THRESHOLD = 10_000  # new objects between two collections; CPython's default is 700 or 2,000
+OTHER_FILES = 100  # open files that are no connections: the database, listeners, logs, and connections to an upstream
 SHUTDOWN_TIMEOUT = 8  # seconds that connections have to close when the server stops
 
 
@@ -139,7 +140,7 @@ def _log_start(settings: Settings, server: Server, listeners: list[socket.socket
 
 def serve(settings: Settings, listeners: list[socket.socket], on_started: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then shut down and return. `on_started` is called once clients can connect."""
-    raise_file_limit()
+    settings = with_fitting_connections(settings, raise_file_limit())
     sys.setswitchinterval(SWITCH_INTERVAL)
     database = open_to_serve(settings.server.database_url)
     server = Server(settings, database)
@@ -180,9 +181,25 @@ def spare_garbage_collector() -> None:
     gc.set_threshold(GC_THRESHOLD, 20, 20)
 
 
-def raise_file_limit() -> None:
-    """Raise the limit of open files to the hard limit: each connection takes one."""
+def raise_file_limit() -> int:
+    """Raise the limit of open files to the hard limit, and return it: each connection takes one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def with_fitting_connections(settings: Settings, files: int) -> Settings:
+    """Return settings with as many connections as `files` open files allow. Log a sentence if these are fewer."""
+    server, fitting = settings.server, files - OTHER_FILES
+    if server.connections <= fitting:
+        return settings
+    log.warning(
+        "The limit of open files is %d. So the server has %d connections at most, not %d (VECHE_CONNECTIONS). "
+        "Raise the limit with ulimit -n, or with LimitNOFILE= in systemd.",
+        files,
+        max(1, fitting),
+        server.connections,
+    )
+    return settings._replace(server=server.model_copy(update={"connections": max(1, fitting)}))

@@ -17,8 +17,9 @@ class Ending(Enum):
     RESTART = auto()  # the server is stopping
     NO_PONG = auto()  # the client did not answer a heartbeat
     SLOW = auto()  # the client reads too slowly
+    TOO_MANY = auto()  # the account has too many clients, and this one connected first
     LOST = auto()  # the hub cannot read a log that the client follows; the client has to reconnect
-    UNAVAILABLE = auto()  # the database cannot store anything now
+    UNAVAILABLE = auto()  # the database cannot store anything now, or there are too many who have not signed in
     INTERNAL = auto()  # a bug in the server
 
 
@@ -30,6 +31,7 @@ COMMON_CLOSE_CODES: dict[Ending, CloseCode] = {
     Ending.RESTART: (1012, "restart"),
     Ending.NO_PONG: (1011, "keepalive ping timeout"),
     Ending.SLOW: (1013, "slow"),
+    Ending.TOO_MANY: (1008, "too many connections"),
     Ending.LOST: (1013, "come back"),
     Ending.UNAVAILABLE: (1013, "try again later"),
     Ending.INTERNAL: (1011, "internal error"),

@@ -59,6 +59,10 @@ class DialectHandler:
     def stalled(self) -> None:
         self.end(Ending.SLOW)
 
+    def crowded_out(self) -> None:
+        """End the connection: as one too many of its address, or of its account if that is known."""
+        self.end(Ending.UNAVAILABLE if self.client is None else Ending.TOO_MANY)
+
     def closed(self) -> None:
         if self.client is not None:
             self.client.detach()
@@ -119,6 +123,7 @@ class AdmittedHandler(DialectHandler):
 
     def opened(self, socket: Socket) -> None:
         super().opened(socket)
+        socket.admitted()
         self.client.open(socket)
         if self.client.ended:  # it was detached before the 101, when there was no socket to close
             self.end(self._first_ending or Ending.NOT_ADMITTED)

@@ -21,6 +21,7 @@ from veche.gateway.actors import guest
 from veche.gateway.fairness import OLDER, Patience, draw
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
+from veche.wire.handler import SIGNED_IN
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted, client_address
@@ -112,8 +113,16 @@ async def authenticate(request: Request, dialect: str, token: str, patience: Pat
     """
     accounts = await accounts_of(request)
     login = await accounts.authenticate(guest(dialect, address_of(request)), token)
+    signed_in(request.scope, login)
     await draw((await chat_of(request)).shares, login.actor, patience)
     return login
+
+
+def signed_in(scope: Mapping[str, Any], login: Login) -> None:
+    """Count the connection of a request as one of the account, and no more as a guest of its address."""
+    tell = scope.get("extensions", {}).get(SIGNED_IN)
+    if tell is not None:
+        tell(login.account.id)
 
 
 ChatOf = Annotated[Chat, Depends(chat_of)]

@@ -22,9 +22,10 @@ MAX_DIGITS = 18  # of a number that fits into 63 bits whatever its digits are
 class QuickRequest:
     """A request to a quick route. `ids` are the numbers in its path. `body` is empty if the method is GET."""
 
-    __slots__ = ("_headers", "_peer", "body", "ids", "query")
+    __slots__ = ("_headers", "_peer", "body", "ids", "query", "scope")
 
     def __init__(self, scope: Scope, ids: tuple[int, ...], body: bytes) -> None:
+        self.scope = scope
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._peer: str = scope["client"][0] if scope["client"] else ""
         self.query: bytes = scope["query_string"]

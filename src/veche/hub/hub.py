@@ -8,12 +8,13 @@ ended.
 The hub does not look at the kind of an event. It uses only `event.effects()`.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 from veche.core.effects import Close, Effect, End, Open
 from veche.core.event import LogEvent
-from veche.core.values import LogId, Person
+from veche.core.values import ANONYMOUS_ID, LogId, Person
 from veche.hub.catchup import CatchUp
 from veche.hub.fanout import FanOut
 from veche.hub.listener import call
@@ -24,6 +25,9 @@ from veche.hub.topics import ReadHeads, ReadPage, Topics
 
 # Passed to `Listener.removed` when an older version stored the entry without the seq at which the member left.
 UNKNOWN_SEQ = 2**63 - 1
+LOG_AGAIN = 60_000_000  # microseconds until the log says again that an account has too many subscribers
+
+log = logging.getLogger("veche.hub")
 
 
 def _now() -> int:
@@ -34,10 +38,15 @@ class Hub:
     """All subscribers of this process, and the topics of their logs.
 
     `now` returns the time in microseconds since 1970 in UTC. It must be the clock that sets `at` of entries.
+    `of_account`: how many subscribers an account may have. Anonymous people are one account without this limit.
     """
 
-    def __init__(self, pull: ReadPage, heads: ReadHeads, now: Callable[[], int] = _now) -> None:
+    def __init__(
+        self, pull: ReadPage, heads: ReadHeads, now: Callable[[], int] = _now, *, of_account: int = 100
+    ) -> None:
         self._now = now
+        self._of_account = of_account
+        self._logged_at = 0
         self._topics = Topics(pull, heads, self._on_topic_opened, self.deliver, self._on_unreadable)
         self._catch_up = CatchUp(pull, self._flush, self._close)
         self._fan_out = FanOut(self._catch_up)
@@ -49,9 +58,23 @@ class Hub:
         """Register a subscriber.
 
         Call this before its session is checked, so that no event after the check is missed.
+
+        If the account has too many subscribers, the one that was attached first has to go. So a client that comes back
+        is not refused because of its own dead connections.
         """
         subscriber.attached_at = self._now()
         self._own_logs.attach(subscriber)
+        if subscriber.account.id != ANONYMOUS_ID:
+            self._close_surplus(subscriber.account.id)
+
+    def _close_surplus(self, account_id: int) -> None:
+        surplus = self._own_logs.surplus(account_id, self._of_account)
+        if surplus is None:
+            return
+        if self._now() - self._logged_at >= LOG_AGAIN:
+            self._logged_at = self._now()
+            log.warning("account %d has more than %d clients: the first one is closed", account_id, self._of_account)
+        call(surplus.listener.crowded_out)
 
     def begin(self, subscriber: Subscriber, own_seq: int) -> None:
         """Follow the account's own log from the entry after `own_seq`.

@@ -33,6 +33,9 @@ class Listener(Protocol):
     def session_ended(self) -> None:
         """The session ended: tell the client so, and close the connection."""
 
+    def crowded_out(self) -> None:
+        """The account has too many clients, and this one connected first: close the connection."""
+
     def lost(self) -> None:
         """The hub lost the subscriber's position: close the connection, so that the client reconnects and resumes."""
 

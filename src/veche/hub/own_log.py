@@ -31,6 +31,11 @@ class OwnLogs:
         """List the subscribers of an account."""
         return list(self._subscribers.get(account_log(account_id), ()))
 
+    def surplus(self, account_id: int, at_most: int) -> Subscriber | None:
+        """Return the subscriber of an account that was attached first, if the account has more than `at_most`."""
+        subscribers = self._subscribers.get(account_log(account_id), {})
+        return next(iter(subscribers)) if len(subscribers) > at_most else None
+
     def attach(self, subscriber: Subscriber) -> None:
         """Register a subscriber, and open the topic of its account's own log.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from veche.wire.backlog import Backlog
+from veche.wire.connections import Connections
 from veche.wire.frames import MAX_MESSAGE
 from veche.wire.handshake import Upgrade
 from veche.wire.heartbeat import Heartbeats
@@ -15,6 +16,8 @@ from veche.wire.proxy import Trusted
 
 WIRE: Final = "veche.wire"
 """The key of the `Wire` in the lifespan state."""
+SIGNED_IN: Final = "veche.signed_in"
+"""The key of a function in the extensions of an HTTP scope. Call it with the id of the account that a token is for."""
 
 
 class Socket(Protocol):
@@ -33,6 +36,9 @@ class Socket(Protocol):
 
     def abort(self) -> None:
         """Drop the connection, with all data that is not yet sent."""
+
+    def admitted(self) -> None:
+        """Somebody has signed in. The connection does not count as a guest of the client's address any more."""
 
     def pause_reading(self) -> None:
         """Stop reading from the client."""
@@ -80,6 +86,9 @@ class Handler(Protocol):
     def stalled(self) -> None:
         """Writing has been paused for too long: close the connection."""
 
+    def crowded_out(self) -> None:
+        """The address has too many connections on which nobody has signed in: close the connection."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -108,6 +117,7 @@ class Wire:
     trusted: Trusted = field(default_factory=Trusted)
     origins: Origins = field(default_factory=Origins)
     """The origins whose pages may connect."""
+    connections: Connections = field(default_factory=Connections)
     head_timeout: float = 5.0
     """Time to receive the head of a request. For the first request, the time starts with the connection."""
     request_timeout: float = 30.0

@@ -1,6 +1,7 @@
-"""uvicorn's HTTP protocol class with more limits: the size of a request's head, and the time to receive a request.
+"""uvicorn's HTTP protocol class with more limits.
 
-The limits are `max_head`, `head_timeout` and `request_timeout` of the `Wire` in the lifespan state, and MAX_PIPELINED.
+The limits are those of the `Wire` in the lifespan state: the size of a request's head (`max_head`), the time to receive
+it (`head_timeout`) and the whole request (`request_timeout`), and the connections of an address (`connections`).
 """
 
 from __future__ import annotations
@@ -11,25 +12,37 @@ from typing import Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from veche.wire import tcp
-from veche.wire.handler import WIRE, Wire
+from veche.wire.handler import SIGNED_IN, WIRE, Wire
+from veche.wire.proxy import network
 
 MAX_PIPELINED: Final = 100
 """Requests that one connection may send without waiting for their answers."""
 
+_CROWDED = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One HTTP connection. All bytes of a request except its body count as head, also chunk headers and trailers."""
+    """One HTTP connection. All bytes of a request except its body count as head, also chunk headers and trailers.
+
+    While a request is being answered, and the client reads the answer, the connection is no guest of its address.
+    """
 
     _head_size = 0
     _timer: asyncio.TimerHandle | None = None
+    _address: str | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wire: Wire = self.app_state[WIRE]
         tcp.tune(transport, self._wire.send_buffer)
-        self._start_timer(self._wire.head_timeout)
+        peer = self.client[0] if self.client else ""
+        self._address = None if peer in self._wire.trusted else network(peer)
+        if self._wire.connections.enter(self, self._address):
+            self._start_timer(self._wire.head_timeout)
+        else:
+            transport.write(_CROWDED)
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._head_size += len(data)
@@ -58,6 +71,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = {SIGNED_IN: self._signed_in}  # type: ignore[dict-item]
         self._start_timer(self._wire.head_timeout)
 
     def on_body(self, body: bytes) -> None:
@@ -68,17 +82,60 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_message_complete()
         self._head_size = 0
         self._stop_timer()
+        if self._is_answering():
+            self._wire.connections.admit(self)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._be_guest()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._be_guest()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._is_answering():
+            self._wire.connections.admit(self)
 
     def handle_websocket_upgrade(self) -> None:
         self._head_size = 0
         self._stop_timer()
+        self._wire.connections.leave(self)
         super().handle_websocket_upgrade()
-        # The parser refers back to this object. Without this line only the garbage collector could free both.
+        # These refer back to this object. Without these lines only the garbage collector could free them.
         self.parser = None  # type: ignore[assignment]
+        self.scope.pop("extensions", None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._wire.connections.leave(self)
         super().connection_lost(exc)
+
+    # Called by `Connections`.
+
+    def crowded_out(self) -> None:
+        """Close the connection: at once, or after the answer to the request that was received last."""
+        if self._is_answering() and not self.flow.write_paused:
+            self.cycle.keep_alive = False
+        elif self._is_answering():
+            self.transport.abort()  # a part of the response may have been sent already
+        else:
+            if self._timer is not None:
+                self.transport.write(_CROWDED)
+            self.transport.close()
+
+    def _is_answering(self) -> bool:
+        """Return whether a request was received completely, and its response is not complete."""
+        return self.cycle is not None and not (self.cycle.more_body or self.cycle.response_complete)
+
+    def _be_guest(self) -> None:
+        if not self.transport.is_closing():
+            self._wire.connections.be_guest(self, self._address)
+
+    def _signed_in(self, account_id: int) -> None:
+        if self._address is not None:
+            self._wire.connections.sign_in(self, account_id)
 
     def _start_timer(self, seconds: float) -> None:
         """Limit the time to receive a head, or a whole request. If the timer is already running, do nothing.

@@ -16,6 +16,7 @@ from veche.wire import tcp
 from veche.wire.frames import Close, Fault, Incoming, Ping, close_frame, pong_frame, text_frame
 from veche.wire.handler import WIRE, Accept, Accepted, Handler, Wire
 from veche.wire.handshake import Upgrade, UpgradeRefused, accept_response, check_origin, read_upgrade, refusal_response
+from veche.wire.proxy import network
 from veche.wire.reader import FrameReader
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 _FLUSH_TIMEOUT: Final = 5.0  # seconds to write the buffered data after the closing handshake
+
+_CROWDED: Final = (503, b"", (("Retry-After", "1"),))
 
 _logger = logging.getLogger("veche.wire")
 _access = logging.getLogger("veche.access")
@@ -88,6 +91,10 @@ class WebSocket(asyncio.Protocol):
         write = self._begin_closing()
         write(close_frame(code, reason))
         self._read_on()
+
+    def admitted(self) -> None:
+        """Somebody has signed in. The connection does not count as a guest of the client's address any more."""
+        self._wire.connections.admit(self)
 
     def abort(self) -> None:
         """Drop the connection, with all data that is not yet sent."""
@@ -177,6 +184,7 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
+        self._wire.connections.leave(self)
         self._wire.backlog.discard(self)
         self._left = ()
         if not self.closing:
@@ -194,9 +202,17 @@ class WebSocket(asyncio.Protocol):
         if self._opened:
             self._call_handler(self._handler.draining)
             return
-        if self._accept_task is not None:
-            self._accept_task.cancel()
-        self._refuse(UpgradeRefused(503))
+        self._refuse_now(UpgradeRefused(503))
+
+    # Called by `Connections`.
+
+    def crowded_out(self) -> None:
+        """Close the connection without waiting for the client, because nobody has signed in on it."""
+        if self._opened:
+            self._call_handler(self._handler.crowded_out)
+            self._close_transport()
+        elif not self.closing:
+            self._refuse_now(UpgradeRefused(*_CROWDED))
 
     # Called by the heartbeat.
 
@@ -228,6 +244,9 @@ class WebSocket(asyncio.Protocol):
             _logger.exception("Reading a WebSocket upgrade failed")
             self._refuse(UpgradeRefused(500))
         else:
+            if not wire.connections.enter(self, network(upgrade.client)):
+                self._refuse(UpgradeRefused(*_CROWDED))
+                return
             # Until the upgrade is accepted, the client's data waits in the kernel's buffer, which is limited.
             self._transport.pause_reading()
             self._accept_task = self._loop.create_task(self._run_accept(accept, upgrade))
@@ -264,6 +283,12 @@ class WebSocket(asyncio.Protocol):
         self._log_access(101)
         self._call_handler(lambda: accepted.handler.opened(self))
         self.upgrade = None
+
+    def _refuse_now(self, refused: UpgradeRefused) -> None:
+        """Refuse the upgrade while it is being decided."""
+        if self._accept_task is not None:
+            self._accept_task.cancel()
+        self._refuse(refused)
 
     def _refuse(self, refused: UpgradeRefused) -> None:
         if self.closing:

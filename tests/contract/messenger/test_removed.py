@@ -42,7 +42,9 @@ class Admission:
         await self.handler.admit()
 
     def open(self) -> None:
-        socket: Any = SimpleNamespace(write=lambda frames: None, close=lambda *close: self.closed.append(close))
+        socket: Any = SimpleNamespace(
+            write=lambda frames: None, admitted=lambda: None, close=lambda *close: self.closed.append(close)
+        )
         self.handler.opened(socket)
 
     async def _own_head(self, account_id: int, session_id: str | None) -> int:

@@ -30,6 +30,7 @@ class SilentHub:
         socket: Any = SimpleNamespace(
             write=lambda frames: None,
             send=lambda payload: self.frames.append(json.loads(payload)),
+            admitted=lambda: None,
             pause_reading=lambda: None,
             resume_reading=lambda: None,
         )

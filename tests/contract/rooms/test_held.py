@@ -35,6 +35,8 @@ class RecordingSocket:
 
     def write(self, frames: bytes) -> None: ...
 
+    def admitted(self) -> None: ...
+
     def send(self, payload: bytes) -> None:
         self.texts.append(json.loads(payload)["text"])
 

@@ -34,6 +34,8 @@ class RecordingSocket:
 
     def write(self, frames: bytes) -> None: ...
 
+    def admitted(self) -> None: ...
+
     def close(self, code: int | None = None, reason: str = "") -> None:
         self.calls.append((code, reason))
 
@@ -157,6 +159,16 @@ async def test_each_ending_closes_with_its_code(world: World, callback: str, end
     getattr(handler, callback)()
     assert world.socket.calls == [COMMON_CLOSE_CODES[ending]]
     assert world.client.ended == known
+
+
+@pytest.mark.parametrize(("known", "ending"), [(True, Ending.TOO_MANY), (False, Ending.UNAVAILABLE)])
+async def test_one_too_many_of_an_account_should_not_come_back_but_a_guest_may(
+    world: World, known: bool, ending: Ending
+) -> None:
+    handler = world.handler if known else DialectHandler()
+    handler.opened(world.socket)
+    handler.crowded_out()
+    assert world.socket.calls == [COMMON_CLOSE_CODES[ending]]
 
 
 async def test_a_handler_without_a_client_applies_backpressure(world: World) -> None:

@@ -92,6 +92,10 @@ class Echo:
     def unanswered(self) -> None:
         self.socket.close(4103, "no_pong")
 
+    def crowded_out(self) -> None:
+        self.calls.put(("crowded_out", None))
+        self.socket.close(4100, "crowded")
+
     def stalled(self) -> None:
         self.calls.put(("stalled", None))
         self.socket.close(4101, "slow")

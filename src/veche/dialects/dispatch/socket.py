@@ -84,6 +84,7 @@ class DispatchHandler(DialectHandler):
         try:
             login = await self._accounts.authenticate(self._guest, token)
             self.client = client = Client(self._chat, login.account.person, login.actor, self)
+            self.socket.admitted()
             client.open(self.socket)
             if self._closing:
                 client.detach()

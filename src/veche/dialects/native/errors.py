@@ -44,6 +44,7 @@ CLOSE_CODES: dict[Ending, CloseCode] = {
     Ending.RESTART: (4200, "restart"),
     Ending.NO_PONG: (4103, "no_pong"),
     Ending.SLOW: (4101, "slow"),
+    Ending.TOO_MANY: (4005, "too_many_connections"),
     Ending.LOST: (4202, "resync"),
     Ending.UNAVAILABLE: (4100, "unavailable"),
     Ending.INTERNAL: (4100, "unavailable"),

@@ -11,7 +11,7 @@ from veche.dialects.native.limits import DEFAULT_PAGE, MAX_PAGE, check_text_size
 from veche.dialects.native.views import message_out, message_page, room_page
 from veche.gateway.dialect import Parts
 from veche.gateway.fairness import NATIVE, draw
-from veche.gateway.http import RawResponse, raw_json
+from veche.gateway.http import RawResponse, raw_json, signed_in
 from veche.gateway.quick import QuickRequest, QuickRoute
 from veche.service.accounts import Login
 
@@ -76,6 +76,7 @@ class _Quick:
 
     async def _login(self, request: QuickRequest, token: str) -> Login:
         login = await self._accounts.authenticate(request.guest("native", self._trusted), token)
+        signed_in(request.scope, login)
         await draw(self._chat.shares, login.actor, NATIVE)
         return login
 

@@ -149,6 +149,7 @@ class NativeHandler(DialectHandler):
         self._timer = asyncio.get_running_loop().call_later(left, self._token_expired)
         self._guest = login.actor  # replaces the guest, to keep only one actor for each connection
         self.client = client = Client(self._chat, login.account.person, login.actor, self)
+        self.socket.admitted()
         client.open(self.socket)
         return client
 

@@ -103,10 +103,13 @@ class SocketioHandler(DialectHandler):
         self.upgraded()
 
     def end(self, ending: Ending) -> None:
-        """Close the connection so that the client reconnects, or disconnect it for good if its session ended."""
+        """Close the connection so that the client reconnects, or disconnect it for good.
+
+        The client's library does not reconnect after a disconnect. Two clients that close each other would not end.
+        """
         if self.client is not None:
             self.client.detach()
-        if ending is Ending.SESSION_ENDED:
+        if ending in (Ending.SESSION_ENDED, Ending.TOO_MANY):
             self.socket.disconnect()
         else:
             self.socket.close()

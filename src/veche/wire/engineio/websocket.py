@@ -87,6 +87,7 @@ class Transport:
 
     def _attach(self, connection: EngineConnection) -> None:
         self._stop_timer()
+        self._socket.admitted()  # from now on it is bounded as a session of Engine.IO
         self._connection = connection
         self._receive = connection.received
 
@@ -126,4 +127,7 @@ class Transport:
     def stalled(self) -> None:
         if self._connection is not None:
             self._connection.fail("stalled")
+        self._socket.close()
+
+    def crowded_out(self) -> None:
         self._socket.close()

@@ -125,6 +125,9 @@ class Socket:
         """Close the connection with all its namespaces. The official client reconnects by itself after this."""
         self._client.connection.close(reason)
 
+    def admitted(self) -> None:
+        """Do nothing: the Engine.IO server bounds its connections itself."""
+
     def abort(self) -> None:
         self._client.connection.fail("aborted")
 

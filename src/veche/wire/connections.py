@@ -1,0 +1,143 @@
+"""All connections of a server, and whose they are.
+
+A connection is a guest of the client's address until somebody signs in on it, or while something else bounds it: a
+request that is being answered, or a session of Engine.IO. An HTTP connection with a token belongs to the account. The
+HTTP connection of a trusted proxy is a guest of no address, because it carries the requests of many.
+
+If an address or an account has too many, the one that was active the longest ago has to go. So a client that comes back
+is not refused because of its own dead connections. If there are too many in all, the guest that was active the longest
+ago has to go. So those who hold connections open without signing in cannot keep others out.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from typing import Final, Protocol
+
+LOG_AGAIN: Final = 60.0
+"""Seconds until the same sentence is logged again."""
+
+Owner = str | int
+"""An address (see `proxy.network`), or the id of an account."""
+
+_logger = logging.getLogger("veche.wire")
+
+
+class Connection(Protocol):
+    """What `Connections` needs of a connection."""
+
+    def crowded_out(self) -> None:
+        """Close the connection, because there are too many. It is no guest any more."""
+
+
+class Connections:
+    """`at_most`: connections in all. `guests`: of one address. `of_account`: HTTP connections of one account."""
+
+    def __init__(self, at_most: int = 10_000, guests: int = 500, of_account: int = 100) -> None:
+        self._at_most = at_most
+        self._all: set[Connection] = set()
+        self._guests = _Owned(guests)
+        self._of_proxies = _Owned(at_most)
+        self._signed_in = _Owned(of_account)
+        self._logged_at: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        """The number of connections."""
+        return len(self._all)
+
+    def guests(self, address: str) -> int:
+        """The number of guests of an address."""
+        return self._guests.count(address)
+
+    def enter(self, connection: Connection, address: str | None) -> bool:
+        """Count a new connection, a guest of the address. If that is None, it is a guest of no address.
+
+        Return False if there are too many connections, and nobody is a guest who could go. Then close the connection.
+        """
+        if len(self._all) >= self._at_most:
+            if (oldest := self._guests.take_oldest() or self._of_proxies.take_oldest()) is None:
+                self._log("there are %d connections of people who have signed in: new ones are refused", self._at_most)
+                return False
+            self._log("there are %d connections: those on which nobody has signed in have to go", self._at_most)
+            oldest.crowded_out()
+        self._all.add(connection)
+        self.be_guest(connection, address)
+        return True
+
+    def be_guest(self, connection: Connection, address: str | None) -> None:
+        """Make a connection the guest that was active last. Do nothing if somebody has signed in on it."""
+        if connection not in self._all or connection in self._signed_in:
+            return
+        if address is None:
+            self._of_proxies.add(connection, "")
+        elif (surplus := self._guests.add(connection, address)) is not None:
+            self._log("more than %d connections of one address on which nobody has signed in", self._guests.cap)
+            surplus.crowded_out()
+
+    def admit(self, connection: Connection) -> None:
+        """Make a connection no guest, because somebody has signed in on it, or something else bounds it."""
+        self._guests.discard(connection)
+        self._of_proxies.discard(connection)
+
+    def sign_in(self, connection: Connection, account_id: int) -> None:
+        """Make a connection one of an account."""
+        self._guests.discard(connection)
+        if connection in self._all and (surplus := self._signed_in.add(connection, account_id)) is not None:
+            self._log("more than %d HTTP connections of one account", self._signed_in.cap)
+            surplus.crowded_out()
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection that is closed, or that another one replaces. A second call does nothing."""
+        self._all.discard(connection)
+        self.admit(connection)
+        self._signed_in.discard(connection)
+
+    def _log(self, sentence: str, cap: int) -> None:
+        now = time.monotonic()
+        if now - self._logged_at.get(sentence, -LOG_AGAIN) >= LOG_AGAIN:
+            self._logged_at[sentence] = now
+            _logger.warning(sentence, cap)
+
+
+class _Owned:
+    """Connections by owner, at most `cap` of each, in the order in which they were last added."""
+
+    def __init__(self, cap: int) -> None:
+        self.cap = cap
+        self._owners: OrderedDict[Connection, Owner] = OrderedDict()
+        self._of: dict[Owner, dict[Connection, None]] = {}
+
+    def __contains__(self, connection: Connection) -> bool:
+        return connection in self._owners
+
+    def count(self, owner: Owner) -> int:
+        return len(self._of.get(owner, ()))
+
+    def add(self, connection: Connection, owner: Owner) -> Connection | None:
+        """Add a connection as the newest of an owner. Remove and return the owner's oldest if there are too many."""
+        self.discard(connection)
+        self._owners[connection] = owner
+        own = self._of.setdefault(owner, {})
+        own[connection] = None
+        if len(own) <= self.cap:
+            return None
+        oldest = next(iter(own))
+        self.discard(oldest)
+        return oldest
+
+    def take_oldest(self) -> Connection | None:
+        """Remove and return the oldest of all, or return None if there is none."""
+        oldest = next(iter(self._owners), None)
+        if oldest is not None:
+            self.discard(oldest)
+        return oldest
+
+    def discard(self, connection: Connection) -> None:
+        owner = self._owners.pop(connection, None)
+        if owner is not None:
+            own = self._of[owner]
+            del own[connection]
+            if not own:
+                del self._of[owner]
