@@ -54,3 +54,18 @@ def test_client_address(peer: str, forwarded_for: str | None, client: str) -> No
 
 def test_if_all_peers_are_trusted_the_leftmost_is_the_client() -> None:
     assert client_address("192.0.2.1", "1.1.1.1, 198.51.100.7", Trusted.parse("*")) == "1.1.1.1"
+
+
+def test_a_proxy_that_the_operator_forgot_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    trusted = Trusted.parse("10.0.0.0/8")
+    for peer in ("10.0.0.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"):
+        client_address(peer, "198.51.100.7", trusted)
+    assert [record.getMessage() for record in caplog.records] == [
+        "192.0.2.1 sent X-Forwarded-For, which is ignored: if it is your proxy, set VECHE_TRUSTED_PROXIES=192.0.2.1, "
+        "or everybody behind it counts as one address"
+    ]
+
+
+def test_without_a_proxy_the_log_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    client_address("192.0.2.1", None, Trusted())
+    assert not caplog.records
