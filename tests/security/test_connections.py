@@ -21,6 +21,8 @@ from laws.town import LOBBY, PASSWORD, VECHE, Person, Server, free_port, serving
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from .witness import WitnessedServer
+
 TIMEOUT = 15.0
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 
@@ -367,3 +369,26 @@ def test_with_fewer_open_files_the_server_says_so_and_serves_fewer(tmp_path: Pat
         process.terminate()
         errors = process.stderr.read()
     assert "The limit of open files is 160. So the server has 60 connections at most, not 10000" in errors
+
+
+def test_requests_that_do_not_wait_for_answers_hold_the_loop_for_nobody(tmp_path: Path) -> None:
+    """Each connection writes thousands of requests at once. The server reads them as one chunk."""
+    with WitnessedServer(tmp_path) as server:
+        before = server.memory
+        with server.watch() as seen:
+            for _ in range(10):
+                with socket.create_connection(server.address, TIMEOUT) as peer, contextlib.suppress(ConnectionError):
+                    peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 9_000)
+                    while peer.recv(65_536):
+                        pass
+        seen.check()
+        assert server.memory - before < 20_000_000
+
+
+def test_a_thousand_silent_connections_hold_the_loop_for_nobody_and_cost_little(tmp_path: Path) -> None:
+    with WitnessedServer(tmp_path) as server:
+        before = server.memory
+        with server.watch() as seen, crowd(server.address[1], 1000, "half a head") as held:
+            held.wait_until(lambda: len(held.open) <= 500)
+            assert server.memory - before < 20_000_000
+        seen.check()

@@ -17,6 +17,8 @@ from laws.town import PASSWORD, Person, Server, serving
 
 from veche.app import DIALECTS
 
+from .witness import WitnessedServer
+
 
 class Answer(NamedTuple):
     status: int
@@ -56,10 +58,13 @@ DIALECT_NAMES = [dialect.name for dialect in DIALECTS]
 _numbers = iter(range(10_000))
 
 
-def call(server: Server, method: str, path: str, body: object, *, address: str = "127.0.0.1", **headers: str) -> Answer:
-    """Send a JSON request from one of the addresses of this machine."""
+def call(
+    at: Server | int, method: str, path: str, body: object, *, address: str = "127.0.0.1", **headers: str
+) -> Answer:
+    """Send a JSON request to a server, or to a port, from one of the addresses of this machine."""
     began = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30, source_address=(address, 0))
+    port = at if isinstance(at, int) else at.port
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30, source_address=(address, 0))
     with contextlib.closing(connection):
         connection.request(method, path, json.dumps(body), {"Content-Type": "application/json", **headers})
         found = connection.getresponse()
@@ -132,8 +137,8 @@ def test_what_others_say_of_their_address_is_not_counted(strict: Server) -> None
 class Flood:
     """120 threads that register without end, from one address or from many, until the block ends."""
 
-    def __init__(self, server: Server, addresses: list[str]) -> None:
-        self.server, self.addresses = server, addresses
+    def __init__(self, port: int, addresses: list[str]) -> None:
+        self.port, self.addresses = port, addresses
         self.statuses: list[int] = []
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(120)]
@@ -143,15 +148,18 @@ class Flood:
         body = {"username": f"f{number}", "password": PASSWORD}  # taken at the second time, and hashed all the same
         while not self._ended.is_set():
             with contextlib.suppress(OSError, http.client.HTTPException):
-                self.statuses.append(call(self.server, "POST", "/v1/register", body, address=address).status)
+                self.statuses.append(call(self.port, "POST", "/v1/register", body, address=address).status)
 
     def __enter__(self) -> Flood:
         for thread in self._threads:
             thread.start()
-        deadline = time.monotonic() + 30
-        while not self.statuses and time.monotonic() < deadline:
-            self._threads[0].join(0.01)
+        self.wait_for_answers(1)
         return self
+
+    def wait_for_answers(self, count: int) -> None:
+        deadline = time.monotonic() + 30
+        while len(self.statuses) < count and time.monotonic() < deadline:
+            self._threads[0].join(0.01)
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
@@ -163,7 +171,7 @@ class Flood:
 def test_people_sign_in_while_others_register_without_end(tmp_path: Path, sources: int) -> None:
     with serving(tmp_path) as server:
         people = [server.person() for _ in range(12)]
-        with Flood(server, [f"127.0.3.{number + 1}" for number in range(sources)]) as flood:
+        with Flood(server.port, [f"127.0.3.{number + 1}" for number in range(sources)]) as flood:
             answers = [sign_in(server, person) for person in people]
         assert [answer.status for answer in answers] == [200] * 12, (answers, flood.statuses)
         assert set(flood.statuses) <= {201, 409, 429, 503}
@@ -174,12 +182,23 @@ def test_people_sign_in_while_others_register_without_end(tmp_path: Path, source
         )
 
 
+def test_those_who_register_without_end_hold_the_loop_for_nobody(tmp_path: Path) -> None:
+    addresses = [f"127.0.3.{number + 1}" for number in range(100)]
+    with (
+        WitnessedServer(tmp_path) as server,
+        server.watch() as seen,
+        Flood(server.address[1], addresses) as flood,
+    ):
+        flood.wait_for_answers(500)
+    seen.check()
+
+
 def test_people_sign_in_at_once_while_others_register_without_end(tmp_path: Path) -> None:
     """Six at the same time, from one address, as behind the router of a company."""
     with serving(tmp_path) as server:
         people = [server.person() for _ in range(6)]
         answers: list[Answer] = []
-        with Flood(server, [f"127.0.3.{number + 1}" for number in range(100)]):
+        with Flood(server.port, [f"127.0.3.{number + 1}" for number in range(100)]):
             threads = [
                 threading.Thread(target=lambda person=person: answers.append(sign_in(server, person)))
                 for person in people
