@@ -27,16 +27,23 @@ SETTINGS = {
 
 SHAPES = {
     "core.accounts.MAX_DIGITS",
+    "core.names.MAX_EMAIL",
+    "core.names.MAX_MARKS",
+    "core.names.MAX_NAME",
+    "core.names.MAX_NONSPACING",
     "core.text.MAX_CLIENT_MESSAGE_ID",
-    "core.text.MAX_EMAIL",
-    "core.text.MAX_NAME",
     "core.text.MAX_TEXT_BYTES",
     "dialects.dispatch.rules.MAX_LENGTH",
     "dialects.messenger.rules.MAX_PERSON_NAME",
     "dialects.native.limits.MAX_PERSON_NAME",
     "dialects.native.limits.MAX_ROOM_NAME",
     "dialects.native.limits.MAX_TEXT_BYTES",
+    "dialects.socketio.lines.MAX_INTEGER_BITS",
+    "gateway.options.MAX_SECONDS",
     "gateway.quick.MAX_DIGITS",
+    "ops.logs.MAX_FIELD",
+    "ops.logs.MAX_MESSAGE",
+    "ops.logs.MAX_TRACE",
     "service.accounts.MAX_NAME",
 }
 """Bounds on the shape of one value, such as the length of a name. The pages of the contracts list these."""
