@@ -13,7 +13,10 @@ from veche.app import DIALECTS
 from veche.core.event import LogEvent
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.messages import Message
+from veche.core.ownership import OwnerChanged
+from veche.core.profile import AccountChanged
 from veche.core.reading import MessageRead, ReadMoved
+from veche.core.room_renaming import RoomRenamed
 from veche.core.sessions import SessionsEnded
 from veche.core.values import Kind, Person, Role, Room
 from veche.gateway.socketio import Serializers
@@ -31,11 +34,14 @@ TABLE = """\
 | Message, notice | frame  | nothing  | frame   | nothing  | nothing  | frame     |
 | MemberJoined    | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | MemberLeft      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| OwnerChanged    | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| RoomRenamed     | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | RoomEntered     | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | RoomExited      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | ReadMoved       | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | MessageRead     | frame  | nothing  | nothing | nothing  | nothing  | frame     |
 | SessionsEnded   | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| AccountChanged  | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 """
 
 ANN, BOB = Person(1, "ann", "Ann"), Person(2, "bob", "Bob")
@@ -45,11 +51,14 @@ SAMPLES: dict[str, LogEvent] = {
     "Message, notice": Message(ROOM.id, 3, 0, 1, ANN, "hi", None, "native", 1, "notice"),
     "MemberJoined": MemberJoined(ROOM.id, 3, 0, ANN, Role.MEMBER, BOB.id),
     "MemberLeft": MemberLeft(ROOM.id, 3, 0, ANN, BOB.id),
+    "OwnerChanged": OwnerChanged(ROOM.id, 3, 0, ANN, BOB.id),
+    "RoomRenamed": RoomRenamed(ROOM.id, 3, 0, ANN, "Crew"),
     "RoomEntered": RoomEntered(-ANN.id, 3, 0, ROOM, 5),
     "RoomExited": RoomExited(-ANN.id, 3, 0, ROOM.id, 5),
     "ReadMoved": ReadMoved(-ANN.id, 3, 0, ROOM.id, 5, 1),
     "MessageRead": MessageRead(-ANN.id, 3, 0, ROOM.id, 1, BOB.id),
     "SessionsEnded": SessionsEnded(-ANN.id, 3, 0, "one session"),
+    "AccountChanged": AccountChanged(-ANN.id, 3, 0, ANN),
 }
 ARGUMENTS = {"serializer_of": "System", "read_serializer_of": ROOM.id}  # of functions that make a serializer
 

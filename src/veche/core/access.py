@@ -17,6 +17,7 @@ class Right(StrEnum):
     JOIN = "join"
     LEAVE = "leave"
     MANAGE = "manage"  # add and remove members
+    RENAME = "rename"
 
 
 class Verdict(StrEnum):
@@ -26,8 +27,8 @@ class Verdict(StrEnum):
     HIDDEN = "hidden"  # the account is not in the room, and must not learn that the room exists
     OUTSIDE = "outside"  # the account can see the room, but has to join it first
     NOT_OWNER = "not_owner"
-    DIRECT = "direct"  # nobody can leave a direct room, be added to it or be removed from it
-    LOBBY = "lobby"  # nobody can be added to the lobby or removed from it: every account is in it
+    DIRECT = "direct"  # nobody can leave a direct room, be added to it or be removed from it, or rename it
+    LOBBY = "lobby"  # nobody can be added to the lobby or removed from it: every account is in it; nor rename it
 
 
 YES, HIDDEN, OUTSIDE = Verdict.YES, Verdict.HIDDEN, Verdict.OUTSIDE
@@ -42,6 +43,12 @@ _MEMBERS_ONLY: Mapping[Kind, VerdictsByRole] = {
     Kind.LOBBY: (YES, YES, YES),
 }
 _MEMBERS_OR_PUBLIC_ROOM: Mapping[Kind, VerdictsByRole] = {**_MEMBERS_ONLY, Kind.CHANNEL: (YES, YES, YES)}
+_OWNER_ONLY: Mapping[Kind, VerdictsByRole] = {
+    Kind.DIRECT: (HIDDEN, Verdict.DIRECT, Verdict.DIRECT),
+    Kind.GROUP: (HIDDEN, Verdict.NOT_OWNER, YES),
+    Kind.CHANNEL: (OUTSIDE, Verdict.NOT_OWNER, YES),
+    Kind.LOBBY: (Verdict.LOBBY, Verdict.LOBBY, Verdict.LOBBY),
+}
 
 MATRIX: Mapping[Right, Mapping[Kind, VerdictsByRole]] = {
     Right.SEE: _MEMBERS_OR_PUBLIC_ROOM,
@@ -49,12 +56,8 @@ MATRIX: Mapping[Right, Mapping[Kind, VerdictsByRole]] = {
     Right.READ: _MEMBERS_ONLY,
     Right.SPEAK: _MEMBERS_ONLY,
     Right.LEAVE: {**_MEMBERS_ONLY, Kind.DIRECT: (HIDDEN, Verdict.DIRECT, Verdict.DIRECT)},
-    Right.MANAGE: {
-        Kind.DIRECT: (HIDDEN, Verdict.DIRECT, Verdict.DIRECT),
-        Kind.GROUP: (HIDDEN, Verdict.NOT_OWNER, YES),
-        Kind.CHANNEL: (OUTSIDE, Verdict.NOT_OWNER, YES),
-        Kind.LOBBY: (Verdict.LOBBY, Verdict.LOBBY, Verdict.LOBBY),
-    },
+    Right.MANAGE: _OWNER_ONLY,
+    Right.RENAME: _OWNER_ONLY,
 }
 
 
@@ -76,7 +79,12 @@ def check_access(right: Right, room: Room | None, member: Member | None) -> Room
     return room
 
 
-_OWNER_ONLY = "Only the owner of a room may do this."
+_OWNERS_RIGHT = "Only the owner of a room may do this."
+_IN_DIRECT = {
+    Right.LEAVE: "A direct room cannot be left.",
+    Right.RENAME: "A direct room cannot be renamed.",
+}
+_IN_LOBBY = {Right.RENAME: "The lobby cannot be renamed."}
 
 
 def _refusal(right: Right, verdict: Verdict, room: Room) -> ChatError:
@@ -84,10 +92,9 @@ def _refusal(right: Right, verdict: Verdict, room: Room) -> ChatError:
         case Verdict.OUTSIDE:
             return ChatError(Code.NOT_MEMBER, "You are not in this room.", room_id=room.id)
         case Verdict.NOT_OWNER:
-            return ChatError(Code.FORBIDDEN, _OWNER_ONLY)
+            return ChatError(Code.FORBIDDEN, _OWNERS_RIGHT)
         case Verdict.DIRECT:
-            sentence = "A direct room cannot be left." if right is Right.LEAVE else _OWNER_ONLY
-            return ChatError(Code.FORBIDDEN, sentence, kind="direct")
+            return ChatError(Code.FORBIDDEN, _IN_DIRECT.get(right, _OWNERS_RIGHT), kind="direct")
         case Verdict.LOBBY:
-            return ChatError(Code.FORBIDDEN, "Everybody is in the lobby.")
+            return ChatError(Code.FORBIDDEN, _IN_LOBBY.get(right, "Everybody is in the lobby."))
     return ChatError(Code.NOT_FOUND, "No such room.", what="room", private=True)

@@ -11,6 +11,7 @@ from veche.core.effects import Close, Open
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.facts import Needs, Rows
+from veche.core.ownership import ELDERS, SUCCESSORS, Elder, hand_over, note_joined, note_left, role_of_newcomer
 from veche.core.rooms import MEMBERS, ask_accounts, ask_room, check_room_access
 from veche.core.state import State
 from veche.core.values import Account, Kind, Member, Person, Role, Room, account_log
@@ -32,6 +33,7 @@ class MemberJoined(LogEvent, frozen=True, gc=False):
     def apply(self, rows: Rows) -> None:
         key = (self.log_id, self.person.id)
         rows.put(MEMBERS, key, Member(*key, self.role, self.at, self.seq, self.read_count))
+        note_joined(rows, self.log_id, Elder(self.at, self.person))
 
 
 class MemberLeft(LogEvent, frozen=True, gc=False):
@@ -44,6 +46,7 @@ class MemberLeft(LogEvent, frozen=True, gc=False):
 
     def apply(self, rows: Rows) -> None:
         rows.remove(MEMBERS, (self.log_id, self.person.id))
+        note_left(rows, self.log_id, self.person.id)
 
     def effects(self) -> tuple[Close]:
         return (Close(self.person.id, self.log_id, self.seq, self.at),)
@@ -95,7 +98,7 @@ class Entered(NamedTuple):
 
 
 class JoinRoom(Command[Entered], frozen=True, gc=False):
-    """Join a public room.
+    """Join a public room. Whoever joins a room without members becomes its owner.
 
     If the account is already a member, or the room is the lobby, nothing changes.
     """
@@ -105,18 +108,19 @@ class JoinRoom(Command[Entered], frozen=True, gc=False):
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_room(needs, self.room_id, actor.account_id)
         ask_accounts(needs, actor.account_id)
+        needs.ask(ELDERS, self.room_id)
 
     def decide(self, actor: Actor, state: State) -> Entered:
         account = account_of(state, actor.account_id)
         room, member = check_room_access(state, Right.JOIN, self.room_id, account.id)
         if room.kind is Kind.LOBBY or member is not None:
             return entered_answer(state, room, account.id, new=False)
-        record_join(state, actor, room, account)
+        record_join(state, actor, room, account, role_of_newcomer(state, room))
         return entered_answer(state, room, account.id, new=True)
 
 
 class LeaveRoom(Command[None], frozen=True, gc=False):
-    """Leave a room.
+    """Leave a room. If the owner leaves, the member who joined first becomes the owner.
 
     A direct room cannot be left: the command is refused. In the lobby the command does nothing.
     """
@@ -126,6 +130,7 @@ class LeaveRoom(Command[None], frozen=True, gc=False):
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_room(needs, self.room_id, actor.account_id)
         ask_accounts(needs, actor.account_id)
+        needs.ask(SUCCESSORS, self.room_id)
 
     def decide(self, actor: Actor, state: State) -> None:
         room, _ = check_room_access(state, Right.LEAVE, self.room_id, actor.account_id)
@@ -151,12 +156,12 @@ class AddMember(Command[Entered], frozen=True, gc=False):
         account = account_of(state, self.account_id)
         if state.get(MEMBERS, (room.id, account.id)) is not None:
             return entered_answer(state, room, account.id, new=False)
-        record_join(state, actor, room, account)
+        record_join(state, actor, room, account, Role.MEMBER)
         return entered_answer(state, room, account.id, new=True)
 
 
 class RemoveMember(Command[None], frozen=True, gc=False):
-    """Remove a member from a room. Only the room's owner may do this."""
+    """Remove a member from a room. Only the room's owner may do this. An owner who removes itself leaves."""
 
     room_id: int
     account_id: int
@@ -164,6 +169,7 @@ class RemoveMember(Command[None], frozen=True, gc=False):
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_room(needs, self.room_id, actor.account_id, self.account_id)
         ask_accounts(needs, self.account_id)
+        needs.ask(SUCCESSORS, self.room_id)
 
     def decide(self, actor: Actor, state: State) -> None:
         room, _ = check_room_access(state, Right.MANAGE, self.room_id, actor.account_id)
@@ -172,12 +178,10 @@ class RemoveMember(Command[None], frozen=True, gc=False):
         _record_leave(state, actor, room, account_of(state, self.account_id))
 
 
-def record_join(state: State, actor: Actor, room: Room, account: Account, peer: Account | None = None) -> None:
-    """Record in the room's log and in the account's own log that an account joined a room.
-
-    The creator of the room gets the role of owner, also when joining again. All others become members.
-    """
-    role = Role.OWNER if account.id == room.creator_id else Role.MEMBER
+def record_join(
+    state: State, actor: Actor, room: Room, account: Account, role: Role, peer: Account | None = None
+) -> None:
+    """Record in the room's log and in the account's own log that an account joined a room."""
     own, head, now = account_log(account.id), state.head(room.id), state.now
     other = peer.person if peer is not None else None
     state.record(RoomEntered(own, state.next_seq(own), now, room, head.last_seq, other))
@@ -186,6 +190,7 @@ def record_join(state: State, actor: Actor, room: Room, account: Account, peer: 
 
 
 def _record_leave(state: State, actor: Actor, room: Room, account: Account) -> None:
+    hand_over(state, room, account.id)
     own, seq, now = account_log(account.id), state.next_seq(room.id), state.now
     state.record(MemberLeft(room.id, seq, now, account.person, actor.account_id))
     state.record(RoomExited(own, state.next_seq(own), now, room.id, seq))

@@ -9,13 +9,14 @@ from veche.core.membership import Entered, entered_answer, record_join
 from veche.core.names import check_name
 from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated, ask_accounts
 from veche.core.state import State
-from veche.core.values import Kind, Room, direct_key
+from veche.core.values import Kind, Role, Room, direct_key
 
 ROOM_IDS = "rooms"
+MAX_FIRST_MEMBERS = 100  # others named in one command: each takes two entries and two heads
 
 
 class CreateRoom(Command[Entered], frozen=True):
-    """Create a room with its first members.
+    """Create a room with its first members, at most MAX_FIRST_MEMBERS others.
 
     A direct room has exactly one other member. If the two have a direct room already, the answer is that room. With
     `unique`, the command is refused if another room that was created with `unique` has the same name.
@@ -30,6 +31,9 @@ class CreateRoom(Command[Entered], frozen=True):
         check_name(self.name)
         if self.kind is Kind.LOBBY:
             raise ChatError(Code.INVALID, "There is one lobby.", field="kind")
+        if len(self.member_ids) > MAX_FIRST_MEMBERS:
+            sentence = f"A room begins with up to {MAX_FIRST_MEMBERS} others. Add more afterwards."
+            raise ChatError(Code.INVALID, sentence, field="member_ids")
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_accounts(needs, actor.account_id, *self.member_ids)
@@ -55,7 +59,8 @@ class CreateRoom(Command[Entered], frozen=True):
         state.record(RoomCreated(room))
         for account in (creator, *others):
             peer = None if key is None else others[0] if account is creator else creator
-            record_join(state, actor, room, account, peer)
+            role = Role.OWNER if account is creator else Role.MEMBER
+            record_join(state, actor, room, account, role, peer)
         return entered_answer(state, room, creator.id, new=True)
 
     def _other_ids(self, actor: Actor) -> list[int]:

@@ -40,11 +40,13 @@ class MemberView(msgspec.Struct, frozen=True, gc=False):
 class Welcome(msgspec.Struct, frozen=True):
     """What a client needs when it connects, read in one snapshot.
 
-    `heads` has the highest seqs of the account's own log and of the lobby. `session_exists` is False if the session of
-    the connection has ended.
+    `heads` has the highest seqs of the account's own log, of the lobby, and of all rooms that it is a member of.
+    `rooms` has the rooms whose last messages are the newest, in the order of their ids, without their last messages.
+    `more` is True if the account has more rooms. `session_exists` is False if the session of the connection has ended.
     """
 
     session_exists: bool
     epoch: str
     rooms: list[RoomView]
     heads: dict[LogId, int]
+    more: bool = False

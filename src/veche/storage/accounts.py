@@ -18,6 +18,7 @@ from veche.core.accounts import (
 )
 from veche.core.closing import AccountDeleted
 from veche.core.names import handle_of
+from veche.core.profile import AccountChanged, ProfileChanged
 from veche.core.values import RESERVED_IDS, Account, Person
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.subject import Subject
@@ -109,7 +110,7 @@ def _load_passwords(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int
     return ((row.id, row.password_hash) for row in tx.read_by_keys(_password_by_id, ids))
 
 
-def _write(tx: Transaction, events: list[AccountRegistered | AccountRenamed | AccountDeleted]) -> None:
+def _write(tx: Transaction, events: list[AccountRegistered | AccountRenamed | ProfileChanged | AccountDeleted]) -> None:
     """Write the events one after another: a name may be given up and taken in one batch."""
     for event in events:
         account = event.account
@@ -132,7 +133,8 @@ SUBJECT = Subject(
         EMAILS: _load_emails,
         PASSWORDS: _load_passwords,
     },
-    writes={(AccountRegistered, AccountRenamed, AccountDeleted): _write},
+    writes={(AccountRegistered, AccountRenamed, ProfileChanged, AccountDeleted): _write},
+    entries=(AccountChanged,),
     keeps=(ACCOUNTS,),
 )
 

@@ -4,7 +4,20 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import BigInteger, Column, Select, String, Table, bindparam, delete, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Select,
+    String,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.rooms import MEMBERS
@@ -25,6 +38,7 @@ members = Table(
     Column("joined_at", BigInteger, nullable=False),
     Column("read_seq", BigInteger, nullable=False),
     Column("read_count", BigInteger, nullable=False),
+    Index("ix_members_room_id_joined_at", "room_id", "joined_at", "account_id"),
 )
 c = members.c
 a = accounts.c

@@ -1,17 +1,33 @@
 """Rooms: the table, what decisions and queries read from it, and how it is written."""
 
+import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Column, Index, Select, String, Table, Text, bindparam, insert, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Select,
+    String,
+    Table,
+    Text,
+    bindparam,
+    case,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from veche.core.access import Right, Verdict, verdict_for
+from veche.core.room_renaming import RoomRenamed
 from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated
 from veche.core.values import LOBBY_ID, PUBLIC, Kind, Person, Room, account_log
 from veche.core.views import RoomView, Welcome
 from veche.storage.accounts import people
 from veche.storage.engines.engine import Engine, Transaction
-from veche.storage.log import head_seqs, load_heads
+from veche.storage.log import head_seqs, load_heads, logs
 from veche.storage.membership import load_members, members
 from veche.storage.messages import message_of, messages_by_id
 from veche.storage.sessions import exists
@@ -40,9 +56,22 @@ _ids_of = select(members.c.room_id).where(members.c.account_id == bindparam("acc
 _PAGE = _ROOM.where(c.id > bindparam("after")).order_by(c.id).limit(bindparam("limit", type_=Id))
 _ROOMS_OF = _PAGE.where(c.id.in_(_ids_of), c.kind != str(Kind.LOBBY))
 _PUBLIC_ROOMS = _PAGE.where(or_(*[c.kind == str(kind) for kind in sorted(PUBLIC)]))
+_HEADS_OF = (
+    select(members.c.room_id, logs.c.last_seq, logs.c.last_message_id)
+    .join(logs, logs.c.id == members.c.room_id)
+    .where(members.c.account_id == bindparam("account"), members.c.room_id != LOBBY_ID)
+)
 ALL = 2**31 - 1  # as a limit: all rows
 
 _insert = insert(rooms)
+_rename = (
+    update(rooms)
+    .where(c.id == bindparam("room"))
+    .values(
+        name=bindparam("new_name"),
+        unique_name=case((c.unique_name.is_not(None), bindparam("new_name")), else_=None),
+    )
+)
 
 
 def _room(row: Any) -> Room:
@@ -74,14 +103,19 @@ def _load_room_names(tx: Transaction, names: Collection[str]) -> Iterator[tuple[
     return ((row.unique_name, row.id) for row in tx.read_by_keys(_by_unique_name, names))
 
 
-def _write(tx: Transaction, events: list[RoomCreated]) -> None:
-    fields = Room.__struct_fields__
-    tx.write_each(_insert, [{name: getattr(event.room, name) for name in fields} for event in events])
+def _write(tx: Transaction, events: list[RoomCreated | RoomRenamed]) -> None:
+    """Write the events one after another: a unique name may be given up and taken in one batch."""
+    for event in events:
+        if isinstance(event, RoomCreated):
+            tx.write_each(_insert, [{name: getattr(event.room, name) for name in Room.__struct_fields__}])
+        else:
+            tx.write_each(_rename, [{"room": event.log_id, "new_name": event.name}])
 
 
 SUBJECT = Subject(
     loads={ROOMS: _load_rooms, DIRECT_ROOMS: _load_direct_rooms, ROOM_NAMES: _load_room_names},
-    writes={(RoomCreated,): _write},
+    writes={(RoomCreated, RoomRenamed): _write},
+    entries=(RoomRenamed,),
     keeps=(ROOMS,),
 )
 
@@ -94,10 +128,14 @@ def rooms_by_id(tx: Transaction, room_ids: Iterable[int]) -> dict[int, Room]:
     return dict(_load_rooms(tx, list(room_ids)))
 
 
-def welcome(tx: Transaction, account_id: int, session_id: str) -> Welcome:
-    """Read what a client needs when it connects."""
-    ends = head_seqs(tx, [account_log(account_id), LOBBY_ID])
-    return Welcome(exists(tx, session_id), epoch(tx), rooms_of(tx, account_id), ends)
+def welcome(tx: Transaction, account_id: int, session_id: str, limit: int = ALL) -> Welcome:
+    """Read what a client needs when it connects: at most `limit` rooms, and the heads of all."""
+    found = tx.read(_HEADS_OF, account=account_id)
+    newest = heapq.nlargest(limit, found, key=lambda row: (row.last_message_id or 0, row.room_id))
+    rows = tx.read_by_keys(_by_id, sorted(row.room_id for row in newest))
+    views = _views(tx, account_id, sorted(rows, key=lambda row: row.id), with_last=False)
+    ends = head_seqs(tx, [account_log(account_id), LOBBY_ID]) | {row.room_id: row.last_seq for row in found}
+    return Welcome(exists(tx, session_id), epoch(tx), views, ends, len(found) > limit)
 
 
 def room(tx: Transaction, room_id: int, account_id: int) -> RoomView | None:
@@ -127,12 +165,12 @@ def public_rooms(tx: Transaction, account_id: int, after: int, limit: int) -> li
     return _views(tx, account_id, tx.read(_PUBLIC_ROOMS, after=after, limit=limit))
 
 
-def _views(tx: Transaction, account_id: int, rows: Sequence[Any]) -> list[RoomView]:
+def _views(tx: Transaction, account_id: int, rows: Sequence[Any], *, with_last: bool = True) -> list[RoomView]:
     found = [_room(row) for row in rows]
     ids = [room.id for room in found]
     ends = dict(load_heads(tx, ids))
     mine = {room_id: member for (room_id, _), member in load_members(tx, [(id, account_id) for id in ids])}
-    last_ids = [head.last_message_id for head in ends.values() if head.last_message_id is not None]
+    last_ids = [head.last_message_id for head in ends.values() if head.last_message_id is not None and with_last]
     last = {row.room_id: message_of(row) for row in tx.read_by_keys(messages_by_id, last_ids)}
     peers = _peers(tx, account_id, found)
     return [

@@ -10,6 +10,7 @@ from veche.storage.sessions import SUBJECT as sessions
 from veche.storage.closing import SUBJECT as closing
 from veche.storage.rooms import SUBJECT as rooms
 from veche.storage.membership import SUBJECT as membership
+from veche.storage.ownership import SUBJECT as ownership
 from veche.storage.messages import SUBJECT as messages
 from veche.storage.reading import SUBJECT as reading
 from veche.storage.echo import SUBJECT as echo

@@ -11,8 +11,10 @@ from veche.core.command import Command
 from veche.core.echo import AddEchoLines, CloseEcho, OpenEcho
 from veche.core.membership import AddMember, Entered, JoinRoom, LeaveRoom, RemoveMember
 from veche.core.messages import PostNotice, SendMessage, Sent
+from veche.core.profile import ChangeProfile
 from veche.core.reading import MarkRead, ReadUpTo
 from veche.core.room_creation import CreateRoom
+from veche.core.room_renaming import RenameRoom
 from veche.core.sessions import EndSession, EndSessions, ForgetSessions, OpenSession, SetPassword
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Actor",
     "AddEchoLines",
     "AddMember",
+    "ChangeProfile",
     "CloseEcho",
     "Command",
     "CreateRoom",
@@ -40,6 +43,7 @@ __all__ = [
     "Register",
     "RemoveMember",
     "RenameAccount",
+    "RenameRoom",
     "Request",
     "SendMessage",
     "Sent",

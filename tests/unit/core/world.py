@@ -13,6 +13,7 @@ from veche.core.errors import ChatError
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs
 from veche.core.messages import MESSAGES
+from veche.core.ownership import ELDERS, NAMED, SUCCESSORS, Elder, Elders
 from veche.core.reading import COUNTS
 from veche.core.rooms import MEMBERS, ROOMS
 from veche.core.sessions import SESSIONS, SessionsEnded
@@ -43,6 +44,8 @@ class Everything:
             return self.count(*key)
         if fact is SKELETONS:
             return self.alike(key)
+        if fact in (ELDERS, SUCCESSORS):
+            return self.elders(key)
         return self.rows.get(fact, {}).get(key)
 
     def count(self, room_id: int, seq: int) -> int:
@@ -53,9 +56,18 @@ class Everything:
         accounts = self.rows[ACCOUNTS].values()
         return tuple(account.id for account in accounts if skeleton_key(account.username) == key) or None
 
+    def elders(self, room_id: int) -> Elders:
+        found = [member for (room, _), member in self.rows.get(MEMBERS, {}).items() if room == room_id]
+        found.sort(key=lambda member: (member.joined_at, member.account_id))
+        accounts = self.rows[ACCOUNTS]
+        named = tuple(Elder(one.joined_at, accounts[one.account_id].person) for one in found[:NAMED])
+        return Elders(named, len(found) <= NAMED)
+
     def state(self, needs: Needs) -> State:
         """Load what is asked for, and what the rows found lead to."""
-        state = State(self.new_id)
+        return self.load(State(self.new_id), needs)
+
+    def load(self, state: State, needs: Needs) -> State:
         for fact, key in needs.pairs():
             if fact.then is not None and (row := self.get(fact, key)) is not None:
                 fact.then(needs, key, row)

@@ -53,6 +53,9 @@ def test_every_kind_of_entry_is_read_back_as_it_was_announced(town: Town) -> Non
             c.by(1, c.CreateRoom(Kind.DIRECT, "", (3,))),
             c.by(3, c.EndSession("unknown")),
             c.by(3, c.SetPassword("h", None, "kept")),
+            c.by(2, c.ChangeProfile(None, "bob@x.org", "hash")),
+            c.by(1, c.RenameRoom(2, "Crew")),
+            c.by(1, c.LeaveRoom(1)),
         ],
     )
     assert {type(event) for event in announced} == {*EVENT_TYPES, Message}

@@ -452,7 +452,7 @@ async def _enter(eve: Known) -> None:
     assert eve.call("POST", f"/rooms/{EMPTY}/join", expect=200)["head_seq"] == 3
     async with eve.socket(epoch=EPOCH, rooms={str(EMPTY): 0}, me=0) as socket:
         assert socket.events(EMPTY)[:2] == ROOM_LOGS[EMPTY]
-        assert timeless(socket.events(EMPTY)[2]) == timeless(joined(EMPTY, 3, EVE, 7, "member", ""))
+        assert timeless(socket.events(EMPTY)[2]) == timeless(joined(EMPTY, 3, EVE, 7, "owner", ""))
         assert own(socket) == [entered(1, EMPTY, 2)]
 
 

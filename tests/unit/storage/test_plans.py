@@ -47,6 +47,8 @@ COMMANDS: list[c.Request] = [
     c.by(2, c.MarkRead(1, 1)),
     c.by(3, c.JoinRoom(1)),
     c.by(3, c.LeaveRoom(1)),
+    c.by(1, c.RenameRoom(1, "Crew")),
+    c.by(1, c.ChangeProfile("Ann", "ann@x.org", "hash")),
     c.by(c.NOBODY_ID, c.Register("h", username="dan")),
     c.by(c.NOBODY_ID, c.Register("h", email="dan@x.org")),
     c.by(1, c.OpenSession("s1", 60, "hash")),

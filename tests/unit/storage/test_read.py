@@ -251,3 +251,19 @@ async def test_a_query_that_fails_gives_its_connection_back_is_logged_and_calls_
     assert found == {None}
     assert town.database._engine._readers.qsize() == READERS  # type: ignore[attr-defined]
     reader.stop()
+
+
+def test_a_client_is_welcomed_with_the_rooms_of_the_newest_messages_and_the_heads_of_all(town: Town) -> None:
+    for number in range(3, 8):
+        town.do(c.by(1, c.CreateRoom(Kind.GROUP, f"Room {number}", (2,))))
+    for number in (6, 1, 4):
+        town.do(town.say(number))
+    town.do(c.by(1, c.ReadUpTo(LOBBY_ID, 0)))
+    with town.database.reading() as tx:
+        few, all = welcome(tx, 2, "", 3), welcome(tx, 2, "", 7)
+    assert [view.room.id for view in few.rooms] == [1, 4, 6]
+    assert [view.room.id for view in all.rooms] == [1, 2, 3, 4, 5, 6, 7]
+    assert (few.more, all.more) == (True, False)
+    logs = (-2, LOBBY_ID, *range(1, 8))
+    assert few.heads == all.heads == {log_id: town.head(log_id) for log_id in logs}
+    assert {view.last_message for view in all.rooms} == {None}

@@ -23,6 +23,9 @@ from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered
 from veche.core.messages import Message
+from veche.core.ownership import OwnerChanged
+from veche.core.profile import AccountChanged
+from veche.core.room_renaming import RoomRenamed
 from veche.core.values import LOBBY_ID, Kind, Person
 from veche.storage.database import Database
 from veche.storage.entries import read_entries
@@ -68,6 +71,8 @@ commands = st.one_of(
     build(c.CreateRoom, who, st.sampled_from(list(Kind)), st.just("Room"), st.lists(who, max_size=3).map(tuple)),
     build(c.CreateRoom, who, st.just(Kind.GROUP), st.sampled_from(["One", "ONE"]), st.just(()), st.just(True)),
     build(c.RenameAccount, who, username),
+    build(c.ChangeProfile, who, st.none() | username, st.none() | email, st.sampled_from([None, "h", "h1"])),
+    build(c.RenameRoom, who, room, st.sampled_from(["One", "Room", "Two"])),
     build(c.PostNotice, who, room, text),
     build(c.JoinRoom, who, room),
     build(c.LeaveRoom, who, room),
@@ -124,12 +129,11 @@ def faceless(event: Any) -> Any:
     """Without names, which are those of the day of reading."""
     if isinstance(event, Message):
         return msgspec.structs.replace(event, sender=Person(event.sender.id, "", ""))
-    if isinstance(event, MemberJoined):
+    if isinstance(event, RoomEntered):
+        peer = None if event.peer is None else Person(event.peer.id, "", "")
+        return msgspec.structs.replace(event, room=msgspec.structs.replace(event.room, name=""), peer=peer)
+    if isinstance(event, MemberJoined | MemberLeft | OwnerChanged | RoomRenamed | AccountChanged):
         return msgspec.structs.replace(event, person=Person(event.person.id, "", ""))
-    if isinstance(event, MemberLeft):
-        return msgspec.structs.replace(event, person=Person(event.person.id, "", ""))
-    if isinstance(event, RoomEntered) and event.peer is not None:
-        return msgspec.structs.replace(event, peer=Person(event.peer.id, "", ""))
     return event
 
 
@@ -234,6 +238,30 @@ CASES: dict[str, list[c.Request]] = {
         c.by(2, c.SendMessage(3, "hi", "c1")),
         c.by(2, c.SendMessage(3, "hi", "c1")),
         c.by(2, c.LeaveRoom(3)),
+    ],
+    "the owner and then the next one leave": [
+        c.by(1, c.AddMember(1, 3)),
+        c.by(1, c.LeaveRoom(1)),
+        c.by(2, c.RenameRoom(1, "Bob's")),
+        c.by(2, c.AddMember(1, 1)),
+        c.by(2, c.RemoveMember(1, 2)),
+        c.by(1, c.RenameRoom(1, "Ann's")),
+        c.by(3, c.RenameRoom(1, "Eve's")),
+    ],
+    "a unique name changes hands": [
+        c.by(1, c.CreateRoom(Kind.GROUP, "a", unique=True)),
+        c.by(2, c.CreateRoom(Kind.GROUP, "b", unique=True)),
+        c.by(2, c.RenameRoom(4, "a")),
+        c.by(1, c.RenameRoom(3, "c")),
+        c.by(2, c.RenameRoom(4, "a")),
+        c.by(1, c.RenameRoom(3, "b")),
+    ],
+    "an e-mail changes hands": [
+        c.by(1, c.ChangeProfile("Ann", "ann@y.org", "h")),
+        c.by(2, c.ChangeProfile(None, "ann@x.org", "h")),
+        c.by(1, c.RenameAccount("anna")),
+        c.by(1, c.ChangeProfile("Anna", "bob@y.org", "h")),
+        c.by(2, c.ChangeProfile(None, "ANN@y.org", "h")),
     ],
     "handles are numbered": [c.by(c.NOBODY_ID, c.Register("h", None, f"ann@{host}.org")) for host in "abcdefghijkl"],
     "sessions come and go": [

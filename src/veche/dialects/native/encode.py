@@ -5,7 +5,10 @@ import msgspec
 from veche.core.event import LogEvent
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.messages import Message
+from veche.core.ownership import OwnerChanged
+from veche.core.profile import AccountChanged
 from veche.core.reading import MessageRead, ReadMoved
+from veche.core.room_renaming import RoomRenamed
 from veche.core.sessions import SessionsEnded
 from veche.dialects.native import out
 from veche.dialects.native.views import message_out, time_of
@@ -25,6 +28,10 @@ def event_out(event: LogEvent) -> out.Outgoing | None:
             return out.JoinedEvent(out.Joined(event.log_id, event.seq, event.person, event.by_id, at, event.role))
         case MemberLeft():
             return out.LeftEvent(out.Left(event.log_id, event.seq, event.person, event.by_id, time_of(event.at)))
+        case OwnerChanged():
+            return out.OwnerEvent(out.Owner(event.log_id, event.seq, event.person, event.by_id, time_of(event.at)))
+        case RoomRenamed():
+            return out.RenamedEvent(out.Renamed(event.log_id, event.seq, event.name, event.person, time_of(event.at)))
         case RoomEntered():
             return out.MeJoinedEvent(out.MeJoined(event.seq, out.JoinedRoom(_joined_room(event))))
         case RoomExited():
@@ -36,6 +43,8 @@ def event_out(event: LogEvent) -> out.Outgoing | None:
             return out.MeMessageReadEvent(out.MeMessageRead(event.seq, read))
         case SessionsEnded():
             return out.MeSessionsEndedEvent(out.MeSessionsEnded(event.seq, out.Empty()))
+        case AccountChanged():
+            return out.MeAccountEvent(out.MeAccount(event.seq, event.person))
     return None
 
 

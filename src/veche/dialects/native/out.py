@@ -102,6 +102,13 @@ class RoomPage(Outgoing):
     cursor: str | None
 
 
+class PersonPage(Outgoing):
+    """The people who fit the query: one or none. `cursor` is null."""
+
+    items: list[Person]
+    cursor: str | None
+
+
 class MemberPage(Outgoing):
     """Members in order of account id. `cursor` fetches the next page. If it is null, this page is the last one."""
 
@@ -142,6 +149,7 @@ BODIES: tuple[type[Outgoing], ...] = (
     Account,
     Room,
     RoomPage,
+    PersonPage,
     Member,
     MemberPage,
     Message,
@@ -190,6 +198,38 @@ class LeftEvent(Outgoing):
     """An account left the room."""
 
     left: Left
+
+
+class Owner(Outgoing):
+    """The new owner of a room. `by_id` is the id of the owner before, who is leaving and is a member until then."""
+
+    room_id: int
+    seq: int
+    account: Person
+    by_id: int
+    at: str
+
+
+class OwnerEvent(Outgoing):
+    """The room has another owner."""
+
+    owner: Owner
+
+
+class Renamed(Outgoing):
+    """The new name of a room. `account` is the account that renamed it."""
+
+    room_id: int
+    seq: int
+    name: str
+    account: Person
+    at: str
+
+
+class RenamedEvent(Outgoing):
+    """The room has another name."""
+
+    renamed: Renamed
 
 
 # Events of the account's own log.
@@ -274,13 +314,29 @@ class MeSessionsEndedEvent(Outgoing):
     me: MeSessionsEnded
 
 
+class MeAccount(Outgoing):
+    """An entry of your own log."""
+
+    seq: int
+    account: Person
+
+
+class MeAccountEvent(Outgoing):
+    """Your account has another name or another e-mail. GET /v1/me has the e-mail."""
+
+    me: MeAccount
+
+
 EVENTS: tuple[type[Outgoing], ...] = (
     MessageEvent,
     JoinedEvent,
     LeftEvent,
+    OwnerEvent,
+    RenamedEvent,
     MeJoinedEvent,
     MeLeftEvent,
     MeReadEvent,
     MeMessageReadEvent,
     MeSessionsEndedEvent,
+    MeAccountEvent,
 )
