@@ -34,6 +34,7 @@ from veche.service.chat import Chat
 from veche.service.expiry import forget_expired_sessions
 from veche.service.limits import Limit, LoginLimits, Rate
 from veche.service.passwords import Passwords
+from veche.service.room_limits import RoomLimits
 from veche.service.tokens import Tokens
 from veche.settings import Settings, SettingsError
 from veche.storage import log as logs
@@ -78,10 +79,11 @@ class Server:
         self.writer = Writer(database, self.bus.publish)
         self.hub = Hub(self._pull, self._heads, of_account=settings.server.connections_per_account)
         self.bus.subscribe(self.hub.deliver)
-        self.chat = Chat(self.writer, self.reader, self.hub)
+        server = settings.server
+        limits = RoomLimits(server.rooms_per_hour, server.members_per_hour, server.rooms_into_per_hour)
+        self.chat = Chat(self.writer, self.reader, self.hub, limits)
         self.passwords = Passwords()
         self.accounts = self._accounts()
-        server = settings.server
         self.heartbeats = Heartbeats(server.ping_seconds, server.pong_seconds, server.stall_seconds)
         self.origins = Origins.of(server.origins)
         self.trusted = Trusted.parse(server.trusted_proxies)
@@ -102,6 +104,7 @@ class Server:
             {name: options.token_seconds for name, options in self.settings.options.items()},
             Limit("registrations", Rate(server.registrations_at_once, server.registrations_per_minute)),
             Reserved(self.settings.spoken_names.values()),
+            server.lookups_per_minute,
         )
 
     def _check_spoken_names(self) -> None:

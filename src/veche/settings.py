@@ -135,6 +135,20 @@ class ServerSettings(BaseModel):
     registrations_per_minute: int = Field(
         30, ge=1, le=100_000, description="How many accounts one address may register per minute after these."
     )
+    rooms_per_hour: int = Field(600, ge=1, le=1_000_000, description="How many rooms one account may make per hour.")
+    members_per_hour: int = Field(
+        5000, ge=100, le=1_000_000, description="How many people one account may put into rooms per hour."
+    )
+    rooms_into_per_hour: int = Field(
+        200,
+        ge=1,
+        le=1_000_000,
+        description="Into how many rooms one person may be put by others per hour, "
+        "at most half of them by one account. Direct rooms do not count.",
+    )
+    lookups_per_minute: int = Field(
+        60, ge=1, le=1_000_000, description="How many usernames one account may look up per minute."
+    )
     ping_seconds: float = Field(25.0, gt=0, le=86_400, description="Seconds between two pings on a connection.")
     pong_seconds: float = Field(
         10.0,

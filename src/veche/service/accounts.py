@@ -13,8 +13,10 @@ from veche.core.accounts import Register, RenameAccount
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.core.names import MAX_EMAIL, RESERVED_WORDS, Reserved, handle_of
+from veche.core.profile import ChangeProfile
 from veche.core.sessions import EndSession, OpenSession, SetPassword
-from veche.core.values import Account
+from veche.core.values import RESERVED_IDS, Account, Person
+from veche.service.allowances import Allowance
 from veche.service.chat import Chat
 from veche.service.limits import Limit, LoginLimits
 from veche.service.passwords import Passwords
@@ -57,7 +59,8 @@ class Accounts:
     """Registers and finds accounts, and opens, checks and ends their sessions.
 
     `lifetimes`: the lifetime of a token in seconds, by the dialect that issues it. `registrations`: how many accounts
-    an address may make. `reserved`: names that nobody may take.
+    an address may make. `reserved`: names that nobody may take. `lookups_per_minute`: how many usernames one account
+    may look up.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Accounts:
         lifetimes: Mapping[str, int],
         registrations: Limit,
         reserved: Reserved = RESERVED_WORDS,
+        lookups_per_minute: int = 60,
     ) -> None:
         self._chat = chat
         self._tokens = tokens
@@ -77,6 +81,7 @@ class Accounts:
         self._lifetimes = lifetimes
         self._registrations = registrations
         self.reserved = reserved
+        self._lookups = Allowance(lookups_per_minute, 60.0, "You have looked for many people. Wait a while.")
 
     async def register(
         self,
@@ -206,6 +211,28 @@ class Accounts:
         hashed = await self._passwords.hash(new, network(login.actor.address), registers=False)
         await self._chat.do(login.actor, SetPassword(hashed, verified.password_hash, login.session_id))
         _log(logging.INFO, "account %d changed its password", login.account.id, login.actor)
+
+    async def change_profile(
+        self, login: Login, *, name: str | None = None, email: str | None = None, password: str | None = None
+    ) -> Account:
+        """Change the name or the e-mail of an account, or both. Return the account after the change.
+
+        A new e-mail needs the password. Raises ChatError as `check_password` does, and TAKEN.
+        """
+        account, checked = login.account, None
+        if email is not None and email != account.email:
+            checked = (await self.check_password(login.actor, password or "", username=account.username)).password_hash
+        command = ChangeProfile(name, email if checked is not None else None, checked, self.reserved)
+        return await self._chat.do(login.actor, command)
+
+    async def find_person(self, login: Login, username: str) -> Person | None:
+        """Return the person with this username, where case and width do not count, or None.
+
+        Raises ChatError (RATE_LIMITED) if the account has looked up many usernames.
+        """
+        self._lookups.charge(login.account.id, 1)
+        found = await self.by_name(username)
+        return found.person if found is not None and found.id < RESERVED_IDS else None
 
     async def list_accounts(self, after: int, limit: int) -> list[Account]:
         """Return up to `limit` accounts with an id above `after`, ordered by id. Built-in accounts are left out."""

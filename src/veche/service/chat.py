@@ -15,10 +15,13 @@ from veche.core.access import Right, check_access
 from veche.core.actor import Actor
 from veche.core.command import Command
 from veche.core.errors import ChatError, Code
+from veche.core.membership import AddMember, Entered
 from veche.core.messages import Message, MessagePage
+from veche.core.room_creation import CreateRoom
 from veche.core.values import LogId
 from veche.core.views import MemberView, RoomView, Welcome
 from veche.hub.hub import Hub
+from veche.service.room_limits import RoomLimits
 from veche.service.shares import Shares
 from veche.storage import log, membership, messages, rooms, sessions
 from veche.storage.reader import Query, Reader
@@ -34,8 +37,9 @@ class Chat:
     Queries raise ChatError if the account `by` may not see what it asks for.
     """
 
-    def __init__(self, writer: Writer, reader: Reader, hub: Hub) -> None:
+    def __init__(self, writer: Writer, reader: Reader, hub: Hub, limits: RoomLimits | None = None) -> None:
         self._writer = writer
+        self._limits = limits or RoomLimits()
         self._reader = reader
         self.hub = hub
         self.shares = Shares(self._cpu_seconds)
@@ -61,6 +65,16 @@ class Chat:
         if isinstance(outcome, ChatError):
             raise outcome
         return outcome
+
+    async def create_room(self, actor: Actor, command: CreateRoom) -> Entered:
+        """Create a room. Raises ChatError as `do` does, and RATE_LIMITED if the account has made many rooms."""
+        self._limits.charge_room(actor.account_id, command)
+        return await self.do(actor, command)
+
+    async def add_member(self, actor: Actor, command: AddMember) -> Entered:
+        """Add an account to a room. Raises ChatError as `do` does, and RATE_LIMITED after many additions."""
+        self._limits.charge_members(actor.account_id, [command.account_id])
+        return await self.do(actor, command)
 
     async def stored(self) -> None:
         """Wait until every command submitted so far is stored or refused."""
@@ -106,7 +120,7 @@ class Chat:
         """Return a room that the account is a member of, or the lobby."""
         return _checked(Right.READ, await self.read(rooms.room, room_id, by))
 
-    async def rooms(self, by: int, after: int = 0, limit: int | None = None) -> list[RoomView]:
+    async def rooms(self, by: int, after: int, limit: int) -> list[RoomView]:
         """Return the rooms that the account is a member of, without the lobby, in the order of their ids."""
         return await self.read(rooms.rooms_of, by, after, limit)
 

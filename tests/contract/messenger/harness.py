@@ -48,6 +48,7 @@ class LiveServer:
             "LOGINS_PER_MINUTE": "100000",
             "REGISTRATIONS_AT_ONCE": "100000",
         }
+        usual |= {"ROOMS_PER_HOUR": "100000", "ROOMS_INTO_PER_HOUR": "100000"}  # one group for each test
         env = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
         env |= {f"VECHE_{name}": value for name, value in {**usual, **self.settings}.items()}
         with (self.folder / "server.log").open("ab") as log:

@@ -45,7 +45,7 @@ class TestPostChats:
                 "Input should be 'private' or 'group'",
             ),
             ({"name": "a\u200bb", "chat_type": "group", "member_ids": []}, "value_error", ["name"], None),
-            ({"name": "x", "member_ids": [1] * 1001}, "too_long", ["member_ids"], None),
+            ({"name": "x", "member_ids": [1] * 101}, "too_long", ["member_ids"], None),
         ],
     )
     def test_invalid_input(

@@ -24,7 +24,7 @@ ROOM_ID = 7
 async def test_it_is_the_member_that_was_added_even_if_it_has_left_since(
     left: list[MemberView], new: bool, status: int
 ) -> None:
-    async def do(actor: Actor, command: AddMember) -> Entered:
+    async def add(actor: Actor, command: AddMember) -> Entered:
         member = Member(command.room_id, command.account_id, Role.MEMBER, 1_000_000)
         return Entered(Room(ROOM_ID, Kind.GROUP, "room", 1, 0), member, 9, new)
 
@@ -34,7 +34,7 @@ async def test_it_is_the_member_that_was_added_even_if_it_has_left_since(
     async def by_id(account_id: int) -> Account | None:
         return {1: ANN, 2: BOB}.get(account_id)
 
-    chat: Any = SimpleNamespace(do=do, members=members)
+    chat: Any = SimpleNamespace(add_member=add, members=members)
     accounts: Any = SimpleNamespace(by_id=by_id)
     login = Login(ANN, Actor(1, "native", "session"), 0)
     response = await add_member(ROOM_ID, MemberBody(account_id=2), login, chat, accounts)

@@ -79,7 +79,14 @@ async def me(login: Annotated[Login, Depends(_login_of_me)]) -> Response:
 @router.get("/chats")
 async def chats(login: LoginOf, chat: ChatOf) -> Response:
     """List your chats in order of id."""
-    return reply([encode.chat(view) for view in await chat.rooms(login.account.id)])
+    return await reply_by_pages(_chat_pages(chat, login.account.id))
+
+
+async def _chat_pages(chat: Chat, by: int) -> AsyncIterator[list[encode.Chat]]:
+    after = 0
+    while page := await chat.rooms(by, after, PAGE_SIZE):
+        after = page[-1].room.id
+        yield [encode.chat(view) for view in page]
 
 
 @router.post("/chats")
@@ -91,7 +98,7 @@ async def make_chat(body: NewChat, login: LoginOf, chat: ChatOf) -> Response:
     if 0 in body.member_ids:
         raise ChatError(Code.NOT_FOUND, "No such account.", what="account")
     kind = Kind.DIRECT if private else Kind.GROUP
-    entered = await chat.do(login.actor, CreateRoom(kind, body.name, tuple(body.member_ids)))
+    entered = await chat.create_room(login.actor, CreateRoom(kind, body.name, tuple(body.member_ids)))
     if not entered.new:
         raise ChatError(Code.TAKEN, "These accounts have a private chat already.", reason="private_chat")
     return reply(encode.Chat(entered.room.name, body.chat_type, entered.room.id))

@@ -7,11 +7,11 @@ from fastapi import Query
 from pydantic import AfterValidator, BaseModel, EmailStr, Field
 
 from veche.core.names import Reserved
+from veche.core.room_creation import MAX_FIRST_MEMBERS
 from veche.core.text import MAX_CLIENT_MESSAGE_ID
 from veche.core.values import valid_person_id
 
 MAX_PERSON_NAME = 50
-MAX_MEMBERS = 1000
 
 
 def valid_id(id: int) -> int:
@@ -64,7 +64,7 @@ class NewChat(BaseModel):
 
     name: str = Field(min_length=1, max_length=50)
     chat_type: ChatType = ChatType.PRIVATE
-    member_ids: list[PersonId] = Field(max_length=MAX_MEMBERS)
+    member_ids: list[PersonId] = Field(max_length=MAX_FIRST_MEMBERS)
 
 
 class NewMessage(BaseModel):

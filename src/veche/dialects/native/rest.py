@@ -12,7 +12,8 @@ from veche.core.errors import ChatError, Code
 from veche.core.membership import AddMember, JoinRoom, LeaveRoom, RemoveMember
 from veche.core.messages import SendMessage
 from veche.core.reading import ReadUpTo
-from veche.core.room_creation import CreateRoom
+from veche.core.room_creation import MAX_FIRST_MEMBERS, CreateRoom
+from veche.core.room_renaming import RenameRoom
 from veche.core.values import Kind
 from veche.core.views import MemberView
 from veche.dialects.native import out
@@ -74,13 +75,16 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+Email = Annotated[str | None, Field(max_length=254, pattern=EMAIL_PATTERN)]
+
+
 class RegisterBody(Body):
     """A new account."""
 
     username: str
     password: str
     name: str | None = None
-    email: str | None = Field(None, max_length=254, pattern=EMAIL_PATTERN)
+    email: Email = None
 
 
 class LoginBody(Body):
@@ -89,6 +93,14 @@ class LoginBody(Body):
     username: str | None = None
     email: str | None = None
     password: str
+
+
+class ProfileBody(Body):
+    """A change of your account. `password` is your password. A new e-mail needs it."""
+
+    name: str | None = None
+    email: Email = None
+    password: str | None = None
 
 
 class PasswordBody(Body):
@@ -103,7 +115,13 @@ class RoomBody(Body):
 
     kind: Literal["group", "channel", "direct"] | None = None
     name: str | None = None
-    member_ids: list[Annotated[int, Field(ge=1, lt=2**63)]] | None = Field(None, max_length=1000)
+    member_ids: list[Annotated[int, Field(ge=1, lt=2**63)]] | None = Field(None, max_length=MAX_FIRST_MEMBERS)
+
+
+class RoomNameBody(Body):
+    """The new name of a room."""
+
+    name: str
 
 
 class MemberBody(Body):
@@ -163,6 +181,26 @@ async def me(login: LoginOf) -> Response:
     return reply(account_out(login.account))
 
 
+@router.patch("/me")
+async def change_me(body: ProfileBody, login: LoginOf, accounts: AccountsOf) -> Response:
+    """Change your name or your e-mail. A new e-mail needs your password."""
+    if body.name is not None:
+        check_person_name(body.name)
+    if body.email is not None and body.password is None:
+        raise ChatError(Code.INVALID, "A new e-mail needs your password.", field="password")
+    changed = await accounts.change_profile(login, name=body.name, email=body.email, password=body.password)
+    return reply(account_out(changed))
+
+
+@router.get("/people")
+async def people(
+    username: Annotated[str, Query(min_length=1, max_length=100)], login: LoginOf, accounts: AccountsOf
+) -> Response:
+    """Find a person by username."""
+    found = await accounts.find_person(login, username)
+    return reply(out.PersonPage([] if found is None else [found], None))
+
+
 @router.put("/me/password", status_code=204)
 async def change_password(body: PasswordBody, login: LoginOf, accounts: AccountsOf) -> Response:
     """Change the password and end all other sessions."""
@@ -178,7 +216,7 @@ async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
     name = "" if kind is Kind.DIRECT else body.name or ""
     if kind is not Kind.DIRECT:
         check_room_name(name)
-    entered = await chat.do(login.actor, CreateRoom(kind, name, tuple(body.member_ids or ())))
+    entered = await chat.create_room(login.actor, CreateRoom(kind, name, tuple(body.member_ids or ())))
     return reply(room_out(await chat.room(by, entered.room.id)), 201 if entered.new else 200)
 
 
@@ -197,6 +235,14 @@ async def public_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limi
 @router.get("/rooms/{room_id}")
 async def room(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
     """Get a room."""
+    return reply(room_out(await chat.room(login.account.id, room_id)))
+
+
+@router.patch("/rooms/{room_id}")
+async def rename_room(room_id: Id, body: RoomNameBody, login: LoginOf, chat: ChatOf) -> Response:
+    """Rename a room that you own."""
+    check_room_name(body.name)
+    await chat.do(login.actor, RenameRoom(room_id, body.name))
     return reply(room_out(await chat.room(login.account.id, room_id)))
 
 
@@ -227,7 +273,7 @@ async def leave(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
 @router.post("/rooms/{room_id}/members", status_code=201)
 async def add_member(room_id: Id, body: MemberBody, login: LoginOf, chat: ChatOf, accounts: AccountsOf) -> Response:
     """Add an account to a room that you own."""
-    entered = await chat.do(login.actor, AddMember(room_id, body.account_id))
+    entered = await chat.add_member(login.actor, AddMember(room_id, body.account_id))
     account, member = await accounts.by_id(body.account_id), entered.member
     if account is None or member is None:
         raise ChatError(Code.NOT_FOUND, "No such member.", what="account")

@@ -117,7 +117,7 @@ async def create_room(login: LoginOf, body: NewRoomOf, chat: ChatOf) -> Response
     """Create a room, with yourself as its owner."""
     check_name(body.name)
     kind = Kind.GROUP if body.is_private else Kind.CHANNEL
-    entered = await chat.do(login.actor, CreateRoom(kind, body.name, unique=True))
+    entered = await chat.create_room(login.actor, CreateRoom(kind, body.name, unique=True))
     return _reply(encode.created_room(entered.room), 201)
 
 
@@ -134,7 +134,9 @@ async def join(login: LoginOf, body: JoinRequestOf, chat: ChatOf) -> Response:
 async def invite(login: LoginOf, body: InvitationOf, chat: ChatOf) -> Response:
     """Add an account to a room that you own."""
     try:
-        entered = await chat.do(login.actor, AddMember(valid_room_id(body.room_id), valid_person_id(body.user_id)))
+        entered = await chat.add_member(
+            login.actor, AddMember(valid_room_id(body.room_id), valid_person_id(body.user_id))
+        )
     except ChatError as refusal:
         raise _invite_refusal(refusal) from None
     return _success("invite", entered)
