@@ -216,7 +216,8 @@ class Connection:
             elif event == "reset":
                 self._reset(msgspec.convert(body, ResetBody))
             elif event == "gone":
-                self._journal.add(Gone(at, name, self.number, msgspec.convert(body, GoneBody).room_id))
+                for room in msgspec.convert(body, GoneBody).room_ids:
+                    self._journal.add(Gone(at, name, self.number, room))
             elif event == "bye":
                 self.bye = msgspec.convert(body, Bye)
             elif event == "message":

@@ -59,7 +59,7 @@ class ResetBody(msgspec.Struct):
 
 
 class GoneBody(msgspec.Struct):
-    room_id: int
+    room_ids: list[int]
 
 
 class Bye(msgspec.Struct):

@@ -118,7 +118,7 @@ def test_an_event_of_an_unknown_kind_moves_the_position() -> None:
 def test_other_frames_are_recorded() -> None:
     client = ScriptedClient()
     client.receive({"caught_up": {}})
-    client.receive({"gone": {"room_id": ROOM}})
+    client.receive({"gone": {"room_id": ROOM, "room_ids": [ROOM]}})
     client.receive({"bye": {"code": 4200, "reason": "restart", "retry_after_ms": 350}})
     assert client.journal.records == [CaughtUp(0.0, "ann", 1), Gone(0.0, "ann", 1, ROOM)]
     assert client.connection.bye == Bye(4200, 350)

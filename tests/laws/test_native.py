@@ -136,12 +136,12 @@ async def test_a_removed_member_receives_nothing_more(ann: Person, bob: Person) 
         await inside.wait_for_seq(room, last["seq"])
         await out.until(lambda frame: "left" in frame.get("me", {}))
         await out.ask("sync", rooms={str(room): 0})
-        assert await out.until(lambda frame: "gone" in frame) == {"gone": {"room_id": room}}
+        assert await out.until(lambda frame: "gone" in frame) == {"gone": {"room_id": room, "room_ids": [room]}}
         assert (await out.ask("send", room_id=room, text="still here?"))["error"]["code"] == "not_found"
         assert out.seqs(room) == list(range(3, left_seq + 1))
     assert bob.call("GET", f"/rooms/{room}/messages")["code"] == "not_found"
     async with bob.socket(rooms={str(room): 0}) as again:
-        assert {"gone": {"room_id": room}} in again.frames
+        assert {"gone": {"room_id": room, "room_ids": [room]}} in again.frames
         assert again.events(room) == []
 
 

@@ -26,10 +26,10 @@ class Client:
     Create it before the session is checked (and so before the 101), so that no event of the account is missed.
 
     `actor` is the actor of the client's commands. The actor of an anonymous person has no session id. `ended` is True
-    after the client was detached.
+    after the client was detached. While the dialect sets `held_back`, the client is not read.
     """
 
-    __slots__ = ("_chat", "_share", "_socket", "_subscriber", "actor", "ended")
+    __slots__ = ("_chat", "_share", "_socket", "_subscriber", "actor", "ended", "held_back")
 
     def __init__(self, chat: Chat, person: Person, actor: Actor, listener: Listener) -> None:
         self._chat = chat
@@ -37,6 +37,7 @@ class Client:
         self._socket: Socket | None = None
         self._share = chat.shares.open(actor.party)
         self.ended = False
+        self.held_back = False
         self._subscriber = Subscriber(person, actor.session_id, _discard, listener, actor.dialect)
         chat.hub.attach(self._subscriber)
 
@@ -59,9 +60,9 @@ class Client:
         subscription = self._subscriber.subscriptions.get(log_id)
         return subscription is None or subscription.live
 
-    def online(self, room_id: int) -> list[Person]:
-        """Return the people whose clients are subscribed to a room on this server."""
-        return self._chat.hub.online(room_id)
+    def online(self, room_id: int, after: int, limit: int) -> list[Person]:
+        """Return people whose clients are subscribed to a room on this server: `limit` with an id above `after`."""
+        return self._chat.hub.online(room_id, after, limit)
 
     def other_listeners(self) -> list[Listener]:
         """Return the handlers of the account's other clients in this dialect."""
@@ -162,8 +163,8 @@ class Client:
             self.resume_reading()
 
     def resume_reading(self) -> None:
-        """Read from the client again, unless it reads too slowly, its account has no share left, or it is detached."""
-        if self._socket is None or self.ended or self._subscriber.slow:
+        """Read from the client again, unless it is held back, reads too slowly, has no share left, or is detached."""
+        if self._socket is None or self.ended or self.held_back or self._subscriber.slow:
             return
         if self._share.is_full():
             self._share.call_when_free(self.resume_reading)

@@ -8,6 +8,7 @@ ended.
 The hub does not look at the kind of an event. It uses only `event.effects()`.
 """
 
+import heapq
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -116,12 +117,15 @@ class Hub:
         """List the subscribers of an account."""
         return self._own_logs.subscribers(account_id)
 
-    def online(self, log_id: LogId) -> list[Person]:
-        """Return the people who are subscribed to a log in this process, in the order of their account ids."""
+    def online(self, log_id: LogId, after: int, limit: int) -> list[Person]:
+        """Return people who are subscribed to a log in this process, in the order of their account ids.
+
+        They are the first `limit` with an id above `after`.
+        """
         topic = self._topics.get(log_id)
         found = topic.subscriptions if topic else ()
         people = {subscription.subscriber.account.id: subscription.subscriber.account for subscription in found}
-        return [people[id] for id in sorted(people)]
+        return [people[id] for id in heapq.nsmallest(limit, [id for id in people if id > after])]
 
     @property
     def encode_count(self) -> int:

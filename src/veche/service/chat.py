@@ -84,13 +84,13 @@ class Chat:
         """Run a query of `storage`. The caller has to check the access."""
         return await self._reader.read(query, *args, **kwargs)
 
-    async def welcome(self, by: int, session_id: str) -> Welcome:
-        """Read in one snapshot what a client needs when it connects.
+    async def welcome(self, by: int, session_id: str, limit: int) -> Welcome:
+        """Read in one snapshot what a client needs when it connects. It has at most `limit` rooms, and all heads.
 
         Raises ChatError (UNAUTHENTICATED) if the session has ended. Call this after the client was attached to the hub,
         so that a later end of the session is not missed.
         """
-        welcome = await self.read(rooms.welcome, by, session_id)
+        welcome = await self.read(rooms.welcome, by, session_id, limit)
         if not welcome.session_exists:
             raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")
         return welcome

@@ -11,6 +11,7 @@ const MAX_BACKOFF_MS = 3_000;
 const PUBLIC_ROOMS_MS = 10_000; // how often the page looks for new public rooms
 const READ_DELAY_MS = 500;
 const MAX_MESSAGES = 2_000; // of one room in memory
+const MAX_SYNC_ROOMS = 1_000;
 
 // ---- state ---------------------------------------------------------------------------------------------------------
 
@@ -269,6 +270,7 @@ async function sendHello() {
     state.own.head = answer.me.seq;
     state.own.position ??= answer.me.seq;
     for (const data of answer.rooms) resumeRoom(data);
+    if (answer.rooms_cursor) loadOtherRooms(current);
     const wanted = new Set([LOBBY, state.open, ...state.outbox.map((waiting) => waiting.room_id)]);
     for (const id of wanted) if (state.rooms.get(id)?.position === null) join(state.rooms.get(id));
     current.ready = true;
@@ -286,6 +288,14 @@ function resumeRoom(data) {
   const room = addRoom(data);
   room.head = data.head_seq;
   if (room.kind !== "lobby") startRoom(room, data.head_seq); // the lobby is subscribed by `join`
+}
+
+/** Loads the rooms that the answer to hello did not hold. Their events come anyway. */
+async function loadOtherRooms(current) {
+  const rooms = await allPages("/v1/rooms").catch(() => []);
+  if (current !== link) return;
+  rooms.forEach(resumeRoom);
+  render();
 }
 
 async function join(room) {
@@ -309,7 +319,9 @@ async function sync(current) {
   if (current !== link) return;
   addPending(+1);
   state.status = "connecting";
-  await command("sync", positions()).catch(() => current === link && onClosed(null));
+  const behind = subscribed().filter((room) => room.head > room.position);
+  const rooms = Object.fromEntries(behind.slice(0, MAX_SYNC_ROOMS).map((room) => [room.id, room.position]));
+  await command("sync", { rooms, me: state.own.position }).catch(() => current === link && onClosed(null));
 }
 
 /** Counts answers until the page has caught up: a `caught_up` for each hello or sync, and an answer for each join. */
@@ -347,7 +359,7 @@ const onPush = {
   bye: (bye) => Object.assign(link.bye, bye),
   error: ({ message }) => showProblem(message),
   caught_up: () => addPending(-1),
-  gone: ({ room_id }) => leaveRoom(state.rooms.get(room_id)),
+  gone: ({ room_ids }) => room_ids.forEach((id) => leaveRoom(state.rooms.get(id))),
   reset: ({ me, room_id, seq }) => {
     if (me) Object.assign(state.own, { position: seq, head: seq }); // the answer to hello had the rooms
     else resetRoom(state.rooms.get(room_id), seq);
@@ -359,6 +371,7 @@ const onPush = {
       startRoom(addRoom(room), room.head_seq);
     } else if (change.left) leaveRoom(state.rooms.get(change.left.room_id));
     else if (change.read) onReadElsewhere(change.read);
+    else if (change.account) Object.assign(state.me, change.account);
   },
 };
 
@@ -370,6 +383,7 @@ function receive(frame) {
   const room = state.rooms.get(body?.room_id);
   if (!room || room.position === null || !isNext(room, body.seq)) return;
   if (kind === "message") onMessage(room, body);
+  else if (kind === "renamed") room.name = body.name;
 }
 
 function onAnswer({ id, error, ...named }) {

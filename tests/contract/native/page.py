@@ -27,6 +27,11 @@ def sections() -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
+def line_of(text: str) -> int:
+    """Return the number of the line that is this text."""
+    return PAGE.read_text(encoding="utf-8").splitlines().index(text) + 1
+
+
 def table(heading: str) -> list[list[str]]:
     """Return the rows of the first table below a heading, without the table's head."""
     rows = [line for line in sections()[heading].splitlines() if line.startswith("|")]

@@ -78,6 +78,8 @@ CALLS: dict[str, tuple[str, str, dict[str, str]]] = {
     "login": ("POST", "/v1/login", {"username": '"{ann}"', "password": f'"{PASSWORD}"'}),
     "password": ("PUT", "/v1/me/password", {"old_password": f'"{PASSWORD}"', "new_password": '"battery staple"'}),
     "make": ("POST", "/v1/rooms", {"kind": '"group"', "name": '"x"', "member_ids": "[]"}),
+    "rename": ("PATCH", "/v1/rooms/{room}", {"name": '"x"'}),
+    "profile": ("PATCH", "/v1/me", {}),
     "bring": ("POST", "/v1/rooms/{room}/members", {"account_id": "{bob}"}),
     "send": ("POST", "/v1/rooms/{room}/messages", {"text": '"x"'}),
     "read": ("POST", "/v1/rooms/{room}/read", {"seq": "1"}),
@@ -97,8 +99,12 @@ BAD: list[tuple[str, str, list[str]]] = [
     (
         "make",
         "member_ids",
-        [*(value for value in NO_LISTS if value != "null"), "[999999]", f"[{LOBBY}]", f"[{','.join(['1'] * 1001)}]"],
+        [*(value for value in NO_LISTS if value != "null"), "[999999]", f"[{LOBBY}]", f"[{','.join(['1'] * 101)}]"],
     ),
+    ("rename", "name", [*TEXTS, *NO_TEXTS, "null", '""', '"  "', r'"a\u200bb"', f'"{"x" * 101}"']),
+    ("profile", "name", [*TEXTS, *NO_TEXTS, '""', '"  "', r'"a\u200bb"', f'"{"x" * 51}"']),
+    ("profile", "email", [*TEXTS, *NO_TEXTS, '""', '"x"', '"a@b"', '"new@example.com"', f'"{"x" * 300}@example.com"']),
+    ("profile", "password", NO_TEXTS),
     ("bring", "account_id", [*NO_IDS, "0", "999999", f"{LOBBY}", "9223372036854775807"]),
     ("send", "text", [*TEXTS, *NO_TEXTS, "null", '""', f'"{"x" * 16_385}"', f'"{"п" * 8_193}"']),
     ("send", "client_message_id", [*TEXTS, *NO_TEXTS, '""', f'"{"x" * 65}"']),
@@ -422,12 +428,10 @@ class TestFrames:
             '{"id":5,"dance":{}}',
             '{"id":5,"sync":{},"who":{"room_id":1}}',
             '{"id":5,"sync":{},"admin":true}',
-            '{"id":5,"sync":{"admin":true}}',
             '{"id":5,"sync":null}',
             '{"id":5,"sync":[]}',
             '{"id":5,"sync":"x"}',
             '{"id":5,"sync":1}',
-            '{"id":5,"send":{}}',
             '{"id":5,"error":{}}',
             '{"id":5,"bye":{"code":1000}}',
             '{"id":5,"\\u0000":{}}',
@@ -441,6 +445,25 @@ class TestFrames:
         assert answer["id"] == 5
         assert answer["error"]["code"] == "bad_request"
         self.check_open(socket)
+
+    @pytest.mark.parametrize(
+        ("command", "field"),
+        [
+            ('"sync":{"admin":true}', "admin"),
+            ('"sync":{"rooms":{"x":1}}', "rooms"),
+            ('"sync":{"rooms":{' + ",".join(f'"{number}":1' for number in range(1, 1002)) + "}}", "rooms"),
+            ('"send":{}', "room_id"),
+            ('"send":{"room_id":1}', "text"),
+            ('"send":{"room_id":"1","text":"a"}', "room_id"),
+            (r'"send":{"room_id":1,"text":"a\ud83d"}', "text"),
+            ('"who":{"room_id":1,"cursor":"next"}', "cursor"),
+            ('"read":{"room_id":1,"seq":-1}', "seq"),
+        ],
+    )
+    def test_an_error_names_the_field(self, socket: ClientConnection, command: str, field: str) -> None:
+        socket.send(f'{{"id":5,{command}}}')
+        answer = receive(socket)
+        assert (answer["id"], answer["error"]["code"], answer["error"]["field"]) == (5, "invalid", field)
 
     def test_a_repeated_key(self, room: Room, socket: ClientConnection) -> None:
         """The last one counts, as in JSON.parse."""

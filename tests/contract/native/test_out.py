@@ -15,7 +15,10 @@ from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.messages import Message
+from veche.core.ownership import OwnerChanged
+from veche.core.profile import AccountChanged
 from veche.core.reading import MessageRead, ReadMoved
+from veche.core.room_renaming import RoomRenamed
 from veche.core.sessions import SessionsEnded
 from veche.core.values import LOBBY_ID, Account, Head, Kind, Member, Person, Role, Room
 from veche.core.views import RoomView, Welcome
@@ -86,12 +89,17 @@ EVENTS: dict[LogEvent, str] = {
     '"account":{"id":2,"username":"bob","name":"Bob"},"by_id":1,"at":"2026-05-28T20:26:40.123456Z","role":"member"}}',
     MemberLeft(7, 4, AT, BOB, 1): '{"left":{"room_id":7,"seq":4,"account":{"id":2,"username":"bob","name":"Bob"},'
     '"by_id":1,"at":"2026-05-28T20:26:40.123456Z"}}',
+    OwnerChanged(7, 5, AT, BOB, 1): '{"owner":{"room_id":7,"seq":5,"account":{"id":2,"username":"bob","name":"Bob"},'
+    '"by_id":1,"at":"2026-05-28T20:26:40.123456Z"}}',
+    RoomRenamed(7, 6, AT, ANN, "Crew"): '{"renamed":{"room_id":7,"seq":6,"name":"Crew",'
+    '"account":{"id":1,"username":"ann","name":"Ann"},"at":"2026-05-28T20:26:40.123456Z"}}',
     RoomEntered(-1, 1, AT, TEAM, 0): '{"me":{"seq":1,"joined":{"room":'
     '{"id":7,"kind":"group","name":"Team","head_seq":0}}}}',
     RoomExited(-1, 2, AT, 7): '{"me":{"seq":2,"left":{"room_id":7}}}',
     ReadMoved(-1, 3, AT, 7, 4, 1): '{"me":{"seq":3,"read":{"room_id":7,"seq":4}}}',
     MessageRead(-1, 4, AT, 7, 31, 2): '{"me":{"seq":4,"message_read":{"room_id":7,"message_id":31,"reader_id":2}}}',
     SessionsEnded(-1, 5, AT): '{"me":{"seq":5,"sessions_ended":{}}}',
+    AccountChanged(-1, 6, AT, ANN): '{"me":{"seq":6,"account":{"id":1,"username":"ann","name":"Ann"}}}',
 }
 
 
@@ -122,12 +130,15 @@ def test_hello_uses_the_struct_room() -> None:
     login = Login(Account(1, "ann", "ann", "Ann", None, AT), Actor(1, "native", "s1"), 0)
     member = Member(7, 1, Role.OWNER, AT, 2, 0)
     rooms = [RoomView(TEAM, Head(3, 1, 31), member, None, MESSAGE), RoomView(DIRECT, Head(2), None, BOB)]
-    frame = answers.HelloAnswer(1, hello_result(login, Welcome(True, "e", rooms, {-1: 4, LOBBY_ID: 0})))
+    welcome = Welcome(True, "e", rooms, {-1: 4, LOBBY_ID: 0})
+    frame = answers.HelloAnswer(1, hello_result(login, welcome))
     assert to_json(frame).decode() == (
         '{"id":1,"hello":{"epoch":"e","me":{"id":1,"username":"ann","name":"Ann","email":null,"seq":4},"rooms":['
         '{"id":7,"kind":"group","name":"Team","head_seq":3,"unread":1,"read_seq":2,"role":"owner"},'
         '{"id":8,"kind":"direct","name":"Bob","head_seq":2,"unread":null,"read_seq":null,"role":null}]}}'
     )
+    more = answers.HelloAnswer(1, hello_result(login, msgspec.structs.replace(welcome, more=True)))
+    assert to_json(more) == to_json(frame).replace(b"null}]}}", b'null}],"rooms_cursor":"0"}}')
     decoded = msgspec.json.decode(to_json(frame), type=answers.HelloAnswer)
     whole = [views.room_out(view) for view in rooms]
     assert decoded.hello.rooms == [
@@ -136,10 +147,10 @@ def test_hello_uses_the_struct_room() -> None:
 
 
 def test_resets_and_gone_rooms() -> None:
-    pushes = resume({7: 9, 9: 1, -1: 9}, {7: 4, -1: 2}).pushes
+    pushes = resume({7: 9, 9: 1, 11: 0, -1: 9}, {7: 4, -1: 2}).pushes
     assert [to_json(push).decode() for push in pushes] == [
+        '{"gone":{"room_id":9,"room_ids":[9,11]}}',
         '{"reset":{"room_id":7,"seq":4,"reason":"ahead"}}',
-        '{"gone":{"room_id":9}}',
         '{"reset":{"me":true,"seq":2,"reason":"ahead"}}',
     ]
 

@@ -118,7 +118,7 @@ async def test_subscribing_and_unsubscribing(world: World) -> None:
     assert (world.client.is_subscribed(ROOM), world.client.is_caught_up(ROOM)) == (False, True)
     world.client.subscribe(ROOM, SERIALIZER, 0)
     assert (world.client.is_subscribed(ROOM), world.client.is_caught_up(ROOM)) == (True, False)
-    assert world.client.online(ROOM) == [LOGIN.account.person]
+    assert world.client.online(ROOM, 0, 9) == [LOGIN.account.person]
     world.client.unsubscribe(ROOM)
     assert not world.client.is_subscribed(ROOM)
 

@@ -302,8 +302,10 @@ def test_sessions_that_end_take_their_connections_along(
 def test_online_names_each_person_once(scene: Scene) -> None:
     for account_id in (3, 2, 3):
         scene.live(ROOM, account_id)
-    assert [person.id for person in scene.hub.online(ROOM)] == [2, 3]
-    assert scene.hub.online(OTHER) == []
+    assert [person.id for person in scene.hub.online(ROOM, 0, 9)] == [2, 3]
+    assert [person.id for person in scene.hub.online(ROOM, 0, 1)] == [2]
+    assert [person.id for person in scene.hub.online(ROOM, 2, 1)] == [3]
+    assert scene.hub.online(OTHER, 0, 9) == []
 
 
 def test_rooms_do_not_mix(scene: Scene) -> None:

@@ -74,7 +74,7 @@ def test_nothing_of_the_own_log_is_written_and_nobody_waits_for_it(scene: Scene)
         [],
         {},
     )
-    assert scene.hub.online(-ANN) == []
+    assert scene.hub.online(-ANN, 0, 9) == []
 
 
 def test_it_is_followed_while_the_account_has_a_connection(scene: Scene) -> None:

@@ -18,11 +18,16 @@ class Me(Account):
 
 
 class HelloResult(Outgoing):
-    """The heads of your logs. Rooms that `hello` did not list start at their `head_seq`."""
+    """The heads of your logs. Rooms that `hello` did not list start at their `head_seq`.
+
+    `rooms` has at most 200 rooms, those whose last messages are the newest. If you have more, `rooms_cursor` is there:
+    GET /v1/rooms with this cursor lists all.
+    """
 
     epoch: str
     me: Me
     rooms: list[Room]
+    rooms_cursor: str | UnsetType = UNSET
 
 
 class HelloAnswer(Outgoing):
@@ -96,10 +101,11 @@ class SyncAnswer(Outgoing):
 
 
 class WhoResult(Outgoing):
-    """The accounts with a connection to this server."""
+    """The accounts with a connection to this server, by id. `cursor` fetches the next page, and is null on the last."""
 
     room_id: int
     online: list[Person]
+    cursor: str | None
 
 
 class WhoAnswer(Outgoing):
@@ -169,10 +175,17 @@ class ResetPush(Outgoing):
     reset: Reset
 
 
-class GonePush(Outgoing):
-    """A room that you listed does not exist, or you are not a member of it."""
+class Gone(Outgoing):
+    """Rooms that do not exist, or that you are not a member of. `room_id` is the first of them, for older clients."""
 
-    gone: RoomRef
+    room_id: int
+    room_ids: list[int]
+
+
+class GonePush(Outgoing):
+    """You listed rooms that do not exist, or that you are not a member of."""
+
+    gone: Gone
 
 
 class Bye(Outgoing):

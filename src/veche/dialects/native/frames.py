@@ -1,12 +1,14 @@
 """Decodes the frames of native clients: one JSON object with an `id` and one command. Unknown fields are refused."""
 
 import json
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from veche.core.errors import ChatError, Code
+from veche.dialects.native.limits import MAX_SYNC
 
 CommandId = Annotated[int, Meta(ge=0, lt=2**53)]
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
@@ -32,9 +34,16 @@ class Send(Struct, forbid_unknown_fields=True, gc=False):
 
 
 class InRoom(Struct, forbid_unknown_fields=True, gc=False):
-    """The fields of join, leave and who."""
+    """The fields of join and leave."""
 
     room_id: Id
+
+
+class Who(Struct, forbid_unknown_fields=True):
+    """Asks who is online in a room. `cursor` is that of the page before."""
+
+    room_id: Id
+    cursor: Annotated[str, Meta(pattern="^[0-9]{1,18}$")] | None = None
 
 
 class Read(Struct, forbid_unknown_fields=True, gc=False):
@@ -47,7 +56,7 @@ class Read(Struct, forbid_unknown_fields=True, gc=False):
 class Sync(Struct, forbid_unknown_fields=True):
     """Asks for a replay of the entries after these positions."""
 
-    rooms: Positions | None = None
+    rooms: Annotated[Positions, Meta(max_length=MAX_SYNC)] | None = None
     me: Seq | None = None
 
 
@@ -61,19 +70,24 @@ class Frame(Struct, forbid_unknown_fields=True):
     leave: InRoom | None = None
     read: Read | None = None
     sync: Sync | None = None
-    who: InRoom | None = None
+    who: Who | None = None
 
 
-Command = Send | Hello | InRoom | Read | Sync
+Command = Send | Hello | InRoom | Read | Sync | Who
 NAMES = ("send", "hello", "join", "leave", "read", "sync", "who")
 
 
 class BadFrame(ChatError):
-    """A frame is invalid. `id` is the id of its command, or None if the id is missing or invalid."""
+    """A frame is invalid. `id` is the id of its command, or None if the id is missing or invalid.
 
-    def __init__(self, message: str, id: int | None = None) -> None:
-        super().__init__(Code.BAD_REQUEST, message)
+    If one field of the command is wrong, the code is INVALID, and the data has the field. Else it is BAD_REQUEST.
+    """
+
+    def __init__(self, message: str, id: int | None = None, field: str | None = None) -> None:
+        super().__init__(Code.BAD_REQUEST if field is None else Code.INVALID, message)
         self.id = id
+        if field is not None:
+            self.data["field"] = field
 
 
 _decode = msgspec.json.Decoder(Frame).decode
@@ -84,7 +98,7 @@ def decode(text: str) -> tuple[int, str, Command] | None:
     try:
         frame = _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError) as error:
-        raise BadFrame(_reason(error), _id_of(text)) from None
+        raise _bad_frame(text, error) from None
     commands = [(name, command) for name in NAMES if (command := getattr(frame, name)) is not None]
     if not commands and frame.id is None:
         return None
@@ -93,17 +107,41 @@ def decode(text: str) -> tuple[int, str, Command] | None:
     return frame.id, *commands[0]
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, msgspec.ValidationError):
-        return str(error)
-    return "This is not JSON that can be read." if not isinstance(error, RecursionError) else "Nested too deeply."
-
-
-def _id_of(text: str) -> int | None:
-    """Find the id of a frame that is refused. `json` also reads what msgspec refuses, such as half of a character."""
+def _bad_frame(text: str, error: Exception) -> BadFrame:
+    """Say what is wrong, as exactly as it can be known. `json` also reads what msgspec refuses: half a character."""
+    if isinstance(error, RecursionError):
+        return BadFrame("Nested too deeply.")
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        return None
+        return BadFrame("This is not JSON that can be read.")
+    id = _id_of(found)
+    if isinstance(error, msgspec.ValidationError):
+        return BadFrame(str(error), id, _field_in(str(error)) if id is not None else None)
+    half = _half_field(found)
+    sentence = "This is not JSON that can be read." if half is None else "Text may not hold a lone surrogate."
+    return BadFrame(sentence, id, half)
+
+
+def _id_of(found: object) -> int | None:
     id = found.get("id") if isinstance(found, dict) else None
     return id if type(id) is int and 0 <= id < 2**53 else None
+
+
+def _field_in(reason: str) -> str | None:
+    """Find the field of a command in a sentence of msgspec: `... - at `$.send.text``."""
+    within = re.search(rf"`\$\.(?:{'|'.join(NAMES)})(?:\.(\w+)[^`]*)?`$", reason)
+    if within is None:
+        return None
+    missing = re.search(r"field `(\w+)` - at", reason)
+    return within[1] or (missing[1] if missing else None)
+
+
+def _half_field(found: Any) -> str | None:
+    """Find the field of a command that has a lone surrogate."""
+    commands = [found[name] for name in NAMES if isinstance(found.get(name), dict)] if isinstance(found, dict) else []
+    for command in commands:
+        for name, value in command.items():
+            if isinstance(value, str) and not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+                return str(name) if name.isidentifier() else None
+    return None

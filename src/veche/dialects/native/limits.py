@@ -6,6 +6,7 @@ import unicodedata
 from veche.core.errors import ChatError, Code
 from veche.core.names import MAX_EMAIL, normal_form
 from veche.core.names import check_username as check_common_rule
+from veche.core.room_creation import MAX_FIRST_MEMBERS
 from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_text
 from veche.service.shares import MAX_WAITING
 from veche.wire.heartbeat import Heartbeats
@@ -17,6 +18,7 @@ MAX_PERSON_NAME = 50
 MAX_REPLAY = 500  # entries of one log; a client that has missed more must fetch everything again over REST
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
+MAX_SYNC = 1000  # rooms of one `sync`
 HELLO_WITHIN = 5.0  # seconds between the 101 response and the hello of the client
 MIN_PASSWORD, MAX_PASSWORD_BYTES = 8, 1024
 
@@ -30,7 +32,10 @@ LIMITS = {
     "name_length": MAX_PERSON_NAME,
     "username_length": {"min": 2, "max": 32},
     "password_bytes": {"min": MIN_PASSWORD, "max": MAX_PASSWORD_BYTES},
+    "first_members": MAX_FIRST_MEMBERS,
     "page": MAX_PAGE,
+    "hello_rooms": MAX_PAGE,
+    "sync_rooms": MAX_SYNC,
     "replay_events": MAX_REPLAY,
     "waiting_commands": MAX_WAITING,
     "hello_within_ms": round(HELLO_WITHIN * 1000),

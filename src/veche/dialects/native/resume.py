@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from veche.core.values import LOBBY_ID, LogId, account_log
 from veche.core.views import RoomView, Welcome
 from veche.dialects.native import answers as a
 from veche.dialects.native.frames import Hello
 from veche.dialects.native.limits import MAX_REPLAY
-from veche.dialects.native.out import Room, RoomRef
+from veche.dialects.native.out import Room
 from veche.service.accounts import Login
+
+FIRST_CURSOR = "0"  # of GET /v1/rooms: from the first room on
 
 Push = a.ResetPush | a.GonePush
 
@@ -29,15 +33,17 @@ class Resumption(NamedTuple):
 def resume(asked: Mapping[LogId, int], heads: Mapping[LogId, int], *, stale: bool = False) -> Resumption:
     """Resume the logs in `asked`, which maps log ids to positions.
 
-    `heads` has the logs that the client may subscribe to. `stale` is true if the positions belong to another epoch. A
-    log that is not in `heads` gets a `gone` push. A log that cannot continue from its position gets a `reset` push and
-    resumes at its head, so the client knows of the gap.
+    `heads` has the logs that the client may subscribe to. `stale` is true if the positions belong to another epoch. One
+    `gone` push names the logs that are not in `heads`. A log that cannot continue from its position gets a `reset` push
+    and resumes at its head, so the client knows of the gap.
     """
     resumption = Resumption({}, heads, [])
+    if gone := [log_id for log_id in asked if log_id not in heads]:
+        resumption.pushes.append(a.GonePush(a.Gone(gone[0], gone)))
     for log_id, seq in asked.items():
         if log_id not in heads:
-            resumption.pushes.append(a.GonePush(RoomRef(log_id)))
-        elif (reason := _reset_reason(seq, heads[log_id], stale=stale)) is None:
+            continue
+        if (reason := _reset_reason(seq, heads[log_id], stale=stale)) is None:
             resumption.positions[log_id] = seq
         else:
             resumption.pushes.append(a.ResetPush(_reset(log_id, heads[log_id], reason)))
@@ -62,10 +68,9 @@ def _reset(log_id: LogId, head: int, reason: a.Reason) -> a.Reset:
 def resume_hello(hello: Hello, login: Login, welcome: Welcome) -> Resumption:
     """Resume the account's own log, all of its rooms, and the lobby if `hello` lists it."""
     own = account_log(login.account.id)
-    heads = {own: welcome.heads[own]} | {view.room.id: view.head.last_seq for view in welcome.rooms}
     asked: dict[LogId, int] = dict(hello.rooms or {})
-    if LOBBY_ID in asked:
-        heads[LOBBY_ID] = welcome.heads[LOBBY_ID]
+    heads = {own: welcome.heads[own]}
+    heads |= {log_id: head for log_id, head in welcome.heads.items() if log_id != LOBBY_ID or log_id in asked}
     if hello.me is not None:
         asked[own] = hello.me
     resumed = resume(asked, heads, stale=hello.epoch not in (None, welcome.epoch))
@@ -76,7 +81,8 @@ def hello_result(login: Login, welcome: Welcome) -> a.HelloResult:
     """Make the result of `hello`: the epoch, the account and its rooms."""
     account = login.account
     me = a.Me(account.id, account.username, account.name, account.email, welcome.heads[account_log(account.id)])
-    return a.HelloResult(welcome.epoch, me, [_room(view) for view in welcome.rooms])
+    rooms = [_room(view) for view in welcome.rooms]
+    return a.HelloResult(welcome.epoch, me, rooms, FIRST_CURSOR if welcome.more else UNSET)
 
 
 def _room(view: RoomView) -> Room:

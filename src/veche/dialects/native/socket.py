@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from msgspec import UNSET
@@ -32,7 +33,7 @@ from veche.dialects.native.errors import (
     retry_after_ms,
     socket_error,
 )
-from veche.dialects.native.limits import HELLO_WITHIN, check_text_size
+from veche.dialects.native.limits import HELLO_WITHIN, MAX_PAGE, check_text_size
 from veche.dialects.native.out import Empty, Outgoing, RoomRef, RoomSeq
 from veche.dialects.native.resume import Resumption, hello_result, resume, resume_hello
 from veche.dialects.native.views import time_of
@@ -52,12 +53,26 @@ SUBPROTOCOL = "veche.v1"
 HEARTBEAT = text_frame(to_json(a.Heartbeat()))
 CAUGHT_UP = a.CaughtUpPush(Empty())
 EXPIRY_GRACE = 10.0  # seconds that a connection may outlive its token
+SLICE = 100  # logs that are subscribed in one turn of the loop
 
 
 class NativeHandler(DialectHandler):
     """One connection. `client` is None until the token of its hello has been checked."""
 
-    __slots__ = ("_accounts", "_catching_up", "_chat", "_early_texts", "_guest", "_hello_task", "_timer", "_token")
+    __slots__ = (
+        "_accounts",
+        "_catching_up",
+        "_chat",
+        "_early_texts",
+        "_guest",
+        "_heads",
+        "_hello_task",
+        "_next_slice",
+        "_replaying",
+        "_timer",
+        "_token",
+        "_unsubscribed",
+    )
     heartbeat: bytes | None = HEARTBEAT
     close_codes = CLOSE_CODES
 
@@ -69,8 +84,13 @@ class NativeHandler(DialectHandler):
         self._token = token
         self._hello_task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._catching_up: list[set[LogId]] = []  # one set for each hello or sync: the logs that are not live yet
-        self._early_texts: list[str] = []  # received while hello is answered; few, as reading is paused
+        self._replaying = False  # from hello or sync until its `caught_up`: one at a time
+        self._catching_up: set[LogId] = set()  # the logs of this replay that are not live yet
+        self._unsubscribed: dict[LogId, int] = {}  # those of them that are not subscribed yet, with their positions
+        self._heads: Mapping[LogId, int] = {}  # what the client was told
+        self._next_slice: asyncio.Handle | None = None
+        # Received while hello is answered, or from a sync on that waits for its turn. Few, as reading is paused.
+        self._early_texts: list[str] = []
 
     # From the wire.
 
@@ -79,7 +99,7 @@ class NativeHandler(DialectHandler):
         self._timer = asyncio.get_running_loop().call_later(HELLO_WITHIN, self._hello_timed_out)
 
     def text(self, text: str) -> None:
-        if self._hello_task is not None:
+        if self._hello_task is not None or self._early_texts:
             self._early_texts.append(text)  # a client need not wait for the answer to its hello
             return
         try:
@@ -89,6 +109,9 @@ class NativeHandler(DialectHandler):
             return
         if command is not None:
             id, name, fields = command
+            if name == "sync" and self._replaying:
+                self._hold_back(text)
+                return
             try:
                 _COMMANDS[name](self, id, fields)
             except ChatError as refusal:
@@ -99,16 +122,16 @@ class NativeHandler(DialectHandler):
             self._timer.cancel()
         if self._hello_task is not None:
             self._hello_task.cancel()
+        self._unsubscribed.clear()
         super().closed()
 
     # From the hub.
 
     def caught_up(self, log_id: LogId) -> None:
-        for pending in tuple(self._catching_up):
-            pending.discard(log_id)
-            if not pending:
-                self._catching_up.remove(pending)
-                self._write(CAUGHT_UP)
+        if log_id in self._catching_up:
+            self._catching_up.discard(log_id)
+            self._unsubscribed.pop(log_id, None)
+            self._go_on()
 
     def joined(self, room_id: int, after: int) -> None:
         if self.client is not None:
@@ -124,6 +147,7 @@ class NativeHandler(DialectHandler):
             raise ChatError(Code.BAD_REQUEST, "There is one hello.")
         token = hello.token or self._token
         self._token = None
+        self._replaying = True
         self.socket.pause_reading()
         self._hello_task = asyncio.get_running_loop().create_task(self._answer_hello(id, hello, token or ""))
 
@@ -131,7 +155,7 @@ class NativeHandler(DialectHandler):
         try:
             login = await self._accounts.authenticate(self._guest, token)
             client = self._attach(login)
-            welcome = await self._chat.welcome(client.account_id, login.session_id)
+            welcome = await self._chat.welcome(client.account_id, login.session_id, MAX_PAGE)
             self._start(id, hello, login, welcome, client)
             self._handle_early_texts(client)
         except ChatError as refusal:
@@ -156,33 +180,67 @@ class NativeHandler(DialectHandler):
     def _start(self, id: int, hello: f.Hello, login: Login, welcome: Welcome, client: Client) -> None:
         """Answer hello, subscribe the client, and follow the account's own log from its head in `welcome`."""
         self._write(a.HelloAnswer(id, hello_result(login, welcome)))
-        self._subscribe(client, resume_hello(hello, login, welcome))
+        self._subscribe(resume_hello(hello, login, welcome))
         client.begin(welcome.heads[account_log(client.account_id)])
 
     def _handle_early_texts(self, client: Client) -> None:
         self._hello_task = None
         early, self._early_texts = self._early_texts, []
-        for text in early:
+        for index, text in enumerate(early):
+            if self._early_texts:  # a sync among them waits for its turn, and so does what came after it
+                self._early_texts += early[index:]
+                return
             if not client.ended:
                 self.text(text)
         client.resume_reading()
 
-    def _subscribe(self, client: Client, resumption: Resumption) -> None:
-        for push in resumption.pushes:
-            self._write(push)
+    def _hold_back(self, text: str) -> None:
+        """Keep a sync until the replay before it has ended. Until then the client is not read."""
+        self._early_texts.append(text)
+        self._require_client().held_back = True
+        self.socket.pause_reading()
+
+    def _subscribe(self, resumption: Resumption) -> None:
+        """Push what the client must know, and subscribe to the logs, a slice in each turn of the loop."""
+        if resumption.pushes:
+            self.socket.write(b"".join(text_frame(to_json(push)) for push in resumption.pushes))
+        self._catching_up = set(resumption.positions)
+        self._unsubscribed = dict(resumption.positions)
+        self._heads = resumption.heads
+        self._subscribe_slice()
         if not resumption.positions:
-            self._write(CAUGHT_UP)
+            self._go_on()
+
+    def _subscribe_slice(self) -> None:
+        self._next_slice = None
+        client = self.client
+        if client is None or client.ended:
             return
-        self._catching_up.append(set(resumption.positions))
-        for log_id, seq in resumption.positions.items():
-            client.subscribe(log_id, SERIALIZER, seq, resumption.heads.get(log_id, 0))
+        for log_id in list(islice(self._unsubscribed, SLICE)):
+            if (seq := self._unsubscribed.pop(log_id, None)) is not None:
+                client.subscribe(log_id, SERIALIZER, seq, self._heads.get(log_id, 0))
+
+    def _go_on(self) -> None:
+        """Subscribe to the next logs if those before are live. After the last one, say `caught_up`."""
+        if not self._catching_up:
+            self._replaying = False
+            self._unsubscribed, self._heads = {}, {}  # new ones, because emptied ones keep their memory
+            self._write(CAUGHT_UP)
+            if (client := self.client) is not None and client.held_back:
+                client.held_back = False
+                self._handle_early_texts(client)
+        elif self._next_slice is None and len(self._catching_up) == len(self._unsubscribed):
+            self._next_slice = asyncio.get_running_loop().call_soon(self._subscribe_slice)
 
     def _sync(self, id: int, sync: f.Sync) -> None:
-        own = account_log(self._require_client().account_id)
+        client = self._require_client()
+        own = account_log(client.account_id)
         asked: dict[LogId, int] = dict(sync.rooms or {})
         if sync.me is not None:
             asked[own] = sync.me
-        self._chat.heads(partial(self._synced, id, own, asked), [own, *asked])
+        self._replaying = True
+        known = [log_id for log_id in asked if self._may_sync(client, log_id)]
+        self._chat.heads(partial(self._synced, id, own, asked), list({own, *known}))
 
     def _synced(self, id: int, own: LogId, asked: dict[LogId, int], heads: dict[LogId, int] | None) -> None:
         client = self.client
@@ -190,10 +248,13 @@ class NativeHandler(DialectHandler):
             self.lost()
         if heads is None or client is None or client.ended:
             return
-        allowed = {id: head for id, head in heads.items() if client.is_subscribed(id) or id == LOBBY_ID}
+        allowed = {log_id: head for log_id, head in heads.items() if self._may_sync(client, log_id)}
         rooms = {log_id: head for log_id, head in allowed.items() if log_id != own}
         self._write(a.SyncAnswer(id, a.SyncResult(rooms, heads[own])))
-        self._subscribe(client, resume(asked, allowed))
+        self._subscribe(resume(asked, allowed))
+
+    def _may_sync(self, client: Client, log_id: LogId) -> bool:
+        return client.is_subscribed(log_id) or log_id == LOBBY_ID
 
     # Other commands.
 
@@ -229,11 +290,14 @@ class NativeHandler(DialectHandler):
         answer = a.ReadAnswer(id, RoomSeq(read.room_id, read.seq))
         self._submit(id, ReadUpTo(read.room_id, read.seq), lambda _: self._write(answer))
 
-    def _who(self, id: int, who: f.InRoom) -> None:
+    def _who(self, id: int, who: f.Who) -> None:
         client = self._require_client()
         if not client.is_subscribed(who.room_id):
             raise ChatError(Code.NOT_FOUND, "You do not hear this room.", what="room")
-        self._write(a.WhoAnswer(id, a.WhoResult(who.room_id, client.online(who.room_id))))
+        found = client.online(who.room_id, int(who.cursor or 0), MAX_PAGE + 1)
+        page = found[:MAX_PAGE]
+        cursor = str(page[-1].id) if len(found) > MAX_PAGE else None
+        self._write(a.WhoAnswer(id, a.WhoResult(who.room_id, page, cursor)))
 
     def _require_client(self) -> Client:
         if self.client is None or self.client.ended:
