@@ -18,6 +18,7 @@ from veche.wire.handler import WIRE, Accept, Accepted, Handler, Wire
 from veche.wire.handshake import Upgrade, UpgradeRefused, accept_response, check_origin, read_upgrade, refusal_response
 from veche.wire.proxy import network
 from veche.wire.reader import FrameReader
+from veche.wire.upgrades import log_upgrade
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -28,7 +29,6 @@ _FLUSH_TIMEOUT: Final = 5.0  # seconds to write the buffered data after the clos
 _CROWDED: Final = (503, b"", (("Retry-After", "1"),))
 
 _logger = logging.getLogger("veche.wire")
-_access = logging.getLogger("veche.access")
 
 
 class WebSocket(asyncio.Protocol):
@@ -280,7 +280,7 @@ class WebSocket(asyncio.Protocol):
         self.write(response)
         self._wire.heartbeats.add(self)
         self._transport.resume_reading()
-        self._log_access(101)
+        log_upgrade(self.upgrade, tcp.peer_host(self._transport), 101)
         self._call_handler(lambda: accepted.handler.opened(self))
         self.upgrade = None
 
@@ -294,26 +294,10 @@ class WebSocket(asyncio.Protocol):
         if self.closing:
             return
         self.closing = True
-        if refused.status == 429 or refused.status >= 500:
-            request = self._request(refused.status)
-            text = "a WebSocket from %s was refused: %s %s was answered %d"
-            _logger.warning(text, *request.values(), extra={"fields": request})
-        self._log_access(refused.status)
+        log_upgrade(self.upgrade, tcp.peer_host(self._transport), refused.status)
         self.upgrade = None
         self._transport.write(refusal_response(refused))
         self._transport.close()
-
-    def _log_access(self, status: int) -> None:
-        if _access.isEnabledFor(logging.INFO):
-            request = self._request(status)
-            _access.info("%s %s %s %d", *request.values(), extra={"fields": request})
-
-    def _request(self, status: int) -> dict[str, object]:
-        """Return the fields of a log line about the upgrade. The query is not among them: it may have a token in it."""
-        upgrade = self.upgrade
-        client = upgrade.client if upgrade is not None else tcp.peer_host(self._transport)
-        path = upgrade.path if upgrade is not None else ""
-        return {"client": client or "unix", "method": "GET", "path": path, "status": status}
 
     # Control frames, binary messages and protocol errors.
 
