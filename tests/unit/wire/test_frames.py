@@ -133,11 +133,15 @@ REFUSED: dict[str, tuple[bytes, int]] = {
 
 
 def read(data: bytes, step: int, limit: int = 65_536) -> list[Incoming]:
-    """Feed `data` in steps. A step may hold more frames than one call of `feed` returns."""
+    return read_parts([data[at : at + step] for at in range(0, len(data), step)], limit)
+
+
+def read_parts(parts: list[bytes], limit: int = 65_536) -> list[Incoming]:
+    """Feed all parts to a reader. A part may hold more frames than one call of `feed` returns."""
     reader = FrameReader(limit)
     events: list[Incoming] = []
-    for at in range(0, len(data), step):
-        events += reader.feed(data[at : at + step])
+    for part in parts:
+        events += reader.feed(part)
         while reader.has_more:
             more = reader.feed(b"")
             assert len(more) <= SLICE
@@ -262,8 +266,7 @@ def test_messages_survive_any_fragmentation_and_any_chunks(
 ) -> None:
     messages, data = stream
     cuts = sorted(draws.draw(st.lists(st.integers(0, len(data)), max_size=8)))
-    reader = FrameReader()
-    events = [event for start, stop in pairwise([0, *cuts, len(data)]) for event in reader.feed(data[start:stop])]
+    events = read_parts([data[start:stop] for start, stop in pairwise([0, *cuts, len(data)])])
     assert [event for event in events if not isinstance(event, Ping)] == messages
 
 
