@@ -18,6 +18,7 @@ test-all: test
 	$(PY) -m tests.mutants.needs
 	$(PY) -m tests.chaos.run --kills 30
 	$(PY) -m tests.chaos.restore --drills 50
+	$(PY) -m tests.security.fairness
 	$(PY) -m tests.conformance.autobahn
 
 check: dev

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from veche.wire import tcp
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
+DELIVER_SECONDS: Final = 0.001  # for which the frames of one connection are delivered before others have their turn
 _FLUSH_TIMEOUT: Final = 5.0  # seconds to write the buffered data after the closing handshake
 
 _CROWDED: Final = (503, b"", (("Retry-After", "1"),))
@@ -134,9 +136,10 @@ class WebSocket(asyncio.Protocol):
             self._wire.backlog.add(self)
 
     def _deliver(self, received: Sequence[Incoming]) -> None:
-        """Deliver what was received, up to the message at which the handler pauses reading."""
+        """Deliver what was received, until the handler pauses reading, or for DELIVER_SECONDS. Keep the rest."""
+        until = self._loop.time() + DELIVER_SECONDS if len(received) > 1 else inf
         for count, incoming in enumerate(received):
-            if self.reading_paused and not self.closing:
+            if (self.reading_paused and not self.closing) or (count and self._loop.time() > until):
                 self._left = received[count:]
                 return
             try:
