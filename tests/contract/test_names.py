@@ -246,6 +246,7 @@ def veche(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_line_keeps_the_same_rule(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
+    assert veche("migrate", "--database-url", url).returncode == 0
     for name, ok in (("ann", True), ("nаdia", False), ("robot", False), ("system", False), ("..", False), ("", False)):
         done = veche(
             "user", "add", name, "--password", PASSWORD, "--database-url", url, VECHE_ROOMS_SYSTEM_NAME="robot"
@@ -255,6 +256,7 @@ def test_the_command_line_keeps_the_same_rule(tmp_path: Path) -> None:
 
 def test_a_server_does_not_speak_as_somebody_who_has_an_account(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
+    assert veche("migrate", "--database-url", url).returncode == 0
     assert veche("user", "add", "Robot", "--password", PASSWORD, "--database-url", url).returncode == 0
     for setting in ("VECHE_ROOMS_SYSTEM_NAME", "VECHE_ROOMS_ERROR_NAME"):
         done = veche("serve", "--port", "0", "--database-url", url, **{setting: "robot"})
