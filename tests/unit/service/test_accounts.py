@@ -47,7 +47,7 @@ class Services:
         self.limits = LoginLimits(wrong=4)
         self.chat = Chat(self.writer, self.reader, self.hub)
         self.tokens = Tokens({"1": "k" * 32})
-        self.registrations = Limit("registrations", Rate(20, 20))
+        self.registrations = Limit("registrations", Rate(20, 20), clock=lambda: 0.0)  # while time stands still
         lifetimes = {"native": 3600, "brief": -60}
         self.accounts = Accounts(self.chat, self.tokens, self.passwords, self.limits, lifetimes, self.registrations)
 
