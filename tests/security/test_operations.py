@@ -360,3 +360,18 @@ def test_a_weak_secret_stops_the_start(tmp_path: Path, name: str, secret: str) -
     assert done.stderr.startswith(f"veche: {name} is too weak")
     assert secret not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_holds_no_secret_and_is_for_its_owner_alone(tmp_path: Path) -> None:
+    target = tmp_path / "backup.db"
+    with running(tmp_path) as server:
+        token = server.register()
+        words = [VECHE, "backup", target, "--database-url", f"sqlite:///{tmp_path}/x.db"]
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("VECHE_")}
+        subprocess.run(words, env=clean, check=True, capture_output=True, timeout=60)
+        server.stop()
+    assert target.stat().st_mode & 0o077 == 0
+    stored = target.read_bytes()
+    assert b"$argon2id$" in stored, "or this test has tested nothing"
+    for secret in (SENTINEL, PASSWORD, token, token.split(".")[2]):
+        assert secret.encode() not in stored
