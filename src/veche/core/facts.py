@@ -84,6 +84,10 @@ class _Table:
         self.before: dict[Any, Any] = {}
         self.asked_by: dict[Any, int] = {}  # for each key: the number of the last command that asked for it
 
+    def created_here(self, key: Any) -> bool:
+        """Return whether this transaction created the row."""
+        return self.before.get(key, NOT_LOADED) is None
+
 
 class Rows:
     """The rows that one transaction has loaded or changed.
@@ -117,7 +121,7 @@ class Rows:
         without asking for it, because it did not exist when the commands asked.
         """
         table = self._tables[fact]
-        if table.asked_by.get(key) != self._command and table.before.get(key, self) is not None:
+        if table.asked_by.get(key) != self._command and not table.created_here(key):
             raise NotAsked(fact, key)
         row: V | None = table.rows.get(key)
         return row

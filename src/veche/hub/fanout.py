@@ -82,7 +82,7 @@ class FanOut:
             topic.broadcasts = self._encode(topic, topic.take_batch())
         budget = WRITES_PER_TURN
         while topic.broadcasts and budget > 0:
-            writes, data = topic.broadcasts.pop()
+            writes, data = topic.broadcasts.pop()  # each subscriber is in one of them, so their order does not matter
             if len(writes) > budget:
                 topic.broadcasts.append((writes[budget:], data))
                 writes = writes[:budget]

@@ -196,10 +196,9 @@ def commit(database: Database, requests: Sequence[ActorAndCommand], at: int | No
     Return the outcome of each command, and the new log entries in the order in which they were recorded. `at` is the
     time of the events, in microseconds since 1970. Without it, the current time is used.
 
-    If the database cannot store anything now, nothing of the batch is stored, and every command gets the refusal
-    `unavailable`. If something else fails, the batch is cut into parts. The parts are stored in order, each in its own
-    transaction and with its rows read again. A part that fails is treated in the same way: it is refused, or cut again
-    until the failing command is alone.
+    If the database cannot store anything now, every command gets the refusal `unavailable`. If something else fails,
+    the batch is cut into parts. The parts are stored in order, each in its own transaction and with its rows read
+    again. A part that fails is treated in the same way: it is refused, or cut again until the failing command is alone.
     """
     outcomes: list[Outcome] = []
     events: list[LogEvent] = []

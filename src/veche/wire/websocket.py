@@ -331,7 +331,7 @@ class WebSocket(asyncio.Protocol):
         close only our half now. Close the rest when the client closes its half, or after `Wire.close_timeout`.
         """
         self._close_detached(fault.code, fault.reason)
-        self._detach_handler()
+        self._detach_handler()  # also if the connection is closing already
         if self._transport.can_write_eof():
             self._transport.write_eof()
 

@@ -268,6 +268,7 @@ class NativeHandler(DialectHandler):
         result = a.SendResult(
             message.log_id, message.seq, message.id, message.client_message_id, time_of(message.at), sent.duplicate
         )
+        # The only answer that waits for its event: others may be written before it.
         self._require_client().answer(to_json(a.SendAnswer(id, result)))
 
     def _join(self, id: int, join: f.InRoom) -> None:
