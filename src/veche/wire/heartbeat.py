@@ -9,6 +9,8 @@ from typing import Final, Protocol
 SLOTS: Final = 25
 SLICE: Final = 200
 """Number of connections that are handled before the loop runs other callbacks."""
+MAX_PAUSED: Final = 2000
+"""Connections to which writing may be paused at once. Each holds about `Wire.high_water` bytes of unsent data."""
 
 
 class Pingable(Protocol):
@@ -77,8 +79,13 @@ class Heartbeats:
         self._paused.pop(socket, None)
 
     def paused(self, socket: Pingable, since: float) -> None:
-        """Record that writing is paused since this loop time. Called during a write, so this method must not write."""
+        """Record that writing is paused since this loop time. Called during a write, so this method must not write.
+
+        If it is paused on more than MAX_PAUSED connections, `stalled()` is called on those paused for longest.
+        """
         self._paused[socket] = since
+        if len(self._paused) == MAX_PAUSED + 1:
+            asyncio.get_running_loop().call_soon(self._end_longest_paused)
 
     def resumed(self, socket: Pingable) -> None:
         self._paused.pop(socket, None)
@@ -106,6 +113,11 @@ class Heartbeats:
                 socket.unanswered()
         if start + SLICE < len(sockets):
             loop.call_soon(self._check, loop, sockets, start + SLICE)
+
+    def _end_longest_paused(self) -> None:
+        for socket in list(self._paused)[: len(self._paused) - MAX_PAUSED]:
+            if not socket.closing:
+                socket.stalled()
 
     def _find_stalled(self, before: float) -> None:
         for socket, since in list(self._paused.items()):

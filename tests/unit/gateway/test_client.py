@@ -179,3 +179,17 @@ async def test_a_handler_without_a_client_applies_backpressure(world: World) -> 
     handler.binary(b"")
     handler.closed()
     assert world.socket.calls == ["pause", "resume", COMMON_CLOSE_CODES[Ending.TEXT_ONLY]]
+
+
+async def test_a_client_that_caused_too_much_work_is_not_read_until_its_share_is_free(world: World) -> None:
+    world.client.open(world.socket)
+    share = world.client._share
+    world.client.work(3.0)
+    assert world.socket.calls == []
+    share.allowed = 4.0
+    world.client.work(2.0)
+    assert world.socket.calls == ["pause"]
+    share.allowed = 1000.0
+    share.end_window()
+    assert world.socket.calls == ["pause", "resume"]
+    world.chat.shares.stop()

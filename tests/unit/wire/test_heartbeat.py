@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from veche.wire.heartbeat import SLICE, SLOTS, Heartbeats
+from veche.wire.heartbeat import MAX_PAUSED, SLICE, SLOTS, Heartbeats
 
 
 class JumpingSelector(selectors.DefaultSelector):
@@ -213,3 +213,16 @@ def test_the_timeout_may_be_just_below_the_interval(loop: Loop, interval: float,
 def test_the_timeout_must_be_below_the_interval() -> None:
     with pytest.raises(ValueError, match="timeout"):
         Heartbeats(interval=10, timeout=10)
+
+
+def test_if_too_many_do_not_read_those_who_have_not_read_for_longest_are_stalled(loop: Loop) -> None:
+    heartbeats = Heartbeats()
+    sockets = [Socket(loop) for _ in range(MAX_PAUSED + 3)]
+
+    def pause_all() -> None:
+        for socket in sockets:
+            heartbeats.add(socket)
+            heartbeats.paused(socket, loop.time())
+
+    run(loop, heartbeats, 1, {0.5: pause_all})
+    assert [bool(socket.stalled_at) for socket in sockets] == [True] * 3 + [False] * MAX_PAUSED

@@ -52,6 +52,10 @@ log = logging.getLogger("veche.native")
 SUBPROTOCOL = "veche.v1"
 HEARTBEAT = text_frame(to_json(a.Heartbeat()))
 CAUGHT_UP = a.CaughtUpPush(Empty())
+# What commands that store nothing count for the account's share, in units of work: about one for a message.
+BAD_FRAME = 0.5
+ROOMS_OF_A_UNIT = 10  # of a sync
+PEOPLE_OF_A_UNIT = 50  # of a who
 EXPIRY_GRACE = 10.0  # seconds that a connection may outlive its token
 SLICE = 100  # logs that are subscribed in one turn of the loop
 
@@ -106,6 +110,8 @@ class NativeHandler(DialectHandler):
             command = f.decode(text)
         except f.BadFrame as refusal:
             self._send_error(refusal.id, refusal)
+            if self.client is not None:
+                self.client.work(BAD_FRAME)
             return
         if command is not None:
             id, name, fields = command
@@ -239,6 +245,7 @@ class NativeHandler(DialectHandler):
         if sync.me is not None:
             asked[own] = sync.me
         self._replaying = True
+        client.work(len(asked) / ROOMS_OF_A_UNIT)
         known = [log_id for log_id in asked if self._may_sync(client, log_id)]
         self._chat.heads(partial(self._synced, id, own, asked), list({own, *known}))
 
@@ -296,6 +303,7 @@ class NativeHandler(DialectHandler):
         if not client.is_subscribed(who.room_id):
             raise ChatError(Code.NOT_FOUND, "You do not hear this room.", what="room")
         found = client.online(who.room_id, int(who.cursor or 0), MAX_PAGE + 1)
+        client.work(1 + len(found) / PEOPLE_OF_A_UNIT)
         page = found[:MAX_PAGE]
         cursor = str(page[-1].id) if len(found) > MAX_PAGE else None
         self._write(a.WhoAnswer(id, a.WhoResult(who.room_id, page, cursor)))
