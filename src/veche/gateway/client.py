@@ -110,6 +110,10 @@ class Client:
         """End the subscription to a log. Entries that the bus announced before are written first."""
         self._chat.hub.unsubscribe(self._subscriber, log_id)
 
+    def flush(self, log_id: LogId) -> None:
+        """Write the entries of a log that the bus announced before, so that what is sent next comes after them."""
+        self._chat.hub.flush(self._subscriber, log_id)
+
     # Commands and answers.
 
     def submit(self, command: Command[T], done: Callable[[T | ChatError], None] | None = None) -> None:

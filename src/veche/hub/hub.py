@@ -187,6 +187,11 @@ class Hub:
             subscriber.behind.remove(subscription)
         self._topics.close_if_unused(subscription.topic)
 
+    def flush(self, subscriber: Subscriber, log_id: LogId) -> None:
+        """Write the entries of a log that were announced before, if the subscriber is subscribed to it."""
+        if (subscription := subscriber.subscriptions.get(log_id)) is not None:
+            self._flush(subscription.topic)
+
     def _on_topic_opened(self, topic: Topic) -> None:
         for subscription in tuple(topic.subscriptions):
             if topic.delivered is None:

@@ -82,14 +82,14 @@ class Joining:
         assert self.handler._presence.room_id == 1
 
     async def succeed(self, last_seq: int) -> None:
-        assert self.handler._room_change is not None
+        assert self.handler._task is not None
         self.checked.set_result(RoomView(Room(1, Kind.CHANNEL, "room", 1, 0), Head(last_seq)))
-        await self.handler._room_change
+        await self.handler._task
 
     async def fail(self, error: Exception) -> None:
-        assert self.handler._room_change is not None
+        assert self.handler._task is not None
         self.checked.set_exception(error)
-        await self.handler._room_change
+        await self.handler._task
 
 
 def _nothing(*_: object) -> None: ...
@@ -121,7 +121,7 @@ async def test_a_bug_is_reported_as_server_error_and_keeps_the_socket_open(caplo
     joining.handler.text('{"type":"message","content":"x"}')
     await joining.fail(KeyError("a bug"))
     assert joining.socket.texts == ["server error", "not connected to any room"]
-    assert "could not join or leave" in caplog.text
+    assert "a frame could not be handled" in caplog.text
     assert joining.socket.closed is None
 
 

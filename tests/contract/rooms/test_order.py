@@ -6,9 +6,23 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from messenger.harness import TIMEOUT
+from websockets.sync.client import ClientConnection
 
 from .conftest import Member, NewPerson, receive_line, receive_until, send_frame
+
+
+def say(text: object) -> str:
+    return json.dumps({"type": "message", "content": f"{text}"})
+
+
+def send_at_once(socket: ClientConnection, texts: list[str]) -> None:
+    """Send texts in one write."""
+    with socket.protocol_mutex:
+        for text in texts:
+            socket.protocol.send_text(text.encode())
+        socket.socket.sendall(b"".join(socket.protocol.data_to_send()))
 
 
 class TestOneSocket:
@@ -32,8 +46,8 @@ class TestOneSocket:
         expected = [
             ("error", "not connected to any room"),
             ("system", f"{name} joined the room"),
-            ("error", "already in room"),
             (name, "a"),
+            ("error", "already in room"),
             (name, "b"),
             ("system", "you leaved the room"),
             ("system", f"{name} joined the room"),
@@ -46,11 +60,35 @@ class TestOneSocket:
             ("error", "not connected to any room"),
         ]
         found = [receive_line(socket) for _ in expected]
-        assert [line for line in found if line[0] != "error"] == [line for line in expected if line[0] != "error"]
-        assert sorted(found) == sorted(expected)
+        assert found == expected
         joined, left = f"{name} joined the room", f"{name} leaved the room"
         assert [text for _, text in ann.stored(one)] == [joined, "a", "b", left, joined, "d", left]
         assert [text for _, text in ann.stored(two)] == [joined, "c", left]
+
+    @pytest.mark.parametrize(
+        ("bad", "refusal"),
+        [
+            ('{"type":"shout","content":"x"}', "invalid operation"),
+            ('{"type":7,"content":"x"}', "invalid data"),
+            ('{"type":"message","content":7}', "invalid data"),
+            ('{"type":"message","content":""}', "can not send empty message"),
+            ('{"type":"message","content":"' + "x" * 2001 + '"}', "message should be less 2000 symbols long"),
+            ('{"type":"join","content":"here"}', "room id must be number"),
+            ("[", "invalid data"),
+        ],
+    )
+    def test_answers_have_the_order_of_the_frames(self, ann: Member, bad: str, refusal: str) -> None:
+        """All frames are in one write. Some answers need the database, and others do not."""
+        joined, error = ("system", f"{ann.name} joined the room"), ("error", refusal)
+        for _ in range(10):
+            join = json.dumps({"type": "join", "content": ann.make_room()})
+            texts = [bad, join, bad, *[text for n in range(3) for text in (say(n), bad)], '{"type":"leave"}', bad]
+            socket = ann.connect()
+            send_at_once(socket, texts)
+            first = "not connected to any room" if '"message"' in bad and '"content":7' not in bad else refusal
+            said = [line for n in range(3) for line in ((ann.name, f"{n}"), error)]
+            expected = [("error", first), joined, error, *said, ("system", "you leaved the room"), ("error", first)]
+            assert [receive_line(socket) for _ in expected] == expected
 
     def test_many_messages_behind_a_join(self, ann: Member) -> None:
         room_id = ann.make_room()

@@ -33,6 +33,7 @@ class Presence:
         "_membership",
         "_options",
         "_serializer",
+        "_unwritten",
         "_wakeup",
         "room_id",
         "unstored",
@@ -48,6 +49,9 @@ class Presence:
         self._membership = CheckedMembership()  # of the current room
         self.room_id: int | None = None
         self.unstored = 0
+        self._unwritten = (
+            False  # a message or join notice of the client may wait in the hub for the next turn of the loop
+        )
 
     # Requests of the client.
 
@@ -71,6 +75,7 @@ class Presence:
         if self.room_id != room_id:  # removed or closed while the notice was stored
             self._post_leave(room_id)
             return
+        self._unwritten = True
         self._client.subscribe(room_id, self._serializer, notice.seq - 1, notice.seq, self._membership.head)
 
     async def leave(self) -> None:
@@ -85,11 +90,29 @@ class Presence:
 
     def send(self, room_id: int, text: str) -> None:
         self.unstored += 1
+        self._unwritten = True
         self._client.submit(SendMessage(room_id, text), self._sent)
 
     def send_error(self, text: str) -> None:
         """Send an error frame to this client only."""
         self._client.send(line(self._options.error_name, text))
+
+    def refuse(self, text: str) -> None:
+        """Send an error frame after the client's messages and join notice. They are stored, but maybe not written."""
+        if self._unwritten and self.room_id is not None:
+            self._client.flush(self.room_id)
+        self._unwritten = False
+        self.send_error(text)
+
+    async def refuse_when_idle(self, text: str) -> None:
+        """Send an error frame once everything sent before is stored and written."""
+        await self._wait_until_idle()
+        self.refuse(text)
+
+    def is_idle(self) -> bool:
+        """Return whether everything sent before is stored, and the client has caught up with the room."""
+        room_id = self.room_id
+        return room_id is None or (not self.unstored and self._client.is_caught_up(room_id))
 
     # From the hub and the connection.
 
@@ -120,13 +143,11 @@ class Presence:
             self._wakeup.set_result(None)
 
     async def _wait_until_idle(self) -> None:
-        """Wait until the client's messages are stored, and every stored entry of the room is written to the client.
+        """Wait until the client's messages are stored, and the client has caught up with the room.
 
         The future resumes in a later turn of the loop. By then the hub has received the committed entries too.
         """
-        while self.room_id is not None and not self._client.ended:
-            if not self.unstored and self._client.is_caught_up(self.room_id):
-                return
+        while not self.is_idle() and not self._client.ended:
             self._wakeup = asyncio.get_running_loop().create_future()
             await self._wakeup
 

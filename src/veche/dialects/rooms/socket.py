@@ -24,22 +24,26 @@ from veche.service.chat import Chat
 from veche.wire.handler import Accepted
 from veche.wire.handshake import Upgrade, UpgradeRefused
 
-MAX_QUEUED = 10_000  # frames that are queued while a join or a leave runs; reading is paused, but more may have arrived
+MAX_QUEUED = 10_000  # frames that are queued while another is handled; reading is paused, but more may have arrived
 
 log = logging.getLogger("veche.dialects.rooms")
 
 
 class RoomsHandler(AdmittedHandler):
-    """One connection. `_queued` holds the frames that arrive while a join or a leave runs. Otherwise it is None."""
+    """One connection.
 
-    __slots__ = ("_options", "_presence", "_queued", "_room_change")
+    `_task` handles a frame that takes some time: a join, a leave, or an error that waits until the answers to earlier
+    frames are written. `_queued` holds the frames that arrive meanwhile. Otherwise both are None.
+    """
+
+    __slots__ = ("_options", "_presence", "_queued", "_task")
     close_codes = CLOSE_CODES
 
     def __init__(self, chat: Chat, login: Login, serializer: Serializer, options: Options) -> None:
         super().__init__(chat, login)
         self._options = options
         self._queued: deque[str | bytes] | None = None
-        self._room_change: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
         self._presence = Presence(chat, self.client, serializer, options)
 
     # From the wire.
@@ -79,7 +83,7 @@ class RoomsHandler(AdmittedHandler):
         try:
             frame = decode(Frame, text)
         except ChatError as refusal:
-            self._presence.send_error(on_socket(refusal))
+            self._refuse(on_socket(refusal))
             return
         match frame.type:
             case "join":
@@ -89,57 +93,64 @@ class RoomsHandler(AdmittedHandler):
             case "message":
                 self._send(frame.content)
             case _:
-                self._presence.send_error("invalid operation")
+                self._refuse("invalid operation")
 
     def _join(self, content: str | int) -> None:
         room_id = room_number(content)
         if room_id is None:
-            self._presence.send_error("room id must be number")
+            self._refuse("room id must be number")
         elif room_id == (self._presence.room_id or 0):
-            self._presence.send_error("already in room")
+            self._refuse("already in room")
         else:
-            self._start_room_change(self._presence.join(valid_room_id(room_id)))
+            self._start(self._presence.join(valid_room_id(room_id)))
 
     def _leave(self) -> None:
         if self._presence.room_id is None:
-            self._presence.send_error("not connected to any room")
+            self._refuse("not connected to any room")
         else:
-            self._start_room_change(self._presence.leave())
+            self._start(self._presence.leave())
 
     def _send(self, content: str | int) -> None:
         limit = self._options.text_bytes
         if not isinstance(content, str):
-            self._presence.send_error(INVALID_DATA)
+            self._refuse(INVALID_DATA)
         elif (room_id := self._presence.room_id) is None:
-            self._presence.send_error("not connected to any room")
+            self._refuse("not connected to any room")
         elif not content:
-            self._presence.send_error("can not send empty message")
+            self._refuse("can not send empty message")
         elif len(content.encode()) > limit:
-            self._presence.send_error(f"message should be less {limit} symbols long")
+            self._refuse(f"message should be less {limit} symbols long")
         else:
             self._presence.send(room_id, content)
 
-    def _start_room_change(self, change: Coroutine[object, object, None]) -> None:
+    def _refuse(self, text: str) -> None:
+        """Send an error frame, after the answers to the frames before."""
+        if self._presence.is_idle():
+            self._presence.refuse(text)
+        else:
+            self._start(self._presence.refuse_when_idle(text))
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
         if self._queued is None:
             self._queued = deque()
-        self._room_change = asyncio.get_running_loop().create_task(self._finish_room_change(change))
+        self._task = asyncio.get_running_loop().create_task(self._finish(work))
 
-    async def _finish_room_change(self, change: Coroutine[object, object, None]) -> None:
+    async def _finish(self, work: Coroutine[object, object, None]) -> None:
         try:
-            await change
+            await work
         except ChatError as refusal:
             self._presence.send_error(on_socket(refusal))
         except Exception:
-            log.exception("a connection could not join or leave a room")
+            log.exception("a frame could not be handled")
             self._presence.send_error(SERVER_ERROR)
-        self._room_change = None
+        self._task = None
         self._handle_queued()
 
     def _handle_queued(self) -> None:
-        """Handle the queued frames up to the next join or leave. Resume reading once the queue is empty."""
-        while self._queued and self._room_change is None and not self.client.ended:
+        """Handle the queued frames up to the next that takes some time. Resume reading once the queue is empty."""
+        while self._queued and self._task is None and not self.client.ended:
             self._handle(self._queued.popleft())
-        if self._room_change is None:
+        if self._task is None:
             self._queued = None
             self.client.resume_reading()
 
