@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import sqlite3
 from base64 import urlsafe_b64decode
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from messenger.harness import TIMEOUT, LiveServer, receive
 
-from .conftest import NewPerson, Person
+from .conftest import PASSWORD, NewPerson, Person
 
 
 @pytest.mark.parametrize("name", ["ann", "Пётр", "a b", "a/b", "100%", "a%2Fb", "a?b#c", "..", "é&=+;"])
@@ -58,3 +60,28 @@ def test_a_token_lives_for_half_an_hour_and_a_ticket_for_five_minutes(new_person
 def _lifetime(token: str) -> int:
     claims = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
     return int(claims["exp"]) - int(claims["iat"])
+
+
+DOT_SEGMENTS = {".", "..", "%2e", ".%2e", "%2e.", "%2e%2e"}
+"""The path segments that clients remove, in lower case (WHATWG URL Standard, 4.1)."""
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+@pytest.mark.parametrize("open_links", ["false", "true"])
+def test_the_links_of_an_old_account_with_a_name_of_dots(tmp_path: Path, name: str, open_links: str) -> None:
+    """New accounts cannot have these names, but accounts of older versions may."""
+    settings = {"CHANNELS_OPEN_LINKS": open_links}
+    with LiveServer(tmp_path, settings) as server:
+        ann = Person.new(server, "ann")
+        ann.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "veche.db")) as database, database:
+        names = {"name": name, "before": ann.name}
+        changed = database.execute("UPDATE accounts SET username=:name, handle=:name WHERE username=:before", names)
+        assert changed.rowcount == 1
+    with LiveServer(tmp_path, settings) as server, server.http() as http:
+        token = http.post("/login", json={"username": name, "password": PASSWORD}).raise_for_status().json()["token"]
+        dots = Person(server, name, server.http(token))
+        for channel in ("echo_ws", "pub_ws"):
+            assert urlsplit(dots.link(channel)).path.rpartition("/")[2].lower() not in DOT_SEGMENTS
+        assert receive(dots.connect("pub_ws")) == f"Приветствую в чате, {name}!"
+        dots.close()

@@ -45,5 +45,12 @@ class Links:
 
 
 def _path_segment(username: str) -> str:
-    """Quote a name for a path. `%` and `/` are quoted twice, as the server unquotes the path before it splits it."""
-    return quote(username.replace("%", "%25").replace("/", "%2F"), safe="")
+    """Quote a name for a path.
+
+    `%` and `/` are quoted twice, as the server unquotes the path before it splits it. So are the dots of the names `.`
+    and `..`, because clients remove these segments from a path, also if they are quoted once.
+    """
+    twice = username.replace("%", "%25").replace("/", "%2F")
+    if username in (".", ".."):
+        twice = twice.replace(".", "%2E")
+    return quote(twice, safe="")
