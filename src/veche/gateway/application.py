@@ -27,6 +27,7 @@ from veche.gateway.http import (
     RawResponse,
     SafeHeaders,
     is_under,
+    raw_json,
     read_body,
     replay_body,
     reply,
@@ -203,7 +204,11 @@ class SharedPaths:
         body = await read_body(receive)
         if body is None:
             return
-        dialect = self._choose(scope["path"], body)
+        try:
+            dialect = self._choose(scope["path"], body)
+        except (ValueError, RecursionError) as error:
+            await response(_unreadable(error))(scope, receive, send)
+            return
         if dialect is None:
             await response(_NO_DIALECT)(scope, receive, send)
             return
@@ -211,10 +216,8 @@ class SharedPaths:
         await self._app({**scope, "path": path, "raw_path": path.encode()}, replay_body(body, receive), send)
 
     def _choose(self, path: str, body: bytes) -> Mounted | None:
-        try:
-            found = json.loads(body)
-        except (ValueError, RecursionError):
-            return None
+        """Return the dialect that answers a body, or None. Raises ValueError or RecursionError if it is not JSON."""
+        found = json.loads(body) if body else None
         fields = frozenset(found) if isinstance(found, dict) else frozenset()
         return next((dialect for dialect in self._claimants[path] if dialect.claims[path](fields)), None)
 
@@ -224,3 +227,10 @@ _NO_DIALECT: RawResponse = (
     b'{"detail":[{"type":"missing","loc":["body"],"msg":"A JSON object with username or email, please"}]}',
     {"Content-Type": "application/json"},
 )
+
+
+def _unreadable(error: Exception) -> RawResponse:
+    """Make the response to a body that is not JSON, as FastAPI makes it. No dialect can be told from such a body."""
+    at, reason = (error.pos, error.msg) if isinstance(error, json.JSONDecodeError) else (0, "Not readable")
+    detail = {"type": "json_invalid", "loc": ["body", at], "msg": "JSON decode error", "ctx": {"error": reason}}
+    return raw_json({"detail": [detail]}, 422)
