@@ -8,11 +8,13 @@ import msgspec
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
+from veche.core.errors import ChatError
 from veche.gateway.examples import Example
 from veche.gateway.http import RawResponse
 from veche.gateway.legacy import NO_LEGACY, Legacy
 from veche.gateway.options import DialectOptions
 from veche.gateway.quick import QuickRoute
+from veche.gateway.refusals import Refused
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
 from veche.wire.handler import Accept
@@ -37,6 +39,11 @@ def detail(status: int, sentence: str) -> RawResponse:
     return status, msgspec.json.encode({"detail": sentence}), {"Content-Type": "application/json"}
 
 
+def _no_problem(refusal: ChatError) -> RawResponse:
+    """Make the response to a refusal in FastAPI's format: the default of `Mounted.problem`."""
+    return detail(400, refusal.message)
+
+
 def _nothing() -> None:
     """Do nothing: the default of `Mounted.drain`."""
 
@@ -55,7 +62,8 @@ class Mounted:
     dialects are served, it is used only for `/{name}`, the paths in `owns`, and all paths below them.
     `quick`: routes that answer usual requests without FastAPI. Each has a route in `routers` that answers the others.
     `drain`: called when the server stops, to end connections that are neither requests nor WebSockets.
-    `about`, `examples`: for the OpenAPI document.
+    `about`, `examples`, `problem`, `error_bodies`, `bodies`: for the OpenAPI document. `problem` makes the response to
+    a refusal, and `error_bodies` has the types of its body if that is JSON. `bodies` has the types of other responses.
     """
 
     name: str
@@ -64,6 +72,9 @@ class Mounted:
     applications: Mapping[str, ASGIApp] = field(default_factory=dict)
     claims: Mapping[str, Callable[[frozenset[str]], bool]] = field(default_factory=dict)
     plain: Callable[[int, str], RawResponse] = detail
+    problem: Callable[[ChatError], RawResponse] = _no_problem
+    error_bodies: tuple[type, ...] = (Refused,)
+    bodies: tuple[type, ...] = ()
     owns: tuple[str, ...] = ()
     quick: tuple[QuickRoute, ...] = ()
     drain: Callable[[], None] = _nothing

@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from veche import __version__
 from veche.gateway.dialect import Mounted
 from veche.gateway.examples import Example
+from veche.gateway.openapi_answers import PREFIX, answers_of, components_of, merge_answers
 
 Json = dict[str, Any]
 
@@ -26,34 +27,42 @@ def document_of(dialects: Sequence[Mounted]) -> Json:
     tags = [{"name": dialect.name, "description": dialect.about} for dialect in dialects]
     document = _of_routes([]) | {"tags": tags, "paths": {}, "components": {"schemas": {}, "securitySchemes": {}}}
     for dialect in dialects:
-        part = _of_dialect(dialect)
+        part = _of_dialect(dialect, alone=len(dialects) == 1)
         for path, calls in part["paths"].items():
             merged = document["paths"].setdefault(path, {})
             for method, call in calls.items():
                 merged[method] = _merge_calls(merged[method], call) if method in merged else call
         for kind, components in part["components"].items():
             document["components"][kind] |= components
+    _leave_out_unused_schemas(document)
     return document
+
+
+def _leave_out_unused_schemas(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+    while unused := schemas.keys() - re.findall(f'"{PREFIX}([^"]+)"', json.dumps(document)):
+        for name in unused:
+            del schemas[name]
 
 
 def _of_routes(routes: Sequence[Any]) -> Json:
     return get_openapi(title=TITLE, version=__version__, description=DESCRIPTION, routes=routes)
 
 
-def _of_dialect(dialect: Mounted) -> Json:
+def _of_dialect(dialect: Mounted, alone: bool) -> Json:
     """Make the document of one dialect. The names of its components begin with the dialect's name."""
     generated = _of_routes([route for router in dialect.routers for route in router.routes])
-    prefix = "#/components/schemas/"
-    document: Json = json.loads(json.dumps(generated).replace(prefix, f"{prefix}{dialect.name}."))
+    document: Json = json.loads(json.dumps(generated).replace(PREFIX, f"{PREFIX}{dialect.name}."))
     for path, calls in document["paths"].items():
         for method, call in calls.items():
             _name(call, dialect.name, method, path)
-            call["responses"] = {}  # FastAPI's defaults are wrong here; `_add_example` adds the right responses
+            call["responses"] = answers_of(call, path, dialect, alone)
     for example in dialect.examples:
         _add_example(document["paths"], example)
+    document.setdefault("components", {}).setdefault("schemas", {}).update(components_of(dialect))
     document["components"] = {
         kind: {f"{dialect.name}.{name}": found for name, found in named.items() if name not in FASTAPI_ERRORS}
-        for kind, named in document.get("components", {}).items()
+        for kind, named in document["components"].items()
     }
     return document
 
@@ -104,7 +113,7 @@ def _merge_calls(one: Json, other: Json) -> Json:
         "tags": one["tags"] + other["tags"],
         "operationId": f"{one['operationId']}_or_{other['operationId']}",
         "requestBody": _merge_bodies(one["requestBody"], other["requestBody"]),
-        "responses": _merge(one["responses"], other["responses"]),
+        "responses": merge_answers(one["responses"], other["responses"]),
     }
 
 

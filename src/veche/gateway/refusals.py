@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+import msgspec
 from fastapi.exceptions import RequestValidationError
 
 from veche.core.errors import ChatError, Code
@@ -14,6 +15,22 @@ ErrorText: TypeAlias = tuple[int, str]
 """The HTTP status and the text of a refusal."""
 ErrorTexts: TypeAlias = Mapping[Code, ErrorText]
 ErrorTextsByCause: TypeAlias = Mapping[tuple[Code, object], ErrorText]
+
+
+class Detail(msgspec.Struct):
+    """What is wrong with one field, in FastAPI's format."""
+
+    type: str
+    loc: list[str | int]
+    msg: str
+    ctx: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Refused(msgspec.Struct):
+    """A refusal in FastAPI's format."""
+
+    detail: str | list[Detail]
+
 
 _DETAIL_KEYS = ("type", "loc", "msg", "ctx")
 

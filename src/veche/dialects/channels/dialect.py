@@ -2,7 +2,9 @@
 
 from functools import partial
 
+from veche.dialects.channels import encode
 from veche.dialects.channels.echo import Echo
+from veche.dialects.channels.errors import Taken, problem
 from veche.dialects.channels.legacy import LEGACY
 from veche.dialects.channels.links import ECHO_PATH, PUBLIC_PATH, Links
 from veche.dialects.channels.options import Options
@@ -11,6 +13,7 @@ from veche.dialects.channels.rest import routers_of
 from veche.dialects.channels.socket import Accept
 from veche.gateway.dialect import Dialect, Mounted, Parts
 from veche.gateway.examples import examples_beside
+from veche.gateway.refusals import Refused
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
@@ -32,6 +35,9 @@ def mount(parts: Parts, options: Options) -> Mounted:
             "/register": lambda keys: "username" in keys and "email" not in keys,
             "/login": lambda keys: "username" in keys and "email" not in keys,
         },
+        problem=problem,
+        error_bodies=(Refused, Taken),
+        bodies=(encode.Record,),
         about="An echo with a history and a public channel, on WebSockets whose links these calls give.",
         examples=examples_beside(__file__),
     )

@@ -1,5 +1,6 @@
 """Maps refusals to the channels dialect: a status and `{"detail": ...}`, or `{"message": ...}` for a taken name."""
 
+import msgspec
 from fastapi.exceptions import RequestValidationError
 
 from veche.core.errors import ChatError, Code
@@ -40,6 +41,12 @@ INVALID_FIELDS: dict[object, str] = {
 
 UPSTREAM_FAILED: CloseCode = (1011, "upstream failed")
 CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: (1008, "")}
+
+
+class Taken(msgspec.Struct):
+    """The body of the refusal of a name that is taken."""
+
+    message: str
 
 
 def problem(refusal: ChatError) -> RawResponse:

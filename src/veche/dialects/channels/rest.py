@@ -13,6 +13,7 @@ from veche.dialects.channels.errors import invalid, problem
 from veche.dialects.channels.links import ECHO_PATH, PUBLIC_PATH, Links
 from veche.dialects.channels.rules import Credentials, Registration
 from veche.gateway.http import AccountsOf, BearerOf, ChatOf, authenticate, guest_of, reply, reply_by_pages, route_class
+from veche.gateway.openapi_answers import returns
 from veche.service import echoes
 from veche.service.accounts import Login
 from veche.wire.proxy import Trusted
@@ -66,7 +67,7 @@ def routers_of(links: Links) -> tuple[APIRouter, ...]:
     root = APIRouter(tags=["channels"], route_class=route_class(problem, invalid), strict_content_type=False)
     root.add_api_route("/register", register, methods=["POST"], status_code=201)
     root.add_api_route("/login", login, methods=["POST"])
-    root.add_api_route("/history", history, methods=["GET"])
+    root.add_api_route("/history", history, methods=["GET"], responses=returns(list[encode.Record]))
     for endpoint in (ECHO_PATH, PUBLIC_PATH):
         root.add_api_route(endpoint, link(links, endpoint), methods=["GET"], name=endpoint.strip("/"))
     versioned = APIRouter(prefix="/api/v1")

@@ -1,6 +1,7 @@
 """Declares the messenger dialect, and mounts its routes and sockets."""
 
-from veche.dialects.messenger import rest
+from veche.dialects.messenger import encode, rest
+from veche.dialects.messenger.errors import problem
 from veche.dialects.messenger.legacy import LEGACY
 from veche.dialects.messenger.options import Options
 from veche.dialects.messenger.socket import Accept
@@ -22,6 +23,8 @@ def mount(parts: Parts, options: Options) -> Mounted:
             "/register": lambda keys: "email" in keys and "username" not in keys,
             "/login": lambda keys: "email" in keys,
         },
+        problem=problem,
+        bodies=(encode.Profile, encode.Chat, encode.StoredMessage),
         about="Private and group chats, each with a WebSocket at `/ws/{chat_id}?token=`.",
         examples=examples_beside(__file__),
     )

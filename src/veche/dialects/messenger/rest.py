@@ -24,6 +24,7 @@ from veche.dialects.messenger.rules import (
     Registration,
 )
 from veche.gateway.http import AccountsOf, BearerOf, ChatOf, authenticate, guest_of, reply, reply_by_pages, route_class
+from veche.gateway.openapi_answers import returns
 from veche.service.accounts import Login
 from veche.service.chat import Chat
 
@@ -54,7 +55,7 @@ async def _login_of_me(request: Request, bearer: BearerOf) -> Login:
 LoginOf = Annotated[Login, Depends(_login)]
 
 
-@router.post("/register", status_code=201)
+@router.post("/register", status_code=201, responses=returns(encode.Profile, 201))
 async def register(body: Registration, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Create an account."""
     name = body.display_name(accounts.reserved)
@@ -70,13 +71,13 @@ async def login(body: Credentials, accounts: AccountsOf, guest: GuestOf) -> Resp
     return reply({"access_token": signed.token, "token_type": "bearer"})
 
 
-@router.get("/me")
+@router.get("/me", responses=returns(encode.Profile))
 async def me(login: Annotated[Login, Depends(_login_of_me)]) -> Response:
     """Get your own account."""
     return reply(encode.profile(login.account))
 
 
-@router.get("/chats")
+@router.get("/chats", responses=returns(list[encode.Chat]))
 async def chats(login: LoginOf, chat: ChatOf) -> Response:
     """List your chats in order of id."""
     return await reply_by_pages(_chat_pages(chat, login.account.id))
@@ -89,7 +90,7 @@ async def _chat_pages(chat: Chat, by: int) -> AsyncIterator[list[encode.Chat]]:
         yield [encode.chat(view) for view in page]
 
 
-@router.post("/chats")
+@router.post("/chats", responses=returns(encode.Chat))
 async def make_chat(body: NewChat, login: LoginOf, chat: ChatOf) -> Response:
     """Create a chat with other accounts. A private chat that exists already is refused."""
     by, private = login.account.id, body.chat_type is ChatType.PRIVATE
@@ -111,7 +112,7 @@ def _check_other(by: int, member_ids: list[int]) -> None:
         raise ChatError(Code.INVALID, "That is yourself.", reason="oneself")
 
 
-@router.get("/chats/{chat_id}/messages")
+@router.get("/chats/{chat_id}/messages", responses=returns(list[encode.StoredMessage]))
 async def messages(chat_id: Id, login: LoginOf, chat: ChatOf) -> Response:
     """Get all messages of a chat, oldest first."""
     return await reply_by_pages(_pages(chat, login.account.id, chat_id))
@@ -126,7 +127,7 @@ async def _pages(chat: Chat, by: int, chat_id: int) -> AsyncIterator[list[encode
             yield [encode.stored_message(message) for message in page.items]
 
 
-@router.post("/chats/{chat_id}/messages")
+@router.post("/chats/{chat_id}/messages", responses=returns(encode.StoredMessage))
 async def send(chat_id: Id, body: NewMessage, login: LoginOf, chat: ChatOf) -> Response:
     """Send a message. The chat's WebSockets get it too."""
     client_id = body.client_message_id if body.client_message_id is not None else str(uuid4())

@@ -1,7 +1,7 @@
 """Declares the native dialect, and mounts its routes and sockets."""
 
-from veche.dialects.native import page, quick, rest
-from veche.dialects.native.errors import plain
+from veche.dialects.native import out, page, quick, rest
+from veche.dialects.native.errors import plain, problem
 from veche.dialects.native.options import Options
 from veche.dialects.native.socket import Accept
 from veche.gateway.dialect import Dialect, Mounted, Parts
@@ -15,6 +15,9 @@ def mount(parts: Parts, options: Options) -> Mounted:
         routers=(page.router, rest.router),
         sockets={"/v1/socket": Accept(parts.chat, parts.accounts)},
         plain=plain,
+        problem=problem,
+        error_bodies=(out.Problem,),
+        bodies=out.BODIES,
         owns=("/v1",),
         quick=quick.routes(parts),
         about="Veche's own dialect: every feature, and a WebSocket at `/v1/socket` that resumes without gaps.",

@@ -15,6 +15,7 @@ MAX_TEXT_BYTES = 16_384
 MAX_FRAME_BYTES = 65_536
 MAX_ROOM_NAME = 100
 MAX_PERSON_NAME = 50
+MAX_USERNAME = 32
 MAX_REPLAY = 500  # entries of one log; a client that has missed more must fetch everything again over REST
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
@@ -30,7 +31,7 @@ LIMITS = {
     "client_message_id_length": MAX_CLIENT_MESSAGE_ID,
     "room_name_length": MAX_ROOM_NAME,
     "name_length": MAX_PERSON_NAME,
-    "username_length": {"min": 2, "max": 32},
+    "username_length": {"min": 2, "max": MAX_USERNAME},
     "password_bytes": {"min": MIN_PASSWORD, "max": MAX_PASSWORD_BYTES},
     "first_members": MAX_FIRST_MEMBERS,
     "page": MAX_PAGE,
@@ -82,7 +83,7 @@ def check_username(username: str) -> None:
     """
     username = normal_form(username)
     allowed = all(c.isalnum() or c in "_.-" or unicodedata.category(c)[0] == "M" for c in username)
-    if not 2 <= len(username) <= 32 or not allowed:
+    if not 2 <= len(username) <= MAX_USERNAME or not allowed:
         raise ChatError(Code.INVALID, "A username has 2 to 32 letters, digits, '_', '.' or '-'.", field="username")
     check_common_rule(username)
 

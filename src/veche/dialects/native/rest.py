@@ -1,11 +1,12 @@
 """The REST routes of the native dialect (docs/native.md, REST)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
@@ -14,6 +15,7 @@ from veche.core.messages import SendMessage
 from veche.core.reading import ReadUpTo
 from veche.core.room_creation import MAX_FIRST_MEMBERS, CreateRoom
 from veche.core.room_renaming import RenameRoom
+from veche.core.text import MAX_CLIENT_MESSAGE_ID
 from veche.core.values import Kind
 from veche.core.views import MemberView
 from veche.dialects.native import out
@@ -22,6 +24,12 @@ from veche.dialects.native.limits import (
     DEFAULT_PAGE,
     EMAIL_PATTERN,
     MAX_PAGE,
+    MAX_PASSWORD_BYTES,
+    MAX_PERSON_NAME,
+    MAX_ROOM_NAME,
+    MAX_TEXT_BYTES,
+    MAX_USERNAME,
+    MIN_PASSWORD,
     check_password,
     check_person_name,
     check_room_name,
@@ -32,6 +40,7 @@ from veche.dialects.native.limits import (
 from veche.dialects.native.views import account_out, member_out, message_out, message_page, room_out, room_page
 from veche.gateway.fairness import NATIVE
 from veche.gateway.http import AccountsOf, ChatOf, HeartbeatsOf, RawResponse, authenticate, guest_of, reply, route_class
+from veche.gateway.openapi_answers import returns
 from veche.service.accounts import Accounts, Login, Verified
 
 
@@ -78,12 +87,26 @@ class Body(BaseModel):
 Email = Annotated[str | None, Field(max_length=254, pattern=EMAIL_PATTERN)]
 
 
+def _length(least: int, most: int) -> FieldInfo:
+    """Bound the length of a string in the OpenAPI document only. The checks in `limits.py` have better texts."""
+    return cast(FieldInfo, Field(json_schema_extra={"minLength": least, "maxLength": most}))
+
+
+# A character has up to 4 bytes.
+Username = Annotated[str, _length(2, MAX_USERNAME)]
+NewPassword = Annotated[str, _length(MIN_PASSWORD // 4, MAX_PASSWORD_BYTES)]
+PersonName = Annotated[str, _length(1, MAX_PERSON_NAME)]
+RoomName = Annotated[str, _length(1, MAX_ROOM_NAME)]
+Text = Annotated[str, _length(1, MAX_TEXT_BYTES)]
+ClientMessageId = Annotated[str, _length(1, MAX_CLIENT_MESSAGE_ID)]
+
+
 class RegisterBody(Body):
     """A new account."""
 
-    username: str
-    password: str
-    name: str | None = None
+    username: Username
+    password: NewPassword
+    name: PersonName | None = None
     email: Email = None
 
 
@@ -98,7 +121,7 @@ class LoginBody(Body):
 class ProfileBody(Body):
     """A change of your account. `password` is your password. A new e-mail needs it."""
 
-    name: str | None = None
+    name: PersonName | None = None
     email: Email = None
     password: str | None = None
 
@@ -107,21 +130,21 @@ class PasswordBody(Body):
     """A change of password."""
 
     old_password: str
-    new_password: str
+    new_password: NewPassword
 
 
 class RoomBody(Body):
     """A new room: a group if no kind is given. A direct room has exactly one other member and no name."""
 
     kind: Literal["group", "channel", "direct"] | None = None
-    name: str | None = None
+    name: RoomName | None = None
     member_ids: list[Annotated[int, Field(ge=1, lt=2**63)]] | None = Field(None, max_length=MAX_FIRST_MEMBERS)
 
 
 class RoomNameBody(Body):
     """The new name of a room."""
 
-    name: str
+    name: RoomName
 
 
 class MemberBody(Body):
@@ -133,8 +156,8 @@ class MemberBody(Body):
 class MessageBody(Body):
     """A message. A retry with the same `client_message_id` does not store it again."""
 
-    text: str
-    client_message_id: str | None = None
+    text: Text
+    client_message_id: ClientMessageId | None = None
 
 
 class ReadBody(Body):
@@ -143,7 +166,7 @@ class ReadBody(Body):
     seq: int = Field(ge=0, lt=2**63)
 
 
-@router.post("/register", status_code=201)
+@router.post("/register", status_code=201, responses=returns(out.SignedIn, 201))
 async def register(body: RegisterBody, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Create an account and sign in."""
     check_username(body.username)
@@ -154,7 +177,7 @@ async def register(body: RegisterBody, accounts: AccountsOf, guest: GuestOf) -> 
     return await _signed_in(accounts, guest, verified, 201)
 
 
-@router.post("/login")
+@router.post("/login", responses=returns(out.SignedIn))
 async def login(body: LoginBody, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Sign in by username or e-mail."""
     if (body.username is None) == (body.email is None):
@@ -175,13 +198,13 @@ async def logout(login: LoginOf, accounts: AccountsOf) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/me")
+@router.get("/me", responses=returns(out.Account))
 async def me(login: LoginOf) -> Response:
     """Get your own account."""
     return reply(account_out(login.account))
 
 
-@router.patch("/me")
+@router.patch("/me", responses=returns(out.Account))
 async def change_me(body: ProfileBody, login: LoginOf, accounts: AccountsOf) -> Response:
     """Change your name or your e-mail. A new e-mail needs your password."""
     if body.name is not None:
@@ -192,7 +215,7 @@ async def change_me(body: ProfileBody, login: LoginOf, accounts: AccountsOf) -> 
     return reply(account_out(changed))
 
 
-@router.get("/people")
+@router.get("/people", responses=returns(out.PersonPage))
 async def people(
     username: Annotated[str, Query(min_length=1, max_length=100)], login: LoginOf, accounts: AccountsOf
 ) -> Response:
@@ -209,7 +232,7 @@ async def change_password(body: PasswordBody, login: LoginOf, accounts: Accounts
     return Response(status_code=204)
 
 
-@router.post("/rooms", status_code=201)
+@router.post("/rooms", status_code=201, responses=returns(out.Room, 200, 201))
 async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
     """Create a room, or get the direct room that exists already."""
     kind, by = Kind(body.kind or Kind.GROUP), login.account.id
@@ -220,25 +243,25 @@ async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
     return reply(room_out(await chat.room(by, entered.room.id)), 201 if entered.new else 200)
 
 
-@router.get("/rooms")
+@router.get("/rooms", responses=returns(out.RoomPage))
 async def my_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = DEFAULT_PAGE) -> Response:
     """List your rooms, with the last message and the number of unread messages."""
     return reply(room_page(await chat.rooms(login.account.id, _after(cursor), limit + 1), limit))
 
 
-@router.get("/rooms/public")
+@router.get("/rooms/public", responses=returns(out.RoomPage))
 async def public_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = DEFAULT_PAGE) -> Response:
     """List the rooms that every account may join."""
     return reply(room_page(await chat.public_rooms(login.account.id, _after(cursor), limit + 1), limit))
 
 
-@router.get("/rooms/{room_id}")
+@router.get("/rooms/{room_id}", responses=returns(out.Room))
 async def room(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
     """Get a room."""
     return reply(room_out(await chat.room(login.account.id, room_id)))
 
 
-@router.patch("/rooms/{room_id}")
+@router.patch("/rooms/{room_id}", responses=returns(out.Room))
 async def rename_room(room_id: Id, body: RoomNameBody, login: LoginOf, chat: ChatOf) -> Response:
     """Rename a room that you own."""
     check_room_name(body.name)
@@ -246,7 +269,7 @@ async def rename_room(room_id: Id, body: RoomNameBody, login: LoginOf, chat: Cha
     return reply(room_out(await chat.room(login.account.id, room_id)))
 
 
-@router.get("/rooms/{room_id}/members")
+@router.get("/rooms/{room_id}/members", responses=returns(out.MemberPage))
 async def members(
     room_id: Id, login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = DEFAULT_PAGE
 ) -> Response:
@@ -256,7 +279,7 @@ async def members(
     return reply(out.MemberPage(items, str(items[-1].id) if len(found) > limit else None))
 
 
-@router.post("/rooms/{room_id}/join")
+@router.post("/rooms/{room_id}/join", responses=returns(out.Room))
 async def join(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
     """Join a public room."""
     await chat.do(login.actor, JoinRoom(room_id))
@@ -270,7 +293,7 @@ async def leave(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/rooms/{room_id}/members", status_code=201)
+@router.post("/rooms/{room_id}/members", status_code=201, responses=returns(out.Member, 200, 201))
 async def add_member(room_id: Id, body: MemberBody, login: LoginOf, chat: ChatOf, accounts: AccountsOf) -> Response:
     """Add an account to a room that you own."""
     entered = await chat.add_member(login.actor, AddMember(room_id, body.account_id))
@@ -288,7 +311,7 @@ async def remove_member(room_id: Id, account_id: Id, login: LoginOf, chat: ChatO
     return Response(status_code=204)
 
 
-@router.post("/rooms/{room_id}/messages", status_code=201)
+@router.post("/rooms/{room_id}/messages", status_code=201, responses=returns(out.Message, 200, 201))
 async def send(
     room_id: Id,
     body: MessageBody,
@@ -303,7 +326,7 @@ async def send(
     return reply(message_out(sent.message), 200 if sent.duplicate else 201)
 
 
-@router.get("/rooms/{room_id}/messages")
+@router.get("/rooms/{room_id}/messages", responses=returns(out.MessagePage))
 async def history(
     room_id: Id,
     login: LoginOf,

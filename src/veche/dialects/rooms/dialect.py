@@ -1,7 +1,7 @@
 """Declares the rooms dialect, and mounts its routes and sockets."""
 
-from veche.dialects.rooms import rest
-from veche.dialects.rooms.errors import plain
+from veche.dialects.rooms import encode, rest
+from veche.dialects.rooms.errors import plain, problem
 from veche.dialects.rooms.legacy import LEGACY
 from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.socket import Accept
@@ -21,6 +21,8 @@ def mount(parts: Parts, options: Options) -> Mounted:
         sockets={"/ws": Accept(parts.chat, parts.accounts, options)},
         claims={"/register": lambda keys: {"username", "email"} <= {key.casefold() for key in keys}},
         plain=plain,
+        problem=problem,
+        bodies=(encode.Profile, encode.CreatedRoom),
         owns=("/profile", "/change-name", "/create-room", "/join", "/invite"),
         about="Numbered rooms, a bare token in `Authorization`, and a WebSocket at `/ws?token=` in one room at a time.",
         examples=examples_beside(__file__),

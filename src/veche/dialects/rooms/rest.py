@@ -30,6 +30,7 @@ from veche.dialects.rooms.rules import (
     valid_room_id,
 )
 from veche.gateway.http import AccountsOf, ChatOf, authenticate, guest_of, response, route_class
+from veche.gateway.openapi_answers import returns
 from veche.service.accounts import Login
 
 router = APIRouter(tags=["rooms"], route_class=route_class(problem, invalid))
@@ -71,7 +72,12 @@ def _reply(value: object, status: int = 200) -> Response:
     return Response(encode.to_json(value), status, HEADERS, "application/json; charset=utf-8")
 
 
-@router.post("/register", status_code=201, openapi_extra=_body_schema(Registration))
+@router.post(
+    "/register",
+    status_code=201,
+    openapi_extra=_body_schema(Registration),
+    responses=returns(encode.Profile, 201),
+)
 async def register(body: RegistrationOf, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Create an account."""
     check_registration(body)
@@ -89,7 +95,7 @@ async def login(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Re
     return _reply({"token": signed.token})
 
 
-@router.get("/profile")
+@router.get("/profile", responses=returns(encode.Profile))
 async def profile(login: LoginOf) -> Response:
     """Get your own account."""
     return _reply(encode.profile(login.account))
@@ -112,7 +118,12 @@ async def change_name(login: LoginOf, body: NewNameOf, accounts: AccountsOf) -> 
     return _reply({"message": "name change succeed"})
 
 
-@router.post("/create-room", status_code=201, openapi_extra=_body_schema(NewRoom))
+@router.post(
+    "/create-room",
+    status_code=201,
+    openapi_extra=_body_schema(NewRoom),
+    responses=returns(encode.CreatedRoom, 201),
+)
 async def create_room(login: LoginOf, body: NewRoomOf, chat: ChatOf) -> Response:
     """Create a room, with yourself as its owner."""
     check_name(body.name)

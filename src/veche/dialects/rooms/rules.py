@@ -6,10 +6,15 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from veche.core.errors import ChatError, Code
-from veche.core.names import normal_form
+from veche.core.names import MAX_EMAIL, normal_form
 from veche.core.values import LOBBY_ID, valid_person_id
 
 T = TypeVar("T")
+Username = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": 20})]
+"""A name of 3 to 20 bytes. The bounds are shown in the OpenAPI document only; `check_name` has the error's text."""
+Password = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 2, "maxLength": 128})]
+"""A password of 8 to 128 bytes. As above."""
+Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_EMAIL})]
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
@@ -20,9 +25,9 @@ _object = msgspec.json.Decoder(dict[str, Any]).decode
 class Registration(msgspec.Struct):
     """The body of /register."""
 
-    username: str = ""
-    email: str = ""
-    password: str = ""
+    username: Username = ""
+    email: Email = ""
+    password: Password = ""
 
 
 class Credentials(msgspec.Struct):
@@ -35,13 +40,13 @@ class Credentials(msgspec.Struct):
 class NewName(msgspec.Struct):
     """The body of /change-name."""
 
-    username: str = ""
+    username: Username = ""
 
 
 class NewRoom(msgspec.Struct):
     """The body of /create-room. A private room can be joined by invitation only."""
 
-    name: str = ""
+    name: Username = ""
     is_private: bool = False
 
 

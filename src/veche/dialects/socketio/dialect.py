@@ -1,7 +1,7 @@
 """Declares the socketio dialect, and mounts its routes, sockets and applications."""
 
-from veche.dialects.socketio import rest
-from veche.dialects.socketio.errors import plain
+from veche.dialects.socketio import encode, rest
+from veche.dialects.socketio.errors import ErrorBody, plain, problem
 from veche.dialects.socketio.options import Options
 from veche.dialects.socketio.socket import SocketioHandler
 from veche.gateway.dialect import Dialect, Mounted, Parts
@@ -37,6 +37,9 @@ def mount(parts: Parts, options: Options) -> Mounted:
         sockets={"/socket.io/": accept, "/socket.io": accept},
         applications={"/socket.io": Polling(engine)},
         plain=plain,
+        problem=problem,
+        error_bodies=(ErrorBody,),
+        bodies=(encode.SignedIn, encode.User),
         owns=("/api/auth", "/api/users", "/api/messages"),
         drain=engine.drain,
         about="One room for everybody over Socket.IO at `/socket.io/`.",

@@ -1,5 +1,7 @@
 """Maps refusals to the socketio dialect: a status and `{"error": ...}`. The texts are those of the original."""
 
+import msgspec
+
 from veche.core.errors import ChatError, Code
 from veche.gateway.http import RawResponse, raw_json
 from veche.gateway.refusals import ErrorText, error_text, retry_headers
@@ -25,6 +27,12 @@ ANSWERS: dict[Code, ErrorText] = {
     Code.OVERLOADED: (503, "Try again later"),
 }
 PARTICULAR: dict[tuple[Code, object], ErrorText] = {}
+
+
+class ErrorBody(msgspec.Struct):
+    """The JSON body of a refusal."""
+
+    error: str
 
 
 def problem(refusal: ChatError) -> RawResponse:

@@ -12,6 +12,7 @@ from veche.dialects.socketio import encode
 from veche.dialects.socketio.errors import problem
 from veche.dialects.socketio.rules import BODY, CredentialsOf
 from veche.gateway.http import AccountsOf, BearerOf, ChatOf, RawResponse, authenticate, guest_of, reply, route_class
+from veche.gateway.openapi_answers import returns
 from veche.service.accounts import Accounts, Verified
 
 MAX_SHOWN = 50
@@ -23,10 +24,14 @@ def router_of(anonymous: bool) -> APIRouter:
     """Build the routes. If `anonymous` is true, the GET routes need no token."""
     router = APIRouter(prefix="/api", tags=["socketio"], route_class=route_class(problem, _invalid))
     token_check = [] if anonymous else [Depends(_check_token)]
-    router.add_api_route("/auth/login", login, methods=["POST"], openapi_extra=BODY)
-    router.add_api_route("/auth/register", register, methods=["POST"], status_code=201, openapi_extra=BODY)
-    router.add_api_route("/users", users, methods=["GET"], dependencies=token_check)
-    router.add_api_route("/messages", messages, methods=["GET"], dependencies=token_check)
+    signed_in, registered = returns(encode.SignedIn, 200), returns(encode.SignedIn, 201)
+    router.add_api_route("/auth/login", login, methods=["POST"], openapi_extra=BODY, responses=signed_in)
+    router.add_api_route(
+        "/auth/register", register, methods=["POST"], status_code=201, openapi_extra=BODY, responses=registered
+    )
+    of_users, of_messages = returns(list[encode.User]), returns(list[str])
+    router.add_api_route("/users", users, methods=["GET"], dependencies=token_check, responses=of_users)
+    router.add_api_route("/messages", messages, methods=["GET"], dependencies=token_check, responses=of_messages)
     return router
 
 
