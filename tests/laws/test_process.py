@@ -69,6 +69,19 @@ def test_an_idle_server_stops_at_once(tmp_path: Path) -> None:
         assert time.monotonic() - begun < 5
 
 
+@pytest.mark.parametrize(
+    ("dialects", "status"),
+    [("", 200), ("native", 200), ("rooms,native", 200), ("rooms", 404), ("dispatch,channels", 404)],
+)
+def test_a_server_asks_to_be_opened_in_a_browser_where_it_has_a_page(
+    tmp_path: Path, dialects: str, status: int
+) -> None:
+    with serving(tmp_path, VECHE_DIALECTS=dialects) as server:
+        assert server.http.get("/").status_code == status
+        assert ("open it in a browser" in server.greeting) == (status == 200)
+        assert server.stop() == 0
+
+
 async def test_messages_and_tokens_survive_a_restart(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         ann = server.person()

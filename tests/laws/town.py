@@ -60,7 +60,8 @@ class Server:
             "serve", "--port", str(self.port), "--database-url", f"sqlite:///{self.database}", **self.settings
         )
         assert self.process.stdout is not None
-        if not select.select([self.process.stdout], [], [], 30)[0] or "is on" not in self.process.stdout.readline():
+        self.greeting = self.process.stdout.readline() if select.select([self.process.stdout], [], [], 30)[0] else ""
+        if "is on" not in self.greeting:
             self.process.kill()
             raise AssertionError(f"The server did not start: {self.process.communicate()[1]}")
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)

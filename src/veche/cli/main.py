@@ -11,6 +11,7 @@ from veche.cli import backup, demo, doctor, epoch, restore, user
 from veche.cli.database import Url, open_database, url_of_database
 from veche.cli.serve import BindError, begin_log, bind_all, serve, url_of
 from veche.cli.show import Json, complain, say
+from veche.dialects.native import dialect as native
 from veche.ops import logs
 from veche.settings import SettingsError, read_settings
 from veche.storage.database import DatabaseError
@@ -74,7 +75,9 @@ def serve_command(
     begin_log(settings)
     listeners = bind_all(settings.server)
     where = " and ".join(url_of(listener) for listener in listeners)
-    serve(settings, listeners, lambda: say(f"Veche {__version__} is on {where} - open it in a browser."))
+    has_page = native.DIALECT.name in settings.options
+    hint = " - open it in a browser." if has_page else "."
+    serve(settings, listeners, lambda: say(f"Veche {__version__} is on {where}{hint}"))
 
 
 @app.command()
