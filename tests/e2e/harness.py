@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 import urllib.request
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, ViewportSize, expect
 
@@ -155,15 +156,37 @@ class Person:
         self.name = name
         self.context = browser.new_context(viewport=viewport, color_scheme="light", locale="en-GB")
         self.context.set_default_timeout(TIMEOUT_MS)
-        self.page: Page = self.context.new_page()
         self.console_errors: list[str] = []
-        self.page.on("console", self._record_error)
-        self.page.on("pageerror", lambda error: self.console_errors.append(f"uncaught: {error}"))
+        self.page: Page = self._new_page()
         self.url = url
+
+    def _new_page(self) -> Page:
+        page = self.context.new_page()
+        page.on("console", self._record_error)
+        page.on("pageerror", lambda error: self.console_errors.append(f"uncaught: {error}"))
+        return page
+
+    def new_tab(self) -> Self:
+        """Open the page in a second tab of the same browser, and return the person as they use it there."""
+        other = copy(self)
+        other.page = self._new_page()
+        other.page.goto(self.url)
+        return other
 
     def _record_error(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.console_errors.append(f"{message.type}: {message.text}")
+
+    def call(self, method: str, path: str, data: dict[str, Any] | None = None) -> Any:
+        """Call the REST API as this person, without the page, and return the answer. It has to be a good one."""
+        login = self.context.request.post(
+            f"{self.url}/v1/login", data={"username": self.name, "password": PASSWORD}, fail_on_status_code=True
+        )
+        headers = {"Authorization": f"Bearer {login.json()['token']}"}
+        answer = self.context.request.fetch(
+            self.url + path, method=method, headers=headers, data=data, fail_on_status_code=True
+        )
+        return answer.json() if answer.body() else None
 
     def fill_in(self, password: str = PASSWORD) -> None:
         self.page.get_by_role("textbox", name="Username").fill(self.name)
@@ -192,6 +215,18 @@ class Person:
         self.page.get_by_role("textbox", name="Room name").fill(name)
         self.page.get_by_role("button", name="Create").click()
         expect(self.room(name)).to_have_attribute("aria-current", "true", timeout=TIMEOUT_MS)
+
+    def enter(self, name: str) -> None:
+        """Open a public room that was made a moment ago, and join it."""
+        self.focus_window()
+        self.room(name).click()
+        self.page.get_by_role("button", name="Join this room").click()
+        expect(self.box).to_be_visible(timeout=TIMEOUT_MS)
+
+    @property
+    def box(self) -> Locator:
+        """The field for the next message."""
+        return self.page.get_by_role("textbox", name="Message", exact=True)
 
     @property
     def log(self) -> Locator:

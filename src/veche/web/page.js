@@ -47,6 +47,7 @@ function setReadPointer(room, { unread, read_seq }) {
 }
 
 function startRoom(room, head) {
+  if (room.kind === "direct" && !room.peer) findPeer(room);
   if (room.position !== null) return;
   room.position = room.head = head;
   room.log = emptyLog();
@@ -163,8 +164,24 @@ async function loadHistory(room) {
   }
 }
 
-async function signIn(action, username, password) {
-  const { token, me } = await api("POST", `/v1/${action}`, { username, password });
+let lookups = Promise.resolve();
+
+/** Finds the other person of a direct room: the room's name may be any name that they chose. One request at a time. */
+function findPeer(room) {
+  lookups = lookups.then(() => loadPeer(room));
+}
+
+async function loadPeer(room) {
+  if (room.peer || state.rooms.get(room.id) !== room) return;
+  const page = await api("GET", `/v1/rooms/${room.id}/members`).catch(() => null);
+  room.peer = page?.items.find((member) => member.id !== state.me?.id) ?? room.peer;
+  render();
+}
+
+/** Signs in or up. What has an @ after its first character is an e-mail; the page shows usernames with an @ before. */
+async function signIn(action, typed, password) {
+  const name = /.@/u.test(typed) && action === "login" ? { email: typed } : { username: typed.replace(/^@/, "") };
+  const { token, me } = await api("POST", `/v1/${action}`, { ...name, password });
   sessionStorage.setItem("session", JSON.stringify({ token, me }));
   start({ token, me });
 }
@@ -476,7 +493,7 @@ function paint() {
   if (!inside) return clear();
   write($("status"), state.status);
   $("status").dataset.now = state.status;
-  write($("whoami"), state.me.name || state.me.username);
+  write($("whoami"), [nameOf(state.me), handleOf(state.me)].join(" ").trim());
   paintRooms();
   paintMessages();
 }
@@ -484,6 +501,16 @@ function paint() {
 function clear() {
   for (const id of ["rooms", "messages"]) $(id).replaceChildren();
   for (const id of ["message", "room-name"]) $(id).value = "";
+}
+
+const nameOf = (person) => person.name || person.username;
+
+/** The username, to stand beside a name that its owner chose and that may be anybody's. */
+const handleOf = (person) => (person.username && nameOf(person) !== person.username ? `@${person.username}` : "");
+
+function peerOf(room) {
+  if (room.kind !== "direct") return "";
+  return room.peer ? handleOf({ name: room.name, username: room.peer.username }) : "@…";
 }
 
 function write(node, text) {
@@ -525,6 +552,7 @@ function paintRooms() {
     }
     button.dataset.kind = isIn(room) ? room.kind : "outside";
     write(button.querySelector(".room-name"), room.name);
+    write(button.querySelector(".handle"), peerOf(room));
     write(button.querySelector(".room-mark"), isIn(room) ? (room.unread ? `${room.unread} new` : "") : "join");
   });
 }
@@ -545,6 +573,7 @@ function paintMessages() {
   const grewAbove = stored[0] && stored[0].seq < shown.first;
 
   write($("room-title"), room.name);
+  write($("room-handle"), peerOf(room));
   $("earlier").hidden = !log.earlier;
   $("empty").hidden = !log.loaded || messages.length > 0;
   arrange($("messages"), messages, keyOf, $("message-template"), fillMessage);
@@ -559,10 +588,11 @@ function fillMessage(node, message) {
   const mine = isMine(message);
   const phase = message.state ?? (mine ? "sent" : "");
   node.className = `message ${mine ? "mine" : ""} ${kind === "notice" ? "notice" : ""} ${phase}`;
-  const name = sender ? sender.name || sender.username : "";
+  const name = sender ? nameOf(sender) : "";
   write(node.querySelector(".face"), [...name][0]?.toUpperCase() ?? "");
   node.querySelector(".face").style.setProperty("--hue", ((sender?.id ?? 0) * 137) % 360);
   write(node.querySelector(".sender"), name);
+  write(node.querySelector(".handle"), sender ? handleOf(sender) : "");
   write(node.querySelector(".text"), text);
   write(node.querySelector(".state"), phase === "failed" ? `not sent: ${problem}` : phase);
   const time = node.querySelector("time");
