@@ -22,7 +22,8 @@ POLICY = {
     "form-action": "'none'",
     "frame-ancestors": "'none'",
 }
-TYPES = {"/": "text/html", "/page.js": "text/javascript", "/page.css": "text/css"}
+SCRIPTS = ("/page.js", "/links.js")
+TYPES = {"/": "text/html", "/page.css": "text/css", **dict.fromkeys(SCRIPTS, "text/javascript")}
 PHONE: ViewportSize = {"width": 360, "height": 640}
 LONG = "https://example.org/" + "a" * 300
 

@@ -3,6 +3,8 @@
 // The state holds what the server has sent, and the messages that are still to be sent. The api and the socket change
 // the state, the view renders it. The state is in memory only: after a reload the page loads the newest messages again.
 
+import { withLinks } from "./links.js";
+
 const LOBBY = 2147483647;
 const MAX_TEXT_BYTES = 16_384;
 const SILENCE_MARGIN_MS = 5_000;
@@ -593,7 +595,8 @@ function fillMessage(node, message) {
   node.querySelector(".face").style.setProperty("--hue", ((sender?.id ?? 0) * 137) % 360);
   write(node.querySelector(".sender"), name);
   write(node.querySelector(".handle"), sender ? handleOf(sender) : "");
-  write(node.querySelector(".text"), text);
+  const body = node.querySelector(".text");
+  if (body.textContent !== text) body.replaceChildren(...withLinks(text));
   write(node.querySelector(".state"), phase === "failed" ? `not sent: ${problem}` : phase);
   const time = node.querySelector("time");
   if (time.dateTime === at) return;

@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -29,9 +29,10 @@ async def index() -> Response:
 
 
 @router.get("/page.js")
-async def script() -> Response:
-    """Serve the page's script."""
-    return _file("page.js", "text/javascript; charset=utf-8")
+@router.get("/links.js")
+async def script(request: Request) -> Response:
+    """Serve the script of the page, or one of its modules."""
+    return _file(request.url.path.removeprefix("/"), "text/javascript; charset=utf-8")
 
 
 @router.get("/page.css")
