@@ -39,9 +39,8 @@ def picture(browser: Browser, url: str, out: Path) -> None:
     marta, ivo = people.values()
     for name in (*OTHER_ROOMS, ROOM):
         ivo.make_room(name)
-    marta.focus_window()
-    marta.room(OTHER_ROOMS[0]).click()
-    marta.room(ROOM).click()
+    for name in (OTHER_ROOMS[0], ROOM):
+        marta.enter(name)
     for name, text in SCRIPT:
         people[name].say(text)
     ivo.room("Lobby").click()

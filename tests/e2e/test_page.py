@@ -22,7 +22,7 @@ POLICY = {
     "form-action": "'none'",
     "frame-ancestors": "'none'",
 }
-SCRIPTS = ("/page.js", "/links.js")
+SCRIPTS = ("/page.js", "/keep.js", "/links.js")
 TYPES = {"/": "text/html", "/page.css": "text/css", **dict.fromkeys(SCRIPTS, "text/javascript")}
 PHONE: ViewportSize = {"width": 360, "height": 640}
 LONG = "https://example.org/" + "a" * 300
@@ -45,8 +45,7 @@ def test_a_conversation_causes_no_console_errors(new_person: NewPerson) -> None:
     ann, bob = new_person("ann"), new_person("bob")
     ann.make_room("Square")
     ann.say("hello")
-    bob.focus_window()
-    bob.room("Square").click()
+    bob.enter("Square")
     bob.say("hello yourself")
     ann.expect_texts("hello", "hello yourself")
     assert ann.console_errors == []

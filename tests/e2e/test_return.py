@@ -77,8 +77,7 @@ def test_a_new_room_still_receives_messages_after_a_restart(new_person: NewPerso
     ann, bob = new_person("ann"), new_person("bob")
     ann.make_room("Harbour")
     ann.say("before")
-    bob.focus_window()
-    bob.room("Harbour").click()
+    bob.enter("Harbour")
     expect(bob.message("before")).to_be_visible()
 
     server.kill()

@@ -49,14 +49,14 @@ def test_enter_sends_and_shift_enter_breaks_the_line(new_person: NewPerson) -> N
     expect(box).to_have_value("")
 
 
-def test_a_second_person_joins_a_new_room_by_a_click(new_person: NewPerson) -> None:
+def test_a_second_person_joins_a_new_room(new_person: NewPerson) -> None:
     ann, bob = new_person("ann"), new_person("bob")
     ann.make_room("Bell tower")
     ann.say("Who comes up?")
 
     bob.focus_window()
     expect(bob.room("Bell tower")).to_contain_text("join")
-    bob.room("Bell tower").click()
+    bob.enter("Bell tower")
     expect(bob.message("Who comes up?")).to_be_visible()
     bob.say("Me.")
     ann.say("Mind the step.")

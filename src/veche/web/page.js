@@ -1,8 +1,12 @@
 // The web client of Veche. It uses the native dialect (docs/native.md). It has four parts: state, api, socket, view.
 //
 // The state holds what the server has sent, and the messages that are still to be sent. The api and the socket change
-// the state, the view renders it. The state is in memory only: after a reload the page loads the newest messages again.
+// the state, the view renders it. The state is in memory. Only the session, the open room, drafts and unsent messages
+// are kept (keep.js); after a reload the page loads the newest messages again.
 
+import {
+  endSession, forget, forgetTab, hasEnded, keepSession, keepTab, keptSession, keptTab, onOtherTab,
+} from "./keep.js";
 import { withLinks } from "./links.js";
 
 const LOBBY = 2147483647;
@@ -13,6 +17,7 @@ const MAX_BACKOFF_MS = 3_000;
 const PUBLIC_ROOMS_MS = 10_000; // how often the page looks for new public rooms
 const READ_DELAY_MS = 500;
 const MAX_MESSAGES = 2_000; // of one room in memory
+const NOT_IN = "you are not in this room";
 const MAX_SYNC_ROOMS = 1_000;
 
 // ---- state ---------------------------------------------------------------------------------------------------------
@@ -23,7 +28,10 @@ const signedOut = () => ({
   epoch: undefined,
   own: { position: undefined, head: 0 }, // the account's own log
   rooms: new Map(),
+  early: new Map(), // of rooms that are not known yet: the seq before their first event
+  settled: false, // whether all rooms of the account are known
   open: LOBBY,
+  drafts: new Map(), // what is typed, by room
   outbox: [], // sent messages that are not in the log yet: {client_message_id, room_id, text, at, state, problem}
   status: "offline",
   problem: "",
@@ -43,6 +51,13 @@ function addRoom(data) {
   return room;
 }
 
+/** Whether this is a public room that the account has not joined. */
+const isOutside = (room) => state.settled && room.position === null && room.id !== LOBBY;
+
+function open(room) {
+  state.open = room.id;
+}
+
 function setReadPointer(room, { unread, read_seq }) {
   room.unread = unread ?? 0;
   room.read = read_seq ?? 0;
@@ -51,7 +66,8 @@ function setReadPointer(room, { unread, read_seq }) {
 function startRoom(room, head) {
   if (room.kind === "direct" && !room.peer) findPeer(room);
   if (room.position !== null) return;
-  room.position = room.head = head;
+  room.head = head;
+  room.position = Math.min(head, state.early.get(room.id) ?? head);
   room.log = emptyLog();
   if (room.id === state.open) onRoomVisible();
 }
@@ -60,9 +76,9 @@ function leaveRoom(room) {
   if (!room) return;
   room.position = null;
   room.unread = 0;
-  failWaiting(room, "you are not in this room");
+  failWaiting(room, NOT_IN);
   if (room.kind === "group" || room.kind === "direct") state.rooms.delete(room.id);
-  if (room.id === state.open) state.open = LOBBY;
+  if (room.id === state.open) open(state.rooms.get(LOBBY));
 }
 
 /** Adds a message to its room's log, and removes it from the outbox. */
@@ -71,6 +87,7 @@ function addMessage(room, message) {
   if (isMine(message)) dequeue(message.client_message_id);
 }
 
+const isIn = (room) => room !== undefined && room.position !== null;
 const isMine = (message) => message.sender?.id === state.me.id;
 const subscribed = () => [...state.rooms.values()].filter((room) => room.position !== null);
 const isBehind = () => state.own.head > state.own.position || subscribed().some((room) => room.head > room.position);
@@ -86,7 +103,7 @@ function markFailed(message, problem) {
   message.problem = problem;
 }
 
-/** Marks the waiting messages of a room as failed, because the room cannot be joined. */
+/** Marks the waiting messages of a room as failed, because the account is not in it. */
 function failWaiting(room, problem) {
   for (const waiting of state.outbox) {
     if (waiting.room_id === room.id && waiting.state === "sending") markFailed(waiting, problem);
@@ -95,6 +112,14 @@ function failWaiting(room, problem) {
 
 function dequeue(id) {
   state.outbox = state.outbox.filter((waiting) => waiting.client_message_id !== id);
+}
+
+/** Keeps what a reload must not lose. A message that is stored already is not kept: the log has it. */
+function keep() {
+  if (!state.token) return;
+  const { id, kind, name } = openRoom();
+  const outbox = state.outbox.filter((waiting) => waiting.state !== "sent");
+  keepTab({ account: state.me.id, open: { id, kind, name }, drafts: [...state.drafts], outbox });
 }
 
 function showProblem(problem) {
@@ -121,7 +146,7 @@ async function api(method, path, body) {
   });
   const answer = response.status === 204 ? null : await response.json().catch(() => ({ title: response.statusText }));
   if (response.ok) return answer;
-  if (token && token === state.token && answer.code === "unauthenticated") signOut("Your session has ended.");
+  if (token && token === state.token && answer.code === "unauthenticated") onEnded();
   throw new Refusal(answer);
 }
 
@@ -184,25 +209,54 @@ async function loadPeer(room) {
 async function signIn(action, typed, password) {
   const name = /.@/u.test(typed) && action === "login" ? { email: typed } : { username: typed.replace(/^@/, "") };
   const { token, me } = await api("POST", `/v1/${action}`, { ...name, password });
-  sessionStorage.setItem("session", JSON.stringify({ token, me }));
+  keepSession({ token, me });
   start({ token, me });
 }
 
 function start({ token, me }) {
-  Object.assign(state, signedOut(), { token, me, status: "connecting" });
+  stop();
+  Object.assign(state, { token, me, status: "connecting" });
   addRoom({ id: LOBBY, kind: "lobby", name: "Lobby" });
+  const kept = keptTab(me.id);
+  if (kept) {
+    state.drafts = new Map(kept.drafts);
+    state.outbox = kept.outbox;
+    open(addRoom(kept.open));
+  }
   connect();
   render();
 }
 
-function signOut(problem = "") {
+/** Ends what the page does for an account, and forgets what it knows of it. */
+function stop(problem = "") {
   if (link) disconnect();
   clearTimeout(retry);
   failures = 0;
-  sessionStorage.removeItem("session");
   Object.assign(state, signedOut(), { problem });
   render();
 }
+
+function onEnded() {
+  keep();
+  endSession(state.token);
+  stop("Your session has ended.");
+}
+
+/** Signs out in all tabs: the others are told, see `onOtherTab`. */
+function signOut() {
+  const { token } = state;
+  forget();
+  stop();
+  fetch("/v1/logout", { method: "POST", headers: { Authorization: `Bearer ${token}` } }).catch(() => {});
+}
+
+onOtherTab((session) => {
+  if (session) return void (session.token === state.token || start(session));
+  if (!hasEnded()) forgetTab();
+  if (!state.token) return;
+  if (hasEnded()) onEnded();
+  else stop();
+});
 
 // ---- socket: commands and events -----------------------------------------------------------------------------------
 
@@ -257,7 +311,7 @@ function onClosed(code) {
   disconnect();
   state.status = "offline";
   render();
-  if (code === 4001 || code === 4004) return signOut("Your session has ended.");
+  if (code === 4001 || code === 4004) return onEnded();
   if (code === 1009 && sending) markFailed(sending, "too long");
   else if ((code >= 4000 && code < 4100) || code === 1003 || code === 1007) {
     return showProblem(`The server refused this page (${code} ${bye.reason ?? ""}). Reload it to try again.`);
@@ -289,10 +343,9 @@ async function sendHello() {
     state.own.head = answer.me.seq;
     state.own.position ??= answer.me.seq;
     for (const data of answer.rooms) resumeRoom(data);
-    if (answer.rooms_cursor) loadOtherRooms(current);
-    const wanted = new Set([LOBBY, state.open, ...state.outbox.map((waiting) => waiting.room_id)]);
-    for (const id of wanted) if (state.rooms.get(id)?.position === null) join(state.rooms.get(id));
+    if (state.rooms.get(LOBBY).position === null) join(state.rooms.get(LOBBY));
     current.ready = true;
+    settle(current, Boolean(answer.rooms_cursor));
     onRoomVisible();
     sendWaiting();
     lookForRooms();
@@ -309,12 +362,27 @@ function resumeRoom(data) {
   if (room.kind !== "lobby") startRoom(room, data.head_seq); // the lobby is subscribed by `join`
 }
 
-/** Loads the rooms that the answer to hello did not hold. Their events come anyway. */
-async function loadOtherRooms(current) {
-  const rooms = await allPages("/v1/rooms").catch(() => []);
+/** Loads the rooms that the answer to hello did not hold; their events come anyway. Then all rooms are known. */
+async function settle(current, hasMore) {
+  addPending(+1);
+  const rooms = hasMore ? await allPages("/v1/rooms").catch(() => null) : [];
   if (current !== link) return;
+  if (rooms === null) return onClosed(null);
   rooms.forEach(resumeRoom);
+  state.settled = true;
+  state.early.clear();
+  dropHopeless();
+  addPending(-1);
   render();
+}
+
+/** Gives up what was kept of a room that the account is not in any more. */
+function dropHopeless() {
+  const room = openRoom();
+  if (isOutside(room) && room.kind !== "channel") leaveRoom(room);
+  for (const { room_id } of [...state.outbox]) {
+    if (room_id !== LOBBY && !isIn(state.rooms.get(room_id))) failWaiting({ id: room_id }, NOT_IN);
+  }
 }
 
 async function join(room) {
@@ -325,9 +393,8 @@ async function join(room) {
     startRoom(room, head_seq);
     sendWaiting();
   } catch (refusal) {
-    if (current !== link) return; // the next hello joins again
+    if (current !== link) return; // the next hello joins the lobby again
     failWaiting(room, refusal.message);
-    if (room.id === state.open) state.open = LOBBY;
     showProblem(refusal.message);
   }
   addPending(-1);
@@ -355,7 +422,7 @@ function addPending(step) {
 /** Sends the waiting messages in order. Each is sent when the one before it has its answer. */
 async function sendWaiting() {
   const current = link;
-  const canBeSent = ({ state: phase, room_id }) => phase === "sending" && state.rooms.get(room_id)?.position >= 0;
+  const canBeSent = ({ state: phase, room_id }) => phase === "sending" && isIn(state.rooms.get(room_id));
   const message = state.outbox.find(canBeSent);
   if (!message || !current?.ready || current.sending) return;
   current.sending = message;
@@ -400,9 +467,15 @@ function receive(frame) {
   if (!kind) return link.socket.send("{}");
   if (Object.hasOwn(onPush, kind)) return onPush[kind](body);
   const room = state.rooms.get(body?.room_id);
-  if (!room || room.position === null || !isNext(room, body.seq)) return;
+  if (!isIn(room)) return void onEarly(body);
+  if (!isNext(room, body.seq)) return;
   if (kind === "message") onMessage(room, body);
   else if (kind === "renamed") room.name = body.name;
+}
+
+/** Notes where the events of a room began that is not known yet: there the page begins, once it has loaded the room. */
+function onEarly({ room_id, seq }) {
+  if (!state.settled && !state.early.has(room_id)) state.early.set(room_id, seq - 1);
 }
 
 function onAnswer({ id, error, ...named }) {
@@ -461,7 +534,7 @@ async function resetRoom(room, seq) {
 /** Loads the history of the open room if needed, and marks its messages as read if the page is visible. */
 function onRoomVisible() {
   const room = openRoom();
-  if (room.position === null || !link?.ready) return;
+  if (!isIn(room) || !link?.ready) return;
   if (!room.log.loaded) loadHistory(room);
   if (document.hidden) return;
   room.unread = 0;
@@ -480,6 +553,7 @@ function markRead(room) {
 const $ = (id) => document.getElementById(id);
 let painting = 0;
 let shown = {}; // the room and the first message of the last rendering, to keep the scroll position
+let composing = null; // the room whose draft is in the field for the next message
 
 function render() {
   painting ||= setTimeout(paint);
@@ -497,12 +571,15 @@ function paint() {
   $("status").dataset.now = state.status;
   write($("whoami"), [nameOf(state.me), handleOf(state.me)].join(" ").trim());
   paintRooms();
+  paintOpenRoom();
   paintMessages();
+  keep();
 }
 
 function clear() {
   for (const id of ["rooms", "messages"]) $(id).replaceChildren();
   for (const id of ["message", "room-name"]) $(id).value = "";
+  composing = null;
 }
 
 const nameOf = (person) => person.name || person.username;
@@ -538,9 +615,10 @@ function arrange(parent, items, keyOf, template, fill) {
   }
 }
 
+const newIn = (room) => (room.unread ? `${room.unread} new` : "");
+
 function paintRooms() {
-  const isIn = (room) => room.position !== null || room.id === LOBBY;
-  const rank = (room) => (room.id === LOBBY ? 0 : isIn(room) ? 1 : 2);
+  const rank = (room) => (room.id === LOBBY ? 0 : isOutside(room) ? 2 : 1);
   const rooms = [...state.rooms.values()].sort((a, b) => rank(a) - rank(b) || a.id - b.id);
   const unread = rooms.reduce((sum, room) => sum + room.unread, 0);
   if (unread) document.title = `(${unread}) Veche`;
@@ -552,11 +630,23 @@ function paintRooms() {
       button.setAttribute("aria-current", "true");
       button.scrollIntoView({ block: "nearest", inline: "nearest" });
     }
-    button.dataset.kind = isIn(room) ? room.kind : "outside";
+    button.dataset.kind = isOutside(room) ? "outside" : room.kind;
     write(button.querySelector(".room-name"), room.name);
     write(button.querySelector(".handle"), peerOf(room));
-    write(button.querySelector(".room-mark"), isIn(room) ? (room.unread ? `${room.unread} new` : "") : "join");
+    write(button.querySelector(".room-mark"), isOutside(room) ? "join" : newIn(room));
   });
+}
+
+function paintOpenRoom() {
+  const room = openRoom();
+  write($("room-title"), room.name);
+  write($("room-handle"), peerOf(room));
+  $("leave").hidden = !isIn(room) || room.kind === "lobby" || room.kind === "direct";
+  $("outside").hidden = !isOutside(room);
+  $("composer").hidden = isOutside(room);
+  if (composing === room) return;
+  composing = room;
+  $("message").value = state.drafts.get(room.id) ?? "";
 }
 
 /** The key does not change when a sent message arrives in the log, so the message keeps its node. */
@@ -574,8 +664,6 @@ function paintMessages() {
   const atEnd = shown.room !== room.id || toEnd - frame.clientHeight < 80;
   const grewAbove = stored[0] && stored[0].seq < shown.first;
 
-  write($("room-title"), room.name);
-  write($("room-handle"), peerOf(room));
   $("earlier").hidden = !log.earlier;
   $("empty").hidden = !log.loaded || messages.length > 0;
   arrange($("messages"), messages, keyOf, $("message-template"), fillMessage);
@@ -609,12 +697,30 @@ function fillMessage(node, message) {
 }
 
 function visit(room) {
-  state.open = room.id;
+  open(room);
   state.problem = "";
-  if (room.position !== null) onRoomVisible();
-  else if (link?.ready && room.id !== LOBBY) join(room);
+  onRoomVisible();
   if (matchMedia("(pointer: fine)").matches) $("message").focus();
   render();
+}
+
+/** Leaves the open room. The event of it, in the account's own log, removes the room from the page. */
+async function leaveOpenRoom() {
+  const room = openRoom();
+  const question = `Leave ${room.name}? Only its owner can let you in again.`;
+  if (room.kind === "group" && !confirm(question)) return;
+  if (!link?.ready) return showProblem("The server cannot be reached.");
+  try {
+    await command("leave", { room_id: room.id });
+  } catch (refusal) {
+    if (refusal.code !== "lost") showProblem(refusal.message);
+  }
+}
+
+function joinOpenRoom() {
+  state.problem = "";
+  if (link?.ready) join(openRoom());
+  else showProblem("The server cannot be reached.");
 }
 
 function showRoomForm(show) {
@@ -665,7 +771,9 @@ onSubmit($("composer"), () => {
   if (!text.trim()) return;
   if (new TextEncoder().encode(text).length > MAX_TEXT_BYTES) throw new Error("This message is too long.");
   const client_message_id = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
-  state.outbox.push({ client_message_id, room_id: state.open, text, at: new Date().toISOString(), state: "sending" });
+  state.outbox.push({ client_message_id, room_id: composing.id, text, at: new Date().toISOString(), state: "sending" });
+  state.drafts.delete(composing.id);
+  keep();
   $("message").value = "";
   $("message").focus();
   shown = {}; // scroll to the end
@@ -678,16 +786,22 @@ $("message").addEventListener("keydown", (event) => {
   $("composer").requestSubmit();
 });
 
+$("message").addEventListener("input", () => {
+  const text = $("message").value;
+  if (text) state.drafts.set(composing.id, text);
+  else state.drafts.delete(composing.id);
+  keep();
+});
+
 $("new-room").addEventListener("click", () => showRoomForm($("room-form").hidden));
 $("room-cancel").addEventListener("click", () => showRoomForm(false));
 $("room-form").addEventListener("keydown", (event) => event.key === "Escape" && showRoomForm(false));
 $("earlier").addEventListener("click", () => loadHistory(openRoom()));
-$("sign-out").addEventListener("click", () => {
-  const { token } = state;
-  signOut();
-  fetch("/v1/logout", { method: "POST", headers: { Authorization: `Bearer ${token}` } }).catch(() => {});
-});
+$("join").addEventListener("click", joinOpenRoom);
+$("leave").addEventListener("click", leaveOpenRoom);
+$("sign-out").addEventListener("click", signOut);
 
+addEventListener("pagehide", keep);
 addEventListener("online", connect);
 addEventListener("focus", lookForRooms);
 setInterval(lookForRooms, PUBLIC_ROOMS_MS);
@@ -698,6 +812,7 @@ document.addEventListener("visibilitychange", () => {
   render();
 });
 
-const session = sessionStorage.getItem("session");
-if (session) start(JSON.parse(session));
+const session = keptSession();
+if (!session && !hasEnded()) forgetTab();
+if (session) start(session);
 else render();

@@ -29,6 +29,7 @@ async def index() -> Response:
 
 
 @router.get("/page.js")
+@router.get("/keep.js")
 @router.get("/links.js")
 async def script(request: Request) -> Response:
     """Serve the script of the page, or one of its modules."""
