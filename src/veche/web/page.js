@@ -18,6 +18,7 @@ const PUBLIC_ROOMS_MS = 10_000; // how often the page looks for new public rooms
 const READ_DELAY_MS = 500;
 const MAX_MESSAGES = 2_000; // of one room in memory
 const NOT_IN = "you are not in this room";
+const NEAR_PX = 80; // so near the end of the log, its newest messages count as seen
 const MAX_SYNC_ROOMS = 1_000;
 
 // ---- state ---------------------------------------------------------------------------------------------------------
@@ -31,6 +32,7 @@ const signedOut = () => ({
   early: new Map(), // of rooms that are not known yet: the seq before their first event
   settled: false, // whether all rooms of the account are known
   open: LOBBY,
+  atEnd: true, // whether the end of the open room's log is in view
   drafts: new Map(), // what is typed, by room
   outbox: [], // sent messages that are not in the log yet: {client_message_id, room_id, text, at, state, problem}
   status: "offline",
@@ -56,6 +58,7 @@ const isOutside = (room) => state.settled && room.position === null && room.id !
 
 function open(room) {
   state.open = room.id;
+  state.atEnd = true;
 }
 
 function setReadPointer(room, { unread, read_seq }) {
@@ -92,6 +95,7 @@ const isMine = (message) => message.sender?.id === state.me.id;
 const subscribed = () => [...state.rooms.values()].filter((room) => room.position !== null);
 const isBehind = () => state.own.head > state.own.position || subscribed().some((room) => room.head > room.position);
 const openRoom = () => state.rooms.get(state.open);
+const isSeen = (room) => room.id === state.open && state.atEnd && !document.hidden;
 
 const positions = () => ({
   rooms: Object.fromEntries(subscribed().map((room) => [room.id, room.position])),
@@ -500,8 +504,8 @@ function isNext(log, seq) {
 
 function onMessage(room, message) {
   addMessage(room, message);
-  trim(room.log);
-  if (room.id === state.open && !document.hidden) onRoomVisible();
+  if (room.id !== state.open || state.atEnd) trim(room.log);
+  if (isSeen(room)) onRoomVisible();
   else if (!isMine(message) && message.seq > room.read) room.unread += 1;
 }
 
@@ -531,21 +535,22 @@ async function resetRoom(room, seq) {
   render();
 }
 
-/** Loads the history of the open room if needed, and marks its messages as read if the page is visible. */
+/** Loads the history of the open room if needed, and marks its messages as read if the end of the log is in view. */
 function onRoomVisible() {
   const room = openRoom();
   if (!isIn(room) || !link?.ready) return;
   if (!room.log.loaded) loadHistory(room);
-  if (document.hidden) return;
+  if (!isSeen(room)) return;
   room.unread = 0;
+  room.seen = room.position;
   room.reading ||= setTimeout(markRead, READ_DELAY_MS, room);
 }
 
 function markRead(room) {
   room.reading = 0;
-  if (!link?.ready || room.read >= room.position) return;
-  room.read = room.position;
-  command("read", { room_id: room.id, seq: room.position }).catch(() => {});
+  if (!link?.ready || room.read >= room.seen) return;
+  room.read = room.seen;
+  command("read", { room_id: room.id, seq: room.seen }).catch(() => {});
 }
 
 // ---- view ----------------------------------------------------------------------------------------------------------
@@ -661,16 +666,38 @@ function paintMessages() {
   const messages = [...stored, ...waiting.map((message) => ({ ...message, sender: state.me }))];
   const frame = $("log-frame");
   const toEnd = frame.scrollHeight - frame.scrollTop;
-  const atEnd = shown.room !== room.id || toEnd - frame.clientHeight < 80;
+  if (shown.room !== room.id) state.atEnd = true;
   const grewAbove = stored[0] && stored[0].seq < shown.first;
 
   $("earlier").hidden = !log.earlier;
   $("empty").hidden = !log.loaded || messages.length > 0;
   arrange($("messages"), messages, keyOf, $("message-template"), fillMessage);
 
-  if (atEnd) frame.scrollTop = frame.scrollHeight;
+  if (state.atEnd) frame.scrollTop = frame.scrollHeight;
   else if (grewAbove) frame.scrollTop = frame.scrollHeight - toEnd;
   shown = { room: room.id, first: stored[0]?.seq };
+  $("newer").hidden = state.atEnd || !room.unread;
+  write($("newer"), newIn(room));
+}
+
+/** Notices whether the end of the log is in view, and loads earlier messages where its beginning is. */
+function onScroll() {
+  const room = openRoom();
+  if (!room) return;
+  const frame = $("log-frame");
+  const atEnd = frame.scrollHeight - frame.scrollTop - frame.clientHeight < NEAR_PX;
+  if (atEnd !== state.atEnd) {
+    state.atEnd = atEnd;
+    onRoomVisible();
+    render();
+  }
+  if (frame.scrollTop < NEAR_PX && room.log.earlier) loadHistory(room);
+}
+
+function scrollToEnd() {
+  state.atEnd = true;
+  onRoomVisible();
+  render();
 }
 
 function fillMessage(node, message) {
@@ -776,7 +803,7 @@ onSubmit($("composer"), () => {
   keep();
   $("message").value = "";
   $("message").focus();
-  shown = {}; // scroll to the end
+  scrollToEnd();
   sendWaiting();
 });
 
@@ -797,6 +824,8 @@ $("new-room").addEventListener("click", () => showRoomForm($("room-form").hidden
 $("room-cancel").addEventListener("click", () => showRoomForm(false));
 $("room-form").addEventListener("keydown", (event) => event.key === "Escape" && showRoomForm(false));
 $("earlier").addEventListener("click", () => loadHistory(openRoom()));
+$("newer").addEventListener("click", scrollToEnd);
+$("log-frame").addEventListener("scroll", onScroll);
 $("join").addEventListener("click", joinOpenRoom);
 $("leave").addEventListener("click", leaveOpenRoom);
 $("sign-out").addEventListener("click", signOut);
