@@ -15,12 +15,15 @@ get `rate_limited` or wait (`gateway.http`).
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from math import inf
 from typing import Final
 
 from veche.core.actor import Party
+
+log = logging.getLogger("veche")
 
 MAX_WAITING: Final = 1000
 """Commands of one account that wait for their answer."""
@@ -109,7 +112,10 @@ class Share:
         if not self.is_full():
             resume = next(iter(self._stopped))
             del self._stopped[resume]
-            resume()
+            try:
+                resume()
+            except Exception:  # one connection must not stop the others
+                log.exception("a connection could not go on")
 
     def end_window(self) -> None:
         """Begin a new window, and let connections go on.
