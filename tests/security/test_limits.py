@@ -38,6 +38,7 @@ SHAPES = {
     "dialects.native.limits.MAX_PERSON_NAME",
     "dialects.native.limits.MAX_ROOM_NAME",
     "dialects.native.limits.MAX_TEXT_BYTES",
+    "dialects.native.limits.MAX_USERNAME",
     "dialects.socketio.lines.MAX_INTEGER_BITS",
     "gateway.options.MAX_SECONDS",
     "gateway.quick.MAX_DIGITS",

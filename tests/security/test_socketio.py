@@ -15,6 +15,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 from websockets.sync.client import ClientConnection, connect
 
+from veche.wire.http import MAX_PIPELINED
+
 from .witness import TIMEOUT, WitnessedServer
 
 N = 990_000  # bytes: a little less than the limit of a payload
@@ -296,11 +298,13 @@ def pipelined(server: WitnessedServer, address: str, number: int) -> int:
     request = f"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {address}\r\n\r\n"
     opened = 0
     with socket.create_connection(server.address, TIMEOUT) as peer:
-        for start in range(0, number, 500):
-            some = min(500, number - start)
+        for start in range(0, number, MAX_PIPELINED):
+            some = min(MAX_PIPELINED, number - start)
             peer.sendall(request.encode() * some)
             answers = b""
             while answers.count(b"HTTP/1.1 ") < some or not answers.endswith(b"}"):
-                answers += peer.recv(1 << 16)
+                received = peer.recv(1 << 16)
+                assert received, "the server closed the connection"
+                answers += received
             opened += answers.count(b'"maxPayload":1000000}')
     return opened

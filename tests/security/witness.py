@@ -79,7 +79,7 @@ class WitnessedServer:
                 command, env=env | SETTINGS | self.settings, stdout=subprocess.PIPE, stderr=log, text=True
             )
         assert self._process.stdout is not None
-        found = re.search(r"http://[0-9.:]+", self._process.stdout.readline())
+        found = re.search(r"http://[0-9.]+:[0-9]+", self._process.stdout.readline())
         assert found, self.log
         self.base = found[0]
         return self

@@ -61,7 +61,7 @@ class LiveServer:
             )
         assert self.process.stdout is not None
         greeting = self.process.stdout.readline()
-        found = re.search(r"http://[0-9.:]+", greeting)
+        found = re.search(r"http://[0-9.]+:[0-9]+", greeting)
         assert found, f"no address in {greeting!r}: {self.log}"
         self.base = found[0]
         return self

@@ -168,6 +168,13 @@ class SmallClient:
 
         task.add_done_callback(done)
 
+    async def _ask(self, path: str, query: Json | None = None) -> httpx.Response:
+        """Ask by REST. While the server does not answer, for example because it restarts, ask again."""
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                return await self._http.get(path, params=query, headers=self._bearer)
+            await asyncio.sleep(0.1)
+
     # Hello. Rules 1 and 2: the epoch and all positions.
 
     def _say_hello(self) -> None:
@@ -226,14 +233,14 @@ class SmallClient:
 
     async def _refresh(self, room_id: int) -> None:
         """Get a room of which only an event is known, or that was reset."""
-        answer = await self._http.get(f"/rooms/{room_id}", headers=self._bearer)
+        answer = await self._ask(f"/rooms/{room_id}")
         if answer.status_code == 404:
             self.rooms.pop(room_id, None)
         else:
             self._take_room(answer.raise_for_status().json())
 
     async def _get(self, path: str, **query: Any) -> Json:
-        answer = await self._http.get(path, params=query, headers=self._bearer)
+        answer = await self._ask(path, query)
         found: Json = answer.raise_for_status().json()
         return found
 

@@ -317,7 +317,7 @@ async def test_what_a_client_missed_is_replayed_to_the_letter(old: Server, name:
         for room_id in (*mine, LOBBY):
             assert socket.events(room_id) == ROOM_LOGS[room_id]
         assert own(socket) == OWN_LOGS[name]
-        assert {"gone": {"room_id": EMPTY}} in socket.frames
+        assert {"gone": {"room_id": EMPTY, "room_ids": [EMPTY]}} in socket.frames
         assert not [frame for frame in socket.frames if "reset" in frame]
 
 
