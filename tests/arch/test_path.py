@@ -34,8 +34,9 @@ def test_the_path_of_a_message_is_short(trails: list[Trail]) -> None:
 
 @pytest.mark.slow
 def test_the_map_shows_what_was_measured(trails: list[Trail]) -> None:
-    page: str = PATHS["page"](trails)
-    assert (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8") == page, "run scripts/paths.py"
+    shown = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    # On a busy machine, timers run in the middle of an action. A map that is out of date differs both times.
+    assert shown == PATHS["page"](trails) or shown == PATHS["page"](PATHS["measure"]()), "run scripts/paths.py"
 
 
 def test_a_file_without_a_sentence_is_told() -> None:

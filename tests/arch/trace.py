@@ -42,6 +42,8 @@ MAY_LACK = 1  # of the counted runs; what more of them lack is no part of the ac
 QUIET = 0.03  # seconds without a line of ours, after which the server has done all that an action asked of it
 LOOK = 0.005
 LONG = 86_400.0  # seconds between heartbeats: none comes while we look
+# Functions of service/shares.py that a timer calls twenty times a second. They do not belong to one message.
+BY_TIME = frozenset({"_end_window", "_adjust", "_share_what_is_left", "end_window", "is_idle", "_drop_if_unused"})
 COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
@@ -84,7 +86,8 @@ class Tracer:
 
     def _enter(self, frame: FrameType, event: str, arg: object) -> Callable[..., Any] | None:
         """Follow each frame of ours from its start: one that waits now may go on in the middle of an action."""
-        return self._follow if frame.f_code.co_filename.startswith(PACKAGE) else None
+        ours = frame.f_code.co_filename.startswith(PACKAGE) and frame.f_code.co_name not in BY_TIME
+        return self._follow if ours else None
 
     def _follow(self, frame: FrameType, event: str, arg: object) -> Callable[..., Any]:
         if event == "line":
