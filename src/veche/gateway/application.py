@@ -127,9 +127,15 @@ def _socket_finder(dialects: Sequence[Mounted]) -> Callable[[str], Accept | None
 
 async def _redoc_script(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve ReDoc without the address of its logo, which is on a server of somebody else."""
-    script = (files("fastapi_offline") / "static" / "redoc.standalone.js").read_bytes()
     headers = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-    await Response(script.replace(REDOC_LOGO, b"data:,"), 200, headers, "text/javascript")(scope, receive, send)
+    await Response(_redoc_text(), 200, headers, "text/javascript")(scope, receive, send)
+
+
+@functools.cache
+def _redoc_text() -> bytes:
+    """Return the script, which has a megabyte. It is read once, when somebody first opens the page."""
+    script = (files("fastapi_offline") / "static" / "redoc.standalone.js").read_bytes()
+    return script.replace(REDOC_LOGO, b"data:,")
 
 
 async def _healthz() -> Response:
