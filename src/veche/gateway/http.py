@@ -24,7 +24,7 @@ from veche.service.chat import Chat
 from veche.wire.handler import SIGNED_IN
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.origins import Origins
-from veche.wire.proxy import Trusted, client_address
+from veche.wire.proxy import Trusted, client_of, peer_of
 
 MAX_BODY = 65_536
 DOCS = ("/docs", "/redoc")
@@ -87,9 +87,7 @@ async def accounts_of(request: Request) -> Accounts:
 
 def address_of(request: Request) -> str:
     """Return the IP address of the client. X-Forwarded-For is used only if the peer is a trusted proxy."""
-    peer = request.client.host if request.client else ""
-    trusted = cast(Trusted, request.app.state.trusted)
-    return client_address(peer, ", ".join(request.headers.getlist("x-forwarded-for")) or None, trusted)
+    return client_of(request.scope, cast(Trusted, request.app.state.trusted))
 
 
 async def heartbeats_of(request: Request) -> Heartbeats:
@@ -282,10 +280,8 @@ class Cors(CORSMiddleware):
 
     def _log_if_refused(self, scope: Scope) -> None:
         """Log a page that may not read the answer. It is answered all the same: the token decides, not the origin."""
-        headers = Request(scope).headers
-        peer = scope["client"][0] if scope["client"] else ""
-        client = client_address(peer, ", ".join(headers.getlist("x-forwarded-for")) or None, self._trusted)
-        self._origins.allow(headers.get, from_proxy=peer in self._trusted, client=client)
+        headers, from_proxy = Request(scope).headers, peer_of(scope) in self._trusted
+        self._origins.allow(headers.get, from_proxy=from_proxy, client=client_of(scope, self._trusted))
 
 
 class SafeHeaders:

@@ -14,7 +14,7 @@ from veche.core.actor import Actor
 from veche.core.errors import ChatError
 from veche.gateway.actors import guest
 from veche.gateway.http import RawResponse, read_body, replay_body
-from veche.wire.proxy import Trusted, client_address
+from veche.wire.proxy import Trusted, client_of
 
 MAX_DIGITS = 18  # of a number that fits into 63 bits whatever its digits are
 
@@ -22,12 +22,11 @@ MAX_DIGITS = 18  # of a number that fits into 63 bits whatever its digits are
 class QuickRequest:
     """A request to a quick route. `ids` are the numbers in its path. `body` is empty if the method is GET."""
 
-    __slots__ = ("_headers", "_peer", "body", "ids", "query", "scope")
+    __slots__ = ("_headers", "body", "ids", "query", "scope")
 
     def __init__(self, scope: Scope, ids: tuple[int, ...], body: bytes) -> None:
         self.scope = scope
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
-        self._peer: str = scope["client"][0] if scope["client"] else ""
         self.query: bytes = scope["query_string"]
         self.ids = ids
         self.body = body
@@ -49,8 +48,7 @@ class QuickRequest:
 
     def guest(self, dialect: str, trusted: Trusted) -> Actor:
         """Return an actor without an account."""
-        forwarded = ", ".join(self.headers(b"x-forwarded-for")) or None
-        return guest(dialect, client_address(self._peer, forwarded, trusted))
+        return guest(dialect, client_of(self.scope, trusted))
 
     def numbers(self, *names: str) -> dict[str, int] | None:
         """Return the query's parameters if all of them are numbers, and have one of these names, each once."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from veche.ops.logs import ACCESS
-from veche.wire.proxy import Trusted, client_address
+from veche.wire.proxy import Trusted, client_of
 
 log = logging.getLogger("veche.http")
 access = logging.getLogger(ACCESS)
@@ -59,6 +59,4 @@ class Watch:
         access.info("%s %s %s %d %.1f ms", *values, extra={"fields": fields})
 
     def _client(self, scope: Scope) -> str:
-        peer = scope["client"][0] if scope.get("client") else ""
-        forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
-        return client_address(peer, ", ".join(forwarded) or None, self._trusted) or "unix"
+        return client_of(scope, self._trusted) or "unix"

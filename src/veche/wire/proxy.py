@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final, Self
+from typing import Any, Final, Self
 
 _Address = IPv4Address | IPv6Address
 _Network = IPv4Network | IPv6Network
@@ -69,6 +70,17 @@ def client_address(peer: str, forwarded_for: str | None, trusted: Trusted) -> st
         if host not in trusted:
             return host
     return client
+
+
+def peer_of(scope: Mapping[str, Any]) -> str:
+    """Return the peer of an ASGI request: its address, or "" on a Unix socket."""
+    return scope["client"][0] if scope.get("client") else ""
+
+
+def client_of(scope: Mapping[str, Any], trusted: Trusted) -> str:
+    """Return the address of the client of an ASGI request (`client_address`). Header lines are one list together."""
+    forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return client_address(peer_of(scope), ", ".join(forwarded) or None, trusted)
 
 
 def _warn(peer: str, trusted: Trusted) -> None:

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from veche.wire.engineio.connection import EngineConnection
 from veche.wire.engineio.packets import BadPacket, packets_of
 from veche.wire.engineio.server import BAD_METHOD, BAD_REQUEST, FORBIDDEN, RequestRefused, Server
-from veche.wire.proxy import client_address
+from veche.wire.proxy import client_of, peer_of
 
 BODY_TIMEOUT: Final = 15.0
 """Seconds to receive the body of a POST."""
@@ -93,12 +93,12 @@ class Polling:
     def _check_origin(self, scope: Scope) -> None:
         self._server.check_origin(
             lambda name: _header(scope, name.encode()),
-            from_proxy=_peer(scope) in self._server.trusted,
+            from_proxy=peer_of(scope) in self._server.trusted,
             client=self._client(scope),
         )
 
     def _client(self, scope: Scope) -> str:
-        return client_address(_peer(scope), _header(scope, b"x-forwarded-for"), self._server.trusted)
+        return client_of(scope, self._server.trusted)
 
     def _open(self, scope: Scope) -> _Response:
         address = self._client(scope)
@@ -212,10 +212,6 @@ def _query(scope: Scope) -> dict[str, str]:
     except ValueError:
         raise RequestRefused(BAD_REQUEST) from None
     return dict(reversed(pairs))
-
-
-def _peer(scope: Scope) -> str:
-    return scope["client"][0] if scope.get("client") else ""
 
 
 def _header(scope: Scope, wanted: bytes) -> str | None:
