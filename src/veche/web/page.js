@@ -728,7 +728,7 @@ function visit(room) {
   state.problem = "";
   onRoomVisible();
   if (matchMedia("(pointer: fine)").matches) $("message").focus();
-  render();
+  paint(); // at once: what is typed from now on is for this room
 }
 
 /** Leaves the open room. The event of it, in the account's own log, removes the room from the page. */
