@@ -132,8 +132,7 @@ class WebSocket(asyncio.Protocol):
             return
         self._deliver(self._reader.feed(data))
         if self._has_more():
-            self._transport.pause_reading()
-            self._wire.backlog.add(self)
+            self._read_on()
 
     def _deliver(self, received: Sequence[Incoming]) -> None:
         """Deliver what was received, until the handler pauses reading, or for DELIVER_SECONDS. Keep the rest."""
@@ -164,8 +163,13 @@ class WebSocket(asyncio.Protocol):
                 self._read_on()
 
     def _read_on(self) -> None:
-        """Deliver what was received, or read more if all is delivered."""
+        """Deliver what was received, or read more if all is delivered.
+
+        As long as something is left, nothing is read: not even if the handler has paused reading and resumed it since
+        the slice began. So what is received later can neither overtake nor replace what is left.
+        """
         if self._has_more():
+            self._transport.pause_reading()
             self._wire.backlog.add(self)
         else:
             self._transport.resume_reading()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from queue import SimpleQueue
 from types import TracebackType
@@ -18,7 +19,7 @@ from veche.wire.handler import WIRE, Accept, Accepted, Wire
 from veche.wire.handshake import Upgrade, UpgradeRefused
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.http import BoundedHttp
-from veche.wire.websocket import WebSocket
+from veche.wire.websocket import DELIVER_SECONDS, WebSocket
 
 from .client import Address, Client, request
 
@@ -73,6 +74,12 @@ class Echo:
 
     def do_pause(self, _: str) -> None:
         self.socket.pause_reading()
+
+    def do_blink(self, _: str) -> None:
+        """Pause reading and resume it at once, and take long enough that the rest waits for the next slice."""
+        self.socket.pause_reading()
+        self.socket.resume_reading()
+        time.sleep(DELIVER_SECONDS)
 
     def binary(self, data: bytes) -> None:
         self.socket.write(binary_frame(data))

@@ -213,6 +213,16 @@ def test_messages_of_one_read_wait_while_the_handler_has_paused_reading(server: 
         assert client.frame() == (TEXT, b"and on")
 
 
+def test_messages_keep_their_order_if_the_handler_pauses_reading_and_resumes_it_at_once(server: Server) -> None:
+    """Then the rest of a slice is left although the socket was read on: what comes now must not come before it."""
+    texts = [f"{number}" if number % 3 else f"blink {number}" for number in range(1_000)]
+    with server.client() as client:
+        client.send(*(b"".join(map(text, texts[start : start + 50])) for start in range(0, 1_000, 50)), close(1000))
+        assert client.closed_with(answering=False) == 1000
+    found = [server.calls.get() for _ in range(server.calls.qsize())]
+    assert [argument for name, argument in found if name == "text"] == texts
+
+
 def test_the_message_limit_of_the_handler(server: Server) -> None:
     with server.client("/small") as client:
         client.send(text("x" * 16), text("x" * 17))
