@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+from importlib.resources import files
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
@@ -22,7 +23,8 @@ POLICY = {
     "form-action": "'none'",
     "frame-ancestors": "'none'",
 }
-SCRIPTS = ("/page.js", "/keep.js", "/links.js")
+MODULES = sorted(file.name for file in (files("veche.web") / "page").iterdir())
+SCRIPTS = ("/page.js", *(f"/page/{name}" for name in MODULES))
 TYPES = {"/": "text/html", "/page.css": "text/css", **dict.fromkeys(SCRIPTS, "text/javascript")}
 PHONE: ViewportSize = {"width": 360, "height": 640}
 LONG = "https://example.org/" + "a" * 300

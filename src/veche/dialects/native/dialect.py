@@ -18,7 +18,7 @@ def mount(parts: Parts, options: Options) -> Mounted:
         problem=problem,
         error_bodies=(out.Problem,),
         bodies=out.BODIES,
-        owns=("/v1",),
+        owns=("/v1", "/page"),
         quick=quick.routes(parts),
         about="Veche's own dialect: every feature, and a WebSocket at `/v1/socket` that resumes without gaps.",
         examples=examples_beside(__file__),

@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Response
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -14,6 +14,8 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
+JAVASCRIPT = "text/javascript; charset=utf-8"
+_MODULES = frozenset(file.name for file in (files("veche.web") / "page").iterdir())
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,11 +31,17 @@ async def index() -> Response:
 
 
 @router.get("/page.js")
-@router.get("/keep.js")
-@router.get("/links.js")
-async def script(request: Request) -> Response:
-    """Serve the script of the page, or one of its modules."""
-    return _file(request.url.path.removeprefix("/"), "text/javascript; charset=utf-8")
+async def script() -> Response:
+    """Serve the script of the page. It imports the modules."""
+    return _file("page.js", JAVASCRIPT)
+
+
+@router.get("/page/{name}")
+async def module(name: str) -> Response:
+    """Serve a module of the page's script."""
+    if name not in _MODULES:
+        raise HTTPException(404, "The page has no such module.")
+    return _file(f"page/{name}", JAVASCRIPT)
 
 
 @router.get("/page.css")

@@ -1,0 +1,46 @@
+// What the server pushes: the events of rooms and of the account's own log, and what it says about the logs.
+
+import { isNext, onCaughtUp } from "./catchup.js";
+import { onMessage, onReadElsewhere } from "./reading.js";
+import { endRoom, resetRoom, startRoom } from "./rooms.js";
+import { addRoom, isIn, state } from "./state.js";
+import { showProblem } from "./view.js";
+
+const onPush = {
+  error: ({ message }) => showProblem(message),
+  caught_up: onCaughtUp,
+  gone: ({ room_ids }) => room_ids.forEach((id) => endRoom(state.rooms.get(id))),
+  reset: ({ me, room_id, seq }) => {
+    if (me) Object.assign(state.own, { position: seq, head: seq }); // the answer to hello had the rooms
+    else resetRoom(state.rooms.get(room_id), seq);
+  },
+  me: ({ seq, ...change }) => {
+    if (isNext(state.own, seq)) onOwnChange(change);
+  },
+};
+
+/** Takes a push: one of `onPush`, or else the event of a room. */
+export function receivePush(kind, body) {
+  if (Object.hasOwn(onPush, kind)) onPush[kind](body);
+  else onRoomEvent(kind, body);
+}
+
+function onOwnChange({ joined, left, read, account }) {
+  if (joined) startRoom(addRoom(joined.room), joined.room.head_seq);
+  else if (left) endRoom(state.rooms.get(left.room_id));
+  else if (read) onReadElsewhere(read);
+  else if (account) Object.assign(state.me, account);
+}
+
+function onRoomEvent(kind, body) {
+  const room = state.rooms.get(body?.room_id);
+  if (!isIn(room)) return onEarly(body);
+  if (!isNext(room, body.seq)) return;
+  if (kind === "message") onMessage(room, body);
+  else if (kind === "renamed") room.name = body.name;
+}
+
+/** Notes where the events of a room began that is not known yet: there the page begins, once it has loaded the room. */
+function onEarly({ room_id, seq }) {
+  if (!state.settled && !state.early.has(room_id)) state.early.set(room_id, seq - 1);
+}
