@@ -120,6 +120,26 @@ def test_a_message_without_an_answer_is_sent_again_with_the_same_id(new_person: 
     assert proxy.commands("hello")[1]["epoch"]
 
 
+def test_the_page_reconnects_if_an_answer_does_not_come_although_the_server_is_not_silent(
+    new_person: NewPerson,
+) -> None:
+    ann = new_person("ann", new=False)
+    ann.page.clock.install()
+    proxy = LossyProxy(ann)
+    ann.sign_up()
+    proxy.lose_next = "send"
+    ann.expect_state(ann.write("one"), "sent")  # its event came
+    waiting = ann.write("two")
+    ann.page.clock.fast_forward(29_000)
+    proxy.page.send("{}")
+    ann.expect_state(waiting, "sending")
+    ann.page.clock.fast_forward(2_000)
+    ann.page.clock.fast_forward(2_000)  # within this time it reconnects
+    ann.expect_state(waiting, "sent")
+    ann.expect_texts("one", "two")
+    assert proxy.opened == 2
+
+
 def test_a_lost_event_is_found_by_its_seq(new_person: NewPerson) -> None:
     ann, bob = new_person("ann", new=False), new_person("bob")
     proxy = LossyProxy(ann)

@@ -8,6 +8,7 @@ import { render, showProblem } from "./view.js";
 
 const SILENCE_MARGIN_MS = 5_000;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1; // `setTimeout` takes no more
+const ANSWER_MS = 30_000; // without an answer to a command for this long, the connection counts as dead, too
 const MAX_BACKOFF_MS = 3_000;
 
 export const on = {
@@ -97,9 +98,11 @@ async function loadSilence() {
 
 /** Sends a command. Returns its answer, or throws a Refusal: also if the connection is lost before the answer. */
 export function command(name, fields) {
-  const { socket, answers } = link;
-  const id = (link.lastId += 1);
+  const current = link;
+  const { socket, answers } = current;
+  const id = (current.lastId += 1);
   socket.send(JSON.stringify({ id, [name]: fields }));
+  setTimeout(() => current === link && answers.has(id) && lose(null), ANSWER_MS);
   return new Promise((resolve, reject) => answers.set(id, { name, resolve, reject }));
 }
 
