@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -73,16 +74,25 @@ def test_a_reload_in_a_room_that_was_left_meanwhile_shows_the_lobby(new_person: 
 
 
 class Gap:
-    """Loses what passes between the page and the server, each way of them while its switch is on."""
+    """Loses what passes between the page and the server, each way of them while its switch is on.
+
+    With `many_rooms` the answer to hello is that of an account with many rooms: it lists none of these, but a cursor.
+    """
 
     def __init__(self, person: Person) -> None:
-        self.to_server_lost = self.to_page_lost = False
+        self.to_server_lost = self.to_page_lost = self.many_rooms = False
         person.page.route_web_socket(re.compile(r".*/v1/socket$"), self._open)
 
     def _open(self, page: WebSocketRoute) -> None:
         server = page.connect_to_server()
         page.on_message(lambda data: None if self.to_server_lost else server.send(data))
-        server.on_message(lambda data: None if self.to_page_lost else page.send(data))
+        server.on_message(lambda data: None if self.to_page_lost else page.send(self._changed(data)))
+
+    def _changed(self, data: str | bytes) -> str | bytes:
+        if not self.many_rooms or "hello" not in (frame := json.loads(data)):
+            return data
+        frame["hello"] |= {"rooms": [], "rooms_cursor": "0"}
+        return json.dumps(frame)
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -108,6 +118,18 @@ def test_a_message_that_is_being_sent_survives_a_reload_and_is_sent_once(
     bob.expect_texts("before", "one", "two")
     items = ann.call("GET", f"/v1/rooms/{LOBBY_ID}/messages")["items"]
     assert [item["text"] for item in items] == ["before", "one", "two"]
+
+
+def test_a_message_is_sent_after_a_reload_to_a_room_that_hello_does_not_list(new_person: NewPerson) -> None:
+    ann = new_person("ann", new=False)
+    gap = Gap(ann)
+    ann.sign_up()
+    ann.make_room("Square")
+    gap.to_server_lost = True
+    ann.expect_state(ann.write("one"), "sending")
+    gap.to_server_lost, gap.many_rooms = False, True
+    reload(ann)
+    ann.expect_state(ann.message("one"), "sent")
 
 
 def test_a_second_tab_needs_no_password_and_has_its_own_room(new_person: NewPerson) -> None:

@@ -68,7 +68,6 @@ export async function join(room) {
   try {
     const { head_seq } = await command("join", { room_id: room.id });
     startRoom(room, head_seq);
-    sendWaiting();
   } catch (refusal) {
     if (current !== link) return; // the next hello joins the lobby again
     failWaiting(room.id, refusal.message);

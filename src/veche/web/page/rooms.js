@@ -2,12 +2,12 @@
 
 import { allPages, api } from "./api.js";
 import { command, link } from "./connection.js";
-import { failWaiting, NOT_IN } from "./outbox.js";
+import { failWaiting, NOT_IN, sendWaiting } from "./outbox.js";
 import { onRoomVisible } from "./reading.js";
 import { addRoom, emptyLog, isIn, isOutside, LOBBY, open, openRoom, setReadPointer, state } from "./state.js";
 import { render, showProblem } from "./view.js";
 
-/** Begins to follow a room. `head` is the seq of its last entry. */
+/** Begins to follow a room, and sends what has waited for it. `head` is the seq of its last entry. */
 export function startRoom(room, head) {
   if (room.kind === "direct" && !room.peer) findPeer(room);
   if (room.position !== null) return;
@@ -15,6 +15,7 @@ export function startRoom(room, head) {
   room.position = Math.min(head, state.early.get(room.id) ?? head);
   room.log = emptyLog();
   if (room.id === state.open) onRoomVisible();
+  sendWaiting();
 }
 
 /** Ends following a room, because the account is not in it any more. */
