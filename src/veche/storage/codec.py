@@ -37,6 +37,9 @@ class Form(NamedTuple):
 
 def form_of(event: type[LogEvent]) -> Form:
     """Work out how a kind of event is stored."""
+    # msgspec examines a class when it first decodes one, and keeps the result with the class. Two threads that examine
+    # the same class at once crash the process. So all classes are examined here, before there are threads.
+    msgspec.json.Decoder(event)
     names = event.__struct_fields__
     data = tuple((name, event.stored_as.get(name, name)) for name in names if name not in _COLUMNS)
     return Form(event, data, frozenset(names))

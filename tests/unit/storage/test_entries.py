@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import ClassVar
 
 import pytest
@@ -64,6 +66,44 @@ def test_every_kind_of_entry_is_read_back_as_it_was_announced(town: Town) -> Non
     with town.database.reading() as tx:
         for event in announced:
             assert read_entries(tx, event.log_id, event.seq - 1, event.seq, 1) == [event]
+
+
+def test_threads_may_read_a_kind_for_the_first_time_at_once() -> None:
+    """In a process of its own, because msgspec crashes if two threads examine the same class at once."""
+    done = subprocess.run([sys.executable, "-c", FIRST_READS], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "all read\n"), done.stderr
+
+
+FIRST_READS = """
+import sys, threading
+from types import SimpleNamespace
+import msgspec
+from veche.core.event import LogEvent
+from veche.storage.codec import Codec
+
+sys.setswitchinterval(1e-6)
+for number in range(100):
+    fields = [(f"g{n}", dict[str, list[int]] | None, None) for n in range(20)]
+    nested = msgspec.defstruct("Nested", fields)
+    fields = [("nested", nested | None, None), *((f"f{n}", str | None, None) for n in range(8))]
+    kind = msgspec.defstruct("Kind", fields, bases=(LogEvent,), namespace={"kind": "kind"}, frozen=True)
+    codec = Codec([kind])
+    row = SimpleNamespace(kind="kind", data='{"f7":"x"}', log_id=1, seq=1, created_at=1)
+    together = threading.Barrier(4)
+    found = []
+
+    def read():
+        together.wait()
+        found.append(codec.decode(row, {}, {}).f7)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["x"] * 4, found
+print("all read")
+"""
 
 
 def test_two_events_cannot_be_stored_under_one_kind() -> None:
