@@ -117,6 +117,9 @@ class Server:
     def _end(self, how: signal.Signals) -> None:
         if self.process is None:
             return
+        if (code := self.process.poll()) is not None:
+            self.process = None
+            raise AssertionError(f"The server has ended by itself, with {code}:\n{self._end_of_log()}")
         self.process.send_signal(how)
         try:
             self.process.wait(timeout=START_SECONDS)
@@ -131,7 +134,10 @@ class Server:
             if self._is_healthy():
                 return
         self.kill()
-        raise AssertionError(f"The server did not become healthy:\n{self.log.read_text(errors='replace')[-4000:]}")
+        raise AssertionError(f"The server did not become healthy:\n{self._end_of_log()}")
+
+    def _end_of_log(self) -> str:
+        return self.log.read_text(errors="replace")[-4000:]
 
     def _has_ended_within(self, seconds: float) -> bool:
         assert self.process is not None
