@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import faulthandler
 import gc
 import logging
 import resource
@@ -142,6 +143,7 @@ def serve(settings: Settings, listeners: list[socket.socket], on_started: Callab
     """Serve until SIGTERM or SIGINT, then shut down and return. `on_started` is called once clients can connect."""
     settings = with_fitting_connections(settings, raise_file_limit())
     sys.setswitchinterval(SWITCH_INTERVAL)
+    faulthandler.enable(logs.STDERR)  # if the C code of a library crashes, the log says where
     database = open_to_serve(settings.server.database_url)
     server = Server(settings, database)
     spare_garbage_collector()
