@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 
 import pytest
 
@@ -39,6 +40,32 @@ async def test_a_client_that_sends_too_fast_waits_and_gets_all_answers(ann: Pers
         assert [frame["id"] for frame in socket.frames if "send" in frame] == ids, (
             "each must be stored, and none refused"
         )
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_every_command_is_answered_whatever_comes_before_it(ann: Person, seed: int) -> None:
+    """Also one that came while a sync held the client back, or while rooms were left and joined."""
+    rooms = [LOBBY, *(ann.make_room(kind="channel") for _ in range(3))]
+    draw = random.Random(seed)
+
+    def command() -> tuple[str, Frame]:
+        room = draw.choice(rooms)
+        return draw.choice(
+            [
+                ("send", {"room_id": room, "text": "x" * draw.choice([0, 1, 5_000])}),
+                ("read", {"room_id": room, "seq": 1}),
+                ("leave", {"room_id": room}),
+                ("join", {"room_id": room}),
+                ("who", {"room_id": room}),
+                ("sync", {"rooms": {str(room): 0}, "me": 0}),
+                ("sync", {"rooms": {str(one): 0 for one in rooms}}),
+            ]
+        )
+
+    async with ann.socket() as socket:
+        ids = {await socket.say(name, **fields) for name, fields in (command() for _ in range(500))}
+        await socket.ask("send", room_id=LOBBY, text="the last")
+        await socket.until(lambda _: ids <= {frame.get("id") for frame in socket.frames})
 
 
 async def test_all_members_see_one_order_with_five_senders_at_once(server: Server) -> None:
