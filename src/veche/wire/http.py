@@ -7,9 +7,10 @@ it (`head_timeout`) and the whole request (`request_timeout`), and the connectio
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from veche.wire import tcp
 from veche.wire.handler import SIGNED_IN, WIRE, Wire
@@ -34,6 +35,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._unanswered = deque[RequestResponseCycle]()
         self._wire: Wire = self.app_state[WIRE]
         tcp.tune(transport, self._wire.send_buffer)
         peer = self.client[0] if self.client else ""
@@ -67,7 +69,10 @@ class BoundedHttp(HttpToolsProtocol):
             raise ValueError("too many requests that wait for an answer")
         self._stop_timer()
         self._start_timer(self._wire.request_timeout)
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:
+            self._unanswered.append(self.cycle)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -86,6 +91,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._wire.connections.admit(self)
 
     def on_response_complete(self) -> None:
+        self._unanswered.popleft()
         super().on_response_complete()
         self._be_guest()
 
@@ -110,6 +116,9 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         self._wire.connections.leave(self)
+        for cycle in self._unanswered:  # uvicorn tells only the request that was received last
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     # Called by `Connections`.

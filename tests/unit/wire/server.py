@@ -199,6 +199,10 @@ class Server:
         if scope["type"] == "lifespan":
             await self.lifespan(scope, receive, send)
             return
+        if scope["path"] == "/wait":
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            self.calls.put(("disconnected", None))
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
 

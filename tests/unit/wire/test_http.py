@@ -161,3 +161,14 @@ def test_requests_that_wait_for_an_answer_are_bounded() -> None:
         last = HEAD + b"Connection: close\r\n\r\n"
         assert responses_to(server, one * (MAX_PIPELINED - 1) + last).count(b"HTTP/1.1 200") == MAX_PIPELINED
         assert b"HTTP/1.1 400" in responses_to(server, one * 5 * MAX_PIPELINED)
+
+
+def test_a_request_learns_that_its_client_is_gone_also_if_others_wait_behind_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with Server() as server:
+        with socket.create_connection(server.address, PATIENCE) as peer:
+            peer.sendall(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n" + 2 * (HEAD + b"\r\n"))
+        assert server.next_call() == "disconnected"
+        assert responses_to(server, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
+    assert not caplog.records
