@@ -32,6 +32,7 @@ from veche.service import echoes
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
 from veche.service.expiry import forget_expired_sessions
+from veche.service.guests import Guests
 from veche.service.limits import Limit, LoginLimits, Rate
 from veche.service.passwords import Passwords
 from veche.service.room_limits import RoomLimits
@@ -82,13 +83,23 @@ class Server:
         server = settings.server
         limits = RoomLimits(server.rooms_per_hour, server.members_per_hour, server.rooms_into_per_hour)
         self.chat = Chat(self.writer, self.reader, self.hub, limits)
+        self.guests = Guests(self.chat.shares)
         self.passwords = Passwords()
+        self.tokens = Tokens({"1": server.secret or load_or_create_secret(self.database.path)})
         self.accounts = self._accounts()
         self.heartbeats = Heartbeats(server.ping_seconds, server.pong_seconds, server.stall_seconds)
         self.origins = Origins.of(server.origins)
         self.trusted = Trusted.parse(server.trusted_proxies)
         self.dialects = self._mounted()
-        self.app = build_application(self.dialects, self._lifespan, self.origins, self.trusted, docs=server.docs)
+        self.app = build_application(
+            self.dialects,
+            self._lifespan,
+            self.origins,
+            self.trusted,
+            self.guests,
+            self.tokens.remembers,
+            docs=server.docs,
+        )
         state = self.app.state
         state.chat, state.accounts, state.trusted = self.chat, self.accounts, self.trusted
         state.heartbeats = self.heartbeats
@@ -98,7 +109,7 @@ class Server:
         self._check_spoken_names()
         return Accounts(
             self.chat,
-            Tokens({"1": server.secret or load_or_create_secret(self.database.path)}),
+            self.tokens,
             self.passwords,
             LoginLimits(server.wrong_logins_per_minute, server.logins_per_minute),
             {name: options.token_seconds for name, options in self.settings.options.items()},
@@ -121,7 +132,7 @@ class Server:
     def _mounted(self) -> list[Mounted]:
         with self.database.reading() as snapshot:
             lobby_seq = logs.head_seqs(snapshot, [LOBBY_ID])[LOBBY_ID]
-        parts = Parts(self.chat, self.accounts, lobby_seq, self.origins, self.trusted)
+        parts = Parts(self.chat, self.accounts, self.guests, lobby_seq, self.origins, self.trusted)
         options = self.settings.options
         return [dialect.mount(parts, options[dialect.name]) for dialect in DIALECTS if dialect.name in options]
 
@@ -152,7 +163,7 @@ class Server:
     def _wire(self) -> Wire:
         server = self.settings.server
         return Wire(
-            websocket_routes(self.dialects),
+            websocket_routes(self.dialects, self.guests),
             self.heartbeats,
             self.trusted,
             self.origins,

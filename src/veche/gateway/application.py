@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from veche.gateway.dialect import Mounted, detail
+from veche.gateway.fairness import InTurn, in_turn
 from veche.gateway.http import (
     Applications,
     BodyLimit,
@@ -35,6 +36,7 @@ from veche.gateway.http import (
 )
 from veche.gateway.openapi import TITLE, document_of
 from veche.gateway.quick import QuickRoute, QuickRoutes
+from veche.service.guests import Guests
 from veche.wire.handler import Accept, Routes
 from veche.wire.handshake import Upgrade, UpgradeRefused
 from veche.wire.origins import Origins
@@ -43,17 +45,26 @@ from veche.wire.proxy import Trusted
 log = logging.getLogger("veche.http")
 
 REDOC_SCRIPT = "/static-offline-docs/redoc.standalone.js"
+HEALTH = ("/healthz", "/health")
 REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 
 def build_application(
-    dialects: Sequence[Mounted], lifespan: Lifespan, origins: Origins, trusted: Trusted, *, docs: bool = True
+    dialects: Sequence[Mounted],
+    lifespan: Lifespan,
+    origins: Origins,
+    trusted: Trusted,
+    guests: Guests,
+    knows: Callable[[str], bool],
+    *,
+    docs: bool = True,
 ) -> FastAPI:
     """Build the application that serves the REST of all dialects, the health checks, and with `docs` the documentation.
 
-    Pages of `origins` may read the answers. `trusted` are the proxies whose headers are used.
+    Pages of `origins` may read the answers. `trusted` are the proxies whose headers are used. `knows` returns whether a
+    token is that of somebody who has signed in; other requests take turns as those of `guests`.
     """
     if docs:
         app: FastAPI = FastAPIOffline(title=TITLE, lifespan=lifespan, redirect_slashes=False)
@@ -64,7 +75,7 @@ def build_application(
         for router in dialect.routers:
             app.include_router(router)
             app.include_router(router, prefix=f"/{dialect.name}", include_in_schema=False)
-    for path in ("/healthz", "/health"):
+    for path in HEALTH:
         app.add_api_route(path, _healthz, include_in_schema=False)
     errors = _ErrorResponses(dialects)
     app.add_exception_handler(HTTPException, errors.on_http_exception)
@@ -72,12 +83,25 @@ def build_application(
     app.add_middleware(QuickRoutes, routes=_quick_routes(dialects))
     app.add_middleware(SharedPaths, dialects=dialects)
     app.add_middleware(BodyLimit, error_response=errors.make)
+    app.add_middleware(InTurn, guests=guests, trusted=trusted, knows=_needs_no_turn(knows))
     app.add_middleware(SafeHeaders)
     app.add_middleware(Cors, origins=origins, trusted=trusted)
     scripts = {REDOC_SCRIPT: _redoc_script} if docs else {}
     app.add_middleware(Applications, applications=_applications(dialects) | scripts)
     app.add_middleware(HeadAsGet)
     return app
+
+
+def _needs_no_turn(knows: Callable[[str], bool]) -> Callable[[Scope], bool]:
+    """Return a function that says whether a request is a health check, or comes from somebody who has signed in."""
+
+    def needs_no_turn(scope: Scope) -> bool:
+        if scope["path"] in HEALTH:
+            return True
+        found = [value for name, value in scope["headers"] if name == b"authorization"]
+        return bool(found) and knows(found[0].decode("latin-1").removeprefix("Bearer "))
+
+    return needs_no_turn
 
 
 def _quick_routes(dialects: Sequence[Mounted]) -> list[QuickRoute]:
@@ -97,8 +121,8 @@ def _applications(dialects: Sequence[Mounted]) -> dict[str, ASGIApp]:
     return found
 
 
-def websocket_routes(dialects: Sequence[Mounted]) -> Routes:
-    """Return a function that finds the dialect for an upgrade.
+def websocket_routes(dialects: Sequence[Mounted], guests: Guests) -> Routes:
+    """Return a function that finds the dialect for an upgrade. Upgrades take turns as requests of `guests`.
 
     The function raises UpgradeRefused with status 404 if no dialect serves the path.
     """
@@ -110,7 +134,7 @@ def websocket_routes(dialects: Sequence[Mounted]) -> Routes:
         if accept is None:
             status, body, headers = errors.make(upgrade.path, 404, "Not Found")
             raise UpgradeRefused(status, body, tuple(headers.items()))
-        return accept
+        return in_turn(guests, accept)
 
     return route
 

@@ -17,6 +17,7 @@ from veche.gateway.quick import QuickRoute
 from veche.gateway.refusals import Refused
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
+from veche.service.guests import Guests
 from veche.wire.handler import Accept
 from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
@@ -29,6 +30,7 @@ class Parts(NamedTuple):
 
     chat: Chat
     accounts: Accounts
+    guests: Guests
     lobby_seq: int  # the head of the lobby when the server started
     origins: Origins  # the origins of web pages that may connect
     trusted: Trusted  # the proxies whose X-Forwarded-For header is used

@@ -1,11 +1,23 @@
-"""Requests of REST draw on the share of their account, as commands on a socket do (`service.shares`)."""
+"""Fair shares of HTTP requests and upgrades.
+
+A request of an account draws on the share of the account, as commands on a socket do (`service.shares`). A request of
+a guest, and every upgrade, begins when it is its turn (`service.guests`).
+"""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, NamedTuple
+
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
+from veche.gateway.refusals import retry_headers
+from veche.service.guests import UPGRADE, Guests
 from veche.service.shares import Share, Shares
+from veche.wire.handler import Accept, Accepted
+from veche.wire.handshake import Upgrade, UpgradeRefused
+from veche.wire.proxy import Trusted, client_of, network
 
 REQUEST: Final = 2.0  # units of work of a request; a large one does more
 RETRY_AFTER: Final = 1  # seconds
@@ -46,3 +58,43 @@ async def _is_free_in(seconds: float, share: Share) -> bool:
     finally:
         share.forget(free.set)
     return True
+
+
+class InTurn:
+    """Middleware that lets requests of guests begin in turn. Requests of which `knows` is True need no turn."""
+
+    def __init__(self, app: ASGIApp, guests: Guests, trusted: Trusted, knows: Callable[[Scope], bool]) -> None:
+        self._app = app
+        self._guests = guests
+        self._trusted = trusted
+        self._knows = knows
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._knows(scope):
+            try:
+                await self._guests.turn(network(client_of(scope, self._trusted)))
+            except ChatError as refusal:
+                await _refuse(refusal, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def _refuse(refusal: ChatError, send: Send) -> None:
+    """Refuse a request that nobody has looked at, so without a body: each dialect has another format."""
+    headers = {"content-length": "0", "connection": "close", **retry_headers(refusal)}
+    lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": 503, "headers": lines})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def in_turn(guests: Guests, accept: Accept) -> Accept:
+    """Return an `Accept` that decides about an upgrade when it is its turn. Nobody has signed in by then."""
+
+    async def wait_and_accept(upgrade: Upgrade) -> Accepted:
+        try:
+            await guests.turn(network(upgrade.client), UPGRADE)
+        except ChatError as refusal:
+            raise UpgradeRefused(503, headers=tuple(retry_headers(refusal).items())) from None
+        return await accept(upgrade)
+
+    return wait_and_accept

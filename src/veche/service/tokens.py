@@ -81,6 +81,10 @@ class Tokens:
         """Return the claims of a token. Raises ChatError (UNAUTHENTICATED) if it is not valid."""
         return self._verify(token, AUDIENCE, "access")
 
+    def remembers(self, token: str) -> bool:
+        """Return whether a token was found valid a while ago. It may have expired, or its session may have ended."""
+        return (AUDIENCE, token) in self._remembered
+
     def _verify(self, token: str, audience: str, kind: str) -> Claims:
         """Check a token, or only its expiry if its signature and claims were checked before."""
         claims = self._remembered.get((audience, token))

@@ -6,6 +6,7 @@ from veche.dialects.socketio.options import Options
 from veche.dialects.socketio.socket import SocketioHandler
 from veche.gateway.dialect import Dialect, Mounted, Parts
 from veche.gateway.examples import examples_beside
+from veche.gateway.fairness import InTurn
 from veche.wire.socketio import FIRST_PAYLOAD, Caps, Namespaces, Polling, Server, WebSocketAccept
 
 PING_INTERVAL, PING_TIMEOUT = 25.0, 20.0  # seconds; the handshake tells them to the client
@@ -30,12 +31,12 @@ def mount(parts: Parts, options: Options) -> Mounted:
         origins=parts.origins,
         trusted=parts.trusted,
     )
-    accept = WebSocketAccept(engine)
+    accept, polling = WebSocketAccept(engine), Polling(engine)
     return Mounted(
         "socketio",
         routers=(rest.router_of(options.anonymous),),
         sockets={"/socket.io/": accept, "/socket.io": accept},
-        applications={"/socket.io": Polling(engine)},
+        applications={"/socket.io": InTurn(polling, parts.guests, parts.trusted, polling.has_entered)},
         plain=plain,
         problem=problem,
         error_bodies=(ErrorBody,),

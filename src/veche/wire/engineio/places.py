@@ -70,6 +70,9 @@ class Places:
             if not self._outside_by_address[key]:
                 del self._outside_by_address[key]
 
+    def has_entered(self, connection: Placed) -> bool:
+        return connection in self._addresses and connection not in self._outside
+
     def release(self, connection: Placed) -> None:
         """Count a connection no more. A second call does nothing."""
         self.enter(connection)

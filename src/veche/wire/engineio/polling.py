@@ -76,6 +76,13 @@ class Polling:
             response = _Response(refusal.response.body, b"application/json", refusal.response.status, close)
         await response.send(send, cors)
 
+    def has_entered(self, scope: Scope) -> bool:
+        """Return whether a request belongs to a connection whose client has shown that it may use the application."""
+        try:
+            return self._server.has_entered(_query(scope).get("sid", ""))
+        except RequestRefused:
+            return False
+
     async def _respond(self, scope: Scope, receive: Receive) -> _Response:
         self._check_origin(scope)
         method = scope["method"]

@@ -100,6 +100,11 @@ class Server:
             raise RequestRefused(BAD_VERSION)
         return None
 
+    def has_entered(self, sid: str) -> bool:
+        """Return whether there is a connection with this sid, and its client may use the application."""
+        connection = self._connections.get(sid)
+        return connection is not None and self._places.has_entered(connection)
+
     def make_room(self, address: str) -> None:
         """Raise RequestRefused if a client at this address may not open a connection. If it may, call `open` now."""
         if self._draining or not self._places.make_room(address):

@@ -1,0 +1,97 @@
+"""Which requests wait for a turn when guests have no share left, and what happens if too many wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from veche.app import DIALECTS, Server
+from veche.core.values import Account
+from veche.gateway.fairness import in_turn
+from veche.service.guests import MAX_WAITING
+from veche.settings import read_settings
+from veche.storage.database import Database
+from veche.wire.handler import Accepted
+from veche.wire.handshake import Upgrade, UpgradeRefused
+
+MOMENT = 0.2  # seconds in which a request that need not wait is answered
+SOMEBODY = Account(1, "ann", "ann", "Ann", None, 0)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    """A server whose guests have no share left."""
+    database = Database(f"sqlite:///{tmp_path / 'veche.db'}", serving=True)
+    database.migrate()
+    server = Server(read_settings(DIALECTS), database)
+    server.chat.shares.of("guests").allowed = 0.0
+    yield server
+    server.reader.stop()
+    server.passwords.stop()
+    database.close()
+
+
+def client_of(server: Server) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=server.app), base_url="http://test")
+
+
+async def waits(answer: asyncio.Task[httpx.Response]) -> bool:
+    done, _ = await asyncio.wait([answer], timeout=MOMENT)
+    return not done
+
+
+@pytest.mark.parametrize(
+    ("path", "token"),
+    [("/v1/rooms", None), ("/v1/rooms", "Bearer no.such.token"), ("/", None), ("/socket.io/?EIO=4", None)],
+    ids=["no token", "a bad token", "the page", "Socket.IO"],
+)
+async def test_requests_of_guests_wait(server: Server, path: str, token: str | None) -> None:
+    async with client_of(server) as client:
+        headers = {"Authorization": token} if token else {}
+        answer = asyncio.create_task(client.get(path, headers=headers))
+        assert await waits(answer)
+        server.chat.shares.of("guests").allowed = 1e6
+        server.chat.shares.of("guests").end_window()
+        await answer
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/health"])
+async def test_health_checks_do_not_wait(server: Server, path: str) -> None:
+    async with client_of(server) as client:
+        answer = asyncio.create_task(client.get(path))
+        await asyncio.wait([answer], timeout=30)
+        assert answer.result().status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", ""], ids=["Bearer", "the bare token"])
+async def test_requests_with_a_token_that_was_valid_do_not_wait(server: Server, scheme: str) -> None:
+    token = server.tokens.mint(SOMEBODY, "session", 60)
+    server.tokens.verify(token)
+    async with client_of(server) as client:
+        answer = asyncio.create_task(client.get("/nothing", headers={"Authorization": scheme + token}))
+        await asyncio.wait([answer], timeout=30)
+        assert answer.result().status_code == 404
+
+
+async def test_a_request_that_cannot_wait_is_told_when_to_come_back(server: Server) -> None:
+    crowd = [asyncio.create_task(server.guests.turn("127.0.0.1")) for _ in range(MAX_WAITING)]
+    await asyncio.sleep(0)
+    async with client_of(server) as client:
+        answer = await client.get("/v1/rooms")
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+    with pytest.raises(UpgradeRefused) as refused:
+        await in_turn(server.guests, _accept)(Upgrade("/v1/socket", {}, {}, "127.0.0.1"))
+    assert refused.value.status == 503
+    assert dict(refused.value.headers)["Retry-After"]
+    for task in crowd:
+        task.cancel()
+    await asyncio.wait(crowd)
+
+
+async def _accept(upgrade: Upgrade) -> Accepted:
+    raise AssertionError("the upgrade did not wait")
