@@ -4,6 +4,7 @@ import sqlite3
 import time
 from contextlib import suppress
 from functools import cache, partial
+from http.client import HTTPException
 
 from bench.errors import BenchError
 from bench.peers import Crowd, Site
@@ -69,7 +70,8 @@ def start(plan: Plan) -> Row:
     with serve(plan.site, prepared.folder, wait=False) as server:
         deadline = server.started + LIMIT_SECONDS
         while time.monotonic() < deadline:
-            with suppress(OSError):
+            # HTTPException: before the server listens, the kernel may give its port to this connection itself.
+            with suppress(OSError, HTTPException):
                 post(server, f"/v1/rooms/{prepared.rooms[0]}/messages", {"text": "the first"}, prepared.tokens[0])
                 return {"seconds": time.monotonic() - server.started}
             time.sleep(PAUSE_SECONDS)

@@ -12,7 +12,7 @@ from veche.core.actor import Actor
 from veche.core.values import LOBBY_ID, Account, LogId
 from veche.dialects.native.encode import SERIALIZER
 from veche.dialects.native.resume import Resumption
-from veche.dialects.native.socket import SLICE, NativeHandler
+from veche.dialects.native.socket import SLICE, NativeHandler, Replay
 from veche.hub.hub import Hub
 from veche.service.accounts import Login
 from veche.service.shares import Shares
@@ -66,7 +66,8 @@ class SilentHub:
 
     def catch_up(self) -> None:
         """Every log is live."""
-        for log_id in [*self.handler._catching_up]:
+        assert self.handler._replay is not None
+        for log_id in [*self.handler._replay.catching_up]:
             self.handler.caught_up(log_id)
 
     def _heads(self, reply: Any, log_ids: list[LogId]) -> None:
@@ -133,7 +134,7 @@ async def test_rooms_that_are_not_ones_own_are_in_one_frame_and_their_heads_are_
 async def test_many_logs_are_subscribed_a_slice_in_a_turn_and_the_next_when_those_are_live() -> None:
     silent = SilentHub()
     rooms = list(range(1, 2 * SLICE + 11))
-    silent.handler._replaying = True
+    silent.handler._replay = Replay()
     silent.handler._subscribe(Resumption(dict.fromkeys(rooms, 0), {}, []))
     for count in (SLICE, 2 * SLICE, len(rooms)):
         await asyncio.sleep(0)
@@ -149,7 +150,7 @@ async def test_many_logs_are_subscribed_a_slice_in_a_turn_and_the_next_when_thos
 async def test_a_room_that_is_left_before_its_turn_is_not_subscribed() -> None:
     silent = SilentHub()
     rooms = list(range(1, SLICE + 3))
-    silent.handler._replaying = True
+    silent.handler._replay = Replay()
     silent.handler._subscribe(Resumption(dict.fromkeys(rooms, 0), {}, []))
     silent.handler.removed(rooms[-1], 9)
     for log_id in rooms[:SLICE]:

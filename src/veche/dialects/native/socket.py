@@ -60,22 +60,34 @@ EXPIRY_GRACE = 10.0  # seconds that a connection may outlive its token
 SLICE = 100  # logs that are subscribed in one turn of the loop
 
 
+class Replay:
+    """One hello or sync, until its `caught_up`. A client has one at a time.
+
+    `catching_up`: its logs that are not live yet. `unsubscribed`: those of them that are not subscribed yet, with their
+    positions. `heads`: what the client was told. `next_slice`: subscribes to more of them.
+    """
+
+    __slots__ = ("catching_up", "heads", "next_slice", "unsubscribed")
+
+    def __init__(self) -> None:
+        self.catching_up: set[LogId] = set()
+        self.unsubscribed: dict[LogId, int] = {}
+        self.heads: Mapping[LogId, int] = {}
+        self.next_slice: asyncio.Handle | None = None
+
+
 class NativeHandler(DialectHandler):
     """One connection. `client` is None until the token of its hello has been checked."""
 
     __slots__ = (
         "_accounts",
-        "_catching_up",
         "_chat",
         "_early_texts",
         "_guest",
-        "_heads",
         "_hello_task",
-        "_next_slice",
-        "_replaying",
+        "_replay",
         "_timer",
         "_token",
-        "_unsubscribed",
     )
     heartbeat: bytes | None = HEARTBEAT
     close_codes = CLOSE_CODES
@@ -88,11 +100,7 @@ class NativeHandler(DialectHandler):
         self._token = token
         self._hello_task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._replaying = False  # from hello or sync until its `caught_up`: one at a time
-        self._catching_up: set[LogId] = set()  # the logs of this replay that are not live yet
-        self._unsubscribed: dict[LogId, int] = {}  # those of them that are not subscribed yet, with their positions
-        self._heads: Mapping[LogId, int] = {}  # what the client was told
-        self._next_slice: asyncio.Handle | None = None
+        self._replay: Replay | None = None  # an idle client has none, because it would hold memory
         # Received while hello is answered, or from a sync on that waits for its turn. Few, as reading is paused.
         self._early_texts: list[str] = []
 
@@ -115,7 +123,7 @@ class NativeHandler(DialectHandler):
             return
         if command is not None:
             id, name, fields = command
-            if name == "sync" and self._replaying:
+            if name == "sync" and self._replay is not None:
                 self._hold_back(text)
                 return
             try:
@@ -128,16 +136,16 @@ class NativeHandler(DialectHandler):
             self._timer.cancel()
         if self._hello_task is not None:
             self._hello_task.cancel()
-        self._unsubscribed.clear()
+        self._replay = None
         super().closed()
 
     # From the hub.
 
     def caught_up(self, log_id: LogId) -> None:
-        if log_id in self._catching_up:
-            self._catching_up.discard(log_id)
-            self._unsubscribed.pop(log_id, None)
-            self._go_on()
+        if (replay := self._replay) is not None and log_id in replay.catching_up:
+            replay.catching_up.discard(log_id)
+            replay.unsubscribed.pop(log_id, None)
+            self._go_on(replay)
 
     def joined(self, room_id: int, after: int) -> None:
         if self.client is not None:
@@ -153,7 +161,7 @@ class NativeHandler(DialectHandler):
             raise ChatError(Code.BAD_REQUEST, "There is one hello.")
         token = hello.token or self._token
         self._token = None
-        self._replaying = True
+        self._replay = Replay()
         self.socket.pause_reading()
         self._hello_task = asyncio.get_running_loop().create_task(self._answer_hello(id, hello, token or ""))
 
@@ -210,33 +218,33 @@ class NativeHandler(DialectHandler):
         """Push what the client must know, and subscribe to the logs, a slice in each turn of the loop."""
         if resumption.pushes:
             self.socket.write(b"".join(text_frame(to_json(push)) for push in resumption.pushes))
-        self._catching_up = set(resumption.positions)
-        self._unsubscribed = dict(resumption.positions)
-        self._heads = resumption.heads
-        self._subscribe_slice()
-        if not resumption.positions:
-            self._go_on()
+        if (replay := self._replay) is not None:
+            replay.catching_up = set(resumption.positions)
+            replay.unsubscribed = dict(resumption.positions)
+            replay.heads = resumption.heads
+            self._subscribe_slice(replay)
+            if not resumption.positions:
+                self._go_on(replay)
 
-    def _subscribe_slice(self) -> None:
-        self._next_slice = None
+    def _subscribe_slice(self, replay: Replay) -> None:
+        replay.next_slice = None
         client = self.client
         if client is None or client.ended:
             return
-        for log_id in list(islice(self._unsubscribed, SLICE)):
-            if (seq := self._unsubscribed.pop(log_id, None)) is not None:
-                client.subscribe(log_id, SERIALIZER, seq, self._heads.get(log_id, 0))
+        for log_id in list(islice(replay.unsubscribed, SLICE)):
+            if (seq := replay.unsubscribed.pop(log_id, None)) is not None:
+                client.subscribe(log_id, SERIALIZER, seq, replay.heads.get(log_id, 0))
 
-    def _go_on(self) -> None:
+    def _go_on(self, replay: Replay) -> None:
         """Subscribe to the next logs if those before are live. After the last one, say `caught_up`."""
-        if not self._catching_up:
-            self._replaying = False
-            self._unsubscribed, self._heads = {}, {}  # new ones, because emptied ones keep their memory
+        if not replay.catching_up:
+            self._replay = None
             self._write(CAUGHT_UP)
             if (client := self.client) is not None and client.held_back:
                 client.held_back = False
                 self._handle_early_texts(client)
-        elif self._next_slice is None and len(self._catching_up) == len(self._unsubscribed):
-            self._next_slice = asyncio.get_running_loop().call_soon(self._subscribe_slice)
+        elif replay.next_slice is None and len(replay.catching_up) == len(replay.unsubscribed):
+            replay.next_slice = asyncio.get_running_loop().call_soon(self._subscribe_slice, replay)
 
     def _sync(self, id: int, sync: f.Sync) -> None:
         client = self._require_client()
@@ -244,7 +252,7 @@ class NativeHandler(DialectHandler):
         asked: dict[LogId, int] = dict(sync.rooms or {})
         if sync.me is not None:
             asked[own] = sync.me
-        self._replaying = True
+        self._replay = Replay()
         client.work(len(asked) / ROOMS_OF_A_UNIT)
         known = [log_id for log_id in asked if self._may_sync(client, log_id)]
         self._chat.heads(partial(self._synced, id, own, asked), list({own, *known}))
