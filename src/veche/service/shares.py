@@ -37,6 +37,8 @@ SMALLEST_SHARE: Final = 8  # waiting commands that an account may always have, h
 
 WINDOW: Final = 0.05
 """Seconds between two looks at what the accounts do."""
+PARTS: Final = 5
+"""Parts of a window. A limited share is free bit by bit, because others would wait for what it does at once."""
 SMOOTHED: Final = 0.3  # what one window counts in the average of the windows
 BUSY: Final = 0.5  # CPU seconds per second of the threads that serve everybody: the event loop's and the writer's
 CALM: Final = 0.4
@@ -83,6 +85,8 @@ class Share:
         self._shares.waiting_bytes -= size
         if self._stopped:
             self._resume_one()
+        if not self.users:
+            self._shares.drop_if_unused(self)
 
     def work(self, units: float) -> None:
         """Count work that the account has caused."""
@@ -93,7 +97,7 @@ class Share:
     def is_full(self) -> bool:
         """Return whether the account has to wait before it may do more."""
         return (
-            self.done + self._debt >= self.allowed
+            self.done + self._debt >= self.allowed * self._shares.part
             or self.waiting >= self._shares.most_waiting
             or self.waiting_bytes >= self._shares.most_waiting_bytes
         )
@@ -118,14 +122,17 @@ class Share:
                 log.exception("a connection could not go on")
 
     def end_window(self) -> None:
-        """Begin a new window, and let connections go on.
-
-        If the share is limited, only a few go on now. Each answer to one of them lets the next go on.
-        """
+        """Begin a new window."""
         self.idle = 0 if self.done else min(self.idle + 1, ACTIVE)
         self._debt = max(0.0, self.done + self._debt - self.allowed) if self.allowed < inf else 0.0
         self.done = 0.0
-        for _ in range(len(self._stopped) if self.allowed == inf else int(self.allowed)):
+
+    def go_on(self) -> None:
+        """Let connections go on.
+
+        If the share is limited, only a few go on now. Each answer to one of them lets the next go on.
+        """
+        for _ in range(len(self._stopped) if self.allowed == inf else max(1, int(self.allowed / PARTS))):
             if self._stopped:
                 self._resume_one()
 
@@ -150,6 +157,8 @@ class Shares:
         self._shares: dict[Party, Share] = {}
         self._active: dict[Share, None] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self.part = 1.0  # of what a limited share is allowed in this window, that it may do already
+        self._limited: list[Share] = []
         self._began = (0.0, 0.0)  # time, and CPU seconds, when the window began
         self._busy = 0.0
         self.waiting = 0
@@ -168,7 +177,7 @@ class Shares:
 
     def close(self, share: Share) -> None:
         share.users -= 1
-        self._drop_if_unused(share)
+        self.drop_if_unused(share)
 
     def of(self, key: Party) -> Share:
         """Return the share of an account, for one request."""
@@ -182,12 +191,31 @@ class Shares:
         self._active[share] = None
         if self._timer is None:
             self._began = time.monotonic(), self._cpu_seconds()
-            self._timer = asyncio.get_running_loop().call_later(WINDOW, self._end_window)
+            self._begin_window()
 
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _begin_window(self) -> None:
+        """Set the timer. If there are limited shares, the window has parts."""
+        loop = asyncio.get_running_loop()
+        if self._limited:
+            self.part = 1 / PARTS
+            self._timer = loop.call_later(WINDOW / PARTS, self._end_part, 1)
+        else:
+            self.part = 1.0
+            self._timer = loop.call_later(WINDOW, self._end_window)
+
+    def _end_part(self, ended: int) -> None:
+        if ended == PARTS:
+            self._end_window()
+            return
+        self.part = (ended + 1) / PARTS
+        self._timer = asyncio.get_running_loop().call_later(WINDOW / PARTS, self._end_part, ended + 1)
+        for share in self._limited:
+            share.go_on()
 
     def _end_window(self) -> None:
         now, cpu = time.monotonic(), self._cpu_seconds()
@@ -195,14 +223,18 @@ class Shares:
         self._busy += SMOOTHED * ((cpu - self._began[1]) / took - self._busy)
         self._adjust(self._busy, WINDOW / took)
         self._share_what_is_left()
-        for share in tuple(self._active):
+        self._timer, self._began = None, (now, cpu)
+        shares = tuple(self._active)
+        for share in shares:
             share.end_window()
             if share.is_idle:
                 del self._active[share]
-                self._drop_if_unused(share)
-        self._began = now, cpu
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(WINDOW, self._end_window) if self._active else None
+                self.drop_if_unused(share)
+        self._limited = [share for share in self._active if share.allowed < inf]
+        if self._active:
+            self._begin_window()
+        for share in shares:
+            share.go_on()
 
     def _adjust(self, busy: float, scale: float) -> None:
         """Lower what large accounts may do while the server is busy, and raise it while it is not."""
@@ -222,6 +254,7 @@ class Shares:
         left = (TOTAL_WAITING_BYTES - self.waiting_bytes) // FAIR_PART
         self.most_waiting_bytes = max(1, min(MAX_WAITING_BYTES, left))
 
-    def _drop_if_unused(self, share: Share) -> None:
+    def drop_if_unused(self, share: Share) -> None:
+        """Forget a share whose account has no connection, and of which nothing waits."""
         if not share.users and not share.waiting and share not in self._active:
             self._shares.pop(share.key, None)

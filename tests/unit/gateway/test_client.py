@@ -191,5 +191,6 @@ async def test_a_client_that_caused_too_much_work_is_not_read_until_its_share_is
     assert world.socket.calls == ["pause"]
     share.allowed = 1000.0
     share.end_window()
+    share.go_on()
     assert world.socket.calls == ["pause", "resume"]
     world.chat.shares.stop()

@@ -55,7 +55,7 @@ async def test_requests_of_guests_wait(server: Server, path: str, token: str | N
         answer = asyncio.create_task(client.get(path, headers=headers))
         assert await waits(answer)
         server.chat.shares.of("guests").allowed = 1e6
-        server.chat.shares.of("guests").end_window()
+        server.chat.shares.of("guests").go_on()
         await answer
 
 

@@ -67,6 +67,7 @@ async def test_guests_without_a_share_wait_and_go_on(guests: Guests, shares: Sha
     assert len(guests) == 3
     share.allowed = 1e6
     share.end_window()
+    share.go_on()
     await asyncio.gather(*tasks)
     assert len(began) == 3
 
@@ -82,6 +83,7 @@ async def test_those_who_leave_do_not_wait_any_more(guests: Guests, shares: Shar
     assert len(guests) == 1
     share.allowed = 1e6
     share.end_window()
+    share.go_on()
     await stays
     assert began == ["192.0.2.1"]
 

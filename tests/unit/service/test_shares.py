@@ -13,6 +13,7 @@ from veche.service.shares import (
     LOWEST,
     MAX_WAITING,
     MAX_WAITING_BYTES,
+    PARTS,
     SMALLEST_SHARE,
     TOTAL_WAITING,
     Share,
@@ -32,6 +33,7 @@ class Machine:
         self.shares._share_what_is_left()
         for share in tuple(self.shares._active):
             share.end_window()
+            share.go_on()
 
 
 @pytest.fixture
@@ -151,3 +153,31 @@ async def test_one_who_left_does_not_go_on(machine: Machine) -> None:
     share.release(MAX_WAITING_BYTES)
     machine.end_window(0.0)
     assert not went_on
+
+
+async def test_a_limited_share_is_free_bit_by_bit() -> None:
+    shares = Shares(lambda: 0.0)
+    share = shares.open(1)
+    share.allowed = 10.0 * PARTS
+    shares._limited = [share]
+    shares._begin_window()
+    for part in range(1, PARTS + 1):
+        while not share.is_full():
+            share.work(1)
+        assert share.done == 10 * part
+        free = asyncio.Event()
+        share.call_when_free(free.set)
+        await free.wait()
+    shares.stop()
+
+
+async def test_a_share_is_forgotten_also_if_the_last_answer_comes_after_the_last_connection(machine: Machine) -> None:
+    share = machine.shares.open(1)
+    share.take(10)
+    machine.shares.close(share)
+    for _ in range(ACTIVE + 1):
+        machine.end_window(0.0)
+    machine.shares._active.clear()
+    assert len(machine.shares) == 1, "a command waits"
+    share.release(10)
+    assert len(machine.shares) == 0
