@@ -132,7 +132,9 @@ class Server:
     def _mounted(self) -> list[Mounted]:
         with self.database.reading() as snapshot:
             lobby_seq = logs.head_seqs(snapshot, [LOBBY_ID])[LOBBY_ID]
-        parts = Parts(self.chat, self.accounts, self.guests, lobby_seq, self.origins, self.trusted)
+        parts = Parts(
+            self.chat, self.accounts, self.guests, lobby_seq, self.origins, self.trusted, self.heartbeats.interval
+        )
         options = self.settings.options
         return [dialect.mount(parts, options[dialect.name]) for dialect in DIALECTS if dialect.name in options]
 

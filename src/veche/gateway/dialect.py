@@ -34,6 +34,7 @@ class Parts(NamedTuple):
     lobby_seq: int  # the head of the lobby when the server started
     origins: Origins  # the origins of web pages that may connect
     trusted: Trusted  # the proxies whose X-Forwarded-For header is used
+    ping_seconds: float  # seconds between two pings, for a dialect that sends its own
 
 
 def detail(status: int, sentence: str) -> RawResponse:

@@ -9,7 +9,7 @@ from veche.gateway.examples import examples_beside
 from veche.gateway.fairness import InTurn
 from veche.wire.socketio import FIRST_PAYLOAD, Caps, Namespaces, Polling, Server, WebSocketAccept
 
-PING_INTERVAL, PING_TIMEOUT = 25.0, 20.0  # seconds; the handshake tells them to the client
+PING_TIMEOUT = 20.0  # seconds; the handshake tells it to the client
 
 
 def mount(parts: Parts, options: Options) -> Mounted:
@@ -20,7 +20,7 @@ def mount(parts: Parts, options: Options) -> Mounted:
 
     engine = Server(
         lambda connection: Namespaces(connection, {"/": handler}),
-        ping_interval=PING_INTERVAL,
+        ping_interval=parts.ping_seconds,
         ping_timeout=PING_TIMEOUT,
         first_payload=FIRST_PAYLOAD,
         caps=Caps(
