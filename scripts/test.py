@@ -13,7 +13,7 @@ STEPS = {
     "lint": ["ruff", "check", "--quiet", "."],
     "types": ["mypy"],
     "imports": ["lint-imports", "--no-cache"],
-    "fast tests": ["pytest", "tests", "-n", "2", "-m", "not chaos and not e2e", "--ignore=tests/conformance"],
+    "fast tests": ["pytest", "tests", "-n", "2", "-m", "not chaos and not e2e", "--ignore=tests/conformance", "-rs"],
     "browser and chaos": ["pytest", "tests", "-m", "chaos or e2e"],
 }
 
