@@ -33,7 +33,7 @@ from veche.service.accounts import Accounts
 from veche.service.chat import Chat
 from veche.service.expiry import forget_expired_sessions
 from veche.service.guests import Guests
-from veche.service.limits import Limit, LoginLimits, Rate
+from veche.service.limits import AddressLimit, LoginLimits, Rate
 from veche.service.passwords import Passwords
 from veche.service.room_limits import RoomLimits
 from veche.service.tokens import Tokens
@@ -113,7 +113,7 @@ class Server:
             self.passwords,
             LoginLimits(server.wrong_logins_per_minute, server.logins_per_minute),
             {name: options.token_seconds for name, options in self.settings.options.items()},
-            Limit("registrations", Rate(server.registrations_at_once, server.registrations_per_minute)),
+            AddressLimit("registrations", Rate(server.registrations_at_once, server.registrations_per_minute)),
             Reserved(self.settings.spoken_names.values()),
             server.lookups_per_minute,
         )

@@ -16,9 +16,8 @@ from veche.core.names import MAX_EMAIL, RESERVED_WORDS, Reserved, handle_of
 from veche.core.profile import ChangeProfile
 from veche.core.sessions import EndSession, OpenSession, SetPassword
 from veche.core.values import RESERVED_IDS, Account, Person
-from veche.service.allowances import Allowance
 from veche.service.chat import Chat
-from veche.service.limits import Limit, LoginLimits
+from veche.service.limits import AddressLimit, Limit, LoginLimits, Rate
 from veche.service.passwords import Passwords
 from veche.service.tokens import Claims, Tokens
 from veche.storage import accounts, sessions
@@ -70,7 +69,7 @@ class Accounts:
         passwords: Passwords,
         limits: LoginLimits,
         lifetimes: Mapping[str, int],
-        registrations: Limit,
+        registrations: AddressLimit,
         reserved: Reserved = RESERVED_WORDS,
         lookups_per_minute: int = 60,
     ) -> None:
@@ -81,7 +80,9 @@ class Accounts:
         self._lifetimes = lifetimes
         self._registrations = registrations
         self.reserved = reserved
-        self._lookups = Allowance(lookups_per_minute, 60.0, "You have looked for many people. Wait a while.")
+        self._lookups = Limit(
+            Rate(lookups_per_minute, lookups_per_minute), "You have looked for many people. Wait a while."
+        )
 
     async def register(
         self,
@@ -230,7 +231,7 @@ class Accounts:
 
         Raises ChatError (RATE_LIMITED) if the account has looked up many usernames.
         """
-        self._lookups.charge(login.account.id, 1)
+        self._lookups.take(login.account.id)
         found = await self.by_name(username)
         return found.person if found is not None and found.id < RESERVED_IDS else None
 

@@ -1,4 +1,4 @@
-"""How often somebody may do what costs the server much: register, sign in. Who is counted is an address or an account.
+"""How often somebody may do what costs much: sign in, register, make rooms. Who is counted is an address or an account.
 
 No account is ever locked: the right password still works from another address.
 """
@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from veche.core.errors import ChatError, Code
@@ -16,9 +16,11 @@ from veche.wire.proxy import network
 FREE_TRIES = 5  # wrong passwords for one account, before each further try is delayed
 MAX_DELAY = 5.0  # seconds
 MAX_KEYS = 50_000  # keys of one `Limit`; the key that was counted the longest ago is dropped first
-LOG_AGAIN = 60.0  # seconds until another log line says that the same key is over a limit
+LOG_AGAIN = 60.0  # seconds until another log line says that the same address is over a limit
 
 log = logging.getLogger("veche.limits")
+
+Clock = Callable[[], float]
 
 
 class Rate(NamedTuple):
@@ -28,65 +30,71 @@ class Rate(NamedTuple):
     per_minute: float
 
 
-class _Use(NamedTuple):
-    """What a key has used: nothing any more at the time `unused_at`. The log told of it at `logged_at`."""
-
-    unused_at: float
-    logged_at: float
-
-
 class Limit:
     """Counts what each key uses of a rate (a token bucket for each key).
 
-    `what` is for the refusal and the log, such as "tries to sign in". `clock` returns seconds.
+    `sentence` is the refusal's, for developers. `clock` returns seconds, and never goes back.
     """
 
-    def __init__(self, what: str, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
-        self._what = what
-        self._rate = rate
+    def __init__(self, rate: Rate, sentence: str = "", clock: Clock = time.monotonic) -> None:
+        self._at_once = rate.at_once
         self._seconds_each = 60 / rate.per_minute
+        self._sentence = sentence
         self._clock = clock
-        self._uses: OrderedDict[str, _Use] = OrderedDict()
+        self._unused_at: OrderedDict[Hashable, float] = OrderedDict()  # by key: when everything is unused again
 
     def __len__(self) -> int:
         """The number of keys that are counted."""
-        return len(self._uses)
+        return len(self._unused_at)
 
-    def used(self, key: str) -> float:
-        """Return how much of `at_once` a key has used just now."""
-        use = self._uses.get(key)
-        return max(0.0, use.unused_at - self._clock()) / self._seconds_each if use else 0.0
+    def used(self, key: Hashable) -> float:
+        """Return how much of `at_once` a key has used just now. It may be more than that."""
+        return max(0.0, self._unused_at.get(key, 0.0) - self._clock()) / self._seconds_each
 
-    def wait(self, key: str) -> float:
-        """Return the seconds until the key may do one thing more, or 0 if it may now."""
-        return max(0.0, self.used(key) + 1 - self._rate.at_once) * self._seconds_each
+    def wait(self, key: Hashable, amount: float = 1.0) -> float:
+        """Return the seconds until a key may use an amount, or 0 if it may now.
 
-    def check(self, key: str) -> None:
-        """Raise ChatError (RATE_LIMITED) if the key may do nothing more now."""
-        if (wait := self.wait(key)) > 0:
-            self._log(key)
-            raise ChatError(Code.RATE_LIMITED, f"Too many {self._what} from this address.", retry_after=math.ceil(wait))
+        An amount above `at_once` may be used when nothing else is. The seconds are rounded, because sums of many floats
+        are not exact. Without that, a key that has waited as long as it was told would sometimes have to wait again.
+        """
+        missing = self.used(key) + min(amount, self._at_once) - self._at_once
+        return max(0.0, round(missing * self._seconds_each, 4))
 
-    def add(self, key: str, amount: float = 1.0) -> None:
-        """Count one thing, also if the key is over the limit. A negative amount gives back what was counted."""
+    def check(self, key: Hashable, amount: float = 1.0) -> None:
+        """Raise ChatError (RATE_LIMITED) if a key may not use an amount now."""
+        if (wait := self.wait(key, amount)) > 0:
+            raise ChatError(Code.RATE_LIMITED, self._sentence, retry_after=math.ceil(wait))
+
+    def add(self, key: Hashable, amount: float = 1.0) -> None:
+        """Count an amount, also if the key is over the limit. A negative amount gives back what was counted."""
         now = self._clock()
-        used = min(max(self.used(key) + amount, 0.0), self._rate.at_once)
-        logged_at = self._uses[key].logged_at if key in self._uses else -math.inf
-        self._uses[key] = _Use(now + used * self._seconds_each, logged_at)
-        self._uses.move_to_end(key)
-        if len(self._uses) > MAX_KEYS:
-            self._uses.popitem(last=False)
+        self._unused_at[key] = max(now, self._unused_at.get(key, now)) + amount * self._seconds_each
+        self._unused_at.move_to_end(key)
+        if len(self._unused_at) > MAX_KEYS:
+            self._unused_at.popitem(last=False)
 
-    def take(self, key: str) -> None:
-        """Check and count one thing. Raises ChatError (RATE_LIMITED)."""
-        self.check(key)
-        self.add(key)
+    def take(self, key: Hashable, amount: float = 1.0) -> None:
+        """Check and count an amount. Raises ChatError (RATE_LIMITED), and counts nothing then."""
+        self.check(key, amount)
+        self.add(key, amount)
 
-    def _log(self, key: str) -> None:
-        now, use = self._clock(), self._uses[key]
-        if now - use.logged_at >= LOG_AGAIN:
-            self._uses[key] = use._replace(logged_at=now)
-            log.warning("too many %s from %s: refused for now", self._what, key or "a Unix socket")
+
+class AddressLimit(Limit):
+    """A limit whose keys are addresses. The log says who is over it. `what` is such as "tries to sign in"."""
+
+    def __init__(self, what: str, rate: Rate, clock: Clock = time.monotonic) -> None:
+        super().__init__(rate, f"Too many {what} from this address.", clock)
+        self._what = what
+        self._lines = Limit(Rate(1, 60 / LOG_AGAIN), clock=clock)
+
+    def check(self, key: Hashable, amount: float = 1.0) -> None:
+        try:
+            super().check(key, amount)
+        except ChatError:
+            if not self._lines.wait(key):
+                self._lines.add(key)
+                log.warning("too many %s from %s: refused for now", self._what, key or "a Unix socket")
+            raise
 
 
 class LoginLimits:
@@ -97,9 +105,9 @@ class LoginLimits:
     """
 
     def __init__(self, wrong: int = 30, tries: int = 600) -> None:
-        self._wrong = Limit("wrong passwords", Rate(wrong, wrong))
-        self._tries = Limit("tries to sign in", Rate(tries, tries))
-        self._accounts = Limit("tries for one account", Rate(FREE_TRIES + 10, FREE_TRIES + 10))
+        self._wrong = AddressLimit("wrong passwords", Rate(wrong, wrong))
+        self._tries = AddressLimit("tries to sign in", Rate(tries, tries))
+        self._accounts = Limit(Rate(FREE_TRIES + 10, FREE_TRIES + 10))
 
     def admit(self, address: str, account: str) -> float:
         """Count a try before its password is checked. Return how many seconds the caller has to wait before the check.
@@ -111,7 +119,8 @@ class LoginLimits:
         self._wrong.check(key)
         self._tries.take(key)
         over = round(self._accounts.used(account)) - FREE_TRIES
-        self._accounts.add(account)
+        if not self._accounts.wait(account):
+            self._accounts.add(account)
         return min(0.1 * 2.0**over, MAX_DELAY) if over >= 0 else 0.0
 
     def record(self, address: str, account: str, *, right: bool) -> None:

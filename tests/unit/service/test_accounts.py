@@ -17,7 +17,7 @@ from veche.core.errors import ChatError, Code
 from veche.hub.hub import Hub
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
-from veche.service.limits import Limit, LoginLimits, Rate
+from veche.service.limits import AddressLimit, Limit, LoginLimits, Rate
 from veche.service.passwords import Passwords
 from veche.service.tokens import Tokens
 from veche.storage.database import Database
@@ -47,7 +47,7 @@ class Services:
         self.limits = LoginLimits(wrong=4)
         self.chat = Chat(self.writer, self.reader, self.hub)
         self.tokens = Tokens({"1": "k" * 32})
-        self.registrations = Limit("registrations", Rate(20, 20), clock=lambda: 0.0)  # while time stands still
+        self.registrations = AddressLimit("registrations", Rate(20, 20), clock=lambda: 0.0)  # while time stands still
         lifetimes = {"native": 3600, "brief": -60}
         self.accounts = Accounts(self.chat, self.tokens, self.passwords, self.limits, lifetimes, self.registrations)
 
@@ -72,8 +72,8 @@ Counted = Callable[[], list[int]]
 @pytest.fixture
 def counted(services: Services) -> Counted:
     """Returns how many tries are counted for each account. None of them is forgotten while time passes."""
-    tries = services.limits._accounts = Limit("tries for one account", Rate(100, 100), clock=lambda: 0.0)
-    return lambda: [round(tries.used(key)) for key in tries._uses]
+    tries = services.limits._accounts = Limit(Rate(100, 100), clock=lambda: 0.0)
+    return lambda: [round(tries.used(key)) for key in tries._unused_at]
 
 
 def is_refusal(found: object) -> TypeGuard[ChatError]:
@@ -176,7 +176,7 @@ async def test_a_name_that_is_too_long_costs_no_time_or_memory(services: Service
         await services.accounts.check_password(GUEST, PASSWORD, **{by: name})
     assert await services.accounts.by_name(name) is None
     assert time.process_time() - began < 0.5
-    assert max(map(len, services.limits._accounts._uses)) < 1000
+    assert max(len(str(key)) for key in services.limits._accounts._unused_at) < 1000
 
 
 async def test_a_token_is_valid_until_its_session_ends(services: Services) -> None:

@@ -1,15 +1,17 @@
-"""The limits on signing in."""
+"""How often somebody may do something, and the limits on signing in."""
 
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from veche.core.errors import ChatError, Code
-from veche.service.limits import FREE_TRIES, MAX_DELAY, Limit, LoginLimits, Rate
+from veche.service import limits as limits_module
+from veche.service.limits import FREE_TRIES, MAX_DELAY, AddressLimit, Limit, LoginLimits, Rate
 from veche.wire.proxy import network
 
 
@@ -113,25 +115,49 @@ def test_what_counts_as_one_address(one: str, other: str, same: bool) -> None:
     assert (network(one) == network(other)) is same
 
 
+@dataclass
 class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
+    now: float = 1000.0
 
     def __call__(self) -> float:
         return self.now
 
 
-def test_the_number_of_keys_is_bounded() -> None:
-    limit = Limit("things", Rate(2, 2))
-    for number in range(50_100):
-        limit.add(str(number))
-    assert len(limit) == 50_000
+def refused(limit: Limit, key: object, amount: float = 1) -> int:
+    """Take an amount. Return 0, or the seconds of `retry_after`."""
+    try:
+        limit.take(key, amount)
+    except ChatError as refusal:
+        return int(str(refusal.data["retry_after"]))
+    return 0
+
+
+def test_what_is_used_comes_back_evenly() -> None:
+    clock = Clock()
+    limit = Limit(Rate(10, 10), "No.", clock)
+    assert [refused(limit, "ann") for _ in range(10)] == [0] * 10
+    assert refused(limit, "ann") == 6
+    assert refused(limit, "bob", 10) == 0
+    clock.now += 6
+    assert refused(limit, "ann") == 0
+    clock.now += 600
+    assert refused(limit, "ann", 11) == 0, "whatever costs more than all needs an unused limit"
+    assert refused(limit, "ann") == 12
+
+
+def test_the_number_of_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits_module, "MAX_KEYS", 100)
+    limit = AddressLimit("things", Rate(1, 1))
+    for number in range(200):
+        limit.take(str(number))
+        assert refused(limit, str(number))
+    assert len(limit) == len(limit._lines) == 100
     assert limit.used("0") == 0
-    assert limit.used("50099") > 0.9
+    assert limit.used("199") > 0.9
 
 
 def test_looking_counts_no_key() -> None:
-    limit = Limit("things", Rate(2, 2))
+    limit = Limit(Rate(2, 2))
     for number in range(100):
         assert limit.wait(str(number)) == 0
         limit.check(str(number))
@@ -139,55 +165,59 @@ def test_looking_counts_no_key() -> None:
 
 
 RATES = st.builds(Rate, st.integers(1, 50), st.integers(1, 600))
+STEPS = st.lists(st.tuples(st.floats(0, 10), st.integers(1, 60)), max_size=100)
+STARTS = st.sampled_from([0.0, 1000.0, 86_400.1, 1e7, 123456789.123])  # seconds that the machine runs
 
 
-@given(RATES, st.lists(st.floats(0, 10), max_size=200))
-def test_no_key_gets_more_than_its_rate_in_any_time(rate: Rate, pauses: list[float]) -> None:
-    clock = Clock()
-    limit, granted = Limit("things", rate, clock), []
-    for pause in pauses:
+@given(RATES, STEPS, STARTS)
+def test_no_key_gets_more_than_its_rate_in_any_time(rate: Rate, steps: list[tuple[float, int]], start: float) -> None:
+    clock = Clock(start)
+    limit, granted = Limit(rate, "No.", clock), list[tuple[float, int]]()
+    for pause, amount in steps:
         clock.now += pause
-        with contextlib.suppress(ChatError):
-            limit.take("somebody")
-            granted.append(clock.now)
-    for first, since in enumerate(granted):
-        for last, until in enumerate(granted[first:], first):
-            assert last - first + 1 <= rate.at_once + (until - since) * rate.per_minute / 60 + 1e-6
+        if amount <= rate.at_once and not refused(limit, "somebody", amount):
+            granted.append((clock.now, amount))
+    for first, (since, _) in enumerate(granted):
+        used = 0
+        for until, amount in granted[first:]:
+            used += amount
+            assert used <= rate.at_once + (until - since) * rate.per_minute / 60 + 1e-4
 
 
-@given(RATES, st.integers(1, 200))
-def test_a_key_that_keeps_to_its_rate_is_never_refused(rate: Rate, count: int) -> None:
-    clock = Clock()
-    limit = Limit("things", rate, clock)
-    for _ in range(count):
-        clock.now += 60 / rate.per_minute + 1e-6
-        limit.take("somebody")
+@given(RATES, st.integers(1, 200), STARTS)
+def test_a_key_that_keeps_to_its_rate_is_never_refused(rate: Rate, count: int, start: float) -> None:
+    clock = Clock(start)
+    limit = Limit(rate, "No.", clock)
+    for number in range(count):
+        clock.now = start + number * 60 / rate.per_minute
+        assert not refused(limit, "somebody", 1 if number else rate.at_once)
 
 
-@given(RATES, st.integers(1, 100))
-def test_after_retry_after_one_more_is_granted(rate: Rate, count: int) -> None:
-    clock = Clock()
-    limit = Limit("things", rate, clock)
-    for _ in range(count):
-        try:
-            limit.take("somebody")
-        except ChatError as refusal:
-            clock.now += int(str(refusal.data["retry_after"]))
-            limit.take("somebody")
-        limit.take("somebody else" if count % 2 else str(count))
-        limit.add(str(count), -1)
+@given(RATES, STEPS, STARTS)
+def test_after_retry_after_it_is_granted_and_a_second_before_it_is_not(
+    rate: Rate, steps: list[tuple[float, int]], start: float
+) -> None:
+    clock = Clock(start)
+    limit = Limit(rate, "No.", clock)
+    for pause, amount in steps:
+        clock.now += pause
+        if wait := refused(limit, "somebody", amount):
+            clock.now += wait - 1
+            assert refused(limit, "somebody", amount) == 1
+            clock.now += 1
+            assert not refused(limit, "somebody", amount)
 
 
 def test_what_is_given_back_can_be_used_again() -> None:
-    limit = Limit("things", Rate(1, 1))
+    limit = Limit(Rate(1, 1))
     for _ in range(5):
         limit.take("somebody")
         limit.add("somebody", -1)
 
 
-def test_the_log_tells_once_a_minute_who_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_tells_once_a_minute_which_address_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    limit = Limit("registrations", Rate(1, 1), clock)
+    limit = AddressLimit("registrations", Rate(1, 1), clock)
     for second in range(119):
         clock.now = 1000 + second / 1000 if second < 100 else 1061.0
         for who in ("192.0.2.1", "192.0.2.2"):
