@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
 from typing import Final, Protocol
+
+from veche.wire.by_owner import ByOwner
 
 LOG_AGAIN: Final = 60.0
 """Seconds until the same sentence is logged again."""
-
-Owner = str | int
-"""An address (see `proxy.network`), or the id of an account."""
 
 _logger = logging.getLogger("veche.wire")
 
@@ -37,10 +35,12 @@ class Connections:
 
     def __init__(self, at_most: int = 10_000, guests: int = 500, of_account: int = 100) -> None:
         self._at_most = at_most
+        self._at_most_guests = guests
+        self._at_most_of_account = of_account
         self._all: set[Connection] = set()
-        self._guests = _Owned(guests)
-        self._of_proxies = _Owned(at_most)
-        self._signed_in = _Owned(of_account)
+        self._guests = ByOwner[Connection]()  # by address (see `proxy.network`)
+        self._of_proxies = ByOwner[Connection]()
+        self._signed_in = ByOwner[Connection]()  # by the id of the account
         self._logged_at: dict[str, float] = {}
 
     def __len__(self) -> int:
@@ -57,11 +57,11 @@ class Connections:
         Return False if there are too many connections, and nobody is a guest who could go. Then close the connection.
         """
         if len(self._all) >= self._at_most:
-            if (oldest := self._guests.take_oldest() or self._of_proxies.take_oldest()) is None:
+            if (oldest := self._guests.oldest() or self._of_proxies.oldest()) is None:
                 self._log("there are %d connections of people who have signed in: new ones are refused", self._at_most)
                 return False
             self._log("there are %d connections: those on which nobody has signed in have to go", self._at_most)
-            oldest.crowded_out()
+            self._crowd_out(oldest)
         self._all.add(connection)
         self.be_guest(connection, address)
         return True
@@ -72,9 +72,10 @@ class Connections:
             return
         if address is None:
             self._of_proxies.add(connection, "")
-        elif (surplus := self._guests.add(connection, address)) is not None:
-            self._log("more than %d connections of one address on which nobody has signed in", self._guests.cap)
-            surplus.crowded_out()
+            return
+        self._guests.add(connection, address)
+        sentence = "more than %d connections of one address on which nobody has signed in"
+        self._bound(self._guests, address, self._at_most_guests, sentence)
 
     def admit(self, connection: Connection) -> None:
         """Make a connection no guest, because somebody has signed in on it, or something else bounds it."""
@@ -84,9 +85,10 @@ class Connections:
     def sign_in(self, connection: Connection, account_id: int) -> None:
         """Make a connection one of an account."""
         self._guests.discard(connection)
-        if connection in self._all and (surplus := self._signed_in.add(connection, account_id)) is not None:
-            self._log("more than %d HTTP connections of one account", self._signed_in.cap)
-            surplus.crowded_out()
+        if connection in self._all:
+            self._signed_in.add(connection, account_id)
+            sentence = "more than %d HTTP connections of one account"
+            self._bound(self._signed_in, account_id, self._at_most_of_account, sentence)
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection that is closed, or that another one replaces. A second call does nothing."""
@@ -94,50 +96,18 @@ class Connections:
         self.admit(connection)
         self._signed_in.discard(connection)
 
+    def _bound(self, connections: ByOwner[Connection], owner: str | int, cap: int, sentence: str) -> None:
+        if connections.count(owner) > cap and (oldest := connections.oldest_of(owner)) is not None:
+            self._log(sentence, cap)
+            self._crowd_out(oldest)
+
+    def _crowd_out(self, connection: Connection) -> None:
+        self.admit(connection)
+        self._signed_in.discard(connection)
+        connection.crowded_out()
+
     def _log(self, sentence: str, cap: int) -> None:
         now = time.monotonic()
         if now - self._logged_at.get(sentence, -LOG_AGAIN) >= LOG_AGAIN:
             self._logged_at[sentence] = now
             _logger.warning(sentence, cap)
-
-
-class _Owned:
-    """Connections by owner, at most `cap` of each, in the order in which they were last added."""
-
-    def __init__(self, cap: int) -> None:
-        self.cap = cap
-        self._owners: OrderedDict[Connection, Owner] = OrderedDict()
-        self._of: dict[Owner, dict[Connection, None]] = {}
-
-    def __contains__(self, connection: Connection) -> bool:
-        return connection in self._owners
-
-    def count(self, owner: Owner) -> int:
-        return len(self._of.get(owner, ()))
-
-    def add(self, connection: Connection, owner: Owner) -> Connection | None:
-        """Add a connection as the newest of an owner. Remove and return the owner's oldest if there are too many."""
-        self.discard(connection)
-        self._owners[connection] = owner
-        own = self._of.setdefault(owner, {})
-        own[connection] = None
-        if len(own) <= self.cap:
-            return None
-        oldest = next(iter(own))
-        self.discard(oldest)
-        return oldest
-
-    def take_oldest(self) -> Connection | None:
-        """Remove and return the oldest of all, or return None if there is none."""
-        oldest = next(iter(self._owners), None)
-        if oldest is not None:
-            self.discard(oldest)
-        return oldest
-
-    def discard(self, connection: Connection) -> None:
-        owner = self._owners.pop(connection, None)
-        if owner is not None:
-            own = self._of[owner]
-            del own[connection]
-            if not own:
-                del self._of[owner]

@@ -127,8 +127,8 @@ def test_no_bound_is_ever_exceeded_and_nothing_is_kept_of_those_who_left(
         if step == "enter":
             opened.append(Connection(connections, address))
             if not opened[-1].open:
-                assert not connections._guests._owners
-                assert not connections._of_proxies._owners
+                assert not len(connections._guests)
+                assert not len(connections._of_proxies)
         else:
             with contextlib.suppress(IndexError):
                 one = opened[number]
@@ -147,12 +147,12 @@ def test_no_bound_is_ever_exceeded_and_nothing_is_kept_of_those_who_left(
         pools = (connections._guests, GUESTS), (connections._signed_in, OF_ACCOUNT), (connections._of_proxies, AT_MOST)
         for owned, cap in pools:
             assert set(owned._owners) <= open_ones
-            assert all(0 < len(own) <= cap for own in owned._of.values())
-            assert sum(map(len, owned._of.values())) == len(owned._owners)
+            assert all(len(own) <= cap for own in owned._things.values())
         assert not set(connections._guests._owners) & set(connections._signed_in._owners)
     for one in opened:
         if one.open:
             one.crowded_out()
-    assert not (connections._all)
-    assert not (connections._guests._of)
-    assert not (connections._signed_in._of)
+    assert not connections._all
+    assert not len(connections._guests)
+    assert not len(connections._of_proxies)
+    assert not len(connections._signed_in)

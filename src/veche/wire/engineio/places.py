@@ -7,10 +7,12 @@ the place of the oldest one that has not entered. So connections that never ente
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from veche.wire.holders import Holders
+from veche.wire.by_owner import ByOwner
 from veche.wire.proxy import network
+
+REASON: Final = "a newer connection needed its place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,54 +34,40 @@ class Placed(Protocol):
 
 
 class Places:
-    """All connections, and those that have not entered: the oldest first, together and by address."""
+    """All connections, and those that have not entered, by address."""
 
     def __init__(self, caps: Caps) -> None:
         self.caps = caps
-        self._addresses: dict[Placed, str] = {}
-        self._held = Holders[str](caps.per_address)
-        self._outside: dict[Placed, None] = {}
-        self._outside_by_address: dict[str, dict[Placed, None]] = {}
+        self._all = ByOwner[Placed]()
+        self._outside = ByOwner[Placed]()
 
     def make_room(self, address: str) -> bool:
         """Return whether a new connection of an address has a place. May drop the oldest that has not entered."""
-        key, caps = network(address), self.caps
-        mine = self._outside_by_address.get(key, {})
-        if len(mine) >= caps.not_entered_per_address or self._held.held(key) >= caps.per_address:
-            if not mine:
+        key, caps, outside = network(address), self.caps, self._outside
+        if outside.count(key) >= caps.not_entered_per_address or self._all.count(key) >= caps.per_address:
+            if (oldest := outside.oldest_of(key)) is None:
                 return False
-            _drop_oldest(mine)
-        if len(self._outside) >= caps.not_entered or len(self._addresses) >= caps.total:
-            if not self._outside:
+            oldest.drop(REASON)
+        if len(outside) >= caps.not_entered or len(self._all) >= caps.total:
+            if (oldest := outside.oldest()) is None:
                 return False
-            _drop_oldest(self._outside)
+            oldest.drop(REASON)
         return True
 
     def take(self, connection: Placed) -> None:
         """Count a new connection. Call this directly after `make_room`."""
-        key = self._addresses[connection] = network(connection.address)
-        self._held.take(key)
-        self._outside[connection] = None
-        self._outside_by_address.setdefault(key, {})[connection] = None
+        key = network(connection.address)
+        self._all.add(connection, key)
+        self._outside.add(connection, key)
 
     def enter(self, connection: Placed) -> None:
         """Count a connection as entered. A second call does nothing."""
-        if connection in self._outside:
-            key = self._addresses[connection]
-            del self._outside[connection], self._outside_by_address[key][connection]
-            if not self._outside_by_address[key]:
-                del self._outside_by_address[key]
+        self._outside.discard(connection)
 
     def has_entered(self, connection: Placed) -> bool:
         return connection in self._addresses and connection not in self._outside
 
     def release(self, connection: Placed) -> None:
         """Count a connection no more. A second call does nothing."""
-        self.enter(connection)
-        key = self._addresses.pop(connection, None)
-        if key is not None:
-            self._held.release(key)
-
-
-def _drop_oldest(connections: dict[Placed, None]) -> None:
-    next(iter(connections)).drop("a newer connection needed its place")
+        self._outside.discard(connection)
+        self._all.discard(connection)

@@ -76,7 +76,7 @@ def test_the_caps_hold_and_the_oldest_outside_make_room(steps):
         world.check()
     for connection in list(world.all):
         connection.drop("the end")
-    assert len(world.places._held) == len(world.places._addresses) == len(world.places._outside_by_address) == 0
+    assert len(world.places._all) == len(world.places._outside) == 0
 
 
 def test_networks_of_ipv6_are_one_address():
