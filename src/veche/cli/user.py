@@ -69,39 +69,31 @@ def list_users(after: After = 0, limit: Limit = 100, json: Json = False, url: Ur
 @app.command("password")
 def password(username: Username, password: Password, url: Url = None) -> None:
     """Set the password of an account. All its sessions end."""
-    with open_database(url) as database:
-        account = _existing(database, username)
-        _check(check_password, password)
-        _commit(database, account.id, SetPassword(_hash(password), old_hash=None))
-        say(f"The password of {account.username} has been changed.")
+    _check(check_password, password)
+    account, _ = _change(username, SetPassword(_hash(password), old_hash=None), url)
+    say(f"The password of {account.username} has been changed.")
 
 
 @app.command("rename")
 def rename(username: Username, new_username: str, url: Url = None) -> None:
     """Change the username of an account. Its id, its messages and its sessions stay."""
-    with open_database(url) as database:
-        account = _existing(database, username)
-        _check(check_username, new_username)
-        renamed = _commit(database, account.id, RenameAccount(new_username, _reserved(url)))
-        say(f"{account.username} is {renamed.username} now.")
+    _check(check_username, new_username)
+    account, renamed = _change(username, RenameAccount(new_username, _reserved(url)), url)
+    say(f"{account.username} is {renamed.username} now.")
 
 
 @app.command("disable")
 def disable(username: Username, url: Url = None) -> None:
     """Let nobody sign in to an account, and end its sessions. Its connections are closed."""
-    with open_database(url) as database:
-        account = _existing(database, username)
-        _commit(database, account.id, DisableAccount())
-        say(f"Nobody can sign in as {account.username} any more.")
+    account, _ = _change(username, DisableAccount(), url)
+    say(f"Nobody can sign in as {account.username} any more.")
 
 
 @app.command("enable")
 def enable(username: Username, url: Url = None) -> None:
     """Let the owner of a disabled account sign in again."""
-    with open_database(url) as database:
-        account = _existing(database, username)
-        _commit(database, account.id, EnableAccount())
-        say(f"{account.username} can sign in.")
+    account, _ = _change(username, EnableAccount(), url)
+    say(f"{account.username} can sign in.")
 
 
 @app.command("delete")
@@ -142,10 +134,8 @@ def sessions(username: Username, json: Json = False, url: Url = None) -> None:
 @app.command("end-sessions")
 def end_sessions(username: Username, url: Url = None) -> None:
     """Sign an account out everywhere. Its connections are closed; its owner can sign in again."""
-    with open_database(url) as database:
-        account = _existing(database, username)
-        _commit(database, account.id, EndSessions())
-        say(f"All sessions of {account.username} have ended.")
+    account, _ = _change(username, EndSessions(), url)
+    say(f"All sessions of {account.username} have ended.")
 
 
 def _reserved(url: str | None) -> Reserved:
@@ -199,6 +189,13 @@ def _hash(password: str) -> str:
         return asyncio.run(pool.hash(password))
     finally:
         pool.stop()
+
+
+def _change(username: str, command: Command[T], url: str | None) -> tuple[Account, T]:
+    """Run a command of an account. Return the account as it was before, and the answer. Raises UserError."""
+    with open_database(url) as database:
+        account = _existing(database, username)
+        return account, _commit(database, account.id, command)
 
 
 def _commit(database: Database, account_id: int, command: Command[T]) -> T:
