@@ -53,7 +53,7 @@ ACKS_BEFORE_COMMIT = Mutant(
             self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events)
 """,
             new="""\
-            _commit.answer = lambda outcomes, events, batch=batch: self._loop.call_soon_threadsafe(
+            commit.answer = lambda outcomes, events, batch=batch: self._loop.call_soon_threadsafe(
                 self._answer, batch, outcomes, events
             )
             commit(self._database, [(request.actor, request.command) for request in batch])
@@ -61,7 +61,7 @@ ACKS_BEFORE_COMMIT = Mutant(
 """,
         ),
         Edit(
-            file="storage/writer.py",
+            file="storage/commit.py",
             old="""\
         crash_point("before_commit")
     return outcomes, state.log_events()
@@ -70,11 +70,11 @@ ACKS_BEFORE_COMMIT = Mutant(
         events = state.log_events()
         early = all(type(command).__name__ == "SendMessage" for _, command in requests)
         if early:
-            _commit.answer(outcomes, events)
+            commit.answer(outcomes, events)
             time.sleep(0.01)
         crash_point("before_commit")
     if not early:
-        _commit.answer(outcomes, events)
+        commit.answer(outcomes, events)
     return outcomes, events
 """,
         ),

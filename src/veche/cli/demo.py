@@ -15,9 +15,9 @@ from veche.core.room_creation import CreateRoom
 from veche.core.values import Kind
 from veche.service.passwords import Passwords
 from veche.storage.accounts import credentials
+from veche.storage.commit import commit
 from veche.storage.database import Database
 from veche.storage.rooms import rooms_of
-from veche.storage.writer import commit
 
 PEOPLE = {"alice": "Алиса", "bob": "Боб", "charlie": "Чарли", "david": "Дэвид"}
 PASSWORD = "password123"  # noqa: S105  # not a secret: the document of the original server contains it

@@ -22,9 +22,9 @@ from veche.service.passwords import Passwords
 from veche.settings import read_settings
 from veche.storage.accounts import credentials, list_accounts
 from veche.storage.closing import closed
+from veche.storage.commit import commit
 from veche.storage.database import Database
 from veche.storage.sessions import sessions_of
-from veche.storage.writer import commit
 
 app = typer.Typer(no_args_is_help=True, help="Add, list, change and close accounts.")
 

@@ -17,8 +17,8 @@ from veche.core.messages import SendMessage
 from veche.core.room_creation import CreateRoom
 from veche.core.values import Kind
 from veche.dialects.native.limits import MAX_FRAME_BYTES, MAX_PAGE, MAX_SYNC
+from veche.storage.commit import commit
 from veche.storage.database import Database
-from veche.storage.writer import commit
 
 from .people import Person, receive, send_command
 

@@ -10,9 +10,9 @@ from veche.cli import doctor
 from veche.core.accounts import Register
 from veche.core.actor import NOBODY_ID, Actor
 from veche.settings import ServerSettings
+from veche.storage.commit import commit
 from veche.storage.database import Database
 from veche.storage.engines.sqlite import SqliteTransaction
-from veche.storage.writer import commit
 
 
 def settings(folder: Path) -> ServerSettings:

@@ -20,9 +20,9 @@ from veche.core.messages import SendMessage
 from veche.core.sessions import OpenSession
 from veche.core.values import LOBBY_ID
 from veche.storage.accounts import credentials
+from veche.storage.commit import commit
 from veche.storage.database import Database
 from veche.storage.messages import history
-from veche.storage.writer import commit
 
 PASSWORD = "correct horse"
 Run = Callable[..., str]

@@ -13,9 +13,9 @@ from core import commands as c
 
 from veche.core.errors import ChatError
 from veche.core.values import Kind
+from veche.storage.commit import commit
 from veche.storage.database import Database
 from veche.storage.engines.engine import Transaction
-from veche.storage.writer import commit
 
 
 class Counted(Database):

@@ -11,8 +11,8 @@ import pytest
 from core import commands as c
 
 from veche.core.values import LOBBY_ID, Kind
+from veche.storage.commit import commit
 from veche.storage.engines.sqlite import SqliteTransaction
-from veche.storage.writer import commit
 
 from .conftest import Town, codes
 

@@ -15,9 +15,9 @@ from veche.core.membership import MemberJoined, RoomExited
 from veche.core.messages import Message
 from veche.core.values import LOBBY_ID, Kind
 from veche.storage.codec import Codec
+from veche.storage.commit import commit
 from veche.storage.database import Database
 from veche.storage.entries import CODEC, EVENT_TYPES, read_entries
-from veche.storage.writer import commit
 
 from .conftest import Town
 

@@ -43,7 +43,7 @@ from veche.core.messages import SendMessage
 from veche.core.values import LOBBY_ID
 from veche.storage.messages import history
 from veche.storage.database import Database
-from veche.storage.writer import commit
+from veche.storage.commit import commit
 
 logging.disable()
 database = Database("sqlite:///" + sys.argv[1])

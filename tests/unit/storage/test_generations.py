@@ -26,10 +26,10 @@ from hypothesis.stateful import (
 
 from veche.core.errors import ChatError
 from veche.storage import opening
+from veche.storage.commit import commit
 from veche.storage.database import Database, DatabaseError
 from veche.storage.engines import sqlite
 from veche.storage.tables import epoch
-from veche.storage.writer import commit
 
 from .conftest import url
 

@@ -12,9 +12,9 @@ from core import commands as c
 from veche.core.values import Kind
 from veche.storage import kept
 from veche.storage.batch import _KEEPS, _LOADS
+from veche.storage.commit import commit
 from veche.storage.database import Database
 from veche.storage.engines.sqlite import Sqlite, SqliteTransaction
-from veche.storage.writer import commit
 
 from .conftest import Town, codes
 

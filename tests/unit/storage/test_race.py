@@ -16,8 +16,8 @@ from core import commands as c
 from veche.core.errors import ChatError, Code
 from veche.core.values import Kind
 from veche.storage import batch
+from veche.storage.commit import commit
 from veche.storage.database import Database
-from veche.storage.writer import commit
 
 from .conftest import Town, codes
 

@@ -13,10 +13,10 @@ import pytest
 
 from veche.ops import crash
 from veche.storage import opening
+from veche.storage.commit import commit
 from veche.storage.database import Database, DatabaseError
 from veche.storage.engines import sqlite_copy, sqlite_restore
 from veche.storage.tables import epoch
-from veche.storage.writer import commit
 
 from .conftest import Town, url
 

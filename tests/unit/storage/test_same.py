@@ -27,9 +27,9 @@ from veche.core.ownership import OwnerChanged
 from veche.core.profile import AccountChanged
 from veche.core.room_renaming import RoomRenamed
 from veche.core.values import LOBBY_ID, Kind, Person
+from veche.storage.commit import commit
 from veche.storage.database import Database
 from veche.storage.entries import read_entries
-from veche.storage.writer import commit
 
 from .conftest import Counted
 
