@@ -1,31 +1,23 @@
 """`veche demo`: creates sample people, rooms and messages. It may run while a server runs."""
 
-import asyncio
 import time
 from collections.abc import Iterator
 from itertools import cycle
 from typing import NamedTuple
 
+from veche.cli.command import hash_password, run
 from veche.core.accounts import Register
-from veche.core.actor import NOBODY_ID, Actor
-from veche.core.command import Command, T
-from veche.core.errors import ChatError
+from veche.core.actor import NOBODY_ID
 from veche.core.messages import SendMessage
 from veche.core.room_creation import CreateRoom
 from veche.core.values import Kind
-from veche.service.passwords import Passwords
 from veche.storage.accounts import credentials
-from veche.storage.commit import commit
 from veche.storage.database import Database
 from veche.storage.rooms import rooms_of
 
 PEOPLE = {"alice": "Алиса", "bob": "Боб", "charlie": "Чарли", "david": "Дэвид"}
 PASSWORD = "password123"  # noqa: S105  # not a secret: the document of the original server contains it
 MINUTE = 60_000_000  # microseconds
-
-
-class DemoError(Exception):
-    """The demo data cannot be created. The message says why."""
 
 
 class DemoRoom(NamedTuple):
@@ -56,26 +48,18 @@ def create(database: Database) -> None:
     ):
         room_id = _room(database, demo_room, now - demo_room.size * MINUTE)
         for ago, sender, message in _messages(demo_room, room_id):
-            _commit(database, sender, message, now - ago * MINUTE)
+            run(database, sender, message, now - ago * MINUTE)
 
 
 def _people(database: Database, at: int) -> list[int]:
     with database.reading() as snapshot:
         found = [credentials(snapshot, email=email) for email in emails()]
-    hashed = _hash() if None in found else ""
+    hashed = hash_password(PASSWORD) if None in found else ""
     ids = []
     for email, name, known in zip(emails(), PEOPLE.values(), found, strict=True):
-        account = known[0] if known else _commit(database, NOBODY_ID, Register(hashed, email=email, name=name), at)
+        account = known[0] if known else run(database, NOBODY_ID, Register(hashed, email=email, name=name), at)
         ids.append(account.id)
     return ids
-
-
-def _hash() -> str:
-    pool = Passwords(1)
-    try:
-        return asyncio.run(pool.hash(PASSWORD))
-    finally:
-        pool.stop()
 
 
 def _room(database: Database, demo_room: DemoRoom, at: int) -> int:
@@ -87,7 +71,7 @@ def _room(database: Database, demo_room: DemoRoom, at: int) -> int:
                 room = view.room
                 if (room.kind, room.name, room.creator_id) == (demo_room.kind, demo_room.name, creator):
                     return room.id
-    return _commit(database, creator, CreateRoom(demo_room.kind, demo_room.name, tuple(others)), at).room.id
+    return run(database, creator, CreateRoom(demo_room.kind, demo_room.name, tuple(others)), at).room.id
 
 
 def _messages(demo_room: DemoRoom, room_id: int) -> Iterator[tuple[int, int, SendMessage]]:
@@ -95,11 +79,3 @@ def _messages(demo_room: DemoRoom, room_id: int) -> Iterator[tuple[int, int, Sen
     for ago, sender in zip(reversed(range(demo_room.size)), cycle(demo_room.members), strict=False):
         client_message_id = f"demo-{demo_room.key}-{ago}"
         yield ago, sender, SendMessage(room_id, f"{demo_room.text} {ago}", client_message_id)
-
-
-def _commit(database: Database, account_id: int, command: Command[T], at: int) -> T:
-    [outcome], _ = commit(database, [(Actor(account_id, "demo"), command)], at)
-    if isinstance(outcome, ChatError):
-        raise DemoError(f"The demo data cannot be created: {outcome.message}")
-    answer: T = outcome
-    return answer

@@ -8,6 +8,7 @@ import typer
 from veche import __version__
 from veche.app import DIALECTS
 from veche.cli import backup, demo, doctor, epoch, restore, user
+from veche.cli.command import CommandError
 from veche.cli.database import Url, open_database, url_of_database
 from veche.cli.serve import BindError, begin_log, bind_all, serve, url_of
 from veche.cli.show import Json, complain, say
@@ -50,7 +51,7 @@ def main() -> None:
     os.umask(0o077)  # databases and backups contain private messages: only the owner may read them
     try:
         app()
-    except (SettingsError, DatabaseError, BindError, user.UserError, demo.DemoError) as error:
+    except (SettingsError, DatabaseError, BindError, CommandError) as error:
         fail(str(error))
 
 

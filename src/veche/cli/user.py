@@ -1,16 +1,16 @@
 """`veche user`: adds, lists, changes and closes accounts. It may run while a server runs (docs/cli.md)."""
 
-import asyncio
 import time
 from typing import Annotated, Any
 
 import typer
 
 from veche.app import DIALECTS
+from veche.cli.command import CommandError, hash_password, run
 from veche.cli.database import Url, open_database
 from veche.cli.show import Json, say, show_json, show_table, time_of
 from veche.core.accounts import Register, RenameAccount
-from veche.core.actor import NOBODY_ID, Actor
+from veche.core.actor import NOBODY_ID
 from veche.core.closing import DeleteAccount, DisableAccount, EnableAccount
 from veche.core.command import Command, T
 from veche.core.errors import ChatError
@@ -18,11 +18,9 @@ from veche.core.names import Reserved
 from veche.core.sessions import EndSessions, SetPassword
 from veche.core.values import Account, Closed
 from veche.dialects.native.limits import check_email, check_password, check_person_name, check_username
-from veche.service.passwords import Passwords
 from veche.settings import read_settings
 from veche.storage.accounts import credentials, list_accounts
 from veche.storage.closing import closed
-from veche.storage.commit import commit
 from veche.storage.database import Database
 from veche.storage.sessions import sessions_of
 
@@ -36,17 +34,13 @@ After = Annotated[int, typer.Option(min=0, max=2**62, help="List accounts with a
 Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many accounts to list.")]
 
 
-class UserError(Exception):
-    """The command cannot be done. The message says why."""
-
-
 @app.command("add")
 def add(username: str, password: Password, email: str | None = None, name: str | None = None, url: Url = None) -> None:
     """Add an account. The rules are those of the native dialect."""
     _check_new(username, password, email, name)
     with open_database(url) as database:
-        command = Register(_hash(password), username=username, email=email, name=name, reserved=_reserved(url))
-        account = _commit(database, NOBODY_ID, command)
+        command = Register(hash_password(password), username=username, email=email, name=name, reserved=_reserved(url))
+        account = run(database, NOBODY_ID, command)
         say(f"Added the account of {account.username}.")
 
 
@@ -70,7 +64,7 @@ def list_users(after: After = 0, limit: Limit = 100, json: Json = False, url: Ur
 def password(username: Username, password: Password, url: Url = None) -> None:
     """Set the password of an account. All its sessions end."""
     _check(check_password, password)
-    account, _ = _change(username, SetPassword(_hash(password), old_hash=None), url)
+    account, _ = _change(username, SetPassword(hash_password(password), old_hash=None), url)
     say(f"The password of {account.username} has been changed.")
 
 
@@ -108,7 +102,7 @@ def delete(
         if not yes:
             say(f"{account.username} (id {account.id}) will be deleted. This cannot be undone.")
             typer.confirm("Delete it?", abort=True)
-        deleted = _commit(database, account.id, DeleteAccount())
+        deleted = run(database, account.id, DeleteAccount())
         say(f"Deleted. The author of its messages is {deleted.username} now.")
 
 
@@ -163,44 +157,28 @@ def _check_new(username: str, password: str, email: str | None, name: str | None
 
 
 def _check(rule: Any, text: str) -> None:
-    """Check a text as the native dialect does. Raises UserError."""
+    """Check a text as the native dialect does. Raises CommandError."""
     try:
         rule(text)
     except ChatError as refusal:
-        raise UserError(refusal.message) from None
+        raise CommandError(refusal.message) from None
 
 
 def _existing(database: Database, username: str) -> Account:
-    """Return the account with this username or e-mail. Raises UserError if there is none, or if it was deleted."""
+    """Return the account with this username or e-mail. Raises CommandError if there is none, or if it was deleted."""
     with database.reading() as snapshot:
         found = credentials(snapshot, username=username) or credentials(snapshot, email=username)
         state = closed(snapshot, [found[0].id]) if found else {}
     if found is None:
-        raise UserError(f"There is no account {username!r}. See `veche user list`.")
+        raise CommandError(f"There is no account {username!r}. See `veche user list`.")
     account = found[0]
     if (deleted := state.get(account.id)) is not None and deleted.deleted:
-        raise UserError(f"The account {account.username} has been deleted.")
+        raise CommandError(f"The account {account.username} has been deleted.")
     return account
 
 
-def _hash(password: str) -> str:
-    pool = Passwords(1)
-    try:
-        return asyncio.run(pool.hash(password))
-    finally:
-        pool.stop()
-
-
 def _change(username: str, command: Command[T], url: str | None) -> tuple[Account, T]:
-    """Run a command of an account. Return the account as it was before, and the answer. Raises UserError."""
+    """Run a command of an account. Return the account as it was before, and the answer. Raises CommandError."""
     with open_database(url) as database:
         account = _existing(database, username)
-        return account, _commit(database, account.id, command)
-
-
-def _commit(database: Database, account_id: int, command: Command[T]) -> T:
-    [outcome], _ = commit(database, [(Actor(account_id, "cli"), command)])
-    if isinstance(outcome, ChatError):
-        raise UserError(outcome.message)
-    answer: T = outcome
-    return answer
+        return account, run(database, account.id, command)

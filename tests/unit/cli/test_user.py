@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from veche import __version__
-from veche.cli import main, user
+from veche.cli import main
+from veche.cli.command import CommandError
 from veche.core.accounts import Register
 from veche.core.actor import NOBODY_ID, Actor
 from veche.core.messages import SendMessage
@@ -43,7 +44,7 @@ def run(database: Database, monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(*words: str, code: int = 0, asks: str | None = None) -> str:
         url = f"sqlite:///{database.path}"
         done = CliRunner().invoke(main.app, ["user", *words, "--database-url", url], input=asks)
-        if isinstance(done.exception, user.UserError):
+        if isinstance(done.exception, CommandError):
             raise done.exception
         assert done.exit_code == code, (done.output, done.exception)
         return done.output
@@ -76,7 +77,7 @@ def states(run: Run) -> dict[str, str]:
     ],
 )
 def test_an_account_is_added_by_the_rules_of_native(run: Run, words: tuple[str, ...], sentence: str) -> None:
-    with pytest.raises(user.UserError, match=sentence):
+    with pytest.raises(CommandError, match=sentence):
         run("add", *words)
     assert json.loads(run("list", "--json")) == []
 
@@ -84,7 +85,7 @@ def test_an_account_is_added_by_the_rules_of_native(run: Run, words: tuple[str, 
 @pytest.mark.parametrize("words", [("password", "ann", "--password", "short"), ("rename", "ann", "a b")])
 def test_an_account_is_changed_by_the_same_rules(run: Run, words: tuple[str, ...]) -> None:
     run("add", "ann", "--password", PASSWORD)
-    with pytest.raises(user.UserError, match=r"has \d"):
+    with pytest.raises(CommandError, match=r"has \d"):
         run(*words)
 
 
@@ -151,7 +152,7 @@ def test_an_account_is_renamed_and_keeps_its_id(run: Run, database: Database) ->
     run("rename", "ANN@x.org", "Anna")
     [first, _] = json.loads(run("list", "--json"))
     assert (first["id"], first["username"], first["email"]) == (ann, "Anna", "ann@x.org")
-    with pytest.raises(user.UserError, match="taken"):
+    with pytest.raises(CommandError, match="taken"):
         run("rename", "anna", "bob")
 
 
@@ -161,7 +162,7 @@ def test_a_name_that_the_server_speaks_as_is_taken(
 ) -> None:
     register(database, "ann")
     monkeypatch.setenv("VECHE_ROOMS_SYSTEM_NAME", "herald")
-    with pytest.raises(user.UserError, match="taken"):
+    with pytest.raises(CommandError, match="taken"):
         run(*words)
 
 
@@ -193,7 +194,7 @@ def test_a_deleted_account_leaves_its_messages_with_a_neutral_author(run: Run, d
         ("rename", f"deleted-{ann}", "ann"),
         ("delete", f"deleted-{ann}", "--yes"),
     ):
-        with pytest.raises(user.UserError, match="has been deleted"):
+        with pytest.raises(CommandError, match="has been deleted"):
             run(*words)
 
 
@@ -222,7 +223,7 @@ def test_sessions_are_listed_and_ended(run: Run, database: Database) -> None:
     ],
 )
 def test_who_is_not_there_is_named_in_the_error(run: Run, words: tuple[str, ...]) -> None:
-    with pytest.raises(user.UserError, match="There is no account 'nobody'"):
+    with pytest.raises(CommandError, match="There is no account 'nobody'"):
         run(words[0], "nobody", *words[1:])
 
 

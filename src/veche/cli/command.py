@@ -1,0 +1,31 @@
+"""Runs commands of the chat, for `veche user` and `veche demo`."""
+
+import asyncio
+
+from veche.core.actor import Actor
+from veche.core.command import Command, T
+from veche.core.errors import ChatError
+from veche.service.passwords import Passwords
+from veche.storage.commit import commit
+from veche.storage.database import Database
+
+
+class CommandError(Exception):
+    """The command cannot be done. The message says why."""
+
+
+def run(database: Database, account_id: int, command: Command[T], at: int | None = None) -> T:
+    """Run a command of an account, and return its answer. `at` is as for `commit`. Raises CommandError."""
+    [outcome], _ = commit(database, [(Actor(account_id, "cli"), command)], at)
+    if isinstance(outcome, ChatError):
+        raise CommandError(outcome.message)
+    answer: T = outcome
+    return answer
+
+
+def hash_password(password: str) -> str:
+    pool = Passwords(1)
+    try:
+        return asyncio.run(pool.hash(password))
+    finally:
+        pool.stop()
