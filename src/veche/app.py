@@ -79,7 +79,7 @@ class Server:
         self.feed = CommitFeed(self.reader)
         self.writer = Writer(database, self.bus.publish)
         self.hub = Hub(self._pull, self._heads, of_account=settings.server.connections_per_account)
-        self.bus.subscribe(self.hub.deliver)
+        self.bus.subscribe(self.hub.receive)
         server = settings.server
         limits = RoomLimits(server.rooms_per_hour, server.members_per_hour, server.rooms_into_per_hour)
         self.chat = Chat(self.writer, self.reader, self.hub, limits)

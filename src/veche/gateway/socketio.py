@@ -59,7 +59,7 @@ def move(hub: Hub, subscriber: Subscriber, socket: Socket, serializers: Serializ
     places = []
     for one in moving:
         hub.unsubscribe(subscriber, one.topic.log_id)
-        position = one.topic.delivered if one.live else one.seq
+        position = one.topic.live_seq if one.live else one.seq
         after = None if position is None else max(position, one.after)
         places.append((one.topic.log_id, after, one.promised, one.since))
     subscriber.write = write

@@ -2,7 +2,7 @@
 
 Each subscription reads the log from its own cursor. For each subscriber, one page of one log is read at a time. The
 next page is read only when its socket has room. No pages are kept in memory. A subscription becomes live in the turn of
-the loop in which it has read up to the topic's `delivered`, provided that `delivered` has reached `promised`.
+the loop in which it has read up to the topic's `live_seq`, provided that `live_seq` has reached `promised`.
 """
 
 import logging
@@ -42,7 +42,7 @@ class CatchUp:
         for subscription in tuple(subscriber.behind):
             if subscriber.slow or subscriber.reading_page:
                 return
-            if subscription.topic.delivered is not None and subscription.is_current():
+            if subscription.topic.live_seq is not None and subscription.is_current():
                 self._advance_one(subscription)
 
     def _advance_one(self, subscription: Subscription) -> None:
@@ -52,12 +52,12 @@ class CatchUp:
             subscriber.slow
             or subscriber.reading_page
             or subscription not in subscriber.behind
-            or topic.delivered is None
+            or topic.live_seq is None
         ):
             return
-        if subscription.seq is not None and subscription.seq < topic.delivered:
-            self._read_page(subscription, subscription.seq, topic.delivered)
-        elif topic.delivered >= max(subscription.seq or 0, subscription.promised):
+        if subscription.seq is not None and subscription.seq < topic.live_seq:
+            self._read_page(subscription, subscription.seq, topic.live_seq)
+        elif topic.live_seq >= max(subscription.seq or 0, subscription.promised):
             subscriber.behind.remove(subscription)
             topic.set_live(subscription, True)
             call(subscriber.listener.caught_up, topic.log_id)

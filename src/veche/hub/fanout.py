@@ -54,7 +54,7 @@ class FanOut:
         while topic.broadcasts or topic.pending:
             self._write_up_to_limit(topic)
         if had_work and topic.behind:
-            self.schedule(topic)  # in that turn, subscriptions that are behind read the entries just delivered
+            self.schedule(topic)  # in that turn, subscriptions that are behind read the entries just written
 
     def _run_turn(self, topic: Topic) -> None:
         """Make the writes of one turn.
@@ -163,9 +163,9 @@ class FanOut:
     def _move_slow_to_catch_up(self) -> None:
         while self._newly_slow:
             for subscription in self._newly_slow.pop().subscriptions.values():
-                # Broadcasts that have begun are still written to it, so the client gets everything up to `delivered`.
+                # Broadcasts that have begun are still written to it, so the client gets everything up to `live_seq`.
                 if subscription.live:
-                    subscription.seq = subscription.topic.delivered
+                    subscription.seq = subscription.topic.live_seq
                     self._catch_up.start_catching_up(subscription)
 
 

@@ -48,8 +48,8 @@ class Hub:
         self._now = now
         self._of_account = of_account
         self._logged_at = 0
-        self._topics = Topics(pull, heads, self._on_topic_opened, self.deliver, self._on_unreadable)
-        self._catch_up = CatchUp(pull, self._flush, self._close)
+        self._topics = Topics(pull, heads, self._on_topic_opened, self.receive, self._on_unreadable)
+        self._catch_up = CatchUp(pull, self._flush_topic, self._close)
         self._fan_out = FanOut(self._catch_up)
         self._own_logs = OwnLogs(self._topics, pull, self._apply_effect)
 
@@ -160,7 +160,7 @@ class Hub:
         replaced = subscriber.subscriptions.get(log_id)
         self.unsubscribe(subscriber, log_id)
         topic = self._topics.open(log_id)
-        self._flush(topic)
+        self._flush_topic(topic)
         if since is not None:
             checked: int | None = since
         elif replaced is not None:
@@ -180,7 +180,7 @@ class Hub:
         subscription = subscriber.subscriptions.get(log_id)
         if subscription is None:
             return
-        self._flush(subscription.topic)
+        self._flush_topic(subscription.topic)
         del subscriber.subscriptions[log_id]
         subscription.topic.remove(subscription)
         if not subscription.live:
@@ -190,11 +190,11 @@ class Hub:
     def flush(self, subscriber: Subscriber, log_id: LogId) -> None:
         """Write the entries of a log that were announced before, if the subscriber is subscribed to it."""
         if (subscription := subscriber.subscriptions.get(log_id)) is not None:
-            self._flush(subscription.topic)
+            self._flush_topic(subscription.topic)
 
     def _on_topic_opened(self, topic: Topic) -> None:
         for subscription in tuple(topic.subscriptions):
-            if topic.delivered is None:
+            if topic.live_seq is None:
                 call(subscription.subscriber.listener.lost)
             else:
                 self._catch_up.advance(subscription.subscriber)
@@ -205,7 +205,7 @@ class Hub:
             call(subscription.subscriber.listener.lost)
         self._own_logs.lose(topic)
 
-    def _flush(self, topic: Topic) -> None:
+    def _flush_topic(self, topic: Topic) -> None:
         self._fan_out.flush(topic)
 
     # Entries.
@@ -222,7 +222,7 @@ class Hub:
         """Compare the heads of topics with heads read from the database, and read entries that were not announced."""
         self._topics.compare_heads(heads)
 
-    def deliver(self, events: Sequence[LogEvent]) -> None:
+    def receive(self, events: Sequence[LogEvent]) -> None:
         """Accept committed entries. They are written in a later turn of the event loop, normally the next one."""
         for event in events:
             if (topic := self._topics.get(event.log_id)) is not None:
@@ -230,9 +230,9 @@ class Hub:
 
     def _take(self, topic: Topic, event: LogEvent) -> None:
         topic.highest_known_seq = max(topic.highest_known_seq, event.seq)
-        if topic.delivered is None or event.seq <= topic.head:
+        if topic.live_seq is None or event.seq <= topic.head_seq:
             return
-        if event.seq != topic.head + 1:
+        if event.seq != topic.head_seq + 1:
             self._topics.read_missing_entries(topic)
             return
         topic.pending.append(event)

@@ -72,7 +72,7 @@ class OwnLogs:
         if self._topics.get(topic.log_id) is not topic:  # closed while its head was read
             return
         for subscriber in tuple(self._subscribers.get(topic.log_id, ())):
-            if topic.delivered is None:
+            if topic.live_seq is None:
                 call(subscriber.listener.lost)
             else:
                 self._catch_up(subscriber)
@@ -102,7 +102,7 @@ class OwnLogs:
         Later entries are applied by `apply_to_all`.
         """
         topic, after = self._topics.get(account_log(subscriber.account.id)), subscriber.own_seq
-        if topic is None or topic.delivered is None or after is None or after >= topic.head:
+        if topic is None or topic.live_seq is None or after is None or after >= topic.head_seq:
             return
 
         def reply(events: Page | None) -> None:
@@ -115,7 +115,7 @@ class OwnLogs:
             else:
                 self._catch_up(subscriber)
 
-        self._pull(reply, topic.log_id, after, topic.head, PAGE)
+        self._pull(reply, topic.log_id, after, topic.head_seq, PAGE)
 
     def _is_attached(self, subscriber: Subscriber) -> bool:
         return subscriber in self._subscribers.get(account_log(subscriber.account.id), ())

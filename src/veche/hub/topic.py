@@ -84,7 +84,7 @@ class Subscription:
         self.after = after or 0  # entries up to this seq are not written to the client
         # While behind: the log was read up to this seq; None: start at the head. Not used while live.
         self.seq = after
-        # The head that the client was told. The subscription becomes live only once the topic has delivered up to it.
+        # The head that the client was told. The subscription becomes live only once the topic has written up to it.
         self.promised = max(self.after, promised)
         # The account was a member as of this seq. A Close with this seq or a lower one is out of date.
         self.since = since
@@ -93,7 +93,7 @@ class Subscription:
     @property
     def position(self) -> int | None:
         """The seq of the last entry that was written or skipped, or None if the head is not known yet."""
-        return self.topic.delivered if self.live else self.seq
+        return self.topic.live_seq if self.live else self.seq
 
     def is_current(self) -> bool:
         """Return whether this is still the subscriber's subscription: it was neither removed nor replaced."""
@@ -113,7 +113,7 @@ class Subscription:
 class Topic:
     """One log in this process.
 
-    All its live subscriptions share one position, `delivered`. `pending` holds the entries that follow `delivered`,
+    All its live subscriptions share one position, `live_seq`. `pending` holds the entries that follow `live_seq`,
     without gaps.
     """
 
@@ -121,11 +121,11 @@ class Topic:
         "_live_writes",
         "behind",
         "broadcasts",
-        "delivered",
         "filling_gap",
         "followed",
         "head_ahead",
         "highest_known_seq",
+        "live_seq",
         "log_id",
         "pending",
         "scheduled",
@@ -135,7 +135,7 @@ class Topic:
 
     def __init__(self, log_id: LogId) -> None:
         self.log_id = log_id
-        self.delivered: int | None = None  # None until the head was read
+        self.live_seq: int | None = None  # None until the head was read
         self.pending: list[LogEvent] = []
         self.broadcasts: list[Broadcast] = []  # encoded entries that are not yet written to all live subscribers
         self.highest_known_seq = 0  # the highest seq that was announced, or was found by comparing heads
@@ -151,18 +151,18 @@ class Topic:
         self._live_writes: dict[Serializer, tuple[Write, ...]] | None = None
 
     @property
-    def head(self) -> int:
-        """The seq of the last entry that this topic received: the last pending one, or else the last delivered one."""
-        return self.pending[-1].seq if self.pending else (self.delivered or 0)
+    def head_seq(self) -> int:
+        """The seq of the last entry that this topic received: the last pending one, or else the one at `live_seq`."""
+        return self.pending[-1].seq if self.pending else (self.live_seq or 0)
 
     def take_batch(self) -> list[LogEvent]:
-        """Remove the events that are written next from `pending`, and move `delivered` to the last of them."""
+        """Remove the events that are written next from `pending`, and move `live_seq` to the last of them."""
         size = count = 0
         while count < len(self.pending) and size <= BYTES_PER_TURN:
             size += self.pending[count].size
             count += 1
         events, self.pending = self.pending[:count], self.pending[count:]
-        self.delivered = events[-1].seq
+        self.live_seq = events[-1].seq
         return events
 
     def live_writes_by_serializer(self) -> dict[Serializer, tuple[Write, ...]]:

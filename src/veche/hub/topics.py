@@ -27,7 +27,7 @@ PAGE = 200  # entries that are read at once
 class Topics:
     """One topic for each log that has subscriptions, or that is the own log of a connected account.
 
-    `on_opened(topic)` is called when reading the head of a topic has finished. If it failed, `topic.delivered` is still
+    `on_opened(topic)` is called when reading the head of a topic has finished. If it failed, `topic.live_seq` is still
     None. `on_missing_entries(events)` is called with entries that were committed but not announced here.
     `on_unreadable(topic)` is called when missing entries could not be read, twice at the same head.
     """
@@ -55,7 +55,7 @@ class Topics:
 
     def positions(self) -> dict[LogId, int]:
         """Return the seq of the last entry received of each log. A log whose head is not known yet is left out."""
-        return {log_id: topic.head for log_id, topic in self._topics.items() if topic.delivered is not None}
+        return {log_id: topic.head_seq for log_id, topic in self._topics.items() if topic.live_seq is not None}
 
     def log_ids(self) -> list[LogId]:
         """Return the ids of all logs that have a topic."""
@@ -86,7 +86,7 @@ class Topics:
         def reply(heads: dict[LogId, int] | None) -> None:
             for topic in topics:
                 if heads is not None:
-                    topic.delivered = max(heads.get(topic.log_id, 0), topic.highest_known_seq)
+                    topic.live_seq = max(heads.get(topic.log_id, 0), topic.highest_known_seq)
                 self._on_opened(topic)
 
         self._heads(reply, [topic.log_id for topic in topics])
@@ -96,10 +96,10 @@ class Topics:
 
         After a failed read, the next announcement or comparison of heads starts another read.
         """
-        if topic.filling_gap or topic.delivered is None or topic.highest_known_seq <= topic.head:
+        if topic.filling_gap or topic.live_seq is None or topic.highest_known_seq <= topic.head_seq:
             return
         topic.filling_gap = True
-        head = topic.head
+        head_seq = topic.head_seq
 
         def reply(events: Page | None) -> None:
             try:
@@ -109,20 +109,20 @@ class Topics:
                 topic.filling_gap = False
             if self._topics.get(topic.log_id) is not topic:
                 return
-            if topic.head > head:
+            if topic.head_seq > head_seq:
                 self._failed_at.pop(topic.log_id, None)
                 self.read_missing_entries(topic)
             else:
                 self._note_failed_read(topic)
 
-        self._pull(reply, topic.log_id, head, topic.highest_known_seq, PAGE)
+        self._pull(reply, topic.log_id, head_seq, topic.highest_known_seq, PAGE)
 
     def _note_failed_read(self, topic: Topic) -> None:
-        if self._failed_at.get(topic.log_id) != topic.head:
-            self._failed_at[topic.log_id] = topic.head
+        if self._failed_at.get(topic.log_id) != topic.head_seq:
+            self._failed_at[topic.log_id] = topic.head_seq
             return
         del self._failed_at[topic.log_id]
-        log.warning("log %d cannot be read after seq %d: its subscribers must reconnect", topic.log_id, topic.head)
+        log.warning("log %d cannot be read after seq %d: its subscribers must reconnect", topic.log_id, topic.head_seq)
         self._on_unreadable(topic)
 
     def compare_heads(self, heads: Iterable[tuple[LogId, int]]) -> None:
@@ -132,11 +132,11 @@ class Topics:
         the database is ahead of a topic, the announcement may still be on its way. If the topic has not reached that
         head at a later comparison, the announcement counts as lost, and the entries are read.
         """
-        for log_id, head in heads:
+        for log_id, head_seq in heads:
             topic = self._topics.get(log_id)
-            if topic is None or topic.delivered is None or head <= topic.head:
+            if topic is None or topic.live_seq is None or head_seq <= topic.head_seq:
                 continue
-            if topic.head_ahead > topic.head:
+            if topic.head_ahead > topic.head_seq:
                 topic.highest_known_seq = max(topic.highest_known_seq, topic.head_ahead)
                 self.read_missing_entries(topic)
-            topic.head_ahead = head
+            topic.head_ahead = head_seq

@@ -45,7 +45,7 @@ class World:
     def message(self) -> None:
         seq = len(self.log) + 1
         self.log.append(Message(ROOM, seq, 0, seq, ANN, "hi", None, "test", seq))
-        self.hub.deliver(self.log[-1:])
+        self.hub.receive(self.log[-1:])
 
     # The storage.
 

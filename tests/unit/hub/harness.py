@@ -257,7 +257,7 @@ class Scene:
     def say(self, log_id: LogId, count: int = 1, text: str = "hi") -> list[LogEvent]:
         """Commit messages and announce them."""
         events = [self.store.add(log_id, text=text) for _ in range(count)]
-        self.hub.deliver(events)
+        self.hub.receive(events)
         return events
 
     def turn(self) -> None:

@@ -160,7 +160,7 @@ class Machine(RuleBasedStateMachine, Generic[ListenerT]):
     def announce(self, count: int) -> None:
         batch, self.flying = self.flying[:count], self.flying[count:]
         if batch:
-            self.scene.hub.deliver(batch)
+            self.scene.hub.receive(batch)
 
     @rule(cost=st.sampled_from([0.0, 0.0, 0.004]))
     def take_time(self, cost: float) -> None:
@@ -232,7 +232,7 @@ class Machine(RuleBasedStateMachine, Generic[ListenerT]):
             logging.getLogger("veche.hub").removeHandler(self.raise_failures)
 
     def come_to_rest(self) -> None:
-        self.scene.hub.deliver(self.flying)
+        self.scene.hub.receive(self.flying)
         for connection in self.present:
             connection.drain()
         self.scene.settle()
@@ -244,7 +244,7 @@ class Machine(RuleBasedStateMachine, Generic[ListenerT]):
         """Check that a connection has received everything that it is subscribed to."""
         assert set(connection.subscriber.subscriptions) == set(connection.next)
         for log_id, subscription in connection.subscriber.subscriptions.items():
-            assert subscription.live or subscription.seq == subscription.topic.delivered
+            assert subscription.live or subscription.seq == subscription.topic.live_seq
             head = self.scene.store.head(log_id)
             assert connection.next[log_id] in (None, head + 1), (
                 f"entry {connection.next[log_id]} of log {log_id} is missing"

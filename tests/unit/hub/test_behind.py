@@ -93,7 +93,7 @@ def test_one_whose_position_is_ahead_of_what_was_announced_waits_for_it(scene: S
     connection = scene.connect().subscribe(ROOM, 2)
     scene.settle()
     assert connection.calls == []
-    scene.hub.deliver(on_its_way)
+    scene.hub.receive(on_its_way)
     scene.settle()
     assert (connection.seqs(ROOM), connection.calls) == ([], [("caught_up", ROOM)])
     scene.say(ROOM)
@@ -310,7 +310,7 @@ def test_a_topic_that_was_closed_starts_without_failed_reads(scene: Scene) -> No
         connection = scene.connect().subscribe(ROOM, 0)
         scene.turn()
         scene.store.answer()
-        scene.hub.deliver([message(ROOM, 2)])
+        scene.hub.receive([message(ROOM, 2)])
         scene.store.answer(failed=True)
         assert ("lost",) not in connection.calls
         connection.leave()
@@ -335,7 +335,7 @@ def test_comparing_is_quiet_while_announcements_merely_follow_the_log(scene: Sce
         event = scene.store.add(ROOM)
         scene.hub.compare_heads([(ROOM, event.seq)])
         assert scene.store.questions == []
-        scene.hub.deliver([event])
+        scene.hub.receive([event])
         scene.settle()
     assert connection.seqs(ROOM) == [1, 2, 3, 4, 5]
 
@@ -382,7 +382,7 @@ def test_what_was_read_as_head_and_is_announced_later_is_not_repeated(scene: Sce
     on_its_way = scene.store.fill(ROOM, 3)
     connection = scene.connect().subscribe(ROOM, 0)
     scene.settle()
-    scene.hub.deliver(on_its_way)
+    scene.hub.receive(on_its_way)
     scene.settle()
     assert connection.seqs(ROOM) == [1, 2, 3]
 

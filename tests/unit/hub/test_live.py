@@ -25,9 +25,9 @@ def test_entries_arrive_in_order_and_once(scene: Scene) -> None:
 def test_what_was_announced_twice_is_written_once(scene: Scene) -> None:
     connection = scene.live(ROOM)
     events = scene.say(ROOM, 3)
-    scene.hub.deliver(events)
+    scene.hub.receive(events)
     scene.turn()
-    scene.hub.deliver(events)
+    scene.hub.receive(events)
     scene.settle()
     assert connection.seqs(ROOM) == [1, 2, 3]
 
@@ -241,7 +241,7 @@ def test_one_who_joins_receives_their_own_join_first(scene: Scene) -> None:
     connection = scene.connect(3)
     scene.settle()
     scene.say(ROOM, 2)
-    scene.hub.deliver([*scene.store.joined(ROOM, 3), scene.store.add(ROOM)])
+    scene.hub.receive([*scene.store.joined(ROOM, 3), scene.store.add(ROOM)])
     scene.settle()
     assert connection.seqs(ROOM) == [3, 4]
     assert connection.calls[0] == ("joined", ROOM, 2)
@@ -249,7 +249,7 @@ def test_one_who_joins_receives_their_own_join_first(scene: Scene) -> None:
 
 def test_all_connections_of_one_who_joins_receive_the_room(scene: Scene) -> None:
     phone, desk = scene.connect(3), scene.connect(3)
-    scene.hub.deliver(scene.store.joined(ROOM, 3))
+    scene.hub.receive(scene.store.joined(ROOM, 3))
     scene.settle()
     assert phone.seqs(ROOM) == desk.seqs(ROOM) == [1]
 
@@ -257,7 +257,7 @@ def test_all_connections_of_one_who_joins_receive_the_room(scene: Scene) -> None
 def test_nothing_after_the_kick_reaches_the_kicked(scene: Scene) -> None:
     kicked, stays = scene.live(ROOM, 3), scene.live(ROOM, 4)
     before, kick, after = scene.store.add(ROOM), scene.store.left(ROOM, 3), scene.store.add(ROOM)
-    scene.hub.deliver([before, *kick, after])
+    scene.hub.receive([before, *kick, after])
     scene.say(ROOM)
     scene.settle()
     assert kicked.seqs(ROOM) == [1, 2]
@@ -271,14 +271,14 @@ def test_nothing_after_the_kick_reaches_one_who_is_behind(scene: Scene) -> None:
     kicked = scene.connect(3).subscribe(ROOM, 0)
     scene.turn()
     assert scene.store.questions, "a page is being read"
-    scene.hub.deliver([*scene.store.left(ROOM, 3), scene.store.add(ROOM)])
+    scene.hub.receive([*scene.store.left(ROOM, 3), scene.store.add(ROOM)])
     scene.settle()
     assert kicked.writes == []
 
 
 def test_out_and_in_again_in_one_batch(scene: Scene) -> None:
     connection = scene.live(ROOM, 3)
-    scene.hub.deliver([*scene.store.left(ROOM, 3), scene.store.add(ROOM), *scene.store.joined(ROOM, 3)])
+    scene.hub.receive([*scene.store.left(ROOM, 3), scene.store.add(ROOM), *scene.store.joined(ROOM, 3)])
     scene.settle()
     scene.say(ROOM)
     scene.settle()
@@ -294,7 +294,7 @@ def test_sessions_that_end_take_their_connections_along(
     connections = {name: scene.connect(3, session=name) for name in ("s1", "s2")}
     stranger = scene.connect(4, session="s1")
     scene.settle()
-    scene.hub.deliver([scene.store.ended(3, ended, kept)])
+    scene.hub.receive([scene.store.ended(3, ended, kept)])
     assert {name for name, connection in connections.items() if connection.calls} == gone
     assert not stranger.calls
 
@@ -312,7 +312,7 @@ def test_rooms_do_not_mix(scene: Scene) -> None:
     one, other = scene.live(ROOM), scene.live(OTHER, 3)
     both = scene.live(ROOM, 4).subscribe(OTHER, 0)
     scene.settle()
-    scene.hub.deliver([scene.store.add(ROOM), scene.store.add(OTHER), scene.store.add(ROOM)])
+    scene.hub.receive([scene.store.add(ROOM), scene.store.add(OTHER), scene.store.add(ROOM)])
     scene.settle()
     assert one.received == [(ROOM, 1), (ROOM, 2)]
     assert other.received == [(OTHER, 1)]

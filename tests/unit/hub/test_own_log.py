@@ -42,18 +42,18 @@ def test_a_session_whose_end_was_not_announced_ends_when_heads_are_compared(scen
 def test_a_late_exit_does_not_remove_a_member_who_has_joined_again(scene: Scene) -> None:
     connection = scene.connect(ANN)
     scene.settle()
-    scene.hub.deliver(scene.store.joined(ROOM, ANN))
+    scene.hub.receive(scene.store.joined(ROOM, ANN))
     scene.settle()
     left, joined = scene.store.left(ROOM, ANN), scene.store.joined(ROOM, ANN)
     scene.hub.unsubscribe(
         connection.subscriber, ROOM
     )  # like a dialect that checks the membership and subscribes by itself
     connection.subscribe(ROOM, 3, 3)
-    scene.hub.deliver([event for event in left + joined if event.log_id == ROOM])
+    scene.hub.receive([event for event in left + joined if event.log_id == ROOM])
     scene.say(ROOM)
     scene.settle()
     connection.calls.clear()
-    scene.hub.deliver([event for event in left + joined if event.log_id == -ANN])
+    scene.hub.receive([event for event in left + joined if event.log_id == -ANN])
     scene.say(ROOM)
     scene.settle()
     assert connection.calls == [], "the exit is older than the membership"
@@ -89,7 +89,7 @@ def test_it_is_followed_while_the_account_has_a_connection(scene: Scene) -> None
 def test_it_is_still_followed_after_an_unsubscribe(scene: Scene) -> None:
     connection = scene.live(-ANN, ANN)
     scene.hub.unsubscribe(connection.subscriber, -ANN)
-    scene.hub.deliver([scene.store.ended(ANN)])
+    scene.hub.receive([scene.store.ended(ANN)])
     assert connection.calls[-1] == ("session_ended",)
 
 
@@ -100,7 +100,7 @@ def test_an_entry_may_have_several_effects_until_one_closes_the_connection(scene
 
     one, other = scene.connect(ANN), scene.connect(ANN, session="t")
     scene.settle()
-    scene.hub.deliver([scene.store.add(-ANN, Banned(-ANN, 1, 100, ROOM, 7))])
+    scene.hub.receive([scene.store.add(-ANN, Banned(-ANN, 1, 100, ROOM, 7))])
     assert one.calls == [("removed", ROOM, 7), ("session_ended",)]
     assert other.calls == [("removed", ROOM, 7), ("joined", OTHER, 0)]
 
@@ -109,7 +109,7 @@ def test_a_slow_connection_ends_at_once(scene: Scene) -> None:
     connection = scene.live(ROOM, ANN)
     scene.hub.mark_slow(connection.subscriber)
     scene.turn()
-    scene.hub.deliver([scene.store.ended(ANN)])
+    scene.hub.receive([scene.store.ended(ANN)])
     assert connection.calls[-1] == ("session_ended",)
 
 
@@ -117,7 +117,7 @@ def test_a_slow_connection_is_removed_at_once(scene: Scene) -> None:
     connection = scene.live(ROOM, ANN)
     scene.hub.mark_slow(connection.subscriber)
     scene.turn()
-    scene.hub.deliver([event for event in scene.store.left(ROOM, ANN) if event.log_id == -ANN])
+    scene.hub.receive([event for event in scene.store.left(ROOM, ANN) if event.log_id == -ANN])
     assert connection.calls[-1] == ("removed", ROOM, 1)
 
 
@@ -125,7 +125,7 @@ def test_what_was_announced_before_is_written_before_the_removal(scene: Scene) -
     connection = scene.live(ROOM, ANN)
     said = scene.store.add(ROOM)
     own = [event for event in scene.store.left(ROOM, ANN) if event.log_id == -ANN]
-    scene.hub.deliver([said, *own])
+    scene.hub.receive([said, *own])
     assert (connection.seqs(ROOM), connection.calls[-1]) == ([1], ("removed", ROOM, 2))
 
 
@@ -133,7 +133,7 @@ def test_a_gap_of_the_own_log_is_filled_before_what_follows_takes_effect(scene: 
     connection = scene.connect(ANN)
     scene.settle()
     scene.store.joined(ROOM, ANN)
-    scene.hub.deliver(scene.store.left(ROOM, ANN))
+    scene.hub.receive(scene.store.left(ROOM, ANN))
     assert connection.calls == []
     scene.settle()
     assert [call[:2] for call in connection.calls] == [("joined", ROOM), ("removed", ROOM)]
@@ -142,7 +142,7 @@ def test_a_gap_of_the_own_log_is_filled_before_what_follows_takes_effect(scene: 
 def test_a_join_of_a_room_that_is_already_subscribed_calls_nothing(scene: Scene) -> None:
     connection = scene.live(ROOM, ANN)
     connection.calls.clear()
-    scene.hub.deliver(scene.store.joined(ROOM, ANN))
+    scene.hub.receive(scene.store.joined(ROOM, ANN))
     scene.settle()
     assert (connection.calls, connection.seqs(ROOM)) == ([], [1])
 
@@ -161,7 +161,7 @@ def test_other_listeners_are_called_if_one_fails(scene: Scene, effect: str, capl
         assert connection.calls == [("lost",)]
     else:
         scene.settle()
-        scene.hub.deliver(scene.store.joined(ROOM, ANN) + scene.store.left(ROOM, ANN) + [scene.store.ended(ANN)])
+        scene.hub.receive(scene.store.joined(ROOM, ANN) + scene.store.left(ROOM, ANN) + [scene.store.ended(ANN)])
         scene.settle()
         assert [call[0] for call in connection.calls if call[0] != "caught_up"] == [
             "joined",
@@ -192,7 +192,7 @@ def test_a_connection_that_another_closes_in_the_same_effect_is_not_called(scene
     first, second = scene.connect(ANN), scene.connect(ANN)
     scene.settle()
     first.session_ended = lambda: second.leave()  # type: ignore[method-assign]
-    scene.hub.deliver([scene.store.ended(ANN)])
+    scene.hub.receive([scene.store.ended(ANN)])
     assert second.calls == []
 
 
@@ -203,8 +203,8 @@ def test_who_has_not_begun_gets_no_calls_until_then(scene: Scene) -> None:
     connection = scene.connect(ANN, begun=False)
     scene.settle()
     own_seq = scene.store.head(-ANN)
-    scene.hub.deliver(scene.store.joined(ROOM, ANN))
-    scene.hub.deliver(scene.store.left(ROOM, ANN))
+    scene.hub.receive(scene.store.joined(ROOM, ANN))
+    scene.hub.receive(scene.store.left(ROOM, ANN))
     scene.settle()
     assert connection.calls == []
     connection.begin(own_seq)
@@ -216,7 +216,7 @@ def test_who_never_begins_receives_its_subscriptions_and_is_still_removed(scene:
     connection = scene.connect(ANN, begun=False).subscribe(ROOM)
     scene.settle()
     scene.say(ROOM)
-    scene.hub.deliver([*scene.store.left(ROOM, ANN), scene.store.add(ROOM), scene.store.ended(ANN)])
+    scene.hub.receive([*scene.store.left(ROOM, ANN), scene.store.add(ROOM), scene.store.ended(ANN)])
     scene.settle()
     assert (connection.seqs(ROOM), connection.calls) == ([1, 2], [("caught_up", ROOM), ("removed", ROOM, 2)])
 
@@ -246,10 +246,10 @@ def test_entries_after_the_snapshot_take_effect_in_every_order(scene: Scene, ord
             case "begin":
                 connection.begin(own_seq)
             case "announce":
-                scene.hub.deliver(flying)
+                scene.hub.receive(flying)
                 flying = []
         flying += scene.store.joined(number, ANN)
-    scene.hub.deliver(flying)
+    scene.hub.receive(flying)
     scene.settle()
     assert own_seq < len(order)
     assert [call[1] for call in connection.calls if call[0] == "joined"] == list(range(own_seq + 1, len(order) + 1))
@@ -258,7 +258,7 @@ def test_entries_after_the_snapshot_take_effect_in_every_order(scene: Scene, ord
 def test_a_session_that_ends_after_the_snapshot_ends_at_the_beginning(scene: Scene) -> None:
     connection = scene.connect(ANN, begun=False)
     scene.settle()
-    scene.hub.deliver([scene.store.ended(ANN)])
+    scene.hub.receive([scene.store.ended(ANN)])
     assert connection.calls == []
     connection.begin(0)
     scene.settle()
@@ -270,7 +270,7 @@ def test_a_session_that_was_opened_after_all_others_ended_stays(scene: Scene) ->
     end = scene.store.ended(ANN)
     connection = scene.connect(ANN)
     scene.settle()
-    scene.hub.deliver([end])
+    scene.hub.receive([end])
     scene.settle()
     assert connection.calls == []
 
@@ -278,10 +278,10 @@ def test_a_session_that_was_opened_after_all_others_ended_stays(scene: Scene) ->
 def test_what_happens_while_the_beginning_is_read_comes_after_it(scene: Scene) -> None:
     connection = scene.connect(ANN, begun=False)
     scene.settle()
-    scene.hub.deliver(scene.store.joined(ROOM, ANN))
+    scene.hub.receive(scene.store.joined(ROOM, ANN))
     connection.begin(0)
     assert [question.what for question in scene.store.questions] == [("pull", -ANN, 0, 1)]
-    scene.hub.deliver(scene.store.joined(OTHER, ANN))
+    scene.hub.receive(scene.store.joined(OTHER, ANN))
     assert connection.calls == []
     scene.settle()
     assert [call for call in connection.calls if call[0] == "joined"] == [("joined", ROOM, 0), ("joined", OTHER, 0)]
@@ -300,7 +300,7 @@ def test_a_beginning_of_many_pages(scene: Scene) -> None:
 def test_a_beginning_that_cannot_be_read_loses_the_place(scene: Scene) -> None:
     connection = scene.connect(ANN, begun=False)
     scene.settle()
-    scene.hub.deliver(scene.store.joined(ROOM, ANN))
+    scene.hub.receive(scene.store.joined(ROOM, ANN))
     connection.begin(0)
     scene.store.answer(failed=True)
     scene.settle()
@@ -314,7 +314,7 @@ def test_an_own_log_that_cannot_be_opened_loses_the_place(scene: Scene) -> None:
     assert connection.calls == [("lost",)]
     again = scene.connect(ANN)
     scene.settle()
-    scene.hub.deliver(scene.store.joined(ROOM, ANN))
+    scene.hub.receive(scene.store.joined(ROOM, ANN))
     scene.settle()
     assert ("joined", ROOM, 0) in again.calls
 
@@ -323,7 +323,7 @@ def test_a_gap_of_an_own_log_that_cannot_be_read_twice_loses_the_place(scene: Sc
     follows, subscribes = scene.connect(ANN), scene.live(-ANN, ANN)
     scene.store.joined(ROOM, ANN)
     for _ in range(2):
-        scene.hub.deliver([scene.store.ended(ANN, "another")])
+        scene.hub.receive([scene.store.ended(ANN, "another")])
         scene.store.answer(failed=True)
     assert follows.calls == [("lost",)]
     assert subscribes.calls == [("caught_up", -ANN), ("lost",)], (
@@ -343,7 +343,7 @@ def test_a_late_answer_for_an_own_log_that_was_closed_meanwhile_harms_nobody(sce
 def test_a_late_page_for_one_who_has_left_is_dropped(scene: Scene) -> None:
     connection = scene.connect(ANN, begun=False)
     scene.settle()
-    scene.hub.deliver(scene.store.joined(ROOM, ANN))
+    scene.hub.receive(scene.store.joined(ROOM, ANN))
     connection.begin(0)
     connection.leave()
     scene.settle()
@@ -361,7 +361,7 @@ def test_who_was_removed_between_the_snapshot_and_the_subscription_receives_noth
     connection = scene.connect(ANN, begun=False)
     scene.settle()
     own_seq, head = scene.store.head(-ANN), scene.store.head(ROOM)
-    scene.hub.deliver([*scene.store.left(ROOM, ANN), *scene.store.fill(ROOM, 3)])
+    scene.hub.receive([*scene.store.left(ROOM, ANN), *scene.store.fill(ROOM, 3)])
     scene.settle()
     connection.subscribe(ROOM, head - 2, head).begin(own_seq)
     scene.settle()
@@ -389,7 +389,7 @@ def test_a_page_is_not_cut_at_the_removal_of_another(scene: Scene) -> None:
 
 def test_a_removal_in_the_room_is_enough(scene: Scene) -> None:
     connection = scene.live(ROOM, ANN)
-    scene.hub.deliver([event for event in scene.store.left(ROOM, ANN) if event.log_id == ROOM])
+    scene.hub.receive([event for event in scene.store.left(ROOM, ANN) if event.log_id == ROOM])
     scene.say(ROOM)
     scene.settle()
     assert (connection.seqs(ROOM), connection.calls[-1]) == ([1], ("removed", ROOM, 1))
@@ -400,7 +400,7 @@ def test_a_removal_in_the_room_that_is_announced_late_is_out_of_date(scene: Scen
     flying = scene.store.left(ROOM, ANN) + scene.store.joined(ROOM, ANN)
     connection = scene.connect(ANN).subscribe(ROOM, 2, 2)
     scene.settle()
-    scene.hub.deliver(flying)
+    scene.hub.receive(flying)
     scene.say(ROOM)
     scene.settle()
     assert (connection.seqs(ROOM), connection.calls) == ([3], [("caught_up", ROOM)])
@@ -410,9 +410,9 @@ def test_who_leaves_and_joins_again_with_the_next_entry_is_not_removed_by_the_la
     connection = scene.live(ROOM, ANN)
     scene.live(ROOM, BOB)
     events = scene.store.left(ROOM, ANN) + scene.store.joined(ROOM, ANN)
-    scene.hub.deliver([event for event in events if event.log_id == -ANN])
+    scene.hub.receive([event for event in events if event.log_id == -ANN])
     assert connection.calls[-2:] == [("removed", ROOM, 1), ("joined", ROOM, 1)]
-    scene.hub.deliver([event for event in events if event.log_id == ROOM])
+    scene.hub.receive([event for event in events if event.log_id == ROOM])
     scene.say(ROOM)
     scene.settle()
     assert (connection.seqs(ROOM), connection.calls[-1]) == ([2, 3], ("caught_up", ROOM))
@@ -422,7 +422,7 @@ def test_without_a_subscription_removed_is_called(scene: Scene) -> None:
     """A dialect may have checked the membership and not subscribed yet."""
     connection = scene.connect(ANN)
     scene.settle()
-    scene.hub.deliver(scene.store.left(ROOM, ANN))
+    scene.hub.receive(scene.store.left(ROOM, ANN))
     assert connection.calls == [("removed", ROOM, 1)]
 
 
@@ -469,7 +469,7 @@ def test_an_old_exit_closes_nothing_that_was_opened_after_it(
     connection = scene.live(ROOM, ANN) if subscribed else scene.connect(ANN)
     scene.settle()
     connection.calls.clear()
-    scene.hub.deliver([scene.store.add(-ANN, RoomExited(-ANN, 1, at, ROOM))])
+    scene.hub.receive([scene.store.add(-ANN, RoomExited(-ANN, 1, at, ROOM))])
     assert connection.calls == ([("removed", ROOM, UNKNOWN_SEQ)] if closes else [])
     assert bool(connection.subscriber.subscriptions) == (subscribed and not closes)
 
@@ -482,6 +482,6 @@ def test_only_closes_of_its_own_log_count_in_a_room(scene: Scene) -> None:
     connection = scene.live(ROOM, ANN).subscribe(OTHER)
     scene.settle()
     connection.calls.clear()
-    scene.hub.deliver([scene.store.add(ROOM, Elsewhere(ROOM, 1, person(ANN), 1, 100))])
+    scene.hub.receive([scene.store.add(ROOM, Elsewhere(ROOM, 1, person(ANN), 1, 100))])
     scene.settle()
     assert (connection.calls, set(connection.subscriber.subscriptions)) == ([], {ROOM, OTHER})

@@ -38,7 +38,7 @@ class Services:
         self.database = Database(f"sqlite:///{folder}/x.db")
         self.database.migrate()
         self.reader = Reader(self.database)
-        self.writer = Writer(self.database, lambda events: self.hub.deliver(events))
+        self.writer = Writer(self.database, lambda events: self.hub.receive(events))
         self.hub = Hub(
             lambda reply, *what: self.reader.call(reply, read_entries, *what),
             lambda reply, logs: self.reader.call(reply, head_seqs, logs),

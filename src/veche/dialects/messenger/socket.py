@@ -48,7 +48,7 @@ class MessengerHandler(AdmittedHandler):
             raise UpgradeRefused(403)
 
     def started(self) -> None:
-        self.client.subscribe(self._room_id, SERIALIZER, self._membership.head)
+        self.client.subscribe(self._room_id, SERIALIZER, self._membership.head_seq)
         self.client.subscribe(account_log(self.client.account_id), read_serializer_of(self._room_id), self._own_head)
 
     def text(self, text: str) -> None:

@@ -51,18 +51,18 @@ def resume(asked: Mapping[LogId, int], heads: Mapping[LogId, int], *, stale: boo
     return resumption
 
 
-def _reset_reason(seq: int, head: int, *, stale: bool) -> a.Reason | None:
+def _reset_reason(seq: int, head_seq: int, *, stale: bool) -> a.Reason | None:
     if stale:
         return "epoch"
-    if seq > head:
+    if seq > head_seq:
         return "ahead"
-    return "too_far" if head - seq > MAX_REPLAY else None
+    return "too_far" if head_seq - seq > MAX_REPLAY else None
 
 
-def _reset(log_id: LogId, head: int, reason: a.Reason) -> a.Reset:
+def _reset(log_id: LogId, head_seq: int, reason: a.Reason) -> a.Reset:
     if log_id > 0:
-        return a.Reset(room_id=log_id, seq=head, reason=reason)
-    return a.Reset(me=True, seq=head, reason=reason)
+        return a.Reset(room_id=log_id, seq=head_seq, reason=reason)
+    return a.Reset(me=True, seq=head_seq, reason=reason)
 
 
 def resume_hello(hello: Hello, login: Login, welcome: Welcome) -> Resumption:
@@ -70,7 +70,7 @@ def resume_hello(hello: Hello, login: Login, welcome: Welcome) -> Resumption:
     own = account_log(login.account.id)
     asked: dict[LogId, int] = dict(hello.rooms or {})
     heads = {own: welcome.heads[own]}
-    heads |= {log_id: head for log_id, head in welcome.heads.items() if log_id != LOBBY_ID or log_id in asked}
+    heads |= {log_id: head_seq for log_id, head_seq in welcome.heads.items() if log_id != LOBBY_ID or log_id in asked}
     if hello.me is not None:
         asked[own] = hello.me
     resumed = resume(asked, heads, stale=hello.epoch not in (None, welcome.epoch))

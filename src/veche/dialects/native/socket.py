@@ -263,8 +263,8 @@ class NativeHandler(DialectHandler):
             self.lost()
         if heads is None or client is None or client.ended:
             return
-        allowed = {log_id: head for log_id, head in heads.items() if self._may_sync(client, log_id)}
-        rooms = {log_id: head for log_id, head in allowed.items() if log_id != own}
+        allowed = {log_id: head_seq for log_id, head_seq in heads.items() if self._may_sync(client, log_id)}
+        rooms = {log_id: head_seq for log_id, head_seq in allowed.items() if log_id != own}
         self._write(a.SyncAnswer(id, a.SyncResult(rooms, heads[own])))
         self._subscribe(resume(asked, allowed))
 

@@ -76,7 +76,7 @@ class Presence:
             self._post_leave(room_id)
             return
         self._unwritten = True
-        self._client.subscribe(room_id, self._serializer, notice.seq - 1, notice.seq, self._membership.head)
+        self._client.subscribe(room_id, self._serializer, notice.seq - 1, notice.seq, self._membership.head_seq)
 
     async def leave(self) -> None:
         """Leave the current room, if any. First wait until everything sent before is stored and written."""
