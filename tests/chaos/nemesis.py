@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import os
 import random
 import shutil
 import signal
-import socket
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +15,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import httpx
+
+from tests.veche_process import VECHE, environment, free_port
 
 from .records import Fault, Journal
 
@@ -71,13 +70,6 @@ def plan(kills: int, rng: random.Random) -> list[Act]:
     return acts
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @cache
 def compiled_code() -> str:
     """Return a folder for the bytecode of all servers of this process; it is removed when the process ends."""
@@ -116,7 +108,7 @@ class Server:
 
     async def start(self, crash: Crash | None = None) -> None:
         """Return when the server answers, or has already reached its crash point. Raises StartError."""
-        command = [str(Path(sys.executable).with_name("veche")), "serve", "--port", str(self.port)]
+        command = [str(VECHE), "serve", "--port", str(self.port)]
         command += ["--database-url", f"sqlite:///{self.database}"]
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -126,14 +118,12 @@ class Server:
 
     def _environment(self, crash: Crash | None) -> Mapping[str, str]:
         """Make the environment: without settings of Veche, and with cached bytecode, like an installed server."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        environment["PYTHONPYCACHEPREFIX"] = compiled_code()
+        env = environment({"PYTHONPYCACHEPREFIX": compiled_code()})
         if self._package is not None:
-            environment["PYTHONPATH"] = str(self._package)
+            env["PYTHONPATH"] = str(self._package)
         if crash is not None:
-            environment[CRASH_VARIABLE] = f"{crash.point}:{crash.hit}"
-        return environment
+            env[CRASH_VARIABLE] = f"{crash.point}:{crash.hit}"
+        return env
 
     async def _wait_until_healthy(self, process: asyncio.subprocess.Process, crash: Crash | None) -> None:
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
 import secrets
 import shutil
@@ -29,6 +28,8 @@ import httpx
 import msgspec
 from websockets.sync.client import connect
 
+from tests.veche_process import VECHE, environment
+
 from .client import Account
 from .nemesis import CRASH_CODE, CRASH_VARIABLE, Server, compiled_code
 from .world import api, create_room, register, served_history
@@ -43,7 +44,6 @@ STEPS = (
     "restore_done",
 )
 LIMIT = 60.0
-VECHE = Path(sys.executable).with_name("veche")
 
 
 @dataclass(frozen=True)
@@ -127,18 +127,13 @@ async def say(http: httpx.AsyncClient, by: Account, room: int, text: str) -> Non
     (await http.post(f"/v1/rooms/{room}/messages", json={"text": text}, headers=headers)).raise_for_status()
 
 
-def environment(folder: Path) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
-    clean.pop("PYTHONDONTWRITEBYTECODE", None)
-    return clean | {
-        "VECHE_DATABASE_URL": f"sqlite:///{folder}/veche.db",
-        "PYTHONPYCACHEPREFIX": compiled_code(),
-    }
+def environment_of(folder: Path) -> dict[str, str]:
+    return environment({"VECHE_DATABASE_URL": f"sqlite:///{folder}/veche.db", "PYTHONPYCACHEPREFIX": compiled_code()})
 
 
 def veche(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [VECHE, *words], cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=LIMIT
+        [VECHE, *words], cwd=folder, env=environment_of(folder), capture_output=True, text=True, timeout=LIMIT
     )
 
 
@@ -148,7 +143,7 @@ def kill_restore(folder: Path, drill: Drill) -> int:
     process = subprocess.Popen(
         [VECHE, "restore", "b.db"],
         cwd=folder,
-        env=environment(folder) | armed,
+        env=environment_of(folder) | armed,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

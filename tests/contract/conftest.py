@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import re
-import select
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import httpx
 import pytest
@@ -21,7 +18,8 @@ from transcript import Head
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
-VECHE = Path(sys.executable).with_name("veche")
+from tests.veche_process import VECHE, VecheProcess, environment
+
 SECRET = "a secret of these tests alone, long enough"
 TIMEOUT = 15.0  # seconds for any single wait; generous, for a busy machine
 USUAL = {
@@ -48,76 +46,29 @@ def new_handle(name: str) -> str:
     return f"{name[: 8 - len(digits)]}{digits}"
 
 
-@dataclass
-class RunningServer:
-    """One `veche serve` process on a free port, with a database in its own folder."""
+class RunningServer(VecheProcess):
+    """A server with the dialects and settings of a transcript's head."""
 
-    folder: Path
-    head: Head
-    base: str = ""
-    upstream: str = ""
-    port: int = 0
-    process: subprocess.Popen[str] | None = None
-    _fence: tuple[str, dict[str, object], dict[str, str]] | None = field(default=None, repr=False)
+    def __init__(self, folder: Path, head: Head, upstream: str = "") -> None:
+        settings = USUAL | {name: value.replace("{upstream}", upstream) for name, value in head.env}
+        if head.dialects != "all":
+            settings["VECHE_DIALECTS"] = head.dialects.replace(" ", "")
+        super().__init__(folder, {name: value for name, value in settings.items() if value})
+        self.head = head
+        self.upstream = upstream
+        self._fence: tuple[str, dict[str, object], dict[str, str]] | None = None
 
-    def start(self) -> None:
-        if self.head.demo and not self.base:
+    def start(self) -> Self:
+        if self.head.demo and not self.database.exists():
             self._run_demo()
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [VECHE, "serve", "--port", str(self.port), "--database-url", self._url],
-                env=self._env(),
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        assert self.process.stdout is not None
-        ready = select.select([self.process.stdout], [], [], 60)[0]
-        found = re.search(r"http://[0-9.]+:(\d+)", self.process.stdout.readline() if ready else "")
-        if found is None:
-            self.process.kill()
-            self.process.wait()
-            pytest.fail(f"The server did not start: {(self.folder / 'server.log').read_text()}", pytrace=False)
-        self.base, self.port = found[0], int(found[1])
+        return super().start()
 
     def send_sigterm(self) -> None:
-        assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
 
-    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self.process is None:
-            return
-        self.process.send_signal(how)
-        try:
-            code = self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self.process = None
-        assert code == (-signal.SIGKILL if how is signal.SIGKILL else 0), self.log
-        assert "Traceback" not in self.log, self.log
-
-    @property
-    def log(self) -> str:
-        return (self.folder / "server.log").read_text()
-
-    @property
-    def _url(self) -> str:
-        return f"sqlite:///{self.folder / 'veche.db'}"
-
-    def _env(self) -> dict[str, str]:
-        env = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")} | USUAL
-        if self.head.dialects != "all":
-            env["VECHE_DIALECTS"] = self.head.dialects.replace(" ", "")
-        env |= {name: value.replace("{upstream}", self.upstream) for name, value in self.head.env}
-        return {name: value for name, value in env.items() if value}
-
     def _run_demo(self) -> None:
-        done = subprocess.run(
-            [VECHE, "demo", "--database-url", self._url], env=self._env(), capture_output=True, text=True, timeout=60
-        )
+        words, env = [VECHE, "demo", "--database-url", self.database_url], environment(self.settings)
+        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
 
     def fence(self) -> None:

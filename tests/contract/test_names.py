@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import sqlite3
 import subprocess
 import unicodedata
@@ -15,8 +14,10 @@ from typing import NamedTuple
 
 import httpx
 import pytest
-from conftest import TIMEOUT, USUAL, VECHE, RunningServer, Servers, new_handle
+from conftest import TIMEOUT, USUAL, RunningServer, Servers, new_handle
 from transcript import Head
+
+from tests.veche_process import VECHE, environment
 
 PASSWORD = "Correct1horse"
 RULE = "name must be 3-20 characters long and contain only letters, numbers or underscores\n"
@@ -240,7 +241,7 @@ def test_what_the_server_speaks_as_is_nobodys_name(robot: RunningServer, door: s
 
 
 def veche(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")} | USUAL
+    env = environment(USUAL)
     return subprocess.run([VECHE, *words], env=env | settings, capture_output=True, text=True, timeout=60)
 
 

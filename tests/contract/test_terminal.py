@@ -16,9 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import TIMEOUT, VECHE, Servers
+from conftest import TIMEOUT, Servers
 from npm import installed
 from transcript import Head
+
+from tests.veche_process import VECHE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "dialects").glob("*.md"))

@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
 def server(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path).start()
     yield server
-    server.stop()
+    server.end()
 
 
 @pytest.fixture

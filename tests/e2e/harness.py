@@ -5,22 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from copy import copy
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, ViewportSize, expect
 
+from tests.veche_process import VecheProcess
+
 LOBBY = "Lobby"
 PASSWORD = "correct horse battery"
 TIMEOUT_MS = 15_000
-START_SECONDS = 30.0
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_FLAGS = (
@@ -69,90 +65,14 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=find_chromium(), args=flags, headless=True)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@dataclass
-class Server:
-    """A `veche serve` process in its own folder. A restart keeps the folder and the port."""
-
-    folder: Path
-    port: int = field(default_factory=free_port)
-    settings: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
-
+class Server(VecheProcess):
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "server.log"
-
-    def start(self) -> Self:
-        command = Path(sys.executable).with_name("veche")
-        defaults = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [command, "serve", "--host", "127.0.0.1", "--port", str(self.port)],
-                cwd=self.folder,
-                env=defaults | self.settings,
-                stdout=log,
-                stderr=log,
-            )
-        self._wait_until_healthy()
-        return self
+        return self.base
 
     def kill(self) -> None:
         """End the server with SIGKILL: clients get no close frame."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        self._end(signal.SIGTERM)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self.process is None:
-            return
-        if (code := self.process.poll()) is not None:
-            self.process = None
-            raise AssertionError(f"The server has ended by itself, with {code}:\n{self._end_of_log()}")
-        self.process.send_signal(how)
-        try:
-            self.process.wait(timeout=START_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
-
-    def _wait_until_healthy(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and not self._has_ended_within(0.05):
-            if self._is_healthy():
-                return
-        self.kill()
-        raise AssertionError(f"The server did not become healthy:\n{self._end_of_log()}")
-
-    def _end_of_log(self) -> str:
-        return self.log.read_text(errors="replace")[-4000:]
-
-    def _has_ended_within(self, seconds: float) -> bool:
-        assert self.process is not None
-        try:
-            self.process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def _is_healthy(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=1) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        self.end(signal.SIGKILL)
 
 
 class Person:

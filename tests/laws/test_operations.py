@@ -17,7 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .town import LOBBY, VECHE, Frame, Person, Server, free_port, serving, start
+from tests.veche_process import VECHE, environment, free_port
+
+from .town import LOBBY, Frame, Person, Server, serving, start
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -27,7 +29,7 @@ OLD = ROOT / "tests" / "fixtures" / "f610f63.sql"
 def veche(*words: str, database: Path, expect: int = 0) -> str:
     done = subprocess.run(
         [VECHE, *words, "--database-url", f"sqlite:///{database}"],
-        env={name: value for name, value in os.environ.items() if not name.startswith("VECHE_")},
+        env=environment({}),
         capture_output=True,
         text=True,
         timeout=60,
@@ -359,10 +361,9 @@ class Machine:
         script = script.replace("/var/backups", str(self.folder / "backups")).replace(
             "/srv/chat", f"{self.folder}/chat"
         )
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
-        environment["PATH"] = f"{VECHE.parent}:{environment['PATH']}"
+        env = environment({"PATH": f"{VECHE.parent}:{os.environ['PATH']}"})
         done = subprocess.run(
-            ["sh", "-euc", script], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60
+            ["sh", "-euc", script], cwd=self.folder, env=env, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, (script, done.stdout, done.stderr)
         return done.stdout

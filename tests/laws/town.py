@@ -6,14 +6,10 @@ import asyncio
 import contextlib
 import itertools
 import os
-import select
 import signal
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,71 +18,35 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.veche_process import VECHE, VecheProcess, environment
+
 LOBBY = 2**31 - 1
 PASSWORD = "correct horse battery"
-VECHE = Path(sys.executable).with_name("veche")
+QUIET = {"VECHE_LOG_LEVEL": "warning"}
 TIMEOUT = 10.0  # seconds for anything that should be immediate; generous, for a busy machine
 
 Frame = dict[str, Any]
 _names = itertools.count(1)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-QUIET = {"VECHE_LOG_LEVEL": "warning"}  # nobody reads the pipe while a server runs
-
-
 def start(*words: str, **settings: str) -> subprocess.Popen[str]:
     """Start `veche` with these arguments and settings, and no other VECHE_* variables."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
-    return subprocess.Popen(
-        [str(VECHE), *words], env=clean | QUIET | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    pipe = subprocess.PIPE
+    return subprocess.Popen([VECHE, *words], env=environment(QUIET | settings), stdout=pipe, stderr=pipe, text=True)
 
 
-@dataclass
-class Server:
-    folder: Path
-    settings: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.port = free_port()
-        self.database = self.folder / "veche.db"
-        self.process = start(
-            "serve", "--port", str(self.port), "--database-url", f"sqlite:///{self.database}", **self.settings
-        )
-        assert self.process.stdout is not None
-        self.greeting = self.process.stdout.readline() if select.select([self.process.stdout], [], [], 30)[0] else ""
-        if "is on" not in self.greeting:
-            self.process.kill()
-            raise AssertionError(f"The server did not start: {self.process.communicate()[1]}")
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+class Server(VecheProcess):
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+        super().__init__(folder, QUIET | (settings or {}))
+        self.start()
+        self.http = httpx.Client(base_url=self.base, timeout=30)
 
     def person(self) -> Person:
         return Person(self, f"p{os.getpid()}-{next(_names)}")
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(how)
-        return self.ended()
-
-    def ended(self) -> int:
-        try:
-            code = self.process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = self.process.wait()
-        self.close()
-        return code
-
     def close(self) -> None:
         self.http.close()
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
+        super().close()
 
     def open_files(self) -> list[str]:
         found = []
@@ -98,14 +58,12 @@ class Server:
 
 @contextlib.contextmanager
 def serving(folder: Path, **settings: str) -> Iterator[Server]:
+    """Run a server. The block may stop it; otherwise it is killed at the end."""
     server = Server(folder, settings)
     try:
         yield server
     finally:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
-        server.close()
+        server.stop(signal.SIGKILL)
 
 
 class Person:

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from laws.town import TIMEOUT, free_port
+from laws.town import TIMEOUT
 from security.witness import WitnessedServer
 from websockets.asyncio.client import connect
+
+from tests.veche_process import free_port
 
 from .programs import program
 

@@ -10,16 +10,17 @@ import json
 import os
 import selectors
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from laws.town import LOBBY, PASSWORD, VECHE, Person, Server, free_port, serving
+from laws.town import LOBBY, PASSWORD, Person, Server, serving
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+
+from tests.veche_process import VECHE, VecheProcess
 
 from .witness import WitnessedServer
 
@@ -352,23 +353,15 @@ async def test_nine_hundred_half_open_connections_of_one_address_leave_room_for_
 
 
 def test_with_fewer_open_files_the_server_says_so_and_serves_fewer(tmp_path: Path) -> None:
-    port, url = free_port(), f"sqlite:///{tmp_path / 'veche.db'}"
-    command = ["sh", "-c", 'ulimit -n 160; exec "$@"', "sh", str(VECHE), "serve", "--port", str(port)]
-    with subprocess.Popen(
-        [*command, "--database-url", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert "is on" in process.stdout.readline()
-        with crowd(port, 200, "silent", [f"127.0.3.{number + 1}" for number in range(20)]) as held:
+    program = ("sh", "-c", 'ulimit -n 160; exec "$@"', "sh", str(VECHE))
+    with VecheProcess(tmp_path, program=program) as server:
+        with crowd(server.port, 200, "silent", [f"127.0.3.{number + 1}" for number in range(20)]) as held:
             held.wait_until(lambda: len(held.open) <= 60)
             assert 30 < len(held.open) <= 60
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT) as client:
+            with httpx.Client(base_url=server.base, timeout=TIMEOUT) as client:
                 body = {"username": "ann", "password": PASSWORD}
                 assert client.post("/v1/register", json=body).status_code == 201
-        process.terminate()
-        errors = process.stderr.read()
-    assert "The limit of open files is 160. So the server has 60 connections at most, not 10000" in errors
+        assert "The limit of open files is 160. So the server has 60 connections at most, not 10000" in server.log
 
 
 def test_requests_that_do_not_wait_for_answers_hold_the_loop_for_nobody(tmp_path: Path) -> None:

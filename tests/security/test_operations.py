@@ -6,16 +6,12 @@ Each test runs a server as an operator does.
 from __future__ import annotations
 
 import json
-import os
 import re
-import select
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,48 +20,32 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-VECHE = Path(sys.executable).with_name("veche")
+from tests.veche_process import VECHE, VecheProcess, environment
+
 SENTINEL = "SentinelSecret-6f1d0a7c3e9b48521f0e7d6c"
 PASSWORD = "SentinelPassword-1"
 
 
-@dataclass
-class Running:
-    """A server, with its log in a file."""
+class Running(VecheProcess):
+    """A server with a sentinel as its secret."""
 
-    folder: Path
-    settings: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
-        words = [str(VECHE), "serve", "--port", "0", "--database-url", f"sqlite:///{self.folder}/x.db"]
-        with (self.folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                words,
-                env=clean | {"VECHE_SECRET": SENTINEL} | self.settings,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        assert self.process.stdout is not None
-        assert select.select([self.process.stdout], [], [], 60)[0]
-        found = re.search(r"http://127\.0\.0\.1:\d+", self.process.stdout.readline())
-        assert found is not None, (self.folder / "log").read_text()
-        self.base = found[0]
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        super().__init__(folder, {"VECHE_SECRET": SENTINEL} | settings)
+        self.start()
         self.http = httpx.Client(base_url=self.base, timeout=30, trust_env=False)
 
-    def stop(self) -> str:
-        """Stop the server and return its log."""
+    def close(self) -> None:
         self.http.close()
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == 0
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return (self.folder / "log").read_text()
+        super().close()
+
+    def text(self) -> str:
+        """Stop the server and return its log."""
+        assert self.stop() == 0
+        return self.log
 
     def lines(self) -> list[dict[str, Any]]:
         """Stop the server and return its log in JSON, line by line."""
-        return [json.loads(line) for line in self.stop().splitlines()]
+        return [json.loads(line) for line in self.text().splitlines()]
 
     def register(self, username: str = "ann") -> str:
         body = {"username": username, "password": PASSWORD}
@@ -81,9 +61,7 @@ def running(folder: Path, **settings: str) -> Iterator[Running]:
     try:
         yield server
     finally:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
+        server.stop(signal.SIGKILL)
 
 
 JSON = {"VECHE_LOG_FORMAT": "json"}
@@ -127,7 +105,7 @@ def test_a_level_leaves_out_what_is_below_it(tmp_path: Path) -> None:
     with running(tmp_path, VECHE_LOG_LEVEL="Warning") as server:
         server.register()
         assert server.sign_in("ann", "wrong password") == 401
-        log = server.stop()
+        log = server.text()
     assert len(log.splitlines()) == 1
     assert " WARNING veche.accounts: a wrong password for account 1" in log
 
@@ -165,7 +143,7 @@ def test_nobody_forges_a_line(tmp_path: Path) -> None:
 def test_the_log_for_people_has_no_line_of_others(tmp_path: Path) -> None:
     with running(tmp_path, VECHE_ACCESS_LOG="1") as server:
         server.http.get(httpx.URL(server.base, raw_path=b"/%0aERROR%20veche%3a%20forged%1b%5b2J"))
-        log = server.stop()
+        log = server.text()
     assert all(re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z (INFO|WARNING)\s+veche", line) for line in log.splitlines())
     assert "\x1b" not in log
     assert r"GET /\nERROR veche: forged\x1b[2J 404" in log
@@ -196,7 +174,7 @@ def test_no_secret_is_in_the_log_or_in_an_answer(tmp_path: Path) -> None:
         break_tables(tmp_path)
         answers += server.http.get("/v1/me", headers={"Authorization": f"Bearer {token}"}).text
         answers += server.http.post("/v1/login", json={"username": "ann", "password": PASSWORD}).text
-        log = server.stop()
+        log = server.text()
     for secret in (SENTINEL, PASSWORD, token, token.split(".")[2]):
         assert secret not in log
         assert secret not in answers
@@ -206,7 +184,7 @@ def test_no_secret_is_in_the_log_or_in_an_answer(tmp_path: Path) -> None:
 
 def break_tables(folder: Path) -> None:
     """Take a table away, so that what needs it fails as a bug does."""
-    with sqlite3.connect(folder / "x.db") as database:
+    with sqlite3.connect(folder / "veche.db") as database:
         database.execute("ALTER TABLE sessions RENAME TO gone")
         database.execute("ALTER TABLE accounts RENAME TO gone_too")
     database.close()
@@ -235,7 +213,7 @@ def test_an_error_tells_nothing_of_the_inside_and_opens_nothing(tmp_path: Path) 
             assert answer.status_code in (401, 500, 503), (path, answer.text)
             assert not re.search(r"Traceback|sqlite|OperationalError|no such table|site-packages|\.py", answer.text)
         assert server.http.get("/healthz").status_code == 200
-        log = server.stop()
+        log = server.text()
     assert "GET /v1/me was answered 500" in log
 
 
@@ -266,8 +244,9 @@ def surface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             "/static-offline-docs/",
             "/static-offline-docs/../core.py",
         ),
-        *("/static-offline-docs/..%2fcore.py", "/static-offline-docs/%2e%2e/core.py", "/..%2f..%2fetc/passwd", "/x.db"),
-        *("/debug", "/metrics", "/admin", "/console", "/server-status", "/x.db.secret", "//etc/passwd"),
+        *("/static-offline-docs/..%2fcore.py", "/static-offline-docs/%2e%2e/core.py", "/%2e%2e/..%2fveche.db"),
+        *("/..%2f..%2fetc/passwd", "//etc/passwd", "/veche.db", "/veche.db.secret", "/server.log"),
+        *("/debug", "/metrics", "/admin", "/console", "/server-status"),
     ],
 )
 def test_no_file_and_no_listing_is_served(surface: Running, path: str) -> None:
@@ -353,9 +332,9 @@ def opens(url: str, origin: str) -> bool:
 @pytest.mark.parametrize("secret", ["changeme", "a" * 40, "some_long_secret_key", "dev-secret"])
 @pytest.mark.parametrize("name", ["VECHE_SECRET", "JWT_SECRET"])
 def test_a_weak_secret_stops_the_start(tmp_path: Path, name: str, secret: str) -> None:
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("VECHE_")}
     words = [VECHE, "serve", "--port", "0", "--database-url", f"sqlite:///{tmp_path}/x.db"]
-    done = subprocess.run(words, env=clean | {name: secret}, capture_output=True, text=True, timeout=60, check=False)
+    env = environment({name: secret})
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"veche: {name} is too weak")
     assert secret not in done.stderr
@@ -366,9 +345,8 @@ def test_a_backup_holds_no_secret_and_is_for_its_owner_alone(tmp_path: Path) -> 
     target = tmp_path / "backup.db"
     with running(tmp_path) as server:
         token = server.register()
-        words = [VECHE, "backup", target, "--database-url", f"sqlite:///{tmp_path}/x.db"]
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("VECHE_")}
-        subprocess.run(words, env=clean, check=True, capture_output=True, timeout=60)
+        words = [VECHE, "backup", target, "--database-url", server.database_url]
+        subprocess.run(words, env=environment({}), check=True, capture_output=True, timeout=60)
         server.stop()
     assert target.stat().st_mode & 0o077 == 0
     stored = target.read_bytes()

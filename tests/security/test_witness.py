@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .witness import FLOOR, Seen, WitnessedServer, _measured
+from .witness import Seen, WitnessedServer
+from .witnessed import FLOOR, measured
 
 
 def burn(seconds: float) -> None:
@@ -19,9 +20,9 @@ def burn(seconds: float) -> None:
 
 def test_a_long_callback_is_reported_by_its_name() -> None:
     lines: list[str] = []
-    _measured(lines.append, burn)(2 * FLOOR)
-    _measured(lines.append, burn)(0.0)
-    _measured(lines.append, time.sleep)(2 * FLOOR)  # other threads may run meanwhile
+    measured(lines.append, burn)(2 * FLOOR)
+    measured(lines.append, burn)(0.0)
+    measured(lines.append, time.sleep)(2 * FLOOR)  # other threads may run meanwhile
     assert len(lines) == 1
     assert lines[0].endswith(" burn\n")
     assert 2 * FLOOR <= float(lines[0].split()[0]) < 10 * FLOOR

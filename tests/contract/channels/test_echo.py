@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import signal
 from pathlib import Path
 from socket import create_connection
@@ -69,7 +68,7 @@ def test_clients_that_do_not_read_a_long_history_need_little_memory(tmp_path: Pa
             socket.send("x" * 65_536)
             receive(socket)
         socket.close()
-        before = memory_of(server)
+        before = server.peak_memory
         url = httpx.URL(server.base)
         head = f"GET /history HTTP/1.1\r\nHost: x\r\nAuthorization: {ann.http.headers['Authorization']}\r\n\r\n"
         for _ in range(5):
@@ -77,16 +76,8 @@ def test_clients_that_do_not_read_a_long_history_need_little_memory(tmp_path: Pa
             reader.sendall(head.encode())
             assert reader.recv(17) == b"HTTP/1.1 200 OK\r\n"
         assert len(ann.history) == 600
-        assert memory_of(server) - before < 100_000
+        assert server.peak_memory - before < 100_000_000
         ann.close()
-
-
-def memory_of(server: LiveServer) -> int:
-    """Return the peak memory of the server in KiB."""
-    assert server.process is not None
-    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{server.process.pid}/status").read_text())
-    assert found is not None
-    return int(found[1])
 
 
 @pytest.mark.parametrize("how", ["close", "drop", "sign out"])
@@ -112,17 +103,14 @@ def test_the_history_is_kept_after_each_kind_of_end(new_person: NewPerson, how: 
 
 
 def test_echoed_texts_survive_sigkill(tmp_path: Path) -> None:
-    server = LiveServer(tmp_path).__enter__()
+    server = LiveServer(tmp_path).start()
     people = [Person.new(server, "ann") for _ in range(3)]
     sockets = [person.connect("echo_ws") for person in people for _ in range(2)]
     for socket in sockets:
         for number in range(200):
             socket.send(f"{number}")
     echoed = [[receive(socket) for _ in range(100)] for socket in sockets]  # more echoes are still on the way
-    assert server.process is not None
-    server.process.send_signal(signal.SIGKILL)
-    server.process.wait()
-    server.process.stdout.close()  # type: ignore[union-attr]
+    server.end(signal.SIGKILL)
     with server:
         for index, person in enumerate(people):
             again = server.http(person.http.headers["Authorization"].removeprefix("Bearer "))

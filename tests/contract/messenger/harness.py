@@ -6,84 +6,42 @@ import contextlib
 import itertools
 import json
 import os
-import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-VECHE = Path(sys.executable).with_name("veche")
+from tests.veche_process import VecheProcess
+
 SECRET = "a secret of these tests alone, long enough"
 PASSWORD = "secretpassword"
 TIMEOUT = 10.0  # seconds for any single wait
+USUAL = {
+    "SECRET": SECRET,
+    "WRONG_LOGINS_PER_MINUTE": "10000",
+    "LOGINS_PER_MINUTE": "100000",
+    "REGISTRATIONS_AT_ONCE": "100000",
+    "ROOMS_PER_HOUR": "100000",  # one group for each test
+    "ROOMS_INTO_PER_HOUR": "100000",
+}
 
 _numbers = itertools.count(1)
 
 
-@dataclass
-class LiveServer:
-    """One `veche serve` process on a free port, with a database in its own folder."""
+class LiveServer(VecheProcess):
+    """A server for many tests. The names of `settings` are without VECHE_."""
 
-    folder: Path
-    settings: dict[str, str] = field(default_factory=dict)
-    base: str = ""
-    process: subprocess.Popen[str] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"sqlite:///{self.folder / 'veche.db'}"
-
-    def __enter__(self) -> Self:
-        usual = {
-            "SECRET": SECRET,
-            "WRONG_LOGINS_PER_MINUTE": "10000",
-            "LOGINS_PER_MINUTE": "100000",
-            "REGISTRATIONS_AT_ONCE": "100000",
-        }
-        usual |= {"ROOMS_PER_HOUR": "100000", "ROOMS_INTO_PER_HOUR": "100000"}  # one group for each test
-        env = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
-        env |= {f"VECHE_{name}": value for name, value in {**usual, **self.settings}.items()}
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [VECHE, "serve", "--port", "0", "--database-url", self.url],
-                env=env,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        assert self.process.stdout is not None
-        greeting = self.process.stdout.readline()
-        found = re.search(r"http://[0-9.]+:[0-9]+", greeting)
-        assert found, f"no address in {greeting!r}: {self.log}"
-        self.base = found[0]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def log(self) -> str:
-        return (self.folder / "server.log").read_text()
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+        super().__init__(folder, {f"VECHE_{name}": value for name, value in (USUAL | (settings or {})).items()})
 
     def send_sigterm(self) -> None:
-        assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.send_sigterm()
-            assert self.process.wait(30) == 0
-            assert self.process.stdout is not None
-            self.process.stdout.close()
-            self.process = None
 
     def http(self, token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}

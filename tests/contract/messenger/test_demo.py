@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from .harness import VECHE, LiveServer, Person, receive
+from tests.veche_process import VECHE
+
+from .harness import LiveServer, Person, receive
 
 PASSWORD = "password123"
 NAMES = {"alice": "Алиса", "bob": "Боб", "charlie": "Чарли", "david": "Дэвид"}
@@ -33,8 +35,8 @@ def sign_in(server: LiveServer, username: str) -> Person:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A server that was started after `veche demo` ran twice."""
     server = LiveServer(tmp_path_factory.mktemp("demo"))
-    demo(server.url)
-    output = demo(server.url)
+    demo(server.database_url)
+    output = demo(server.database_url)
     assert "alice@example.com" in output
     assert PASSWORD in output
     with server:
@@ -80,7 +82,7 @@ def test_the_messages(
 def test_while_a_server_runs(tmp_path: Path) -> None:
     with LiveServer(tmp_path) as server:
         eve = Person.new(server, "eve")
-        demo(server.url)
+        demo(server.database_url)
         alice = sign_in(server, "alice")
         assert alice.id == 2
         [private, group] = alice.http.get("/chats").json()
@@ -89,7 +91,7 @@ def test_while_a_server_runs(tmp_path: Path) -> None:
         socket = alice.listen(group["id"])
         alice.post(group["id"], "и мы здесь")
         assert '"text":"и мы здесь"' in receive(socket)
-        demo(server.url)
+        demo(server.database_url)
         assert alice.texts(group["id"])[-1] == "и мы здесь"
         alice.close()
         eve.close()
@@ -101,7 +103,7 @@ def test_open_sockets_receive_the_added_messages(tmp_path: Path) -> None:
         alice, bob = people[:2]
         chat_id = alice.make_chat(bob, kind="private", name="раньше")
         socket = bob.listen(chat_id)
-        demo(server.url)
+        demo(server.database_url)
         for ago in reversed(range(10)):
             assert f'"text":"Тестовое сообщение {ago}"' in receive(socket)
         assert [chat["name"] for chat in bob.http.get("/chats").json()] == ["раньше", "Команда проекта"]
@@ -121,7 +123,7 @@ def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
     with LiveServer(tmp_path) as server:
         with server.http() as http:
             http.post("/v1/register", json={"username": "alice", "password": "another one"}).raise_for_status()
-        demo(server.url)
+        demo(server.database_url)
         alice = sign_in(server, "alice")
         assert alice.http.get("/v1/me").json()["username"] == "alice2"
         alice.close()

@@ -16,7 +16,9 @@ from typing import Any
 
 import httpx
 import pytest
-from laws.town import VECHE, Server, serving
+from laws.town import Server, serving
+
+from tests.veche_process import VECHE
 
 JSON = {"Content-Type": "application/json"}
 UNIQUE = ("id", "seq", "at")  # of a new message

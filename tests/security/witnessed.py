@@ -1,0 +1,78 @@
+"""`witnessed.py REPORT serve ...`: `veche serve`, and it reports the CPU time of each long callback of its event loop.
+
+A callback is a handle of the loop (tasks, timers, answers of threads), or a `data_received`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FLOOR = 0.01  # seconds; shorter callbacks are not reported
+
+
+def measured(report: Callable[[str], object], callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a callback that reports its CPU time and name if it took longer than FLOOR."""
+
+    def measure(*args: Any, **kwargs: Any) -> Any:
+        begin = time.thread_time()
+        try:
+            return callback(*args, **kwargs)
+        finally:
+            if (took := time.thread_time() - begin) > FLOOR:
+                report(f"{took:.4f} {_name_of(callback, args)}\n")
+
+    return measure
+
+
+def _name_of(callback: Callable[..., Any], args: tuple[Any, ...]) -> str:
+    task = getattr(callback, "__self__", None)
+    coroutine = task.get_coro() if hasattr(task, "get_coro") else None
+    name = getattr(coroutine or callback, "__qualname__", None) or repr(callback)
+    return " ".join(name.split())
+
+
+def _serve(path: str) -> None:
+    import uvloop
+
+    from veche.cli.main import main
+    from veche.wire.http import BoundedHttp
+    from veche.wire.websocket import WebSocket
+
+    report = Path(path).open("a", buffering=1).write  # noqa: SIM115  # open as long as the process
+
+    class WitnessedLoop(uvloop.Loop):
+        def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+            return super().call_soon(measured(report, callback), *args, context=context)
+
+        def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+            return super().call_soon_threadsafe(measured(report, callback), *args, context=context)
+
+        def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+            return super().call_later(delay, measured(report, callback), *args, context=context)
+
+        def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+            return super().call_at(when, measured(report, callback), *args, context=context)
+
+    uvloop.Loop = WitnessedLoop  # type: ignore[misc]
+    uvloop.new_event_loop = WitnessedLoop  # type: ignore[assignment]
+    for protocol in (BoundedHttp, WebSocket):
+        protocol.data_received = _measured_method(report, protocol.data_received)  # type: ignore[method-assign]
+    main()
+
+
+def _measured_method(report: Callable[[str], object], method: Callable[..., Any]) -> Callable[..., Any]:
+    reporting = measured(report, method)
+
+    def call(self: Any, *args: Any) -> Any:
+        return reporting(self, *args)
+
+    return call
+
+
+if __name__ == "__main__":
+    _report_path = sys.argv.pop(1)
+    _serve(_report_path)
