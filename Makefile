@@ -1,5 +1,7 @@
 # Each target runs the set-up itself. Without `make`, run the commands of a target by hand.
 PY := .venv/bin/python
+# Each process of the tests would compile everything again if Python were told to cache no bytecode.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run setup dev test test-all check bench bench-peers chaos needs conformance lock
 
 run: setup
@@ -28,7 +30,7 @@ check: dev
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports --no-cache
-	$(PY) -m pytest tests/unit tests/arch -n 4 --dist worksteal -m "not slow"
+	$(PY) -m pytest tests/unit tests/arch -n 4 --dist worksteal -m "not slow" --hypothesis-profile=quick -p no:schemathesis
 
 bench: dev
 	$(PY) -m bench

@@ -1,6 +1,10 @@
-"""Settings of all tests."""
+"""How many examples each property test tries: all of them, or with `--hypothesis-profile=quick` less than a third.
+
+An example has no deadline, because a busy machine may need long for one.
+"""
 
 from hypothesis import settings
 
-settings.register_profile("veche", deadline=None)  # how long an example takes says nothing on a busy machine
-settings.load_profile("veche")
+settings.register_profile("full", settings(), deadline=None)
+settings.register_profile("quick", settings(), deadline=None, max_examples=30)
+settings.load_profile("full")

@@ -26,6 +26,7 @@ from veche.service.turns import Turns
 
 T = TypeVar("T")
 
+HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 MAX_BYTES = 1024
 MAX_WAIT = 2.0  # seconds that a call may wait for a thread
 WAITING_PER_THREAD = 40  # calls that wait together; a thread hashes about 20 times a second
@@ -65,11 +66,11 @@ class Passwords:
     address that is counted.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, hasher: PasswordHasher = HASHER) -> None:
         cores = len(os.sched_getaffinity(0))
         count = threads or max(1, cores // 2)
         self._rests = cores == 1
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        self._hasher = hasher
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="veche-password")
         self._free = threading.Semaphore(count)
         self._signing_in: Turns[_Job[Any]] = Turns(count * WAITING_PER_THREAD)

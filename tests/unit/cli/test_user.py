@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tests.new_database import new_database
+from tests.veche_process import VECHE, environment
 from veche import __version__
 from veche.cli import main
 from veche.cli.command import CommandError
@@ -31,9 +32,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    database = Database(f"sqlite:///{tmp_path}/x.db")
-    database.migrate()
-    return database
+    return new_database(tmp_path / "x.db")
 
 
 @pytest.fixture
@@ -125,12 +124,10 @@ def test_terminal_escapes_act_on_nothing(run: Run, database: Database) -> None:
     assert run("list", "--json").strip().isprintable()
 
 
-def test_an_error_shows_a_name_letter_for_letter(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/x.db"
-    veche = Path(sys.executable).with_name("veche")
-    subprocess.run([veche, "migrate", "--database-url", url], check=True, capture_output=True)
-    words = [veche, "user", "disable", "[/] [bold]x\x1b[2J", "--database-url", url]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+def test_an_error_shows_a_name_letter_for_letter(database: Database) -> None:
+    url = f"sqlite:///{database.path}"
+    words = [VECHE, "user", "disable", "[/] [bold]x\x1b[2J", "--database-url", url]
+    done = subprocess.run(words, env=environment({}), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "veche: There is no account '[/] [bold]x\\x1b[2J'. See `veche user list`.\n"
 

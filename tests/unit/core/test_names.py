@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from veche.core.accounts import ACCOUNTS
 from veche.core.errors import ChatError, Code
 from veche.core.names import (
@@ -29,7 +30,7 @@ from veche.core.names import (
 from . import commands as c
 from .world import Town
 
-REPEATABLE = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+REPEATABLE = settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
 anything = st.text(st.characters(codec=None, exclude_categories=()), max_size=20)
 
 LOOKS_LIKE: dict[str, list[str]] = defaultdict(list)  # by a code point: itself, and those that look like it

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from veche.core.errors import TEMPORARY, ChatError, Code
 from veche.core.text import check_text
 
-REPEATABLE = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+REPEATABLE = settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
 anything = st.text(st.characters(codec=None, exclude_categories=()), max_size=20)
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from tests.examples import examples
 from veche.core.event import LogEvent
 from veche.core.sessions import SessionsEnded
 from veche.hub import fanout
@@ -253,7 +254,7 @@ class Machine(RuleBasedStateMachine, Generic[ListenerT]):
 
 def bounded(max_examples: int, steps: int) -> settings:
     return settings(
-        max_examples=max_examples,
+        max_examples=examples(max_examples),
         stateful_step_count=steps,
         deadline=None,
         derandomize=True,

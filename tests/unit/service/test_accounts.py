@@ -11,7 +11,9 @@ from typing import TypeGuard
 
 import msgspec
 import pytest
+from argon2 import PasswordHasher
 
+from tests.new_database import new_database
 from veche.core.actor import NOBODY_ID, Actor
 from veche.core.errors import ChatError, Code
 from veche.hub.hub import Hub
@@ -20,7 +22,6 @@ from veche.service.chat import Chat
 from veche.service.limits import AddressLimit, Limit, LoginLimits, Rate
 from veche.service.passwords import Passwords
 from veche.service.tokens import Tokens
-from veche.storage.database import Database
 from veche.storage.entries import read_entries
 from veche.storage.log import head_seqs
 from veche.storage.reader import Reader
@@ -29,21 +30,21 @@ from veche.storage.writer import Writer
 HOME = "192.0.2.1"
 GUEST = Actor(NOBODY_ID, "native", address=HOME)
 PASSWORD = "correct horse"
+QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 
 class Services:
     """Accounts and the parts below them, without a dialect."""
 
     def __init__(self, folder: Path) -> None:
-        self.database = Database(f"sqlite:///{folder}/x.db")
-        self.database.migrate()
+        self.database = new_database(folder / "x.db")
         self.reader = Reader(self.database)
         self.writer = Writer(self.database, lambda events: self.hub.receive(events))
         self.hub = Hub(
             lambda reply, *what: self.reader.call(reply, read_entries, *what),
             lambda reply, logs: self.reader.call(reply, head_seqs, logs),
         )
-        self.passwords = Passwords(threads=2)
+        self.passwords = Passwords(threads=2, hasher=QUICK)
         self.limits = LoginLimits(wrong=4)
         self.chat = Chat(self.writer, self.reader, self.hub)
         self.tokens = Tokens({"1": "k" * 32})

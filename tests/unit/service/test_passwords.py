@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from veche.core.errors import ChatError, Code
 from veche.service.passwords import MAX_BYTES, MAX_WAIT, WAITING_PER_THREAD, Passwords, normal_form
 
-REPEATABLE = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+REPEATABLE = settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
 anything = st.text(st.characters(codec=None, exclude_categories=()), max_size=20)
 
 

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.examples import examples
 from veche.core.errors import ChatError
 from veche.storage import opening
 from veche.storage.commit import commit
@@ -426,6 +427,10 @@ def test_whatever_an_operator_copies_a_server_tells_the_truth(template: Path, mo
     monkeypatch.setattr(sqlite, "CHANGE_SECONDS", 0.0)
     Operator.template = template
     few = settings(
-        max_examples=60, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=examples(60),
+        stateful_step_count=15,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
     )
     run_state_machine_as_test(Operator, settings=few)

@@ -10,6 +10,7 @@ from core import commands as c
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from veche.core.accounts import ACCOUNTS, HANDLES
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
@@ -80,7 +81,7 @@ looks = st.builds(Look, some, some)
 
 
 @settings(
-    max_examples=40,
+    max_examples=examples(40),
     deadline=None,
     derandomize=True,
     database=None,

@@ -8,6 +8,7 @@ from core import commands as c
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from veche.core.errors import Code
 from veche.core.ownership import NAMED, OwnerChanged
 from veche.core.values import Kind
@@ -62,7 +63,7 @@ def test_if_all_who_could_follow_leave_at_once_the_owner_waits(town: Town) -> No
 steps = st.lists(st.tuples(st.sampled_from(["join", "leave", "add", "remove"]), st.integers(1, 3), st.integers(1, 3)))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(30), deadline=None)
 @given(batches=st.lists(steps, max_size=4))
 def test_after_every_batch_a_channel_with_members_has_one_owner(
     open_new: Open, batches: list[list[tuple[str, int, int]]]

@@ -12,6 +12,7 @@ from core import commands as c
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from veche.storage import batch
 
 from .conftest import Town, codes
@@ -76,7 +77,7 @@ def test_a_batch_of_culprits_ends_and_reads_little_more_than_once(
 
 
 @settings(
-    max_examples=40,
+    max_examples=examples(40),
     deadline=None,
     derandomize=True,
     database=None,

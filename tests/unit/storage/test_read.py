@@ -10,6 +10,7 @@ from core import commands as c
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from veche.core.event import LogEvent
 from veche.core.membership import RoomEntered
 from veche.core.messages import Message
@@ -28,7 +29,7 @@ from .conftest import Town
 
 CHANNEL = 1
 BOUNDED = settings(
-    max_examples=60,
+    max_examples=examples(60),
     deadline=None,
     derandomize=True,
     database=None,

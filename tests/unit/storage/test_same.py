@@ -19,6 +19,7 @@ from core.world import Everything, run
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered
@@ -181,7 +182,7 @@ WITHOUT_BUILT_IN = dict.fromkeys(TABLES, "TRUE") | {"accounts": "id < 2147482624
 
 @pytest.mark.slow
 @settings(
-    max_examples=20,
+    max_examples=examples(20),
     deadline=None,
     derandomize=True,
     database=None,

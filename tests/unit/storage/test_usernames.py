@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Insert, Update
 
 import veche.storage
+from tests.examples import examples
 from veche.core.accounts import skeleton_key
 from veche.core.names import handle_of
 from veche.storage.accounts import accounts
@@ -62,7 +63,7 @@ requests = st.one_of(usernames.map(register), st.builds(rename, ids, usernames),
 
 
 @settings(
-    max_examples=60,
+    max_examples=examples(60),
     deadline=None,
     derandomize=True,
     database=None,

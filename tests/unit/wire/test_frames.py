@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from veche.wire.frames import (
     BINARY,
     CLOSE,
@@ -259,7 +260,7 @@ def streams(draw: st.DrawFn) -> tuple[list[str | bytes], bytes]:
     return messages, data
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(streams(), st.data())
 def test_messages_survive_any_fragmentation_and_any_chunks(
     stream: tuple[list[str | bytes], bytes], draws: st.DataObject
@@ -270,7 +271,7 @@ def test_messages_survive_any_fragmentation_and_any_chunks(
     assert [event for event in events if not isinstance(event, Ping)] == messages
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 50))
 def test_any_bytes_are_read_alike_in_any_chunks(data: bytes, step: int) -> None:
     assert read(data, step) == read(data, 1_000)

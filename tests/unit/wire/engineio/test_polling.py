@@ -163,7 +163,7 @@ async def test_invalid_payloads_are_refused_quickly_and_end_the_connection(serve
     assert (await http.get(url, params={"sid": sid})).json()["code"] == 1
 
 
-@pytest.mark.parametrize("number", [1, 16, 17, 4_096, 20_000])
+@pytest.mark.parametrize("number", [1, 16, 17, 4_096, pytest.param(20_000, marks=pytest.mark.slow)])
 async def test_any_number_of_packets_comes_back_in_order_and_by_sixteen(server, http, number):
     url, sid = server.url + PATH, await open_connection(http, server)
     packets = [f"4{at}{'x' * (600_000 // number)}" for at in range(number)]
