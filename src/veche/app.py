@@ -51,7 +51,7 @@ from veche.wire.heartbeat import Heartbeats
 from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
 
-log = logging.getLogger("veche")
+logger = logging.getLogger("veche")
 
 # Seconds between two comparisons of the hub's positions with the database. They find entries that the bus lost.
 COMPARE_SECONDS = 1.0
@@ -144,7 +144,7 @@ class Server:
         try:
             await echoes.close_unfinished(self.chat, "channels")
         except ChatError as refusal:  # the next start closes them
-            log.warning("open echo conversations could not be closed: %s", refusal.message)
+            logger.warning("open echo conversations could not be closed: %s", refusal.message)
         self.heartbeats.start()
         background = [
             asyncio.create_task(self._compare_heads()),
@@ -184,7 +184,7 @@ class Server:
             try:
                 self.hub.compare_heads((await self.feed.heads_ahead_of(self.hub.positions())).items())
             except Exception:
-                log.exception("the heads could not be compared; this is tried again in %d s", COMPARE_SECONDS)
+                logger.exception("the heads could not be compared; this is tried again in %d s", COMPARE_SECONDS)
 
 
 def load_or_create_secret(database: Path) -> str:
@@ -197,7 +197,7 @@ def load_or_create_secret(database: Path) -> str:
     with contextlib.suppress(FileNotFoundError):
         if len(secret := path.read_text(encoding="ascii").strip()) >= 32:
             return secret
-        log.warning("the secret in %s was incomplete and has been replaced: everybody has to sign in again", path)
+        logger.warning("the secret in %s was incomplete and has been replaced: everybody has to sign in again", path)
     secret, partial = secrets.token_hex(32), path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
         file.write(secret)

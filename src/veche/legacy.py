@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from veche.gateway.legacy import Legacy, LegacyError, signing_key
 
-log = logging.getLogger("veche")
+logger = logging.getLogger("veche")
 
 SECRETS = ("JWT_SECRET", "SECRET_KEY", "JWT_SECRET_KEY")
 POSTGRES = ("HOST", "PORT", "DB", "NAME", "USER", "PASSWORD")
@@ -34,7 +34,7 @@ def _read(environ: Mapping[str, str]) -> dict[str, object]:
     if environ.get("JWT_ALGORITHM", "HS256") != "HS256":
         raise LegacyError("JWT_ALGORITHM: tokens are signed with HS256.")
     if (url := environ.get("DATABASE_URL")) and _postgres(environ) and not url.startswith("postgres"):
-        log.warning("POSTGRES_* is ignored, because DATABASE_URL is set")
+        logger.warning("POSTGRES_* is ignored, because DATABASE_URL is set")
     secret = next((name for name in SECRETS if name in environ), None)
     return {
         "VECHE_HOST": _listen_address(environ.get("APP_HOST")),

@@ -18,7 +18,7 @@ from veche.storage.database import DEFAULT_URL
 from veche.wire.origins import normal_origin
 from veche.wire.proxy import Trusted
 
-log = logging.getLogger("veche")
+logger = logging.getLogger("veche")
 
 NOT_SETTINGS = frozenset({"VECHE_TEST_CRASH_AT", "VECHE_CHROMIUM"})  # names that begin with PREFIX, for tests only
 PREFIX = "VECHE_"  # of the server's settings; `prefix_of` returns the prefix of a dialect's settings
@@ -256,7 +256,7 @@ def read_settings(
     _warn_of_two_databases(given, legacy)
     if "VECHE_SECRET" in legacy and "VECHE_SECRET" not in given:
         name = written["VECHE_SECRET"]
-        log.warning("tokens are signed with %s; set VECHE_SECRET instead, with 32 bytes or more", name)
+        logger.warning("tokens are signed with %s; set VECHE_SECRET instead, with 32 bytes or more", name)
     errors: list[str] = []
     server = _read(ServerSettings, PREFIX, given, legacy, written, errors)
     options: dict[str, DialectOptions] = {}
@@ -313,7 +313,7 @@ def _secret_of_file(environ: Mapping[str, str]) -> str | None:
 def _warn_of_two_databases(given: Mapping[str, object], legacy: Mapping[str, object]) -> None:
     chosen, other = (str(source.get("VECHE_DATABASE_URL", "")).partition(":")[0] for source in (given, legacy))
     if chosen and other and chosen != other:
-        log.warning("the environment of an original server names another database, which is ignored")
+        logger.warning("the environment of an original server names another database, which is ignored")
 
 
 def _refuse_unknown(declared: Sequence[AnyDialect], environ: Mapping[str, str]) -> None:

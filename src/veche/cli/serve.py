@@ -24,7 +24,7 @@ from veche.storage.opening import open_to_serve
 from veche.wire.http import BoundedHttp
 from veche.wire.websocket import WebSocket
 
-log = logging.getLogger("veche")
+logger = logging.getLogger("veche")
 
 SWITCH_INTERVAL = 0.001  # seconds after which the writer's thread has to give the GIL back to the event loop
 GC_THRESHOLD = 10_000  # new objects between two collections; CPython's default is 700 or 2,000
@@ -51,7 +51,7 @@ class _Uvicorn(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         started = time.monotonic()
         connections = len(self.server_state.connections)
-        log.info("stopping; %d connections are open", connections, extra={"fields": {"connections": connections}})
+        logger.info("stopping; %d connections are open", connections, extra={"fields": {"connections": connections}})
         for listener in self.servers:
             listener.close()
         await self._veche.writer.drain()
@@ -59,7 +59,7 @@ class _Uvicorn(uvicorn.Server):
             dialect.drain()
         await super().shutdown(sockets)
         fields = {"connections": connections, "seconds": time.monotonic() - started}
-        log.info(
+        logger.info(
             "stopped; it took %.1f s to close %d connections", *reversed(fields.values()), extra={"fields": fields}
         )
 
@@ -136,7 +136,9 @@ def _log_start(settings: Settings, server: Server, listeners: list[socket.socket
     where = ", ".join(map(url_of, listeners))
     dialects = ", ".join(settings.options)
     fields = {"version": __version__, "where": where, "database": server.database.path, "dialects": dialects}
-    log.info("Veche %s is on %s; the database is %s; the dialects are %s", *fields.values(), extra={"fields": fields})
+    logger.info(
+        "Veche %s is on %s; the database is %s; the dialects are %s", *fields.values(), extra={"fields": fields}
+    )
 
 
 def serve(settings: Settings, listeners: list[socket.socket], on_started: Callable[[], None]) -> None:
@@ -197,7 +199,7 @@ def with_fitting_connections(settings: Settings, files: int) -> Settings:
     server, fitting = settings.server, files - OTHER_FILES
     if server.connections <= fitting:
         return settings
-    log.warning(
+    logger.warning(
         "The limit of open files is %d. So the server has %d connections at most, not %d (VECHE_CONNECTIONS). "
         "Raise the limit with ulimit -n, or with LimitNOFILE= in systemd.",
         files,

@@ -42,7 +42,7 @@ from veche.wire.handshake import Upgrade, UpgradeRefused
 from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
 
-log = logging.getLogger("veche.http")
+logger = logging.getLogger("veche.http")
 
 REDOC_SCRIPT = "/static-offline-docs/redoc.standalone.js"
 HEALTH = ("/healthz", "/health")

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from veche.ops.logs import ACCESS
 from veche.wire.proxy import Trusted, client_of
 
-log = logging.getLogger("veche.http")
+logger = logging.getLogger("veche.http")
 access = logging.getLogger(ACCESS)
 
 
@@ -43,12 +43,12 @@ class Watch:
     def _log_trouble(self, scope: Scope, status: int) -> None:
         request = {"client": self._client(scope), "method": scope["method"], "path": scope["path"], "status": status}
         if status == 429:
-            log.warning(
+            logger.warning(
                 "too many requests from %s: %s %s was answered %d", *request.values(), extra={"fields": request}
             )
         else:
             level = logging.WARNING if status == 503 else logging.ERROR
-            log.log(
+            logger.log(
                 level, "a request from %s failed: %s %s was answered %d", *request.values(), extra={"fields": request}
             )
 

@@ -13,7 +13,7 @@ from veche.hub.listener import call
 from veche.hub.topic import Subscriber, Subscription, Topic
 from veche.hub.topics import PAGE, Page, ReadPage
 
-log = logging.getLogger("veche.hub")
+logger = logging.getLogger("veche.hub")
 
 
 class CatchUp:
@@ -87,7 +87,7 @@ class CatchUp:
             shown = [event for event in events if event.seq > subscription.after]
             payloads = [data for event in shown if (data := serializer.encode(event)) is not None]
         except Exception:
-            log.exception("serializer %s failed for a page of log %d", serializer.name, subscription.topic.log_id)
+            logger.exception("serializer %s failed for a page of log %d", serializer.name, subscription.topic.log_id)
             call(subscription.subscriber.listener.lost)
             return
         subscription.seq = events[-1].seq

@@ -14,7 +14,7 @@ from veche.hub.serializer import Serializer, Write
 from veche.hub.topic import Broadcast, Subscriber, Topic
 from veche.ops.crash import armed, crash_point
 
-log = logging.getLogger("veche.hub")
+logger = logging.getLogger("veche.hub")
 
 THROTTLE_ABOVE = 0.001  # seconds; after a turn that takes longer, the topic pauses
 MAX_PAUSE = 0.01  # seconds
@@ -140,7 +140,7 @@ class FanOut:
                 if found := payloads[serializer.encode]:
                     broadcasts.append((writes, b"".join(map(serializer.frame, found))))
             except Exception:  # an error in one serializer does not affect the others
-                log.exception("serializer %s failed for entries of log %d", serializer.name, topic.log_id)
+                logger.exception("serializer %s failed for entries of log %d", serializer.name, topic.log_id)
                 self._move_serializer_to_catch_up(topic, serializer, events[0].seq - 1)
         return broadcasts
 

@@ -28,7 +28,7 @@ from veche.hub.topics import ReadHeads, ReadPage, Topics
 UNKNOWN_SEQ = 2**63 - 1
 LOG_AGAIN = 60_000_000  # microseconds until the log says again that an account has too many subscribers
 
-log = logging.getLogger("veche.hub")
+logger = logging.getLogger("veche.hub")
 
 
 def _now() -> int:
@@ -74,7 +74,7 @@ class Hub:
             return
         if self._now() - self._logged_at >= LOG_AGAIN:
             self._logged_at = self._now()
-            log.warning("account %d has more than %d clients: the first one is closed", account_id, self._of_account)
+            logger.warning("account %d has more than %d clients: the first one is closed", account_id, self._of_account)
         call(surplus.listener.crowded_out)
 
     def begin(self, subscriber: Subscriber, own_seq: int) -> None:

@@ -8,7 +8,7 @@ from veche.core.values import LogId
 
 P = ParamSpec("P")
 
-log = logging.getLogger("veche.hub")
+logger = logging.getLogger("veche.hub")
 
 
 class Listener(Protocol):
@@ -45,4 +45,4 @@ def call(callback: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None
     try:
         callback(*args, **kwargs)
     except Exception:
-        log.exception("the listener failed: %r%r", callback, args)
+        logger.exception("the listener failed: %r%r", callback, args)

@@ -13,7 +13,7 @@ from veche.core.event import LogEvent
 from veche.core.values import LogId
 from veche.hub.topic import Topic
 
-log = logging.getLogger("veche.hub")
+logger = logging.getLogger("veche.hub")
 
 Page = list[LogEvent]
 ReadPage = Callable[[Callable[[Page | None], None], LogId, int, int, int], None]
@@ -122,7 +122,9 @@ class Topics:
             self._failed_at[topic.log_id] = topic.head_seq
             return
         del self._failed_at[topic.log_id]
-        log.warning("log %d cannot be read after seq %d: its subscribers must reconnect", topic.log_id, topic.head_seq)
+        logger.warning(
+            "log %d cannot be read after seq %d: its subscribers must reconnect", topic.log_id, topic.head_seq
+        )
         self._on_unreadable(topic)
 
     def compare_heads(self, heads: Iterable[tuple[LogId, int]]) -> None:

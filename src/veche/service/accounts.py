@@ -23,7 +23,7 @@ from veche.service.tokens import Claims, Tokens
 from veche.storage import accounts, sessions
 from veche.wire.proxy import network
 
-log = logging.getLogger("veche.accounts")
+logger = logging.getLogger("veche.accounts")
 
 MAX_NAME = MAX_EMAIL  # no account has a longer username; to normalize a huge one could take a second
 
@@ -275,4 +275,4 @@ def _log(level: int, text: str, account_id: int | None, actor: Actor) -> None:
     address = actor.address or "unix"
     values = (address, actor.dialect) if account_id is None else (account_id, address, actor.dialect)
     fields = {"account": account_id, "client": address, "dialect": actor.dialect}
-    log.log(level, f"{text} from %s (%s)", *values, extra={"fields": fields})  # noqa: G004
+    logger.log(level, f"{text} from %s (%s)", *values, extra={"fields": fields})  # noqa: G004

@@ -10,7 +10,7 @@ from veche.core.sessions import ForgetSessions
 from veche.service.chat import Chat
 from veche.storage import sessions
 
-log = logging.getLogger("veche")
+logger = logging.getLogger("veche")
 
 SLICE = 100  # sessions in one command
 PAUSE = 0.5  # seconds between two slices
@@ -23,9 +23,9 @@ async def forget_expired_sessions(chat: Chat) -> None:
         try:
             await forget_once(chat)
         except ChatError as refusal:  # the writer has too much to do, or the disk is full: the next round tries again
-            log.info("expired sessions could not be removed: %s", refusal.message)
+            logger.info("expired sessions could not be removed: %s", refusal.message)
         except Exception:
-            log.exception("expired sessions could not be removed; this is tried again in %d s", EVERY)
+            logger.exception("expired sessions could not be removed; this is tried again in %d s", EVERY)
         await asyncio.sleep(EVERY)
 
 
@@ -42,5 +42,5 @@ async def forget_once(chat: Chat, pause: float = PAUSE) -> int:
             break
         await asyncio.sleep(pause)
     if removed:
-        log.info("%d expired sessions were removed", removed, extra={"fields": {"removed": removed}})
+        logger.info("%d expired sessions were removed", removed, extra={"fields": {"removed": removed}})
     return removed

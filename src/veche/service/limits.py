@@ -18,7 +18,7 @@ MAX_DELAY = 5.0  # seconds
 MAX_KEYS = 50_000  # keys of one `Limit`; the key that was counted the longest ago is dropped first
 LOG_AGAIN = 60.0  # seconds until another log line says that the same address is over a limit
 
-log = logging.getLogger("veche.limits")
+logger = logging.getLogger("veche.limits")
 
 Clock = Callable[[], float]
 
@@ -93,7 +93,7 @@ class AddressLimit(Limit):
         except ChatError:
             if not self._lines.wait(key):
                 self._lines.add(key)
-                log.warning("too many %s from %s: refused for now", self._what, key or "a Unix socket")
+                logger.warning("too many %s from %s: refused for now", self._what, key or "a Unix socket")
             raise
 
 

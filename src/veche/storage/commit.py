@@ -15,7 +15,7 @@ from veche.storage.batch import CommandFailed, Outcome, decide_and_write, with_n
 from veche.storage.database import Database
 from veche.storage.engines.engine import Failure
 
-log = logging.getLogger("veche.storage")
+logger = logging.getLogger("veche.storage")
 
 ActorAndCommand: TypeAlias = tuple[Actor, Command[Any]]
 CommitResult: TypeAlias = tuple[list[Outcome], list[LogEvent]]
@@ -125,10 +125,10 @@ def _answer_internal(request: ActorAndCommand, error: Exception) -> CommitResult
     """
     actor, command = request
     who = (type(command).__name__, actor.account_id, actor.dialect, actor.request_id)
-    log.error("%s by account %d (%s, request %s) failed", *who, exc_info=error)
+    logger.error("%s by account %d (%s, request %s) failed", *who, exc_info=error)
     return [ChatError(Code.INTERNAL, "Something went wrong here.")], []
 
 
 def _answer_unavailable(requests: Sequence[ActorAndCommand], error: Exception) -> CommitResult:
-    log.error("the database could not store a batch of %d: %s", len(requests), error)
+    logger.error("the database could not store a batch of %d: %s", len(requests), error)
     return [ChatError(Code.UNAVAILABLE, "The store cannot take it now.") for _ in requests], []

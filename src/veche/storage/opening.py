@@ -13,7 +13,7 @@ from veche.storage.engines.sqlite_lock import Purpose
 from veche.storage.engines.sqlite_state import USABLE, State, Unusable, check
 from veche.storage.migrate import check_version, schema_version
 
-log = logging.getLogger("veche.storage")
+logger = logging.getLogger("veche.storage")
 
 Say = Callable[[str], None]
 
@@ -41,7 +41,7 @@ def open_to_serve(url: str) -> Database:
     database = _lock_to_serve(url)
     try:
         with _sentences(database.path):
-            _take_into_service(database, copy=True, say=log.info)
+            _take_into_service(database, copy=True, say=logger.info)
     except BaseException:
         database.close()
         raise
@@ -60,7 +60,7 @@ def _take_into_service(database: Database, *, copy: bool, say: Say) -> None:
     state = check(database.path, USABLE | {State.MISSING})
     if state is State.COPY:  # first of all: what is in the log of an unknown copy is not trusted after a crash
         database.begin_serving(epoch=sqlite_identity.draw_epoch(), forget=True)
-        log.warning("%s is a restored copy: it has a new epoch, and clients load everything again", database.path)
+        logger.warning("%s is a restored copy: it has a new epoch, and clients load everything again", database.path)
     _migrate(database, copy=copy and state is not State.MISSING, say=say)
     if state is not State.COPY:
         try:
@@ -68,7 +68,7 @@ def _take_into_service(database: Database, *, copy: bool, say: Say) -> None:
         except sqlite3.Error as error:
             if database.failure_of(error) is not Failure.UNAVAILABLE:
                 raise
-            log.warning("%s cannot be written now: %s", database.path, error)
+            logger.warning("%s cannot be written now: %s", database.path, error)
 
 
 def _migrate(database: Database, *, copy: bool, say: Say) -> None:

@@ -13,7 +13,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Query = Callable[Concatenate[Transaction, P], T]
 
-log = logging.getLogger("veche.storage")
+logger = logging.getLogger("veche.storage")
 
 
 class Reader:
@@ -35,7 +35,7 @@ class Reader:
             if future.cancelled():  # the server stops
                 answer = None
             elif (error := future.exception()) is not None:
-                log.error("a read failed", exc_info=error)
+                logger.error("a read failed", exc_info=error)
                 answer = None
             else:
                 answer = future.result()

@@ -28,7 +28,7 @@ from veche.storage.fair_queue import FairQueue, Request
 Reply: TypeAlias = Callable[[T | ChatError], None]
 Announce: TypeAlias = Callable[[Sequence[LogEvent]], None]
 
-log = logging.getLogger("veche.storage")
+logger = logging.getLogger("veche.storage")
 
 REST_SECONDS = 1.0  # without a command, after which the database may rest
 
@@ -118,7 +118,7 @@ class Writer:
             self._store_until_stopped()
         except BaseException:
             # Without this thread, clients would wait for ever. After a restart they send again what is not answered.
-            log.critical("the writer failed; the server ends", exc_info=True)
+            logger.critical("the writer failed; the server ends", exc_info=True)
             os._exit(1)
 
     def _store_until_stopped(self) -> None:
@@ -158,14 +158,14 @@ class Writer:
             self._database.rest()
         except Exception as error:
             if self._database.failure_of(error) is not Failure.UNAVAILABLE:
-                log.exception("the database could not rest")
+                logger.exception("the database could not rest")
 
     def _answer(self, batch: list[Request], outcomes: list[Outcome], events: list[LogEvent]) -> None:
         for request, outcome in zip(batch, outcomes, strict=True):
             try:
                 request.reply(outcome)
             except Exception:
-                log.exception("the reply callback of a command failed")
+                logger.exception("the reply callback of a command failed")
         crash_point("after_ack_before_fanout")
         try:
             self._announce(events)

@@ -20,7 +20,7 @@ from veche.wire.by_owner import ByOwner
 LOG_AGAIN: Final = 60.0
 """Seconds until the same sentence is logged again."""
 
-_logger = logging.getLogger("veche.wire")
+logger = logging.getLogger("veche.wire")
 
 
 class Connection(Protocol):
@@ -110,4 +110,4 @@ class Connections:
         now = time.monotonic()
         if now - self._logged_at.get(sentence, -LOG_AGAIN) >= LOG_AGAIN:
             self._logged_at[sentence] = now
-            _logger.warning(sentence, cap)
+            logger.warning(sentence, cap)

@@ -20,7 +20,7 @@ ANY: Final = "*"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _HOST: Final = re.compile(r"[a-z0-9_.-]+")
 
-_logger = logging.getLogger("veche.wire")
+logger = logging.getLogger("veche.wire")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Origins:
         own = own_origins(header, from_proxy=from_proxy)
         if origin in own:
             return True
-        _logger.warning(
+        logger.warning(
             "a page of %s was refused (client %s): VECHE_ORIGINS does not name this origin, and the server's own is %s",
             *(origin, client or "unix", " or ".join(own) or "not known"),
             extra={"fields": {"origin": origin, "client": client or "unix"}},

@@ -13,7 +13,7 @@ _Network = IPv4Network | IPv6Network
 
 UNIX: Final = "unix"
 
-_logger = logging.getLogger("veche.wire")
+logger = logging.getLogger("veche.wire")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def client_of(scope: Mapping[str, Any], trusted: Trusted) -> str:
 def _warn(peer: str, trusted: Trusted) -> None:
     if not trusted.warned:
         trusted.warned.add(peer)
-        _logger.warning(
+        logger.warning(
             "%s sent X-Forwarded-For, which is ignored: if it is your proxy, set VECHE_TRUSTED_PROXIES=%s, "
             "or everybody behind it counts as one address",
             *(peer, peer),

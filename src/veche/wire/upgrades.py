@@ -6,7 +6,7 @@ import logging
 
 from veche.wire.handshake import Upgrade
 
-_logger = logging.getLogger("veche.wire")
+logger = logging.getLogger("veche.wire")
 _access = logging.getLogger("veche.access")
 
 
@@ -22,5 +22,5 @@ def log_upgrade(upgrade: Upgrade | None, peer: str, status: int) -> None:
     request = {"client": client or "unix", "method": "GET", "path": path, "status": status}
     if refused:
         text = "a WebSocket from %s was refused: %s %s was answered %d"
-        _logger.warning(text, *request.values(), extra={"fields": request})
+        logger.warning(text, *request.values(), extra={"fields": request})
     _access.info("%s %s %s %d", *request.values(), extra={"fields": request})

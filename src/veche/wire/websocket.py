@@ -30,7 +30,7 @@ _FLUSH_TIMEOUT: Final = 5.0  # seconds to write the buffered data after the clos
 
 _CROWDED: Final = (503, b"", (("Retry-After", "1"),))
 
-_logger = logging.getLogger("veche.wire")
+logger = logging.getLogger("veche.wire")
 
 
 class WebSocket(asyncio.Protocol):
@@ -148,7 +148,7 @@ class WebSocket(asyncio.Protocol):
                 else:
                     self._handle(incoming)
             except Exception:
-                _logger.exception("A WebSocket handler failed")
+                logger.exception("A WebSocket handler failed")
                 self._close_detached(1011, "internal error")
 
     # What was received and not yet delivered: `_left`, and then the unparsed bytes of the reader.
@@ -248,7 +248,7 @@ class WebSocket(asyncio.Protocol):
         except UpgradeRefused as refused:
             self._refuse(refused)
         except Exception:
-            _logger.exception("Reading a WebSocket upgrade failed")
+            logger.exception("Reading a WebSocket upgrade failed")
             self._refuse(UpgradeRefused(500))
         else:
             if not wire.connections.enter(self, network(upgrade.client)):
@@ -268,7 +268,7 @@ class WebSocket(asyncio.Protocol):
         except TimeoutError:
             self._refuse(UpgradeRefused(503))
         except Exception:
-            _logger.exception("A WebSocket upgrade of %r failed", upgrade.path)
+            logger.exception("A WebSocket upgrade of %r failed", upgrade.path)
             self._refuse(UpgradeRefused(500))
         finally:
             self._accept_task = None
@@ -387,7 +387,7 @@ class WebSocket(asyncio.Protocol):
         try:
             callback()
         except Exception:
-            _logger.exception("A WebSocket handler failed")
+            logger.exception("A WebSocket handler failed")
             self._close_detached(1011, "internal error")
 
 

@@ -17,7 +17,7 @@ from veche.gateway.endings import Ending
 from veche.service import echoes
 from veche.service.chat import Chat
 
-log = logging.getLogger("veche.channels")
+logger = logging.getLogger("veche.channels")
 
 MAX_QUEUED = 16  # texts that may wait for the upstream; if there are more, reading is paused
 
@@ -93,7 +93,7 @@ class ProxiedEcho:
         except ChatError:
             self._handler.end(Ending.UNAVAILABLE)
         except Exception:
-            log.exception("a conversation with the upstream failed")
+            logger.exception("a conversation with the upstream failed")
             self._handler.end(Ending.INTERNAL)
         finally:
             await upstream.close()

@@ -22,7 +22,7 @@ from veche.service.chat import Chat
 from veche.wire.handler import Accepted, Socket
 from veche.wire.handshake import Upgrade
 
-log = logging.getLogger("veche.dispatch")
+logger = logging.getLogger("veche.dispatch")
 
 TOKEN_TIMEOUT = 5.0  # seconds between the 101 response and the token
 
@@ -96,7 +96,7 @@ class DispatchHandler(DialectHandler):
         except ChatError:
             self.end(Ending.NOT_ADMITTED)
         except Exception:
-            log.exception("the token could not be checked")
+            logger.exception("the token could not be checked")
             self.end(Ending.INTERNAL)
 
     def _enter_lobby(self, client: Client) -> None:

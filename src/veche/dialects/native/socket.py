@@ -47,7 +47,7 @@ from veche.wire.frames import text_frame
 from veche.wire.handler import Accepted, Socket
 from veche.wire.handshake import Upgrade
 
-log = logging.getLogger("veche.native")
+logger = logging.getLogger("veche.native")
 
 SUBPROTOCOL = "veche.v1"
 HEARTBEAT = text_frame(to_json(a.Heartbeat()))
@@ -176,7 +176,7 @@ class NativeHandler(DialectHandler):
             self._send_error(id, refusal)
             self.end(Ending.UNAVAILABLE if refusal.temporary else Ending.NOT_ADMITTED)
         except Exception:
-            log.exception("hello failed")
+            logger.exception("hello failed")
             self.end(Ending.INTERNAL)
 
     def _attach(self, login: Login) -> Client:

@@ -26,7 +26,7 @@ from veche.wire.handshake import Upgrade, UpgradeRefused
 
 MAX_QUEUED = 10_000  # frames that are queued while another is handled; reading is paused, but more may have arrived
 
-log = logging.getLogger("veche.dialects.rooms")
+logger = logging.getLogger("veche.dialects.rooms")
 
 
 class RoomsHandler(AdmittedHandler):
@@ -141,7 +141,7 @@ class RoomsHandler(AdmittedHandler):
         except ChatError as refusal:
             self._presence.send_error(on_socket(refusal))
         except Exception:
-            log.exception("a frame could not be handled")
+            logger.exception("a frame could not be handled")
             self._presence.send_error(SERVER_ERROR)
         self._task = None
         self._handle_queued()

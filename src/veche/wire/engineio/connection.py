@@ -41,7 +41,7 @@ from veche.wire.handler import MessageSocket
 MAX_OUTBOX: Final = 1_048_576
 """If the outbox grows above this number of bytes, `Application.paused` is called. At half of it, `resumed` is."""
 
-_logger = logging.getLogger("veche.wire")
+logger = logging.getLogger("veche.wire")
 
 Callback = Callable[[], object]
 
@@ -211,7 +211,7 @@ class EngineConnection:
             self.fail(str(bad))
             return False
         except Exception:
-            _logger.exception("An Engine.IO application failed")
+            logger.exception("An Engine.IO application failed")
             self.fail("internal error")
             return False
         return True
@@ -383,7 +383,7 @@ class EngineConnection:
         try:
             self.application.closed(reason)
         except Exception:
-            _logger.exception("An Engine.IO application failed in closed()")
+            logger.exception("An Engine.IO application failed in closed()")
         del self.application  # the two refer to each other: without this line only the garbage collector frees them
 
     def _clear_outbox(self) -> None:

@@ -34,7 +34,7 @@ FIRST_PAYLOAD: Final = 8_192
 MAX_REFUSALS: Final = 32
 """If a client is refused so often in a row, its connection is closed."""
 
-_logger = logging.getLogger("veche.wire")
+logger = logging.getLogger("veche.wire")
 
 Ack = Callable[..., None]
 """Acknowledges an event with any number of values. A second call does nothing."""
@@ -239,7 +239,7 @@ class Namespaces:
         except ConnectRefused as refused:
             self._refuse(namespace, refused)
         except Exception:
-            _logger.exception("Connecting a Socket.IO client to %s failed", namespace)
+            logger.exception("Connecting a Socket.IO client to %s failed", namespace)
             self._refuse(namespace, ConnectRefused("Internal error"))
         finally:
             self._connecting.pop(namespace, None)
@@ -261,7 +261,7 @@ class Namespaces:
             if self.connection.paused and socket.is_connected:
                 socket.handler.paused()
         except Exception:
-            _logger.exception("A Socket.IO handler failed")
+            logger.exception("A Socket.IO handler failed")
             self.connection.fail("internal error")
 
     def _refuse(self, namespace: str, refused: ConnectRefused) -> None:
@@ -306,7 +306,7 @@ def _notify_disconnected(socket: Socket, reason: str) -> None:
     try:
         socket.handler.disconnected(reason)
     except Exception:
-        _logger.exception("A Socket.IO handler failed in disconnected()")
+        logger.exception("A Socket.IO handler failed in disconnected()")
 
 
 def _discard(frames: bytes) -> None:
