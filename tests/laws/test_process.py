@@ -65,11 +65,9 @@ async def test_sigterm_drains_answers_and_closes_with_bye(tmp_path: Path) -> Non
 
 def test_a_crash_leaves_a_trace(tmp_path: Path) -> None:
     with serving(tmp_path, VECHE_LOG_FORMAT="json") as server:
-        server.process.send_signal(signal.SIGSEGV)
-        _, log = server.process.communicate(timeout=15)
-        assert server.process.returncode == -signal.SIGSEGV
-        assert "Fatal Python error: Segmentation fault" in log
-        assert "in _store_until_stopped" in log, "the trace has all threads"
+        assert server.stop(signal.SIGSEGV) == -signal.SIGSEGV
+        assert "Fatal Python error: Segmentation fault" in server.log
+        assert "in _store_until_stopped" in server.log, "the trace has all threads"
 
 
 def test_an_idle_server_stops_at_once(tmp_path: Path) -> None:
