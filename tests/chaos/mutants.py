@@ -110,7 +110,7 @@ READS_BEFORE_IT_REGISTERS = Mutant(
         subscription.seq = events[-1].seq
 """,
             new="""\
-        subscription.seq = subscription.topic.delivered
+        subscription.seq = subscription.topic.live_seq
 """,
         ),
     ),

@@ -65,7 +65,7 @@ class Places:
         self._outside.discard(connection)
 
     def has_entered(self, connection: Placed) -> bool:
-        return connection in self._addresses and connection not in self._outside
+        return connection in self._all and connection not in self._outside
 
     def release(self, connection: Placed) -> None:
         """Count a connection no more. A second call does nothing."""
