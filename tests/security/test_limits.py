@@ -46,6 +46,7 @@ SHAPES = {
     "ops.logs.MAX_MESSAGE",
     "ops.logs.MAX_TRACE",
     "service.accounts.MAX_NAME",
+    "wire.origins.MAX_HOST",
 }
 """Bounds on the shape of one value, such as the length of a name. The pages of the contracts list these."""
 

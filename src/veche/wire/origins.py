@@ -19,6 +19,8 @@ Header = Callable[[str], str | None]
 ANY: Final = "*"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _HOST: Final = re.compile(r"[a-z0-9_.-]+")
+MAX_HOST: Final = 253
+"""Characters of the name of a host (RFC 1035). To encode one of 60,000, as a client may send it, holds the loop."""
 
 logger = logging.getLogger("veche.wire")
 
@@ -104,6 +106,8 @@ def _first(values: str | None) -> str:
 
 def _normal_host(host: str) -> str:
     """Return a host as browsers write it. Raises ValueError if it is none, or a pattern."""
+    if len(host) > MAX_HOST:
+        raise ValueError("too long")
     if ":" in host:
         return f"[{IPv6Address(host).compressed}]"
     host = host.lower() if host.isascii() else host.encode("idna").decode("ascii")
