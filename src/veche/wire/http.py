@@ -30,6 +30,8 @@ class BoundedHttp(HttpToolsProtocol):
     """
 
     _head_size = 0
+    _refusal = ""
+    """What is answered to bytes that are no HTTP, after the answers to the requests before them."""
     _timer: asyncio.TimerHandle | None = None
     _address: str | None = None
 
@@ -47,6 +49,8 @@ class BoundedHttp(HttpToolsProtocol):
             transport.close()
 
     def data_received(self, data: bytes) -> None:
+        if self._refusal:
+            return
         self._head_size += len(data)
         super().data_received(data)
         if self._head_size > self._wire.max_head:
@@ -93,6 +97,8 @@ class BoundedHttp(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._unanswered.popleft()
         super().on_response_complete()
+        if self._refusal and not self._unanswered and not self.transport.is_closing():
+            super().send_400_response(self._refusal)
         self._be_guest()
 
     def pause_writing(self) -> None:
@@ -116,10 +122,19 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         self._wire.connections.leave(self)
-        for cycle in self._unanswered:  # uvicorn tells only the request that was received last
-            cycle.disconnected = True
-            cycle.message_event.set()
+        self._tell_unanswered()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer bytes that are no HTTP. The requests before them are answered first."""
+        if self._is_answering():
+            self._refusal = msg
+            self._stop_timer()
+        elif len(self._unanswered) > 1 or any(cycle.response_started for cycle in self._unanswered):
+            self._abort()
+        else:
+            super().send_400_response(msg)
+            self._tell_unanswered()
 
     # Called by `Connections`.
 
@@ -128,11 +143,12 @@ class BoundedHttp(HttpToolsProtocol):
         if self._is_answering() and not self.flow.write_paused:
             self.cycle.keep_alive = False
         elif self._is_answering():
-            self.transport.abort()  # a part of the response may have been sent already
+            self._abort()
         else:
             if self._timer is not None:
                 self.transport.write(_CROWDED)
             self.transport.close()
+            self._tell_unanswered()
 
     def _is_answering(self) -> bool:
         """Return whether a request was received completely, and its response is not complete."""
@@ -153,7 +169,7 @@ class BoundedHttp(HttpToolsProtocol):
         """
         if self._timer is None:
             seconds = min(seconds, self._wire.request_timeout)
-            self._timer = self.loop.call_later(seconds, self.transport.abort)
+            self._timer = self.loop.call_later(seconds, self._abort)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -165,4 +181,15 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.write(_TOO_LARGE)
             self.transport.close()
         else:
-            self.transport.abort()  # a part of the response may have been sent already
+            self._abort()
+
+    def _abort(self) -> None:
+        """Close the connection at once, because a part of a response may have been sent already."""
+        self.transport.abort()
+        self._tell_unanswered()
+
+    def _tell_unanswered(self) -> None:
+        """Tell each request that its client is gone, so that it writes nothing. uvicorn tells only the last one."""
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()

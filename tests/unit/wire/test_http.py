@@ -172,3 +172,28 @@ def test_a_request_learns_that_its_client_is_gone_also_if_others_wait_behind_it(
         assert server.next_call() == "disconnected"
         assert responses_to(server, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
     assert not caplog.records
+
+
+BROKEN = {
+    "no request": b"\0\1\r\n\r\n",
+    "no Host": b"GET / HTTP/1.1\r\n\r\n",
+    "a length that is none": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+    "a chunk size that is none": CHUNKED + b"zz\r\n",
+    "a second chunk that is none": CHUNKED + b"1\r\nx\r\nzz\r\n",
+    "two Hosts": HEAD + HEAD + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_is_no_http_gets_no_answer_in_the_place_of_another(
+    caplog: pytest.LogCaptureFixture, kind: str, before: int
+) -> None:
+    """The requests before it are answered first. If one of them is broken itself, the connection may be closed."""
+    with Server() as server:
+        answers = responses_to(server, (HEAD + b"\r\n") * before + BROKEN[kind])
+        assert responses_to(server, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
+    statuses = [answer[:3] for answer in answers.split(b"HTTP/1.1 ")[1:]]
+    expected = [b"200"] * before + [b"400"]
+    assert statuses == (expected if "chunk" not in kind or before == 0 else expected[: len(statuses)])
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
