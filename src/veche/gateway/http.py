@@ -30,6 +30,7 @@ MAX_BODY = 65_536
 DOCS = ("/docs", "/redoc")
 DOCS_CSP = "default-src 'self' 'unsafe-inline' data: blob:; base-uri 'none'; frame-ancestors 'none'"
 TOO_LARGE = "Body too large."
+NO_STORE = {"Cache-Control": "no-store"}
 
 RawResponse = tuple[int, bytes, dict[str, str]]
 """Status, body, headers."""
@@ -39,7 +40,7 @@ _encode = msgspec.json.Encoder().encode
 
 def reply(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Make a JSON response that caches must not store."""
-    return Response(_encode(value), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+    return Response(_encode(value), status, {**NO_STORE, **(headers or {})}, "application/json")
 
 
 def raw_json(value: object, status: int, headers: dict[str, str] | None = None) -> RawResponse:
@@ -47,31 +48,34 @@ def raw_json(value: object, status: int, headers: dict[str, str] | None = None) 
     return (
         status,
         _encode(value),
-        {"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
+        {"Content-Type": "application/json", **NO_STORE, **(headers or {})},
     )
 
 
-async def reply_by_pages(pages: AsyncIterator[list[Any]]) -> Response:
+async def reply_by_pages(pages: AsyncIterator[list[Any]], around: tuple[bytes, bytes] = (b"[", b"]")) -> Response:
     """Make a response that streams a JSON array page by page. No page may be empty.
+
+    `around` is what stands before and after the members of the array: its brackets, and what is around them.
 
     If one of the first two pages raises ChatError, the ChatError is raised here. If a later page raises ChatError, the
     array ends without its closing bracket, because the status has already been sent.
     """
-    first = await anext(pages, None) or []
+    before, after = around
+    first = before + _encode(await anext(pages, None) or [])[1:-1]
     second = await anext(pages, None)
     if second is None:
-        return reply(first)
+        return Response(first + after, 200, NO_STORE, "application/json")
 
     async def array() -> AsyncIterator[bytes]:
-        yield b"[" + _encode(first)[1:-1]
+        yield first
         page: list[Any] | None = second
         with contextlib.suppress(ChatError):
             while page is not None:
                 yield b"," + _encode(page)[1:-1]
                 page = await anext(pages, None)
-            yield b"]"
+            yield after
 
-    return StreamingResponse(array(), 200, {"Cache-Control": "no-store"}, "application/json")
+    return StreamingResponse(array(), 200, NO_STORE, "application/json")
 
 
 # FastAPI runs a dependency that is not `async` in a thread of its own. So all of these are.

@@ -152,7 +152,10 @@ class Chat:
         return found
 
     async def history_by_offset(self, by: int, room_id: int, offset: int, limit: int) -> tuple[list[Message], int]:
-        """Return messages from an offset on, oldest first, and the number of all messages and notices of the room."""
+        """Return messages from an offset on, oldest first, and the number of all messages and notices of the room.
+
+        The page may have fewer than `limit` messages if they are long.
+        """
         page = partial(messages.history_by_offset, room_id=room_id, offset=offset, limit=limit)
         view, found = await self.read(rooms.beside_room, room_id, by, page)
         _checked(Right.READ, view)

@@ -14,6 +14,7 @@ from veche.storage.subject import Subject
 from veche.storage.tables import PAGE_BYTES, Id, metadata
 
 MAX_CONVERSATIONS_PER_PAGE = 1000
+MAX_LINES_PER_PAGE = 1000
 
 echoes = Table(
     "echoes",
@@ -84,7 +85,7 @@ def closed_echoes(tx: Transaction, account_id: int) -> list[int]:
 def echo_page(tx: Transaction, echo_ids: list[int], after: int) -> tuple[list[EchoLine], list[int], int]:
     """Read the lines of conversations, one conversation after another.
 
-    Stop after about 128 KiB of text, or after 1000 conversations. `after` is the id of the last line of the first
+    Stop after about 128 KiB of text, 1000 lines or 1000 conversations. `after` is the id of the last line of the first
     conversation that was already read, or 0. Return the lines, and the two arguments for the next call: the
     conversations that are left, and `after`.
     """
@@ -94,7 +95,7 @@ def echo_page(tx: Transaction, echo_ids: list[int], after: int) -> tuple[list[Ec
         for row in tx.stream(_LINES, echo=echo_id, after=after):
             found.append(EchoLine(row.source, row.text, row.created_at))
             size += size_of(row.text)
-            if size > PAGE_BYTES:
+            if size > PAGE_BYTES or len(found) == MAX_LINES_PER_PAGE:
                 return found, echo_ids[index:], row.id
         after = 0
     return found, echo_ids[MAX_CONVERSATIONS_PER_PAGE:], 0

@@ -3,7 +3,7 @@
 Messages are entries of a room's log with a table of their own (docs/decisions/0003).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import (
@@ -147,7 +147,10 @@ def history(
     after: int | None = None,
     around: int | None = None,
 ) -> MessagePage:
-    """Read a page of a room's messages. `before`, `after` and `around` are seqs; without them, read the newest page."""
+    """Read a page of a room's messages. `before`, `after` and `around` are seqs; without them, read the newest page.
+
+    The page ends after `limit` messages, or after about 128 KiB of text (around a seq, on each side of it).
+    """
     head_seq = head_seqs(tx, [room_id]).get(room_id, 0)
     before, after, around = (None if seq is None else min(seq, head_seq + 1) for seq in (before, after, around))
     if around is not None:
@@ -164,25 +167,32 @@ def history(
 
 
 def _older(tx: Transaction, room_id: int, before: int, limit: int) -> list[Message]:
-    return [message_of(row) for row in reversed(tx.read(_OLDER, room=room_id, before=before, limit=limit))]
+    return _page(tx.stream(_OLDER, room=room_id, before=before, limit=limit))[::-1]
 
 
 def _newer(tx: Transaction, room_id: int, after: int, limit: int) -> list[Message]:
-    return [message_of(row) for row in tx.read(_NEWER, room=room_id, after=after, limit=limit)]
+    return _page(tx.stream(_NEWER, room=room_id, after=after, limit=limit))
 
 
 def history_by_offset(tx: Transaction, room_id: int, offset: int, limit: int) -> tuple[list[Message], int]:
-    """Read messages from an offset on, oldest first. Return them, and the number of all messages and notices."""
+    """Read messages from an offset on, oldest first. Return them, and the number of all messages and notices.
+
+    The page ends after `limit` messages, or after about 128 KiB of text.
+    """
     counted = tx.first(_COUNT, room=room_id)
-    found = tx.read(_BY_OFFSET, room=room_id, offset=offset, limit=limit)
-    return [message_of(row) for row in found], counted.total
+    return _page(tx.stream(_BY_OFFSET, room=room_id, offset=offset, limit=limit)), counted.total
 
 
 def messages_between(tx: Transaction, room_id: LogId, after: int, upto: int, limit: int) -> list[Message]:
     """Read messages with after < seq <= upto, in order. Stop after `limit` messages, or after about 128 KiB of text."""
+    return _page(tx.stream(_BETWEEN, room=room_id, after=after, upto=upto, limit=limit))
+
+
+def _page(rows: Iterable[Any]) -> list[Message]:
+    """Make messages of rows, until they have more than PAGE_BYTES of text."""
     found: list[Message] = []
     size = 0
-    for row in tx.stream(_BETWEEN, room=room_id, after=after, upto=upto, limit=limit):
+    for row in rows:
         found.append(message_of(row))
         size += size_of(row.text)
         if size > PAGE_BYTES:

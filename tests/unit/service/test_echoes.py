@@ -9,6 +9,8 @@ from core import commands as c
 
 from veche.service import echoes
 from veche.service.chat import Chat
+from veche.storage.echo import MAX_LINES_PER_PAGE
+from veche.storage.tables import PAGE_BYTES
 from veche.storage.writer import Reply, Writer
 
 from .test_accounts import Services, services
@@ -26,6 +28,21 @@ class Noting(Writer):
     def submit(self, actor: c.Actor, command: c.Command[Any], reply: Reply[Any]) -> None:
         self.commands.append(type(command))
         super().submit(actor, command, reply)
+
+
+async def test_its_pages_are_bounded_in_lines_and_in_bytes(services: Services) -> None:
+    chat = services.chat
+    said = ["", *[""] * 2 * MAX_LINES_PER_PAGE, *["é" * 30_000] * 7, *["x"] * (MAX_LINES_PER_PAGE + 1)]
+    for part in (said[:100], said[100:]):  # two conversations
+        echo_id = await echoes.begin(chat, ANN)
+        for text in part:
+            chat.submit(ANN, echoes.lines(echo_id, ("client", text)), lambda outcome: None)
+        await chat.stored()
+        echoes.end(chat, ANN, echo_id)
+    pages = [[line.text for line in page] async for page in echoes.history(chat, ANN)]
+    assert [text for page in pages for text in page] == said
+    assert max(map(len, pages)) <= MAX_LINES_PER_PAGE
+    assert max(sum(len(text.encode()) for text in page) for page in pages) <= PAGE_BYTES + 65_536
 
 
 @pytest.mark.parametrize("said", [0, 1, 50])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from core import commands as c
@@ -16,11 +16,11 @@ from veche.core.membership import RoomEntered
 from veche.core.messages import Message
 from veche.core.values import LOBBY_ID, Kind
 from veche.storage.database import Database
-from veche.storage.engines.engine import READERS
+from veche.storage.engines.engine import READERS, Transaction
 from veche.storage.entries import read_entries
 from veche.storage.log import head_seqs
 from veche.storage.membership import list_members
-from veche.storage.messages import history
+from veche.storage.messages import history, history_by_offset
 from veche.storage.reader import Reader
 from veche.storage.rooms import public_rooms, room, rooms_of, welcome
 from veche.storage.tables import PAGE_BYTES
@@ -156,6 +156,48 @@ def test_a_page_of_entries_is_bounded_in_bytes_and_always_goes_on(town: Town, ch
         )
     pages = list(walk(town, CHANNEL, 200))
     assert max(sum(len(getattr(event, "text", "").encode()) for event in page) for page in pages) <= PAGE_BYTES + 65_536
+
+
+def back(town: Town, tx: Transaction) -> Iterator[list[Message]]:
+    before = None
+    while (page := history(tx, CHANNEL, 200, before=before)).items:
+        yield page.items
+        before = page.items[0].seq
+        assert page.more_before == (before != messages(town)[0])
+
+
+def forth(town: Town, tx: Transaction) -> Iterator[list[Message]]:
+    after = 0
+    while (page := history(tx, CHANNEL, 200, after=after)).items:
+        yield page.items
+        after = page.items[-1].seq
+        assert page.more_after == (after != messages(town)[-1])
+
+
+def by_offset(town: Town, tx: Transaction) -> Iterator[list[Message]]:
+    offset = 0
+    while page := history_by_offset(tx, CHANNEL, offset, 200)[0]:
+        yield page
+        offset += len(page)
+
+
+@pytest.mark.parametrize("read", [back, forth, by_offset])
+def test_a_page_of_history_is_bounded_in_bytes_and_all_pages_have_every_message_once(
+    town: Town, read: Callable[[Town, Transaction], Iterator[list[Message]]]
+) -> None:
+    for _ in range(8):
+        town.batch(town.say(CHANNEL, "é" * 30_000))
+    with town.database.reading() as tx:
+        pages = list(read(town, tx))
+        around = history(tx, CHANNEL, 200, around=town.head(CHANNEL) - 4).items
+    found = [message.seq for page in pages for message in page]
+    assert (found if read is not back else sorted(found)) == messages(town)
+    assert max(map(bytes_of, pages)) <= PAGE_BYTES + 65_536
+    assert bytes_of(around) <= 2 * (PAGE_BYTES + 65_536)
+
+
+def bytes_of(page: list[Message]) -> int:
+    return sum(len(message.text.encode()) for message in page)
 
 
 @pytest.mark.parametrize("log_id", [-1, -2, -3, CHANNEL, 2, LOBBY_ID])

@@ -138,9 +138,20 @@ async def send(chat_id: Id, body: NewMessage, login: LoginOf, chat: ChatOf) -> R
 @router.get("/history/{chat_id}")
 async def history(chat_id: Id, login: LoginOf, chat: ChatOf, limit: Limit = 50, offset: Offset = 0) -> Response:
     """Get a page of messages, oldest first."""
-    found, total = await chat.history_by_offset(login.account.id, chat_id, offset, limit)
-    items = [encode.stored_message(message) for message in found]
-    return reply({"items": items, "total": total, "offset": offset, "limit": limit})
+    by = login.account.id
+    first, total = await chat.history_by_offset(by, chat_id, offset, limit)
+    end = min(offset + limit, total)
+
+    async def pages() -> AsyncIterator[list[encode.StoredMessage]]:
+        page, at = first, offset
+        while page:
+            yield [encode.stored_message(message) for message in page]
+            at += len(page)
+            page = (await chat.history_by_offset(by, chat_id, at, end - at))[0] if at < end else []
+
+    return await reply_by_pages(
+        pages(), (b'{"items":[', b'],"total":%d,"offset":%d,"limit":%d}' % (total, offset, limit))
+    )
 
 
 @router.get("/health")

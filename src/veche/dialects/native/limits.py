@@ -19,6 +19,7 @@ MAX_USERNAME = 32
 MAX_REPLAY = 500  # entries of one log; a client that has missed more must fetch everything again over REST
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
+PAGE_BYTES = 131_072  # a page of rooms ends once its last messages have more bytes of text than this
 MAX_SYNC = 1000  # rooms of one `sync`
 HELLO_WITHIN = 5.0  # seconds between the 101 response and the hello of the client
 MIN_PASSWORD, MAX_PASSWORD_BYTES = 8, 1024

@@ -4,9 +4,11 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from veche.core.messages import Message, MessagePage
+from veche.core.text import size_of
 from veche.core.values import Account
 from veche.core.views import MemberView, RoomView
 from veche.dialects.native import out
+from veche.dialects.native.limits import PAGE_BYTES
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # in UTC; without a time zone, because that is faster
 
@@ -65,6 +67,15 @@ def message_page(page: MessagePage) -> out.MessagePage:
 
 
 def room_page(found: list[RoomView], limit: int) -> out.RoomPage:
-    """Convert a page of at most `limit` rooms. If one more was found, the page has a cursor."""
-    items = [room_out(view) for view in found[:limit]]
-    return out.RoomPage(items, str(items[-1].id) if len(found) > limit else None)
+    """Convert a page of at most `limit` rooms. It ends once its last messages have more text than PAGE_BYTES.
+
+    If more rooms were found, the page has a cursor.
+    """
+    items: list[out.Room] = []
+    size = 0
+    for view in found[:limit]:
+        items.append(room_out(view))
+        size += size_of(view.last_message.text) if view.last_message else 0
+        if size > PAGE_BYTES:
+            break
+    return out.RoomPage(items, str(items[-1].id) if len(found) > len(items) else None)

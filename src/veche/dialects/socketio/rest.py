@@ -1,5 +1,6 @@
 """The REST routes of the socketio dialect."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -11,13 +12,24 @@ from veche.core.values import ANONYMOUS_ID, LOBBY_ID
 from veche.dialects.socketio import encode
 from veche.dialects.socketio.errors import problem
 from veche.dialects.socketio.rules import BODY, CredentialsOf
-from veche.gateway.http import AccountsOf, BearerOf, ChatOf, RawResponse, authenticate, guest_of, reply, route_class
+from veche.gateway.http import (
+    AccountsOf,
+    BearerOf,
+    ChatOf,
+    RawResponse,
+    authenticate,
+    guest_of,
+    reply,
+    reply_by_pages,
+    route_class,
+)
 from veche.gateway.openapi_answers import returns
 from veche.service.accounts import Accounts, Verified
 
 MAX_SHOWN = 50
 READ_AT_ONCE = 200  # more than MAX_SHOWN, because some of the messages may be notices, which are not shown
 PAGE_SIZE = 1000
+PART = 65_536  # characters
 
 
 def router_of(anonymous: bool) -> APIRouter:
@@ -83,4 +95,18 @@ async def messages(chat: ChatOf) -> Response:
         if not page.more_before:
             break
         before = page.items[0].seq
-    return reply(texts[-MAX_SHOWN:])
+    return await reply_by_pages(_parts(texts[-MAX_SHOWN:]))
+
+
+async def _parts(texts: list[str]) -> AsyncIterator[list[str]]:
+    """Yield the texts in parts, each of which ends once it has more than PART characters."""
+    part: list[str] = []
+    size = 0
+    for text in texts:
+        part.append(text)
+        size += len(text)
+        if size > PART:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
