@@ -1,6 +1,6 @@
 """`witnessed.py REPORT serve ...`: `veche serve`, and it reports the CPU time of each long callback of its event loop.
 
-A callback is a handle of the loop (tasks, timers, answers of threads), or a `data_received`.
+A callback is a handle of the loop (tasks, timers, answers of threads), or a call of a protocol (`data_received`, ...).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 FLOOR = 0.01  # seconds; shorter callbacks are not reported
+CALLED_BY_THE_LOOP = "connection_made data_received eof_received pause_writing resume_writing connection_lost".split()
 
 
 def measured(report: Callable[[str], object], callback: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,7 +61,9 @@ def _serve(path: str) -> None:
     uvloop.Loop = WitnessedLoop  # type: ignore[misc]
     uvloop.new_event_loop = WitnessedLoop  # type: ignore[assignment]
     for protocol in (BoundedHttp, WebSocket):
-        protocol.data_received = _measured_method(report, protocol.data_received)  # type: ignore[method-assign]
+        for name in CALLED_BY_THE_LOOP:
+            if (method := getattr(protocol, name, None)) is not None:
+                setattr(protocol, name, _measured_method(report, method))
     main()
 
 
