@@ -7,9 +7,11 @@ it (`head_timeout`) and the whole request (`request_timeout`), and the connectio
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
-from typing import Final
+from typing import Final, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from veche.wire import tcp
@@ -32,6 +34,7 @@ class BoundedHttp(HttpToolsProtocol):
     _head_size = 0
     _refusal = ""
     """What is answered to bytes that are no HTTP, after the answers to the requests before them."""
+    _data = b""
     _timer: asyncio.TimerHandle | None = None
     _address: str | None = None
 
@@ -52,7 +55,9 @@ class BoundedHttp(HttpToolsProtocol):
         if self._refusal:
             return
         self._head_size += len(data)
+        self._data = data
         super().data_received(data)
+        self._data = b""
         if self._head_size > self._wire.max_head:
             self._refuse()
 
@@ -114,7 +119,12 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_size = 0
         self._stop_timer()
         self._wire.connections.leave(self)
+        # uvicorn passes on the request alone. The same read may have frames after it.
+        upgrade = sys.exception()
+        frames = self._data[upgrade.args[0] :] if isinstance(upgrade, httptools.HttpParserUpgrade) else b""
         super().handle_websocket_upgrade()
+        if frames:
+            cast("asyncio.Protocol", self.transport.get_protocol()).data_received(frames)
         # These refer back to this object. Without these lines only the garbage collector could free them.
         self.parser = None  # type: ignore[assignment]
         self.scope.pop("extensions", None)

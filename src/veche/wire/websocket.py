@@ -42,6 +42,7 @@ class WebSocket(asyncio.Protocol):
     __slots__ = (
         "_accept_task",
         "_connections",
+        "_early",
         "_handler",
         "_left",
         "_loop",
@@ -66,6 +67,7 @@ class WebSocket(asyncio.Protocol):
         self._handler: Handler
         self._opened = False
         self._reader: FrameReader | None = None
+        self._early = b""  # what came in one read with the request, until the upgrade is accepted
         self._left: Sequence[Incoming] = ()
         self._accept_task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -128,7 +130,10 @@ class WebSocket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.received_since_ping = True
         if self._reader is None:
-            self._request_received(data)
+            if self.upgrade is None:
+                self._request_received(data)
+            else:
+                self._early += data
             return
         self._deliver(self._reader.feed(data))
         if self._has_more():
@@ -239,6 +244,8 @@ class WebSocket(asyncio.Protocol):
     # The upgrade.
 
     def _request_received(self, head: bytes) -> None:
+        if self.closing:  # refused: what follows the request is not read
+            return
         wire = self._wire
         try:
             upgrade = read_upgrade(head, tcp.peer_host(self._transport), wire.trusted)
@@ -290,6 +297,9 @@ class WebSocket(asyncio.Protocol):
         log_upgrade(self.upgrade, tcp.peer_host(self._transport), 101)
         self._call_handler(lambda: accepted.handler.opened(self))
         self.upgrade = None
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
 
     def _refuse_now(self, refused: UpgradeRefused) -> None:
         """Refuse the upgrade while it is being decided."""

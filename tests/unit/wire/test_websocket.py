@@ -317,6 +317,35 @@ def test_http_and_then_an_upgrade_on_the_same_connection(server: Server) -> None
         assert client.frame() == (TEXT, b"hello")
 
 
+def test_frames_in_one_write_with_the_request_wait_for_the_decision() -> None:
+    with Server() as server, Client(server.address) as client:
+        client.send(request("/gate") + text("first") + text("second")[:3])
+        assert server.next_call() == "deciding"
+        client.send(text("second")[3:])
+        server.loop.call_soon_threadsafe(server.gate.set)
+        assert client.head()[0] == 101
+        assert [client.frame(), client.frame()] == [(TEXT, b"first"), (TEXT, b"second")]
+
+
+def test_frames_in_one_write_with_the_request_end_with_a_close(server: Server) -> None:
+    with Client(server.address) as client:
+        client.send(request() + text("close 4001") + text("late"))
+        assert client.head()[0] == 101
+        assert client.closed_with() == 4001
+
+
+@pytest.mark.parametrize("path", ["/refused", "/gate", "/nowhere"])
+def test_frames_in_one_write_with_a_request_that_is_refused_are_dropped(
+    server: Server, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Client(server.address) as client:
+        client.send(request(path) + request("/echo") + text("x" * 1000) * 20)
+        assert client.head()[0] == {"/refused": 401, "/gate": 503, "/nowhere": 404}[path]
+    server.run(no_connections(server))
+    assert "opened" not in [server.calls.get()[0] for _ in range(server.calls.qsize())]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 def test_origins() -> None:
     with Server(origins=Origins.of(["https://chat.example"])) as server:
         assert refusal(server, origin="https://evil.example") == (403, b"")
