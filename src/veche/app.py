@@ -16,6 +16,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from veche.bus.memory import MemoryBus
+from veche.core.actor import Party
 from veche.core.errors import ChatError
 from veche.core.names import Reserved
 from veche.core.values import LOBBY_ID, RESERVED_IDS, LogId
@@ -172,11 +173,22 @@ class Server:
             connections=Connections(server.connections, server.guests_per_address, server.connections_per_account),
         )
 
-    def _pull(self, reply: Callable[[Any], None], log_id: LogId, after: int, upto: int, limit: int) -> None:
-        self.reader.call(reply, read_entries, log_id, after, upto, limit)
+    def _pull(
+        self,
+        reply: Callable[[Any], None],
+        log_id: LogId,
+        after: int,
+        upto: int,
+        limit: int,
+        party: Party | None,
+    ) -> None:
+        try:
+            self.reader.call(party, reply, read_entries, log_id, after, upto, limit)
+        except ChatError:  # too many queries of the party wait
+            asyncio.get_running_loop().call_soon(reply, None)
 
     def _heads(self, reply: Callable[[Any], None], log_ids: Sequence[LogId]) -> None:
-        self.reader.call(reply, logs.head_seqs, log_ids)
+        self.reader.call(None, reply, logs.head_seqs, log_ids)
 
     async def _compare_heads(self) -> None:
         while True:

@@ -38,7 +38,7 @@ class Client:
         self._share = chat.shares.open(actor.party)
         self.ended = False
         self.held_back = False
-        self._subscriber = Subscriber(person, actor.session_id, _discard, listener, actor.dialect)
+        self._subscriber = Subscriber(person, actor.session_id, _discard, listener, actor.dialect, actor.party)
         chat.hub.attach(self._subscriber)
 
     # Account and subscriptions.
@@ -83,7 +83,7 @@ class Client:
         Raises ChatError (UNAUTHENTICATED) if the session has ended. The session and the head are read in one snapshot,
         after the client was attached. So the end of the session is not missed.
         """
-        own_seq = await self._chat.own_head(self.account_id, self.actor.session_id or None)
+        own_seq = await self._chat.own_head(self.actor)
         self.begin(own_seq)
         return own_seq
 

@@ -70,7 +70,7 @@ class CatchUp:
             self.advance(subscription.subscriber)
 
         subscription.subscriber.reading_page = True
-        self._pull(reply, subscription.topic.log_id, after, upto, PAGE)
+        self._pull(reply, subscription.topic.log_id, after, upto, PAGE, subscription.subscriber.party)
 
     def _handle_page(self, subscription: Subscription, events: Page | None) -> None:
         if not events:  # the log has a gap, or it cannot be read now

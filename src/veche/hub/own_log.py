@@ -115,7 +115,7 @@ class OwnLogs:
             else:
                 self._catch_up(subscriber)
 
-        self._pull(reply, topic.log_id, after, topic.head_seq, PAGE)
+        self._pull(reply, topic.log_id, after, topic.head_seq, PAGE, subscriber.party)
 
     def _is_attached(self, subscriber: Subscriber) -> bool:
         return subscriber in self._subscribers.get(account_log(subscriber.account.id), ())

@@ -4,6 +4,7 @@ A topic is one log in this process. A subscriber is one connection. A subscripti
 topic. The three refer to each other, so they share a file.
 """
 
+from veche.core.actor import Party
 from veche.core.effects import Close
 from veche.core.event import LogEvent
 from veche.core.values import LogId, Person
@@ -32,6 +33,7 @@ class Subscriber:
         "held",
         "listener",
         "own_seq",
+        "party",
         "reading_page",
         "session_id",
         "slow",
@@ -39,8 +41,17 @@ class Subscriber:
         "write",
     )
 
-    def __init__(self, account: Person, session_id: str, write: Write, listener: Listener, dialect: str = "") -> None:
+    def __init__(
+        self,
+        account: Person,
+        session_id: str,
+        write: Write,
+        listener: Listener,
+        dialect: str = "",
+        party: Party | None = None,
+    ) -> None:
         self.account = account
+        self.party = account.id if party is None else party  # for whom the log is read
         self.session_id = session_id
         self.write = write
         self.listener = listener

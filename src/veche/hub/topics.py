@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
+from veche.core.actor import Party
 from veche.core.event import LogEvent
 from veche.core.values import LogId
 from veche.hub.topic import Topic
@@ -16,8 +17,10 @@ from veche.hub.topic import Topic
 logger = logging.getLogger("veche.hub")
 
 Page = list[LogEvent]
-ReadPage = Callable[[Callable[[Page | None], None], LogId, int, int, int], None]
-"""`pull(reply, log_id, after, upto, limit)`: read a page of a log, and call `reply` with it, or None on failure."""
+ReadPage = Callable[[Callable[[Page | None], None], LogId, int, int, int, Party | None], None]
+"""`pull(reply, log_id, after, upto, limit, party)`: read a page of a log, and call `reply` with it, or None on failure.
+
+`party` is the one for whom the page is read, or None if it is read for everybody."""
 ReadHeads = Callable[[Callable[[dict[LogId, int] | None], None], list[LogId]], None]
 """`heads(reply, log_ids)`: read the heads of the logs, and call `reply` with them, or None on failure."""
 
@@ -115,7 +118,7 @@ class Topics:
             else:
                 self._note_failed_read(topic)
 
-        self._pull(reply, topic.log_id, head_seq, topic.highest_known_seq, PAGE)
+        self._pull(reply, topic.log_id, head_seq, topic.highest_known_seq, PAGE, None)
 
     def _note_failed_read(self, topic: Topic) -> None:
         if self._failed_at.get(topic.log_id) != topic.head_seq:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from veche.core.accounts import Register, RenameAccount
-from veche.core.actor import Actor
+from veche.core.actor import Actor, Party
 from veche.core.errors import ChatError, Code
 from veche.core.names import MAX_EMAIL, RESERVED_WORDS, Reserved, handle_of
 from veche.core.profile import ChangeProfile
@@ -127,7 +127,7 @@ class Accounts:
         passwords for this account.
         """
         address = guest.address
-        found = await self._find(username, email)
+        found = await self._find(guest.party, username, email)
         key = _counted_as(found[0] if found else None, username, email)
         if (wait := self._limits.admit(address, key)) > 0:
             await asyncio.sleep(wait)
@@ -140,11 +140,11 @@ class Accounts:
             raise ChatError(Code.WRONG_CREDENTIALS, "Unknown user or wrong password.", reason=reason)
         return Verified(*found)
 
-    async def _find(self, username: str | None, email: str | None) -> tuple[Account, str] | None:
+    async def _find(self, by: Party, username: str | None, email: str | None) -> tuple[Account, str] | None:
         if len(username or email or "") > MAX_NAME:
             return None
         try:
-            return await self._chat.read(accounts.credentials, username=username, email=email)
+            return await self._chat.read(by, accounts.credentials, username=username, email=email)
         except UnicodeError:  # a lone surrogate, which no account's name contains
             return None
 
@@ -186,14 +186,14 @@ class Accounts:
 
         Raises ChatError (UNAUTHENTICATED) if there is no such account, or if it has no session.
         """
-        account = await self.by_name(username)
-        session = await self._chat.read(sessions.longest_session, account.id) if account else None
+        account = await self.by_name(guest.party, username)
+        session = await self._chat.read(guest.party, sessions.longest_session, account.id) if account else None
         if account is None or session is None or session.expires_at < time.time() * 1_000_000:
             raise ChatError(Code.UNAUTHENTICATED, "Nobody of this name is signed in.")
         return _login(guest, account, session.id, session.expires_at // 1_000_000)
 
     async def _login(self, guest: Actor, claims: Claims) -> Login:
-        found = await self._chat.read(sessions.session_with_account, claims.session_id)
+        found = await self._chat.read(claims.account_id, sessions.session_with_account, claims.session_id)
         if found is None or found[1].id != claims.account_id or found[0].expires_at < time.time() * 1_000_000:
             raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")
         return _login(guest, found[1], claims.session_id, claims.expires_at)
@@ -232,18 +232,18 @@ class Accounts:
         Raises ChatError (RATE_LIMITED) if the account has looked up many usernames.
         """
         self._lookups.take(login.account.id)
-        found = await self.by_name(username)
+        found = await self.by_name(login.actor.party, username)
         return found.person if found is not None and found.id < RESERVED_IDS else None
 
-    async def list_accounts(self, after: int, limit: int) -> list[Account]:
+    async def list_accounts(self, by: Party, after: int, limit: int) -> list[Account]:
         """Return up to `limit` accounts with an id above `after`, ordered by id. Built-in accounts are left out."""
-        return await self._chat.read(accounts.list_accounts, after, limit)
+        return await self._chat.read(by, accounts.list_accounts, after, limit)
 
-    async def by_id(self, account_id: int) -> Account | None:
-        return await self._chat.read(accounts.account_by_id, account_id)
+    async def by_id(self, by: Party, account_id: int) -> Account | None:
+        return await self._chat.read(by, accounts.account_by_id, account_id)
 
-    async def by_name(self, username: str) -> Account | None:
-        found = await self._find(username, None)
+    async def by_name(self, by: Party, username: str) -> Account | None:
+        found = await self._find(by, username, None)
         return found[0] if found else None
 
 

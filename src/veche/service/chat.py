@@ -12,7 +12,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from veche.core.access import Right, check_access
-from veche.core.actor import Actor
+from veche.core.actor import Actor, Party
 from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.membership import AddMember, Entered
@@ -80,9 +80,12 @@ class Chat:
         """Wait until every command submitted so far is stored or refused."""
         await self._writer.wait_until_answered()
 
-    async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a query of `storage`. The caller has to check the access."""
-        return await self._reader.read(query, *args, **kwargs)
+    async def read(self, by: Party | None, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a query of `storage`. The caller has to check the access. `by` is None for queries of the server itself.
+
+        Raises ChatError (OVERLOADED) if too many queries of `by` wait. So do all queries below.
+        """
+        return await self._reader.read(by, query, *args, **kwargs)
 
     async def welcome(self, by: int, session_id: str, limit: int) -> Welcome:
         """Read in one snapshot what a client needs when it connects. It has at most `limit` rooms, and all heads.
@@ -90,48 +93,48 @@ class Chat:
         Raises ChatError (UNAUTHENTICATED) if the session has ended. Call this after the client was attached to the hub,
         so that a later end of the session is not missed.
         """
-        welcome = await self.read(rooms.welcome, by, session_id, limit)
+        welcome = await self.read(by, rooms.welcome, by, session_id, limit)
         if not welcome.session_exists:
             raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")
         return welcome
 
-    def heads(self, reply: Callable[[dict[LogId, int] | None], None], log_ids: Sequence[LogId]) -> None:
+    def heads(self, by: Party, reply: Callable[[dict[LogId, int] | None], None], log_ids: Sequence[LogId]) -> None:
         """Read the heads of logs. `reply` is called on the loop with the heads, or with None if the query failed."""
-        self._reader.call(reply, log.head_seqs, log_ids)
+        self._reader.call(by, reply, log.head_seqs, log_ids)
 
-    async def own_head(self, account_id: int, session_id: str | None) -> int:
-        """Check a session and read the head of the account's own log, in one snapshot.
+    async def own_head(self, by: Actor) -> int:
+        """Check the session of an actor and read the head of its account's own log, in one snapshot.
 
-        Raises ChatError (UNAUTHENTICATED) if the session has ended. An anonymous person has no session id: None.
+        Raises ChatError (UNAUTHENTICATED) if the session has ended. An anonymous person has no session.
         """
-        head = await self.read(sessions.own_head, account_id, session_id)
+        head = await self.read(by.party, sessions.own_head, by.account_id, by.session_id or None)
         if head is None:
             raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")
         return head
 
-    async def heads_of(self, log_ids: Sequence[LogId]) -> dict[LogId, int]:
-        return await self.read(log.head_seqs, log_ids)
+    async def heads_of(self, by: Party, log_ids: Sequence[LogId]) -> dict[LogId, int]:
+        return await self.read(by, log.head_seqs, log_ids)
 
     async def room(self, by: int, room_id: int) -> RoomView:
         """Return a public room, or a room that the account is a member of."""
-        return _checked(Right.SEE, await self.read(rooms.room, room_id, by))
+        return _checked(Right.SEE, await self.read(by, rooms.room, room_id, by))
 
     async def entered_room(self, by: int, room_id: int) -> RoomView:
         """Return a room that the account is a member of, or the lobby."""
-        return _checked(Right.READ, await self.read(rooms.room, room_id, by))
+        return _checked(Right.READ, await self.read(by, rooms.room, room_id, by))
 
     async def rooms(self, by: int, after: int, limit: int) -> list[RoomView]:
         """Return the rooms that the account is a member of, without the lobby, in the order of their ids."""
-        return await self.read(rooms.rooms_of, by, after, limit)
+        return await self.read(by, rooms.rooms_of, by, after, limit)
 
     async def public_rooms(self, by: int, after: int, limit: int) -> list[RoomView]:
         """Return public rooms with an id above `after`, in the order of their ids."""
-        return await self.read(rooms.public_rooms, by, after, limit)
+        return await self.read(by, rooms.public_rooms, by, after, limit)
 
     async def members(self, by: int, room_id: int, after: int, limit: int) -> list[MemberView]:
         """Return the members of a public room, or of a room that the account is a member of."""
         page = partial(membership.list_members, room_id=room_id, after=after, limit=limit)
-        view, found = await self.read(rooms.beside_room, room_id, by, page)
+        view, found = await self.read(by, rooms.beside_room, room_id, by, page)
         _checked(Right.SEE, view)
         return found
 
@@ -144,10 +147,14 @@ class Chat:
         before: int | None = None,
         after: int | None = None,
         around: int | None = None,
+        party: Party | None = None,
     ) -> MessagePage:
-        """Return a page of messages. `before`, `after` and `around` are seqs; without them it is the newest page."""
+        """Return a page of messages. `before`, `after` and `around` are seqs; without them it is the newest page.
+
+        `party` is the one that reads, if `by` stands for many.
+        """
         page = partial(messages.history, room_id=room_id, limit=limit, before=before, after=after, around=around)
-        view, found = await self.read(rooms.beside_room, room_id, by, page)
+        view, found = await self.read(by if party is None else party, rooms.beside_room, room_id, by, page)
         _checked(Right.READ, view)
         return found
 
@@ -157,7 +164,7 @@ class Chat:
         The page may have fewer than `limit` messages if they are long.
         """
         page = partial(messages.history_by_offset, room_id=room_id, offset=offset, limit=limit)
-        view, found = await self.read(rooms.beside_room, room_id, by, page)
+        view, found = await self.read(by, rooms.beside_room, room_id, by, page)
         _checked(Right.READ, view)
         return found
 

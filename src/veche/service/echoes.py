@@ -44,16 +44,16 @@ async def history(chat: Chat, actor: Actor) -> AsyncIterator[list[EchoLine]]:
     First wait for the commands submitted so far, so that a conversation that has just ended is included.
     """
     await chat.stored()
-    left, after = await chat.read(echo.closed_echoes, actor.account_id), 0
+    left, after = await chat.read(actor.party, echo.closed_echoes, actor.account_id), 0
     while left:
-        page, left, after = await chat.read(echo.echo_page, left, after)
+        page, left, after = await chat.read(actor.party, echo.echo_page, left, after)
         if page:
             yield [EchoLine(line.source, msgspec.json.decode(line.text, type=str), line.at) for line in page]
 
 
 async def close_unfinished(chat: Chat, dialect: str) -> None:
     """End the conversations that were still open when the server stopped. Called when the server starts."""
-    unfinished = await chat.read(echo.open_echoes)
+    unfinished = await chat.read(None, echo.open_echoes)
     actor = server_actor(dialect)
     for start in range(0, len(unfinished), CLOSE_AT_ONCE):
         await asyncio.gather(*(chat.do(actor, CloseEcho(id)) for id in unfinished[start : start + CLOSE_AT_ONCE]))

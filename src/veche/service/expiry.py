@@ -35,7 +35,7 @@ async def forget_once(chat: Chat, pause: float = PAUSE) -> int:
     They are looked for on a reader. The writer gets small commands, with a pause after each.
     """
     removed = 0
-    while found := await chat.read(sessions.expired, time.time_ns() // 1000, SLICE):
+    while found := await chat.read(None, sessions.expired, time.time_ns() // 1000, SLICE):
         count = await chat.do(Actor(NOBODY_ID, "expiry"), ForgetSessions(tuple(found)))
         removed += count
         if not count:

@@ -27,5 +27,5 @@ class CommitFeed:
         found: dict[LogId, int] = {}
         left = iter(positions.items())
         while part := dict(islice(left, LOGS_PER_QUERY)):
-            found |= await self._reader.read(heads_after, part)
+            found |= await self._reader.read(None, heads_after, part)
         return found

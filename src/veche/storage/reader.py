@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Concatenate, ParamSpec, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
+from veche.core.actor import Party
 from veche.storage.database import Database
 from veche.storage.engines.engine import READERS, Transaction
+from veche.storage.read_queue import ReadQueue
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -16,37 +18,82 @@ Query = Callable[Concatenate[Transaction, P], T]
 logger = logging.getLogger("veche.storage")
 
 
+class _Waiting(NamedTuple):
+    """A query that waits. `done` is called on the loop, with its result or with the exception that it raised."""
+
+    party: Party | None
+    query: Callable[[Transaction], Any]
+    done: Callable[[Any, BaseException | None], None]
+    loop: asyncio.AbstractEventLoop
+    is_wanted: Callable[[], bool]
+
+
 class Reader:
-    """Runs queries. A connection is held only while a query runs."""
+    """Runs queries. A connection is held only while a query runs.
+
+    Each query is for a party, and parties take turns. `party` is None for the queries of the server itself.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="veche-reader")
+        self._queue: ReadQueue[_Waiting] = ReadQueue()
 
-    async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a query and return its result."""
-        return await asyncio.wrap_future(self._threads.submit(lambda: self._run(query, *args, **kwargs)))
-
-    def call(self, reply: Callable[[T | None], None], query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Run a query. `reply` is called on the loop with its result, or with None if it failed."""
+    async def read(self, party: Party | None, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a query and return its result. Raises ChatError (OVERLOADED) if too many queries of the party wait."""
         loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
 
-        def done(future: Future[T]) -> None:
-            if future.cancelled():  # the server stops
-                answer = None
-            elif (error := future.exception()) is not None:
+        def done(result: Any, error: BaseException | None) -> None:
+            if not answer.done():
+                answer.set_result(result) if error is None else answer.set_exception(error)
+
+        self._add(_Waiting(party, lambda tx: query(tx, *args, **kwargs), done, loop, lambda: not answer.done()))
+        return await answer
+
+    def call(
+        self,
+        party: Party | None,
+        reply: Callable[[T | None], None],
+        query: Query[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Run a query. `reply` is called on the loop with its result, or with None if it failed.
+
+        Raises ChatError (OVERLOADED) if too many queries of the party wait.
+        """
+
+        def done(result: Any, error: BaseException | None) -> None:
+            if isinstance(error, Exception):
                 logger.error("a read failed", exc_info=error)
-                answer = None
-            else:
-                answer = future.result()
-            loop.call_soon_threadsafe(reply, answer)
+            reply(result)
 
-        self._threads.submit(lambda: self._run(query, *args, **kwargs)).add_done_callback(done)
+        loop = asyncio.get_running_loop()
+        self._add(_Waiting(party, lambda tx: query(tx, *args, **kwargs), done, loop, lambda: True))
 
-    def _run(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        with self._database.reading() as tx:
-            return query(tx, *args, **kwargs)
+    def _add(self, waiting: _Waiting) -> None:
+        self._queue.add(waiting.party, waiting)
+        self._threads.submit(self._run_next)
+
+    def _run_next(self) -> None:
+        if (waiting := self._queue.take()) is None:
+            return
+        result, error = None, None
+        if waiting.is_wanted():
+            try:
+                with self._database.reading() as tx:
+                    result = waiting.query(tx)
+            except Exception as raised:
+                error = raised
+        waiting.loop.call_soon_threadsafe(self._done, waiting, result, error)
+
+    def _done(self, waiting: _Waiting, result: Any, error: BaseException | None) -> None:
+        self._queue.ended(waiting.party)
+        waiting.done(result, error)
 
     def stop(self) -> None:
         """Wait until running queries are done, and end the threads. Queries that wait are cancelled."""
         self._threads.shutdown(cancel_futures=True)
+        while (waiting := self._queue.take()) is not None:
+            waiting.loop.call_soon(self._done, waiting, None, asyncio.CancelledError())

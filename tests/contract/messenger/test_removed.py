@@ -47,7 +47,7 @@ class Admission:
         )
         self.handler.opened(socket)
 
-    async def _own_head(self, account_id: int, session_id: str | None) -> int:
+    async def _own_head(self, by: Actor) -> int:
         return 3
 
     async def _entered_room(self, by: int, room_id: int) -> RoomView:

@@ -31,7 +31,7 @@ async def test_it_is_the_member_that_was_added_even_if_it_has_left_since(
     async def members(by: int, room_id: int, after: int, limit: int) -> list[MemberView]:
         return left
 
-    async def by_id(account_id: int) -> Account | None:
+    async def by_id(by: int, account_id: int) -> Account | None:
         return {1: ANN, 2: BOB}.get(account_id)
 
     chat: Any = SimpleNamespace(add_member=add, members=members)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from veche.core.actor import Actor
+from veche.core.errors import ChatError, Code
 from veche.core.values import LOBBY_ID, Account, LogId
 from veche.dialects.native.encode import SERIALIZER
 from veche.dialects.native.resume import Resumption
@@ -28,6 +29,7 @@ class SilentHub:
         self.frames: list[dict[str, Any]] = []
         self.heads: list[list[LogId]] = []
         self.is_read = True
+        self.refusing = False
         self.opened: list[LogId] = []
         hub = Hub(lambda *_: None, lambda reply, log_ids: self.opened.extend(log_ids))
         self.chat: Any = SimpleNamespace(hub=hub, heads=self._heads, submit=self._submit, shares=Shares(lambda: 0.0))
@@ -70,12 +72,25 @@ class SilentHub:
         for log_id in [*self.handler._replay.catching_up]:
             self.handler.caught_up(log_id)
 
-    def _heads(self, reply: Any, log_ids: list[LogId]) -> None:
+    def _heads(self, by: int, reply: Any, log_ids: list[LogId]) -> None:
+        if self.refusing:
+            raise ChatError(Code.OVERLOADED, "Too many queries wait.", retry_after=1)
         self.heads.append(log_ids)
         reply(dict.fromkeys(log_ids, 3))
 
     def _submit(self, actor: Actor, command: Any, reply: Any) -> None:
         reply(None)
+
+
+async def test_a_sync_that_is_refused_leaves_room_for_the_next() -> None:
+    silent = SilentHub()
+    silent.refusing = True
+    silent.say({"id": 1, "sync": {"rooms": {}}})
+    assert silent.frames[-1]["id"] == 1
+    assert silent.frames[-1]["error"]["code"] == "overloaded"
+    silent.refusing = False
+    silent.say({"id": 2, "sync": {"rooms": {}}})
+    assert [frame["id"] for frame in silent.frames if "sync" in frame] == [2]
 
 
 async def test_leaving_the_lobby_ends_the_wait_for_it() -> None:

@@ -62,8 +62,8 @@ class World:
         self.client = self.handler.client
         self.socket: Any = RecordingSocket()
 
-    async def own_head(self, account_id: int, session_id: str | None) -> int:
-        assert (account_id, session_id) == (1, "session")
+    async def own_head(self, by: Actor) -> int:
+        assert (by.account_id, by.session_id) == (1, "session")
         if not self.session:
             raise ChatError(Code.UNAUTHENTICATED, "ended")
         return 5

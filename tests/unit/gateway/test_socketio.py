@@ -49,7 +49,7 @@ class World:
 
     # The storage.
 
-    def pull(self, reply, log_id, after, upto, limit):
+    def pull(self, reply, log_id, after, upto, limit, party):
         page = self.log[after:upto][:limit]
         self.replies.append(lambda: reply(page))
 

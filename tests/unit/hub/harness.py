@@ -121,7 +121,9 @@ class Store:
         log_id = -account_id
         return self.add(log_id, SessionsEnded(log_id, self.head(log_id) + 1, self.now, session_id, kept))
 
-    def pull(self, reply: Callable[[Any], None], log_id: LogId, after: int, upto: int, limit: int) -> None:
+    def pull(
+        self, reply: Callable[[Any], None], log_id: LogId, after: int, upto: int, limit: int, party: object
+    ) -> None:
         def look() -> list[LogEvent]:
             return self.logs.get(log_id, [])[after:upto][: min(limit, self.page)]
 

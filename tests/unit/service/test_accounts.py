@@ -41,8 +41,8 @@ class Services:
         self.reader = Reader(self.database)
         self.writer = Writer(self.database, lambda events: self.hub.receive(events))
         self.hub = Hub(
-            lambda reply, *what: self.reader.call(reply, read_entries, *what),
-            lambda reply, logs: self.reader.call(reply, head_seqs, logs),
+            lambda reply, *what: self.reader.call(what[-1], reply, read_entries, *what[:-1]),
+            lambda reply, logs: self.reader.call(None, reply, head_seqs, logs),
         )
         self.passwords = Passwords(threads=2, hasher=QUICK)
         self.limits = LoginLimits(wrong=4)
@@ -175,7 +175,7 @@ async def test_a_name_that_is_too_long_costs_no_time_or_memory(services: Service
     began = time.process_time()
     with refusal(Code.WRONG_CREDENTIALS):
         await services.accounts.check_password(GUEST, PASSWORD, **{by: name})
-    assert await services.accounts.by_name(name) is None
+    assert await services.accounts.by_name(0, name) is None
     assert time.process_time() - began < 0.5
     assert max(len(str(key)) for key in services.limits._accounts._unused_at) < 1000
 

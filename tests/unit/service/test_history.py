@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from core import commands as c
 
+from veche.core.actor import Party
 from veche.core.errors import ChatError
 from veche.core.values import Kind
 from veche.service.chat import Chat
@@ -20,8 +21,8 @@ class Interrupted(Reader):
 
     commands: tuple[c.Request, ...] = ()
 
-    async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        found = await super().read(query, *args, **kwargs)
+    async def read(self, party: Party | None, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        found = await super().read(party, query, *args, **kwargs)
         commands, self.commands = self.commands, ()
         for request in commands:
             await self.chat.do(*request)

@@ -30,7 +30,7 @@ class Consumer:
     async def catch_up(self, page: int = 3) -> None:
         while ahead := await self.feed.heads_ahead_of(self.positions):
             for log_id, head in ahead.items():
-                for event in await self.reader.read(read_entries, log_id, self.positions[log_id], head, page):
+                for event in await self.reader.read(1, read_entries, log_id, self.positions[log_id], head, page):
                     self.handled.append(event)
                     self.positions[log_id] = event.seq
 

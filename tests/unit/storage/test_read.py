@@ -269,7 +269,7 @@ def test_people_and_rooms_come_by_pages(town: Town) -> None:
 
 async def test_readers_hold_no_connection_while_they_are_idle(town: Town) -> None:
     reader = Reader(town.database)
-    await asyncio.gather(*[reader.read(head_seqs, [CHANNEL]) for _ in range(50)])
+    await asyncio.gather(*[reader.read(1, head_seqs, [CHANNEL]) for _ in range(50)])
     assert town.database._engine._readers.qsize() == READERS  # type: ignore[attr-defined]
     town.do(town.say(CHANNEL))
     assert town.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0, "an old snapshot is still held"
@@ -286,11 +286,11 @@ async def test_a_query_that_fails_gives_its_connection_back_is_logged_and_calls_
         raise ValueError("a bug of a query")
 
     for _ in range(10):
-        reader.call(answers.put_nowait, fail)
+        reader.call(1, answers.put_nowait, fail)
     found = {await answers.get() for _ in range(10)}
     assert caplog.text.count("ValueError: a bug of a query") == 10
     with pytest.raises(ValueError, match="a bug"):
-        await reader.read(fail)
+        await reader.read(1, fail)
     assert found == {None}
     assert town.database._engine._readers.qsize() == READERS  # type: ignore[attr-defined]
     reader.stop()

@@ -297,7 +297,7 @@ async def leave(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
 async def add_member(room_id: Id, body: MemberBody, login: LoginOf, chat: ChatOf, accounts: AccountsOf) -> Response:
     """Add an account to a room that you own."""
     entered = await chat.add_member(login.actor, AddMember(room_id, body.account_id))
-    account, member = await accounts.by_id(body.account_id), entered.member
+    account, member = await accounts.by_id(login.account.id, body.account_id), entered.member
     if account is None or member is None:
         raise ChatError(Code.NOT_FOUND, "No such member.", what="account")
     view = MemberView(account.person, member.role, member.joined_at)

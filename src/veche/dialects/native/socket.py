@@ -252,10 +252,14 @@ class NativeHandler(DialectHandler):
         asked: dict[LogId, int] = dict(sync.rooms or {})
         if sync.me is not None:
             asked[own] = sync.me
-        self._replay = Replay()
         client.work(len(asked) / ROOMS_OF_A_UNIT)
         known = [log_id for log_id in asked if self._may_sync(client, log_id)]
-        self._chat.heads(partial(self._synced, id, own, asked), list({own, *known}))
+        self._replay = Replay()
+        try:
+            self._chat.heads(client.actor.party, partial(self._synced, id, own, asked), list({own, *known}))
+        except ChatError:
+            self._replay = None
+            raise
 
     def _synced(self, id: int, own: LogId, asked: dict[LogId, int], heads: dict[LogId, int] | None) -> None:
         client = self.client

@@ -75,22 +75,23 @@ async def _sign_in(accounts: Accounts, guest: Actor, verified: Verified, status:
     return reply(encode.SignedIn(signed.token, encode.user(verified.account)), status)
 
 
-async def users(accounts: AccountsOf) -> Response:
+async def users(accounts: AccountsOf, guest: GuestOf) -> Response:
     """List all accounts in order of id."""
-    found = await accounts.list_accounts(0, PAGE_SIZE)
+    found = await accounts.list_accounts(guest.party, 0, PAGE_SIZE)
     while len(found) % PAGE_SIZE == 0 and (
-        page := await accounts.list_accounts(found[-1].id if found else 0, PAGE_SIZE)
+        page := await accounts.list_accounts(guest.party, found[-1].id if found else 0, PAGE_SIZE)
     ):
         found += page
     return reply([encode.user(account) for account in found])
 
 
-async def messages(chat: ChatOf) -> Response:
+async def messages(chat: ChatOf, guest: GuestOf) -> Response:
     """Get the texts of the last 50 messages in the lobby, oldest first."""
     texts: list[str] = []
     before = None
     while len(texts) < MAX_SHOWN:
-        page = await chat.history(ANONYMOUS_ID, LOBBY_ID, READ_AT_ONCE, before=before)  # everybody may read the lobby
+        # Everybody may read the lobby.
+        page = await chat.history(ANONYMOUS_ID, LOBBY_ID, READ_AT_ONCE, before=before, party=guest.party)
         texts[:0] = [message.text for message in page.items if message.type == "text"]
         if not page.more_before:
             break

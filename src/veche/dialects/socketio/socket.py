@@ -49,7 +49,7 @@ class SocketioHandler(DialectHandler):
         try:
             self.client = client = await self._authenticate(auth.get("token"))
             await client.admit()
-            self._head = (await self._chat.heads_of([LOBBY_ID]))[LOBBY_ID]
+            self._head = (await self._chat.heads_of(client.actor.party, [LOBBY_ID]))[LOBBY_ID]
         except ChatError as refusal:
             raise ConnectRefused(ANSWERS[refusal.code][1]) from None
         if client.ended:
