@@ -49,6 +49,7 @@ from veche.storage.writer import Writer
 from veche.wire.connections import Connections
 from veche.wire.handler import WIRE, Wire
 from veche.wire.heartbeat import Heartbeats
+from veche.wire.held import MEGABYTE, HeldBytes
 from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
 
@@ -89,9 +90,12 @@ class Server:
         self.tokens = Tokens({"1": server.secret or load_or_create_secret(self.database.path)})
         self.accounts = self._accounts()
         self.heartbeats = Heartbeats(server.ping_seconds, server.pong_seconds, server.stall_seconds)
+        self.connections = Connections(server.connections, server.guests_per_address, server.connections_per_account)
         self.origins = Origins.of(server.origins)
         self.trusted = Trusted.parse(server.trusted_proxies)
         self.dialects = self._mounted()
+        holding = (self.connections, *(mounted.sessions for mounted in self.dialects))
+        self.held = HeldBytes(holding, server.held_megabytes * MEGABYTE)
         self.app = build_application(
             self.dialects,
             self._lifespan,
@@ -147,6 +151,7 @@ class Server:
         except ChatError as refusal:  # the next start closes them
             logger.warning("open echo conversations could not be closed: %s", refusal.message)
         self.heartbeats.start()
+        self.held.start()
         background = [
             asyncio.create_task(self._compare_heads()),
             asyncio.create_task(forget_expired_sessions(self.chat)),
@@ -157,6 +162,7 @@ class Server:
             for task in background:
                 task.cancel()
             self.heartbeats.stop()
+            self.held.stop()
             self.chat.shares.stop()
             await self.writer.stop()
             self.reader.stop()
@@ -164,14 +170,8 @@ class Server:
             self.database.close()
 
     def _wire(self) -> Wire:
-        server = self.settings.server
-        return Wire(
-            websocket_routes(self.dialects, self.guests),
-            self.heartbeats,
-            self.trusted,
-            self.origins,
-            connections=Connections(server.connections, server.guests_per_address, server.connections_per_account),
-        )
+        routes = websocket_routes(self.dialects, self.guests)
+        return Wire(routes, self.heartbeats, self.trusted, self.origins, self.connections)
 
     def _pull(
         self,

@@ -125,6 +125,13 @@ class ServerSettings(BaseModel):
         description="How many connections one address may have on which nobody has signed in. "
         "If there are too many, the one that was active the longest ago has to go.",
     )
+    held_megabytes: int = Field(
+        256,
+        ge=8,
+        le=1_000_000,
+        description="How many megabytes the server may hold for all connections together: what clients have not read "
+        "yet, and what they have sent and is not handled yet. If it is more, those with the most have to go.",
+    )
     registrations_at_once: int = Field(
         300,
         ge=1,

@@ -48,16 +48,19 @@ KINDS: dict[str, bytes] = {
 
 
 class Crowd:
-    """Connections that send something and then hold on. `open` are those that the server has not closed."""
+    """Connections that send something and then hold on. `open` are those that the server has not closed.
 
-    def __init__(self, port: int, count: int, kind: str, addresses: list[str]) -> None:
+    `kind` is one of KINDS, or what they send.
+    """
+
+    def __init__(self, port: int, count: int, kind: str | bytes, addresses: list[str]) -> None:
         self.open: dict[socket.socket, int] = {}
         self.selector = selectors.DefaultSelector()
         for number in range(count):
             peer = socket.socket()
             peer.bind((addresses[number % len(addresses)], 0))
             peer.connect(("127.0.0.1", port))
-            peer.sendall(KINDS[kind])
+            peer.sendall(kind if isinstance(kind, bytes) else KINDS[kind])
             peer.setblocking(False)
             self.open[peer] = number
             self.selector.register(peer, selectors.EVENT_READ)
@@ -92,7 +95,7 @@ class Crowd:
 
 
 @contextlib.contextmanager
-def crowd(port: int, count: int, kind: str, addresses: list[str] | None = None) -> Iterator[Crowd]:
+def crowd(port: int, count: int, kind: str | bytes, addresses: list[str] | None = None) -> Iterator[Crowd]:
     found = Crowd(port, count, kind, addresses or ["127.0.0.1"])
     try:
         yield found
@@ -178,6 +181,26 @@ async def test_a_request_that_is_being_answered_is_not_cut_off(narrow: Server) -
         person.say(LOBBY, "for the one who waits")
     assert b"for the one who waits" in waiting.getresponse().read()
     waiting.close()
+
+
+async def test_what_is_held_for_all_clients_together_is_bounded(tmp_path: Path) -> None:
+    """Each of 200 sockets of two accounts sends 60,000 bytes of a message, and never the rest."""
+    with serving(tmp_path, VECHE_HELD_MEGABYTES="8", VECHE_GUESTS_PER_ADDRESS="1000") as server:
+        person, *attackers = [server.person() for _ in range(3)]
+        unfinished = b"\x01\xfe" + (60_000).to_bytes(2, "big") + bytes(4) + b"x" * 60_000
+        async with person.socket() as one:
+            with contextlib.ExitStack() as stack:
+                crowds = [
+                    stack.enter_context(crowd(server.port, 100, upgrade(f"/ws?token={attacker.token}") + unfinished))
+                    for attacker in attackers
+                ]
+                most = (8 << 20) // 60_000
+                deadline = time.monotonic() + TIMEOUT
+                while (left := sum(len(each.open) for each in crowds)) > most and time.monotonic() < deadline:
+                    for each in crowds:
+                        each.look(0.05)
+                assert most - 20 < left <= most, "as many as necessary have to go"
+                assert (await one.ask("send", room_id=LOBBY, text="I am here"))["seq"]
 
 
 SOCKETS = {

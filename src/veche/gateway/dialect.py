@@ -1,6 +1,6 @@
 """`Dialect` is a dialect (one wire contract) as its folder declares it. `Mounted` is a dialect in a running server."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -19,6 +19,7 @@ from veche.service.accounts import Accounts
 from veche.service.chat import Chat
 from veche.service.guests import Guests
 from veche.wire.handler import Accept
+from veche.wire.held import Holding
 from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
 
@@ -65,6 +66,7 @@ class Mounted:
     dialects are served, it is used only for `/{name}`, the paths in `owns`, and all paths below them.
     `quick`: routes that answer usual requests without FastAPI. Each has a route in `routers` that answers the others.
     `drain`: called when the server stops, to end connections that are neither requests nor WebSockets.
+    `sessions`: these connections. The bytes that wait for their clients are counted.
     `about`, `examples`, `problem`, `error_bodies`, `bodies`: for the OpenAPI document. `problem` makes the response to
     a refusal, and `error_bodies` has the types of its body if that is JSON. `bodies` has the types of other responses.
     """
@@ -81,6 +83,7 @@ class Mounted:
     owns: tuple[str, ...] = ()
     quick: tuple[QuickRoute, ...] = ()
     drain: Callable[[], None] = _nothing
+    sessions: Iterable[Holding] = ()
     about: str = ""
     examples: tuple[Example, ...] = ()
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from veche.wire.by_owner import ByOwner
@@ -26,8 +27,16 @@ logger = logging.getLogger("veche.wire")
 class Connection(Protocol):
     """What `Connections` needs of a connection."""
 
+    @property
+    def closing(self) -> bool: ...
     def crowded_out(self) -> None:
         """Close the connection, because there are too many. It is no guest any more."""
+
+    # For `HeldBytes`.
+
+    def held(self) -> int: ...
+    def stalled(self) -> None: ...
+    def abort(self) -> None: ...
 
 
 class Connections:
@@ -46,6 +55,9 @@ class Connections:
     def __len__(self) -> int:
         """The number of connections."""
         return len(self._all)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(self._all)
 
     def guests(self, address: str) -> int:
         """The number of guests of an address."""

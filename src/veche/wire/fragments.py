@@ -47,6 +47,11 @@ class PartialMessage:
         self.final = False
         self.missing = 0
 
+    @property
+    def size(self) -> int:
+        """The number of bytes received so far."""
+        return len(self._body)
+
     def begin_frame(self, final: bool, length: int, mask: bytes, limit: int) -> None:
         self._fragments += 1
         if len(self._body) + length > limit or self._fragments > MAX_FRAGMENTS:

@@ -148,6 +148,10 @@ class BoundedHttp(HttpToolsProtocol):
 
     # Called by `Connections`.
 
+    @property
+    def closing(self) -> bool:
+        return self.transport.is_closing()
+
     def crowded_out(self) -> None:
         """Close the connection: at once, or after the answer to the request that was received last."""
         if self._is_answering() and not self.flow.write_paused:
@@ -159,6 +163,21 @@ class BoundedHttp(HttpToolsProtocol):
                 self.transport.write(_CROWDED)
             self.transport.close()
             self._tell_unanswered()
+
+    # Called by `HeldBytes`.
+
+    def held(self) -> int:
+        """Return about how many bytes wait: unsent ones, and bodies that are not read yet."""
+        bodies = sum(len(cycle.body) for cycle, _ in self.pipeline)
+        if self.cycle is not None:
+            bodies += len(self.cycle.body)
+        return self.transport.get_write_buffer_size() + bodies
+
+    def stalled(self) -> None:
+        self.abort()  # a part of the response may have been sent already
+
+    def abort(self) -> None:
+        self.transport.abort()
 
     def _is_answering(self) -> bool:
         """Return whether a request was received completely, and its response is not complete."""

@@ -41,6 +41,11 @@ class FrameReader:
         self._at_boundary = True
         self.has_more = False
 
+    @property
+    def held(self) -> int:
+        """The number of bytes that wait for the rest of a message, or to be parsed."""
+        return len(self._pending) + (0 if self._message is None else self._message.size)
+
     def feed(self, data: bytes) -> Sequence[Incoming]:
         size = len(data)
         if size > 5 and data[0] == FINAL_TEXT and self._at_boundary:

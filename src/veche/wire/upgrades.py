@@ -1,10 +1,15 @@
-"""Log lines about WebSocket upgrades: each is one in the log of requests, and those that the server could not take."""
+"""Decides about WebSocket upgrades, and logs the answers.
+
+Each upgrade is a line in the log of requests. Those that the server could not take are lines in the log.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
-from veche.wire.handshake import Upgrade
+from veche.wire.handler import Accept, Accepted
+from veche.wire.handshake import Upgrade, UpgradeRefused, accept_response
 
 logger = logging.getLogger("veche.wire")
 _access = logging.getLogger("veche.access")
@@ -24,3 +29,18 @@ def log_upgrade(upgrade: Upgrade | None, peer: str, status: int) -> None:
         text = "a WebSocket from %s was refused: %s %s was answered %d"
         logger.warning(text, *request.values(), extra={"fields": request})
     _access.info("%s %s %s %d", *request.values(), extra={"fields": request})
+
+
+async def decide(accept: Accept, upgrade: Upgrade, seconds: float) -> tuple[Accepted, bytes]:
+    """Return the accepted upgrade and the 101 response. Raises UpgradeRefused, also after `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            accepted = await accept(upgrade)
+        return accepted, accept_response(upgrade, accepted.subprotocol)
+    except UpgradeRefused:
+        raise
+    except TimeoutError:
+        raise UpgradeRefused(503) from None
+    except Exception:
+        _logger.exception("A WebSocket upgrade of %r failed", upgrade.path)
+        raise UpgradeRefused(500) from None

@@ -1,8 +1,7 @@
 """The WebSocket protocol class for uvicorn: upgrade, messages, closing handshake. An open connection needs no task.
 
 uvicorn creates one instance per upgrade request (`Config(ws=WebSocket)`) and passes it the transport and the received
-bytes. The lifespan state holds the `Wire`, under the key "veche.wire". The routes of the `Wire` choose the `Handler`,
-which receives the decoded messages.
+bytes. The routes of the `Wire` in the lifespan state choose the `Handler`, which receives the decoded messages.
 """
 
 from __future__ import annotations
@@ -11,15 +10,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from math import inf
+from sys import getsizeof
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from veche.wire import tcp
 from veche.wire.frames import Close, Fault, Incoming, Ping, close_frame, pong_frame, text_frame
 from veche.wire.handler import WIRE, Accept, Accepted, Handler, Wire
-from veche.wire.handshake import Upgrade, UpgradeRefused, accept_response, check_origin, read_upgrade, refusal_response
+from veche.wire.handshake import Upgrade, UpgradeRefused, check_origin, read_upgrade, refusal_response
 from veche.wire.proxy import network
 from veche.wire.reader import FrameReader
-from veche.wire.upgrades import log_upgrade
+from veche.wire.upgrades import decide, log_upgrade
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -73,9 +73,8 @@ class WebSocket(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self.upgrade: Upgrade | None = None
         self.write: Callable[[bytes], None] = _discard
-        self.closing = False
+        self.closing = self.reading_paused = False
         self.received_since_ping = True
-        self.reading_paused = False
         self.slot = 0
 
     # Called by handlers.
@@ -130,10 +129,10 @@ class WebSocket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.received_since_ping = True
         if self._reader is None:
-            if self.upgrade is None:
-                self._request_received(data)
-            else:
+            if self.upgrade is not None:
                 self._early += data
+            elif not self.closing:
+                self._request_received(data)
             return
         self._deliver(self._reader.feed(data))
         if self._has_more():
@@ -209,12 +208,10 @@ class WebSocket(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Called by uvicorn when it stops. uvicorn then waits until all connections are closed."""
-        if self.closing:
-            return
-        if self._opened:
+        if self._opened and not self.closing:
             self._call_handler(self._handler.draining)
-            return
-        self._refuse_now(UpgradeRefused(503))
+        elif not self.closing:
+            self._refuse_now(UpgradeRefused(503))
 
     # Called by `Connections`.
 
@@ -225,6 +222,16 @@ class WebSocket(asyncio.Protocol):
             self._close_transport()
         elif not self.closing:
             self._refuse_now(UpgradeRefused(*_CROWDED))
+
+    # Called by `HeldBytes`.
+
+    def held(self) -> int:
+        """Return about how many bytes wait: unsent ones, and received ones that are not handled yet."""
+        reader = self._reader
+        received = len(self._early) if reader is None else reader.held
+        if self._left:
+            received += sum(map(getsizeof, self._left))
+        return self._transport.get_write_buffer_size() + received
 
     # Called by the heartbeat.
 
@@ -239,13 +246,11 @@ class WebSocket(asyncio.Protocol):
         self._call_handler(self._handler.unanswered)
 
     def stalled(self) -> None:
-        self._call_handler(self._handler.stalled)
+        self._call_handler(self._handler.stalled) if self._opened else self.crowded_out()
 
     # The upgrade.
 
     def _request_received(self, head: bytes) -> None:
-        if self.closing:  # refused: what follows the request is not read
-            return
         wire = self._wire
         try:
             upgrade = read_upgrade(head, tcp.peer_host(self._transport), wire.trusted)
@@ -267,16 +272,9 @@ class WebSocket(asyncio.Protocol):
 
     async def _run_accept(self, accept: Accept, upgrade: Upgrade) -> None:
         try:
-            async with asyncio.timeout(self._wire.accept_timeout):
-                accepted = await accept(upgrade)
-            self._open(accepted, accept_response(upgrade, accepted.subprotocol))
+            self._open(*await decide(accept, upgrade, self._wire.accept_timeout))
         except UpgradeRefused as refused:
             self._refuse(refused)
-        except TimeoutError:
-            self._refuse(UpgradeRefused(503))
-        except Exception:
-            logger.exception("A WebSocket upgrade of %r failed", upgrade.path)
-            self._refuse(UpgradeRefused(500))
         finally:
             self._accept_task = None
             if not self._opened:

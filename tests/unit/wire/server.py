@@ -203,8 +203,12 @@ class Server:
             while (await receive())["type"] != "http.disconnect":
                 pass
             self.calls.put(("disconnected", None))
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
+        if scope["path"] == "/slow":
+            await self.gate.wait()
+        body = b"x" * 5_000_000 if scope["path"] == "/large" else b"ok"
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     async def lifespan(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         await receive()

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from veche.wire.engineio.application import Application
 from veche.wire.engineio.packets import (
     CLOSE,
     MAX_PAYLOAD,
@@ -44,29 +45,6 @@ MAX_OUTBOX: Final = 1_048_576
 logger = logging.getLogger("veche.wire")
 
 Callback = Callable[[], object]
-
-
-class Application(Protocol):
-    """Receives what happens on a connection. The callbacks run on the event loop and must not block.
-
-    If `text` or `binary` raises an exception, the connection ends. BadPacket means that the client broke the protocol;
-    other exceptions are logged.
-    """
-
-    def text(self, text: str) -> None: ...
-    def binary(self, data: bytes) -> None: ...
-
-    def upgraded(self) -> None:
-        """The connection uses a WebSocket now: `connection.write` and `connection.frame` have changed."""
-
-    def paused(self) -> None:
-        """The client reads too slowly. Called during a write: do not write here."""
-
-    def resumed(self) -> None:
-        """The client has read enough: writing may continue."""
-
-    def closed(self, reason: str) -> None:
-        """The connection has ended. Called once. If the server closed it with `close()`, sending still works here."""
 
 
 class Owner(Protocol):
@@ -128,7 +106,7 @@ class EngineConnection:
         self.reading = True
         self.probing = False  # a WebSocket has started the upgrade, so polls must return soon
         self.posting = False  # set by `Polling`, which allows one POST at a time
-        self.taking = False  # set by `Polling` while it takes the packets of a POST
+        self.taking = 0  # set by `Polling`: the bytes of the POST whose packets it takes
         self.max_payload = max_payload
         self.frame: Callable[[bytes], bytes] = poll_frame
         self.write: Callable[[bytes], None] = self.queue
@@ -144,6 +122,10 @@ class EngineConnection:
             self._use_websocket(websocket)
 
     @property
+    def closing(self) -> bool:
+        return self.ended
+
+    @property
     def on_websocket(self) -> bool:
         return self._websocket is not None
 
@@ -153,7 +135,7 @@ class EngineConnection:
 
         On polling, clients send one POST at a time. So they wait until its packets are taken, unless they do not poll.
         """
-        return not self.reading if self._websocket is not None else self.taking and not self.paused
+        return not self.reading if self._websocket is not None else self.taking > 0 and not self.paused
 
     # Called by the application.
 
@@ -273,6 +255,18 @@ class EngineConnection:
 
     def unanswered(self) -> None:
         self.drop("ping timeout")
+
+    # Called by `HeldBytes`.
+
+    def held(self) -> int:
+        """Return how many bytes wait: for a poll, and in a POST. What waits on a WebSocket is counted there."""
+        return self._outbox_bytes + self.taking
+
+    def stalled(self) -> None:
+        self.drop("stalled")
+
+    def abort(self) -> None:
+        self._owner.forget(self)
 
     # Polling.
 

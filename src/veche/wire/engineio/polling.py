@@ -162,13 +162,13 @@ async def _post(connection: EngineConnection, receive: Receive) -> _Response:
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
             body = await _body(receive, connection.max_payload)
-        connection.taking = True
+        connection.taking = len(body)
         await _take(connection, body)
     except (BadPacket, TimeoutError) as bad:
         connection.fail(str(bad) or "a slow post")
         raise RequestRefused(BAD_REQUEST) from None
     finally:
-        connection.posting = connection.taking = False
+        connection.posting, connection.taking = False, 0
     return _OK
 
 

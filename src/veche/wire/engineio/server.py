@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from veche.wire.engineio.connection import Application, EngineConnection
+from veche.wire.engineio.application import Application
+from veche.wire.engineio.connection import EngineConnection
 from veche.wire.engineio.packets import MAX_PAYLOAD, OPEN
 from veche.wire.engineio.places import Caps, Places
 from veche.wire.engineio.pulse import Pulse
@@ -79,6 +80,9 @@ class Server:
     def __len__(self) -> int:
         """The number of connections."""
         return len(self._connections)
+
+    def __iter__(self) -> Iterator[EngineConnection]:
+        return iter(self._connections.values())
 
     def check_origin(self, header: Header, *, from_proxy: bool, client: str) -> None:
         """Raise RequestRefused if the page may not connect (`Origins.allow`)."""
