@@ -1,6 +1,6 @@
 """The base class of commands. Each command is declared in the file of its subject."""
 
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -14,8 +14,11 @@ T = TypeVar("T", covariant=True)
 class Command(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """A request for a change. T is the type of its answer.
 
-    The writer calls `check` first, then `needs`, and then `decide`, in the transaction that stores the events.
+    The writer calls `check` first, then `needs`, and then `decide`, in the transaction that stores the events. If the
+    actor's session has ended by then, the command is refused, unless `needs_session` is False.
     """
+
+    needs_session: ClassVar[bool] = True
 
     def check(self) -> None:
         """Raise ChatError if the command is not valid, whatever the database contains."""

@@ -3,6 +3,8 @@
 Every line is stored. The history shows only conversations that are closed.
 """
 
+from typing import ClassVar
+
 import msgspec
 
 from veche.core.actor import Actor
@@ -64,8 +66,9 @@ class AddEchoLines(Command[None], frozen=True):
 
 
 class CloseEcho(Command[None], frozen=True, gc=False):
-    """End a conversation."""
+    """End a conversation. It also ends if the session has."""
 
+    needs_session: ClassVar[bool] = False
     echo_id: int
 
     def decide(self, actor: Actor, state: State) -> None:

@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from veche.core.effects import End
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -98,6 +100,7 @@ class Rows:
     def __init__(self) -> None:
         self._tables: defaultdict[AnyFact, _Table] = defaultdict(_Table)
         self._command = 0  # the number of the command that is being decided
+        self.ends: list[End] = []  # of sessions, by the last command
 
     def load(self, fact: Fact[K, V], key: K, row: V) -> None:
         """Add a row that was read from the database."""
@@ -130,6 +133,10 @@ class Rows:
         """Return the row of a key, whether or not the command asked for it. Only `Event.apply` may use this."""
         row: V | None = self._tables[fact].rows.get(key)
         return row
+
+    def has(self, fact: Fact[K, V]) -> bool:
+        """Return whether this transaction has asked for, loaded or changed a row of a fact."""
+        return fact in self._tables
 
     def items(self, fact: Fact[K, V]) -> list[tuple[K, V]]:
         """Return all rows of a fact that this transaction has loaded or changed. Only `Event.apply` may use this."""

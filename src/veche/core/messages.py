@@ -134,8 +134,10 @@ class PostNotice(Command[Sent], frozen=True, gc=False):
     """Post a notice of the server to a room. A notice does not count as unread.
 
     No permission is checked: the server writes the notice. The actor is the client that caused it, who may have left
-    the room already.
+    the room already, or whose session may have ended.
     """
+
+    needs_session: ClassVar[bool] = False
 
     room_id: int
     text: str

@@ -55,6 +55,7 @@ class SessionsEnded(LogEvent, frozen=True, gc=False):
 
     def apply(self, rows: Rows) -> None:
         (end,) = self.effects()
+        rows.ends.append(end)
         for session_id, session in rows.items(SESSIONS):
             if session.account_id == end.account_id and end.ends(session_id):
                 rows.remove(SESSIONS, session_id)
@@ -64,7 +65,7 @@ class SessionsEnded(LogEvent, frozen=True, gc=False):
 
 
 class SessionsForgotten(Event, frozen=True, gc=False):
-    """Expired sessions were removed. Nothing else changes: an expired session proves nothing."""
+    """Expired sessions were removed. Nothing else changes: no client is connected with them any more."""
 
     session_ids: tuple[str, ...]
 
@@ -103,6 +104,7 @@ class EndSession(Command[None], frozen=True, gc=False):
     If the session has already ended, or belongs to another account, nothing happens.
     """
 
+    needs_session: ClassVar[bool] = False
     session_id: str
 
     def needs(self, actor: Actor, needs: Needs) -> None:

@@ -127,6 +127,10 @@ class Hub:
         people = {subscription.subscriber.account.id: subscription.subscriber.account for subscription in found}
         return [people[id] for id in heapq.nsmallest(limit, [id for id in people if id > after])]
 
+    def session_ids(self) -> set[str]:
+        """Return the ids of the sessions of all subscribers."""
+        return self._own_logs.session_ids()
+
     @property
     def encode_count(self) -> int:
         """The number of calls of `encode` functions by the fan-out. For tests and metrics."""

@@ -32,10 +32,12 @@ async def forget_expired_sessions(chat: Chat) -> None:
 async def forget_once(chat: Chat, pause: float = PAUSE) -> int:
     """Remove all sessions that expired more than a day ago. Return how many there were. Raises ChatError.
 
-    They are looked for on a reader. The writer gets small commands, with a pause after each.
+    Those of clients that are still connected stay: some contracts do not close a socket when its token expires, and the
+    writer refuses commands of a session that is not there. The sessions are looked for on a reader. The writer gets
+    small commands, with a pause after each.
     """
     removed = 0
-    while found := await chat.read(None, sessions.expired, time.time_ns() // 1000, SLICE):
+    while found := await _expired(chat):
         count = await chat.do(Actor(NOBODY_ID, "expiry"), ForgetSessions(tuple(found)))
         removed += count
         if not count:
@@ -44,3 +46,9 @@ async def forget_once(chat: Chat, pause: float = PAUSE) -> int:
     if removed:
         logger.info("%d expired sessions were removed", removed, extra={"fields": {"removed": removed}})
     return removed
+
+
+async def _expired(chat: Chat) -> list[str]:
+    connected = chat.hub.session_ids()
+    found = await chat.read(None, sessions.expired, time.time_ns() // 1000, SLICE + len(connected))
+    return [session_id for session_id in found if session_id not in connected][:SLICE]

@@ -15,6 +15,8 @@ from veche.core.errors import ChatError
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs
 from veche.core.state import HEADS, State
+from veche.storage.ended import EndedSessions
+from veche.storage.ended import refusal as session_ended
 from veche.storage.engines.engine import Transaction
 from veche.storage.entries import EVENT_TYPES, append_entries
 from veche.storage.subject import Load, Save, Write
@@ -68,11 +70,17 @@ def decide_and_write(
     state = State(tx.new_id)
     all_needs = [item.needs for item in batch]
     dependent = load_needed_rows(tx, state, all_needs)
+    ended = EndedSessions(tx, state, [item.actor for item in batch])
     outcomes: list[Outcome] = []
     for index, item in enumerate(batch):
+        if item.actor.session_id in ended.ids and item.command.needs_session:
+            outcomes.append(session_ended())
+            continue
         if dependent:
             _load_rows_dependent_on_new_rows(tx, state, item.needs)
         outcomes.append(_decide(state, index, item, now()))
+        if state.ends:
+            ended.add(state.ends)
     if state.events:
         _write(tx, state)
     tx.keep(state, _KEEPS)

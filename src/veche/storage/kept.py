@@ -5,10 +5,10 @@ forgets the rows if somebody else wrote. An engine that cannot check this cheapl
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from veche.core.facts import Fact
+from veche.core.facts import Fact, K, V
 from veche.core.state import State
 
 LIMIT = 20_000  # rows of one fact; with more, all rows of the fact are forgotten
@@ -31,9 +31,21 @@ class KeptRows:
                 state.load(fact, key, row)
         return left
 
+    def rows(self, fact: Fact[K, V]) -> Mapping[K, V]:
+        """Return the kept rows of a fact."""
+        return self._rows[fact]
+
+    def drop(self, fact: Fact[Any, V], is_dropped: Callable[[V], bool]) -> None:
+        """Forget some rows of a fact."""
+        kept = self._rows[fact]
+        for key in [key for key, row in kept.items() if is_dropped(row)]:
+            del kept[key]
+
     def keep(self, state: State, facts: Collection[Fact[Any, Any]]) -> None:
         """Keep what a transaction read and wrote. Call it after the commit."""
         for fact in facts:
+            if not state.has(fact):
+                continue
             kept = self._rows[fact]
             kept.update(state.items(fact))
             for key, _, row in state.changes(fact):

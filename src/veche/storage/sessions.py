@@ -59,7 +59,7 @@ def _by_id(engine: Engine) -> Select[Any]:
     return engine.where_keys(select(sessions), c.id)
 
 
-def _load_sessions(tx: Transaction, ids: Collection[str]) -> Iterator[tuple[str, Session]]:
+def load_sessions(tx: Transaction, ids: Collection[str]) -> Iterator[tuple[str, Session]]:
     return ((row.id, _session(row)) for row in tx.read_by_keys(_by_id, ids))
 
 
@@ -90,9 +90,10 @@ def _write_passwords(tx: Transaction, events: list[PasswordChanged]) -> None:
 
 
 SUBJECT = Subject(
-    loads={SESSIONS: _load_sessions},
+    loads={SESSIONS: load_sessions},
     writes={(SessionOpened, SessionsEnded, SessionsForgotten): _write, (PasswordChanged,): _write_passwords},
     entries=(SessionsEnded,),
+    keeps=(SESSIONS,),
 )
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from veche.core.values import Person
 from veche.hub.hub import Hub
+from veche.hub.topic import Subscriber
 from veche.service.chat import Chat
 from veche.service.expiry import SLICE, forget_expired_sessions, forget_once
 from veche.storage.database import Database
@@ -51,10 +53,31 @@ class Parts:
         self.database.close()
 
 
+class Deaf:
+    """A listener that does nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110  # nothing tells when a row is gone
             await asyncio.sleep(0.01)
+
+
+async def test_the_session_of_a_client_that_is_still_connected_stays(tmp_path: Path) -> None:
+    """Its contract may not close the socket when the token expires, and the writer asks for the session."""
+    parts = Parts(tmp_path)
+    count = 2 * SLICE + 5
+    fill(parts.database, {f"{n}": 2 * DAY + count - n for n in range(count)})
+    parts.writer.start()
+    connected = {f"{n}" for n in range(SLICE + 1)}  # the oldest, more than a slice
+    for session_id in connected:
+        parts.chat.hub.attach(Subscriber(Person(1, "a", "a"), session_id, lambda _: None, Deaf()))  # type: ignore[arg-type]
+    assert await forget_once(parts.chat, pause=0) == count - len(connected)
+    assert left(parts.database) == connected
+    await parts.stop()
 
 
 async def test_a_thousand_expired_sessions_go_slice_by_slice_and_the_others_stay(tmp_path: Path) -> None:

@@ -47,8 +47,14 @@ def commands(chance: random.Random, number: int) -> list[c.Request]:
         c.AddMember(room, BOB),
         c.CreateRoom(Kind.GROUP, "g", (BOB,)),
         c.Register("hash", username=f"user{number}"),
+        c.OpenSession(f"s{number}", 3600, "hash"),
+        c.EndSession(f"s{max(0, number - chance.randrange(9))}"),
+        c.SetPassword("hash", "hash", f"s{number - 1}"),
+        c.EndSessions(),
     ]
-    return [c.by(by, command) for command in chance.choices(choices, k=chance.randrange(1, 4))]
+    session_id = chance.choice(["", f"s{max(0, number - chance.randrange(5))}"])
+    actor = c.Actor(by, "native", session_id)
+    return [(actor, command) for command in chance.sample(choices, k=chance.randrange(1, 4))]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,0 +1,55 @@
+"""Which commands of a batch are refused because their session has ended.
+
+A command is checked when it is received, and stored later. Meanwhile its session may have ended: by a command before it
+in the same batch, in an earlier batch, or in another process. So it is decided again here, under the write lock.
+
+The sessions of the last commands are kept between batches. For these, this costs a look into a dict.
+"""
+
+from collections.abc import Sequence
+
+from veche.core.actor import Actor
+from veche.core.effects import End
+from veche.core.errors import ChatError, Code
+from veche.core.sessions import SESSIONS
+from veche.core.state import State
+from veche.core.values import Session
+from veche.storage.engines.engine import Transaction
+from veche.storage.sessions import load_sessions
+
+
+class EndedSessions:
+    """The sessions of a batch's actors that have ended so far: their ids are in `ids`."""
+
+    __slots__ = ("_actors", "_tx", "ids")
+
+    def __init__(self, tx: Transaction, state: State, actors: Sequence[Actor]) -> None:
+        self._tx = tx
+        self._actors = actors
+        kept = tx.kept.rows(SESSIONS) if tx.kept is not None else {}
+        self.ids = {id for actor in actors if (id := actor.session_id) and id not in kept}
+        if self.ids:
+            for session_id, session in load_sessions(tx, tuple(self.ids)):
+                state.load(SESSIONS, session_id, session)  # it is kept after the commit
+                self.ids.discard(session_id)
+
+    def add(self, ends: list[End]) -> None:
+        """Add the sessions that a command has just ended, and empty the list."""
+        for end in ends:
+            self._add(end)
+        ends.clear()
+
+    def _add(self, end: End) -> None:
+        def is_ended(session: Session) -> bool:
+            return session.account_id == end.account_id and end.ends(session.id)
+
+        if self._tx.kept is not None:
+            self._tx.kept.drop(SESSIONS, is_ended)
+        for actor in self._actors:
+            if actor.session_id and actor.account_id == end.account_id and end.ends(actor.session_id):
+                self.ids.add(actor.session_id)
+
+
+def refusal() -> ChatError:
+    """Return the refusal of a command whose session has ended."""
+    return ChatError(Code.UNAUTHENTICATED, "The session has ended.")
