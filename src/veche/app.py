@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from veche.bus.memory import MemoryBus
 from veche.core.actor import Party
 from veche.core.errors import ChatError
+from veche.core.event import LogEvent
 from veche.core.names import Reserved
 from veche.core.values import LOBBY_ID, RESERVED_IDS, LogId
 from veche.dialects.channels import dialect as channels
@@ -182,8 +183,13 @@ class Server:
         limit: int,
         party: Party | None,
     ) -> None:
+        def counted(page: Sequence[LogEvent] | None) -> None:
+            if page and party is not None:
+                self.chat.charge(party, len(page))
+            reply(page)
+
         try:
-            self.reader.call(party, reply, read_entries, log_id, after, upto, limit)
+            self.reader.call(party, counted, read_entries, log_id, after, upto, limit)
         except ChatError:  # too many queries of the party wait
             asyncio.get_running_loop().call_soon(reply, None)
 

@@ -18,7 +18,10 @@ from hypothesis import strategies as st
 
 from veche.app import DIALECTS
 from veche.app import Server as Parts
+from veche.core.actor import Party
 from veche.hub.topic import Subscriber
+from veche.service.chat import ROWS_OF_A_UNIT
+from veche.service.shares import Share
 from veche.settings import read_settings
 from veche.storage.database import Database
 from veche.wire.websocket import WebSocket
@@ -227,6 +230,25 @@ async def test_an_event_is_encoded_once_for_each_serializer(inside: InProcessSer
             for other in (*found, poll):
                 await other.receives(text)
             assert inside.parts.hub.encode_count - before == len(IN_LOBBY), "thirteen connections, six serializers"
+
+
+async def test_a_replay_counts_as_work_of_the_one_who_reads_it(
+    inside: InProcessServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[Party, float]] = []
+    work = Share.work
+
+    def counted(share: Share, units: float) -> None:
+        done.append((share.key, units))
+        work(share, units)
+
+    ann, bob = [Person(inside, name) for name in ("replays", "says")]  # type: ignore[arg-type]
+    for number in range(3 * ROWS_OF_A_UNIT):
+        bob.say(LOBBY, f"{number}")
+    monkeypatch.setattr(Share, "work", counted)
+    async with opened(inside.port, NATIVE, ann, LOBBY) as client:  # its hello asks for the lobby from the start
+        assert len(client.texts) == 3 * ROWS_OF_A_UNIT
+    assert 3 <= sum(units for party, units in done if party == ann.id) <= 5
 
 
 async def test_every_connection_follows_its_own_log_first(inside: InProcessServer) -> None:

@@ -237,7 +237,9 @@ class Accounts:
 
     async def list_accounts(self, by: Party, after: int, limit: int) -> list[Account]:
         """Return up to `limit` accounts with an id above `after`, ordered by id. Built-in accounts are left out."""
-        return await self._chat.read(by, accounts.list_accounts, after, limit)
+        found = await self._chat.read(by, accounts.list_accounts, after, limit)
+        self._chat.charge(by, len(found))
+        return found
 
     async def by_id(self, by: Party, account_id: int) -> Account | None:
         return await self._chat.read(by, accounts.account_by_id, account_id)

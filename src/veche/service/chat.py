@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from veche.core.access import Right, check_access
 from veche.core.actor import Actor, Party
@@ -29,6 +29,9 @@ from veche.storage.writer import Reply, Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+ROWS_OF_A_UNIT: Final = 20
+"""Rows that are read and shown with about as much work as sending one message."""
 
 
 class Chat:
@@ -87,6 +90,11 @@ class Chat:
         """
         return await self._reader.read(by, query, *args, **kwargs)
 
+    def charge(self, by: Party, rows: int) -> None:
+        """Count the rows that were read for somebody as work of theirs (`service.shares`)."""
+        if rows:
+            self.shares.of(by).work(rows / ROWS_OF_A_UNIT)
+
     async def welcome(self, by: int, session_id: str, limit: int) -> Welcome:
         """Read in one snapshot what a client needs when it connects. It has at most `limit` rooms, and all heads.
 
@@ -96,6 +104,7 @@ class Chat:
         welcome = await self.read(by, rooms.welcome, by, session_id, limit)
         if not welcome.session_exists:
             raise ChatError(Code.UNAUTHENTICATED, "The session has ended.")
+        self.charge(by, len(welcome.rooms) + len(welcome.heads) // 10)  # a head is a number, and a room is many
         return welcome
 
     def heads(self, by: Party, reply: Callable[[dict[LogId, int] | None], None], log_ids: Sequence[LogId]) -> None:
@@ -125,18 +134,18 @@ class Chat:
 
     async def rooms(self, by: int, after: int, limit: int) -> list[RoomView]:
         """Return the rooms that the account is a member of, without the lobby, in the order of their ids."""
-        return await self.read(by, rooms.rooms_of, by, after, limit)
+        return self._charged(by, await self.read(by, rooms.rooms_of, by, after, limit))
 
     async def public_rooms(self, by: int, after: int, limit: int) -> list[RoomView]:
         """Return public rooms with an id above `after`, in the order of their ids."""
-        return await self.read(by, rooms.public_rooms, by, after, limit)
+        return self._charged(by, await self.read(by, rooms.public_rooms, by, after, limit))
 
     async def members(self, by: int, room_id: int, after: int, limit: int) -> list[MemberView]:
         """Return the members of a public room, or of a room that the account is a member of."""
         page = partial(membership.list_members, room_id=room_id, after=after, limit=limit)
         view, found = await self.read(by, rooms.beside_room, room_id, by, page)
         _checked(Right.SEE, view)
-        return found
+        return self._charged(by, found)
 
     async def history(
         self,
@@ -154,8 +163,10 @@ class Chat:
         `party` is the one that reads, if `by` stands for many.
         """
         page = partial(messages.history, room_id=room_id, limit=limit, before=before, after=after, around=around)
-        view, found = await self.read(by if party is None else party, rooms.beside_room, room_id, by, page)
+        party = by if party is None else party
+        view, found = await self.read(party, rooms.beside_room, room_id, by, page)
         _checked(Right.READ, view)
+        self.charge(party, len(found.items))
         return found
 
     async def history_by_offset(self, by: int, room_id: int, offset: int, limit: int) -> tuple[list[Message], int]:
@@ -166,7 +177,12 @@ class Chat:
         page = partial(messages.history_by_offset, room_id=room_id, offset=offset, limit=limit)
         view, found = await self.read(by, rooms.beside_room, room_id, by, page)
         _checked(Right.READ, view)
+        self.charge(by, len(found[0]))
         return found
+
+    def _charged(self, by: Party, rows: list[T]) -> list[T]:
+        self.charge(by, len(rows))
+        return rows
 
     def is_connected(self, account_id: int, dialect: str) -> bool:
         """Return whether an account has a connection to this server in a dialect."""

@@ -47,6 +47,7 @@ async def history(chat: Chat, actor: Actor) -> AsyncIterator[list[EchoLine]]:
     left, after = await chat.read(actor.party, echo.closed_echoes, actor.account_id), 0
     while left:
         page, left, after = await chat.read(actor.party, echo.echo_page, left, after)
+        chat.charge(actor.party, len(page))
         if page:
             yield [EchoLine(line.source, msgspec.json.decode(line.text, type=str), line.at) for line in page]
 

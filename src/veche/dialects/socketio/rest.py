@@ -12,6 +12,7 @@ from veche.core.values import ANONYMOUS_ID, LOBBY_ID
 from veche.dialects.socketio import encode
 from veche.dialects.socketio.errors import problem
 from veche.dialects.socketio.rules import BODY, CredentialsOf
+from veche.gateway.fairness import OLDER, draw
 from veche.gateway.http import (
     AccountsOf,
     BearerOf,
@@ -35,7 +36,7 @@ PART = 65_536  # characters
 def router_of(anonymous: bool) -> APIRouter:
     """Build the routes. If `anonymous` is true, the GET routes need no token."""
     router = APIRouter(prefix="/api", tags=["socketio"], route_class=route_class(problem, _invalid))
-    token_check = [] if anonymous else [Depends(_check_token)]
+    token_check = [Depends(_admit_anybody if anonymous else _check_token)]
     signed_in, registered = returns(encode.SignedIn, 200), returns(encode.SignedIn, 201)
     router.add_api_route("/auth/login", login, methods=["POST"], openapi_extra=BODY, responses=signed_in)
     router.add_api_route(
@@ -55,7 +56,22 @@ GuestOf = Annotated[Actor, Depends(guest_of("socketio"))]
 
 
 async def _check_token(request: Request, bearer: BearerOf) -> None:
-    await authenticate(request, "socketio", bearer.credentials if bearer else "")
+    login = await authenticate(request, "socketio", bearer.credentials if bearer else "")
+    request.state.reader = login.actor
+
+
+async def _admit_anybody(request: Request, guest: GuestOf, chat: ChatOf) -> None:
+    await draw(chat.shares, guest, OLDER)
+    request.state.reader = guest
+
+
+async def _reader(request: Request) -> Actor:
+    """Return who reads: an account, or a guest. Called after one of the functions above."""
+    found: Actor = request.state.reader
+    return found
+
+
+ReaderOf = Annotated[Actor, Depends(_reader)]
 
 
 async def login(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Response:
@@ -75,23 +91,23 @@ async def _sign_in(accounts: Accounts, guest: Actor, verified: Verified, status:
     return reply(encode.SignedIn(signed.token, encode.user(verified.account)), status)
 
 
-async def users(accounts: AccountsOf, guest: GuestOf) -> Response:
+async def users(accounts: AccountsOf, reader: ReaderOf) -> Response:
     """List all accounts in order of id."""
-    found = await accounts.list_accounts(guest.party, 0, PAGE_SIZE)
+    found = await accounts.list_accounts(reader.party, 0, PAGE_SIZE)
     while len(found) % PAGE_SIZE == 0 and (
-        page := await accounts.list_accounts(guest.party, found[-1].id if found else 0, PAGE_SIZE)
+        page := await accounts.list_accounts(reader.party, found[-1].id if found else 0, PAGE_SIZE)
     ):
         found += page
     return reply([encode.user(account) for account in found])
 
 
-async def messages(chat: ChatOf, guest: GuestOf) -> Response:
+async def messages(chat: ChatOf, reader: ReaderOf) -> Response:
     """Get the texts of the last 50 messages in the lobby, oldest first."""
     texts: list[str] = []
     before = None
     while len(texts) < MAX_SHOWN:
         # Everybody may read the lobby.
-        page = await chat.history(ANONYMOUS_ID, LOBBY_ID, READ_AT_ONCE, before=before, party=guest.party)
+        page = await chat.history(ANONYMOUS_ID, LOBBY_ID, READ_AT_ONCE, before=before, party=reader.party)
         texts[:0] = [message.text for message in page.items if message.type == "text"]
         if not page.more_before:
             break
