@@ -9,12 +9,13 @@ from veche.app import DIALECTS
 from veche.cli.command import CommandError, hash_password, run
 from veche.cli.database import Url, open_database
 from veche.cli.show import Json, say, show_json, show_table, time_of
-from veche.core.accounts import Register, RenameAccount
+from veche.core.accounts import Register
 from veche.core.actor import NOBODY_ID
 from veche.core.closing import DeleteAccount, DisableAccount, EnableAccount
 from veche.core.command import Command, T
 from veche.core.errors import ChatError
 from veche.core.names import Reserved
+from veche.core.profile import RenameAccount
 from veche.core.sessions import EndSessions, SetPassword
 from veche.core.values import Account, Closed
 from veche.dialects.native.limits import check_email, check_password, check_person_name, check_username

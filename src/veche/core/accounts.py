@@ -1,10 +1,8 @@
-"""Accounts: registering, and changing the username. Commands contain password hashes, never passwords."""
+"""Accounts: registering, and what is known of them. Commands contain password hashes, never passwords."""
 
 from collections.abc import Iterator
 from hashlib import blake2b
 from typing import TypeAlias
-
-import msgspec
 
 from veche.core.actor import Actor
 from veche.core.command import Command
@@ -167,29 +165,6 @@ def _username_of(email: str) -> str:
     except ChatError:
         return NAMELESS
     return username
-
-
-class RenameAccount(Command[Account], frozen=True, gc=False):
-    """Change the username of the actor's account. If the name equals the username, the name changes too."""
-
-    username: str
-    reserved: Reserved = RESERVED_WORDS
-
-    def check(self) -> None:
-        check_username(normal_form(self.username))
-
-    def needs(self, actor: Actor, needs: Needs) -> None:
-        needs.ask(ACCOUNTS, actor.account_id)
-        ask_whether_taken(needs, normal_form(self.username))
-
-    def decide(self, actor: Actor, state: State) -> Account:
-        account, username = account_of(state, actor.account_id), normal_form(self.username)
-        if is_taken(state, username, self.reserved, account.id):
-            raise ChatError(Code.TAKEN, "This username is taken.", field="username")
-        name = username if account.name == account.username else account.name
-        renamed = msgspec.structs.replace(account, username=username, handle=handle_of(username), name=name)
-        state.record(AccountRenamed(account, renamed))
-        return renamed
 
 
 def ask_whether_taken(needs: Needs, username: str) -> None:

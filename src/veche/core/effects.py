@@ -1,12 +1,12 @@
 """Effects: what an event changes for connected clients.
 
-An effect opens a log for them, closes a log, or ends sessions. The hub applies the effects of an event, and does not
-look at what kind of event it is.
+An effect opens a log for them, closes a log, ends sessions, or tells the names of their account. The hub applies the
+effects of an event, and does not look at what kind of event it is.
 """
 
 from typing import NamedTuple, TypeAlias
 
-from veche.core.values import LogId
+from veche.core.values import LogId, Person
 
 
 class Open(NamedTuple):
@@ -42,4 +42,11 @@ class End(NamedTuple):
         return session_id == self.session_id if self.session_id else session_id != self.kept
 
 
-Effect: TypeAlias = Open | Close | End
+class Renamed(NamedTuple):
+    """An account has other names: what everybody may see of it now is `person`."""
+
+    account_id: int
+    person: Person
+
+
+Effect: TypeAlias = Open | Close | End | Renamed

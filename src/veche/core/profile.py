@@ -1,16 +1,34 @@
-"""What people change of their own account: the name that others see, and the e-mail."""
+"""What people change of their own account: the username, the name that others see, and the e-mail."""
 
 from typing import ClassVar
 
 from msgspec.structs import replace
 
-from veche.core.accounts import ACCOUNTS, EMAILS, PASSWORDS, account_of
+from veche.core.accounts import (
+    ACCOUNTS,
+    EMAILS,
+    PASSWORDS,
+    AccountRenamed,
+    account_of,
+    ask_whether_taken,
+    is_taken,
+)
 from veche.core.actor import Actor
 from veche.core.command import Command
+from veche.core.effects import Renamed
 from veche.core.errors import ChatError, Code
 from veche.core.event import Event, LogEvent
 from veche.core.facts import Needs, Rows
-from veche.core.names import MAX_EMAIL, RESERVED_WORDS, Reserved, check_display_name, check_name
+from veche.core.names import (
+    MAX_EMAIL,
+    RESERVED_WORDS,
+    Reserved,
+    check_display_name,
+    check_name,
+    check_username,
+    handle_of,
+    normal_form,
+)
 from veche.core.state import HEADS, State
 from veche.core.values import Account, Person, account_log
 
@@ -31,13 +49,43 @@ class ProfileChanged(Event, frozen=True, gc=False):
 
 
 class AccountChanged(LogEvent, frozen=True, gc=False):
-    """The account has another name or another e-mail. The event is in the account's own log.
+    """The account has another username, name or e-mail. The event is in the account's own log.
 
-    `person` has the name. The e-mail is not in the log, because the log is kept.
+    `person` has the names. The e-mail is not in the log, because the log is kept.
     """
 
     kind: ClassVar[str] = "account"
     person: Person
+
+    def effects(self) -> tuple[Renamed]:
+        return (Renamed(-self.log_id, self.person),)
+
+
+class RenameAccount(Command[Account], frozen=True, gc=False):
+    """Change the username of the actor's account. If the name equals the username, the name changes too."""
+
+    username: str
+    reserved: Reserved = RESERVED_WORDS
+
+    def check(self) -> None:
+        check_username(normal_form(self.username))
+
+    def needs(self, actor: Actor, needs: Needs) -> None:
+        needs.ask(ACCOUNTS, actor.account_id)
+        needs.ask(HEADS, account_log(actor.account_id))
+        ask_whether_taken(needs, normal_form(self.username))
+
+    def decide(self, actor: Actor, state: State) -> Account:
+        account, username = account_of(state, actor.account_id), normal_form(self.username)
+        if is_taken(state, username, self.reserved, account.id):
+            raise ChatError(Code.TAKEN, "This username is taken.", field="username")
+        name = username if account.name == account.username else account.name
+        renamed = replace(account, username=username, handle=handle_of(username), name=name)
+        if renamed != account:
+            own = account_log(account.id)
+            state.record(AccountRenamed(account, renamed))
+            state.record(AccountChanged(own, state.next_seq(own), state.now, renamed.person))
+        return renamed
 
 
 class ChangeProfile(Command[Account], frozen=True, gc=False):

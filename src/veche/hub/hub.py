@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from veche.core.effects import Close, Effect, End, Open
+from veche.core.effects import Close, Effect, End, Open, Renamed
 from veche.core.event import LogEvent
 from veche.core.values import ANONYMOUS_ID, LogId, Person
 from veche.hub.catchup import CatchUp
@@ -257,6 +257,8 @@ class Hub:
                     call(listener.joined, log_id, after)
             case Close():
                 self._close(subscriber, effect)
+            case Renamed(person=person):
+                subscriber.account = person
             case End():
                 if effect.ends(subscriber.session_id):
                     call(listener.session_ended)

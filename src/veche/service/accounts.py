@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from veche.core.accounts import Register, RenameAccount
+from veche.core.accounts import Register
 from veche.core.actor import Actor, Party
 from veche.core.errors import ChatError, Code
 from veche.core.names import MAX_EMAIL, RESERVED_WORDS, Reserved, handle_of
-from veche.core.profile import ChangeProfile
+from veche.core.profile import ChangeProfile, RenameAccount
 from veche.core.sessions import EndSession, OpenSession, SetPassword
 from veche.core.values import RESERVED_IDS, Account, Person
 from veche.service.chat import Chat

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from veche.core.accounts import Register, RenameAccount
+from veche.core.accounts import Register
 from veche.core.actor import NOBODY_ID, Actor
 from veche.core.closing import DeleteAccount, DisableAccount, EnableAccount
 from veche.core.command import Command
 from veche.core.echo import AddEchoLines, CloseEcho, OpenEcho
 from veche.core.membership import AddMember, Entered, JoinRoom, LeaveRoom, RemoveMember
 from veche.core.messages import PostNotice, SendMessage, Sent
-from veche.core.profile import ChangeProfile
+from veche.core.profile import ChangeProfile, RenameAccount
 from veche.core.reading import MarkRead, ReadUpTo
 from veche.core.room_creation import CreateRoom
 from veche.core.room_renaming import RenameRoom

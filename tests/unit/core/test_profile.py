@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veche.core.accounts import ACCOUNTS, EMAILS
+from veche.core.effects import Renamed
 from veche.core.errors import Code
 from veche.core.profile import AccountChanged
 
@@ -61,3 +62,17 @@ def test_nothing_invisible_or_reserved_is_taken(town: Town, people: People, fiel
 
 def test_only_accounts_have_a_profile(town: Town) -> None:
     assert town.refuses(c.by(c.NOBODY_ID, c.ChangeProfile(name="x"))).code is Code.NOT_FOUND
+
+
+def test_a_new_username_is_in_the_own_log(town: Town, people: People) -> None:
+    town.do(c.by(people.ann, c.RenameAccount("Anna")))
+    _, changed = town.news
+    assert isinstance(changed, AccountChanged)
+    assert (changed.log_id, changed.seq) == (-people.ann, 1)
+    assert (changed.person.username, changed.person.name) == ("Anna", "Anna")
+    assert changed.effects() == (Renamed(people.ann, changed.person),)
+
+
+def test_the_same_username_changes_nothing(town: Town, people: People) -> None:
+    town.do(c.by(people.ann, c.RenameAccount("ann")))
+    assert town.news == []

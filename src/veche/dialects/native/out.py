@@ -322,7 +322,7 @@ class MeAccount(Outgoing):
 
 
 class MeAccountEvent(Outgoing):
-    """Your account has another name or another e-mail. GET /v1/me has the e-mail."""
+    """Your account has another username, name or e-mail. GET /v1/me has the e-mail."""
 
     me: MeAccount
 
