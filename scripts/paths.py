@@ -33,6 +33,7 @@ SENTENCES = {
     "gives each answer, then announces the batch once",
     "storage/commit.py": "commits the batch in one transaction; if something fails, finds the command that is refused",
     "storage/database.py": "opens the transaction; one commit, one fsync",
+    "storage/ended.py": "whether the session of each command has ended; it is kept, so nothing is read",
     "storage/kept.py": "the rows that earlier batches have left: the room, its head, the sender and the membership",
     "storage/engines/prepared.py": "makes the rows of a query, with the columns by name",
     "storage/batch.py": "reads what the batch needs, decides each command, writes what they recorded",

@@ -92,4 +92,4 @@ class HeldBytes:
         if self._logged_at is None or now - self._logged_at >= LOG_AGAIN:
             self._logged_at = now
             text = "%d MB are held for clients that do not read, or send faster than is handled: the largest have to go"
-            _logger.warning(text, total // MEGABYTE)
+            logger.warning(text, total // MEGABYTE)

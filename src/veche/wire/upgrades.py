@@ -42,5 +42,5 @@ async def decide(accept: Accept, upgrade: Upgrade, seconds: float) -> tuple[Acce
     except TimeoutError:
         raise UpgradeRefused(503) from None
     except Exception:
-        _logger.exception("A WebSocket upgrade of %r failed", upgrade.path)
+        logger.exception("A WebSocket upgrade of %r failed", upgrade.path)
         raise UpgradeRefused(500) from None

@@ -12,7 +12,6 @@ from veche.core.values import ANONYMOUS_ID, LOBBY_ID
 from veche.dialects.socketio import encode
 from veche.dialects.socketio.errors import problem
 from veche.dialects.socketio.rules import BODY, CredentialsOf
-from veche.gateway.fairness import OLDER, draw
 from veche.gateway.http import (
     AccountsOf,
     BearerOf,
@@ -60,8 +59,7 @@ async def _check_token(request: Request, bearer: BearerOf) -> None:
     request.state.reader = login.actor
 
 
-async def _admit_anybody(request: Request, guest: GuestOf, chat: ChatOf) -> None:
-    await draw(chat.shares, guest, OLDER)
+async def _admit_anybody(request: Request, guest: GuestOf) -> None:
     request.state.reader = guest
 
 
