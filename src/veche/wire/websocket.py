@@ -208,10 +208,8 @@ class WebSocket(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Called by uvicorn when it stops. uvicorn then waits until all connections are closed."""
-        if self._opened and not self.closing:
-            self._call_handler(self._handler.draining)
-        elif not self.closing:
-            self._refuse_now(UpgradeRefused(503))
+        if not self.closing:
+            self._call_handler(self._handler.draining) if self._opened else self._refuse_now(UpgradeRefused(503))
 
     # Called by `Connections`.
 
@@ -229,9 +227,7 @@ class WebSocket(asyncio.Protocol):
         """Return about how many bytes wait: unsent ones, and received ones that are not handled yet."""
         reader = self._reader
         received = len(self._early) if reader is None else reader.held
-        if self._left:
-            received += sum(map(getsizeof, self._left))
-        return self._transport.get_write_buffer_size() + received
+        return self._transport.get_write_buffer_size() + received + sum(map(getsizeof, self._left))
 
     # Called by the heartbeat.
 
