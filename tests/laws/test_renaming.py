@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from .dialects import NATIVE, ROOMS, opened
 from .test_closing import veche
 from .town import Frame, Person, Server
 
@@ -45,18 +44,6 @@ async def test_a_new_name_is_told_and_seen(
     assert [message["sender"] for message in bob.history(room_id)] == [names, names], "old messages have it too"
     [member] = [one for one in bob.call("GET", f"/rooms/{room_id}/members")["items"] if one["id"] == ann.id]
     assert names.items() <= member.items()
-
-
-async def test_what_the_server_says_of_a_client_that_was_renamed_has_the_new_name(
-    server: Server, ann: Person, bob: Person
-) -> None:
-    """A notice is made of the names that the connection has."""
-    room_id = ann.make_room(bob)
-    async with opened(server.port, NATIVE, bob, room_id) as other, ann.socket() as device:
-        async with opened(server.port, ROOMS, ann, room_id):
-            names = await by_the_operator(server, ann)
-            await device.until(is_about_the_account)
-        await other.until(lambda client: any(f"{names['username']} leaved the room" in one for one in client.frames))
 
 
 async def test_a_device_that_was_away_learns_the_name(server: Server, ann: Person) -> None:

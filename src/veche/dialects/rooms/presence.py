@@ -34,6 +34,7 @@ class Presence:
         "_options",
         "_serializer",
         "_unwritten",
+        "_username",
         "_wakeup",
         "room_id",
         "unstored",
@@ -42,6 +43,7 @@ class Presence:
     def __init__(self, chat: Chat, client: Client, serializer: Serializer, options: Options) -> None:
         self._chat = chat
         self._client = client
+        self._username = client.account.username  # of when the socket connected: the notices have it, as the original's
         self._serializer = serializer
         self._options = options
         self._announced = False  # the join notice is stored, so a leave needs a notice too
@@ -160,7 +162,7 @@ class Presence:
             self._leave_as_removed(room_id)
 
     def _notice(self, room_id: int, verb: str) -> PostNotice:
-        return PostNotice(room_id, f"{self._client.account.username} {verb} the room")
+        return PostNotice(room_id, f"{self._username} {verb} the room")
 
     def _post_leave(self, room_id: int) -> None:
         if self._announced:
