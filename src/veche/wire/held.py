@@ -23,7 +23,7 @@ SLICE: Final = 200
 """Number of connections that are counted before the loop runs other callbacks."""
 MEGABYTE: Final = 1 << 20
 
-_logger = logging.getLogger("veche.wire")
+logger = logging.getLogger("veche.wire")
 
 
 class Holding(Protocol):
