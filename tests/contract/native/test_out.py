@@ -159,15 +159,19 @@ REFUSALS: list[tuple[ChatError, dict[str, Any]]] = [
     (ChatError(Code.NOT_FOUND, "No."), {}),
     (ChatError(Code.INVALID, "No.", field="text"), {"field": "text"}),
     (ChatError(Code.RATE_LIMITED, "No.", retry_after=1.5), {"retry_after_ms": 1500}),
+    (ChatError(Code.OVERLOADED, "No.", retry_after=2), {"retry_after_ms": 2000}),
+    (ChatError(Code.UNAVAILABLE, "No."), {"retry_after_ms": 1000}),
 ]
 
 
 @pytest.mark.parametrize(("refusal", "more"), REFUSALS, ids=[str(refusal.code) for refusal, _ in REFUSALS])
 def test_an_error_leaves_empty_fields_out(refusal: ChatError, more: dict[str, Any]) -> None:
+    """What may succeed later says when: on the socket as on REST."""
     error = {"code": str(refusal.code), "message": "No.", "temporary": refusal.temporary, **more}
     for id, frame in ((UNSET, {"error": error}), (3, {"id": 3, "error": error})):
         sent = answers.ErrorAnswer(id=id, error=errors.socket_error(refusal))
         assert to_json(sent) == to_json(frame) == as_documented(sent)
-    _, body, _ = errors.problem(refusal)
+    _, body, headers = errors.problem(refusal)
+    assert ("Retry-After" in headers) == ("retry_after_ms" in more) == refusal.temporary
     assert ("errors" in msgspec.json.decode(body)) == ("field" in more)
     msgspec.json.decode(body, type=out.Problem)

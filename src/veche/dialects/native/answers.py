@@ -116,7 +116,7 @@ class WhoAnswer(Outgoing):
 
 
 class Error(Outgoing):
-    """Why a command was refused. If `temporary` is true, the same command may succeed later."""
+    """Why a command was refused. If `temporary` is true, the same command may succeed after `retry_after_ms`."""
 
     code: Code
     message: str

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from veche.core.errors import TEMPORARY, ChatError, Code
+from veche.core.errors import ChatError, Code
 from veche.dialects.native.answers import Error
 from veche.dialects.native.out import FieldError, Problem
 from veche.gateway.endings import CloseCode, Ending
@@ -51,6 +51,7 @@ CLOSE_CODES: dict[Ending, CloseCode] = {
 }
 HELLO_TIMEOUT: CloseCode = (4002, "hello_timeout")
 TOKEN_EXPIRED: CloseCode = (4201, "token_expired")
+RETRY_AFTER = 1  # seconds until a refused request may be sent again, if the refusal has no number of its own
 RETRY_AFTER_MS = {4100: 1000, 4101: 1000, 4103: 1000, 4201: 0}
 """Milliseconds until a client may reconnect, by close code. For other codes, see JITTERED and `retry_after_ms`."""
 JITTERED = frozenset({4200, 4202})
@@ -83,13 +84,13 @@ def plain(status: int, detail: str) -> tuple[int, bytes, dict[str, str]]:
 
 def socket_error(refusal: ChatError) -> Error:
     """Make the `error` value of a frame for a refusal."""
-    field, seconds = refusal.data.get("field"), refusal.data.get("retry_after")
+    field = refusal.data.get("field")
     return Error(
         refusal.code,
         refusal.message,
         refusal.temporary,
         str(field) if field else UNSET,
-        int(float(str(seconds)) * 1000) if seconds is not None else UNSET,
+        int(float(str(refusal.data.get("retry_after", RETRY_AFTER))) * 1000) if refusal.temporary else UNSET,
     )
 
 
@@ -108,6 +109,6 @@ def _headers(refusal: ChatError | None, status: int) -> dict[str, str]:
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if refusal is not None and refusal.code in TEMPORARY:
-        headers["Retry-After"] = str(refusal.data.get("retry_after", 1))
+    if refusal is not None and refusal.temporary:
+        headers["Retry-After"] = str(refusal.data.get("retry_after", RETRY_AFTER))
     return headers
