@@ -50,6 +50,8 @@ class SmallClient:
         self.epoch: str | None = None
         self.account: Json = {}
         self.me: int | None = None  # the position in the own log
+        self._past = 0  # the own log's head in the last answer to hello or sync: up to it, its entries are replayed
+        self._current: set[int] = set()  # the rooms in that answer: it shows what the replayed entries led to
         self.rooms: dict[int, Room] = {}
         self.outbox: dict[str, Json] = {}  # by client_message_id, until the answer
         self.refused: dict[str, str] = {}  # by client_message_id: the code
@@ -62,6 +64,7 @@ class SmallClient:
         self._http = httpx.AsyncClient(base_url=f"{base}/v1", trust_env=False, timeout=15)
         self._socket: ClientConnection | None = None
         self._waiting: dict[int, tuple[str, Callable[[Json], None]]] = {}
+        self._sent: dict[int, str] = {}  # by command id: the client_message_id
         self._last_id = 0
         self._fetching: set[asyncio.Task[None]] = set()
         self._syncing = False
@@ -116,7 +119,7 @@ class SmallClient:
     # The connection.
 
     async def _connect(self) -> tuple[int | None, Json]:
-        self._waiting, self._syncing, self._ahead = {}, False, set()
+        self._waiting, self._sent, self._syncing, self._ahead = {}, {}, False, set()
         bye: Json = {}
         try:
             if not self.token:
@@ -187,7 +190,8 @@ class SmallClient:
         return {str(room.id): room.position for room in self.rooms.values()}
 
     def _greeted(self, answer: Json) -> None:
-        self.epoch, self.account = answer["epoch"], answer["me"]
+        self.epoch, self.account, self._past = answer["epoch"], answer["me"], answer["me"]["seq"]
+        self._current = {room["id"] for room in answer["rooms"]}
         if self.me is None:
             self.me = answer["me"]["seq"]
         for room in answer["rooms"]:
@@ -208,8 +212,11 @@ class SmallClient:
             self.rooms.pop(id, None)
 
     def _take_room(self, data: Json) -> Room:
-        """Take a room as of its `head_seq`. If there is no position yet, it is this seq."""
+        """Take a room as of its `head_seq`. If there is no position yet, it is this seq. Ask again if it is too old."""
         room = self.rooms.get(data["id"])
+        if room is not None and (data["head_seq"] < room.position or (data["read_seq"] or 0) < room.read_seq):
+            self._spawn(self._refresh(room.id))
+            return room
         if room is None:
             room = self.rooms[data["id"]] = Room(data["id"], data["head_seq"])
         if room.fetched is None:
@@ -232,12 +239,19 @@ class SmallClient:
             before = page["items"][0]["seq"]
 
     async def _refresh(self, room_id: int) -> None:
-        """Get a room of which only an event is known, or that was reset."""
-        answer = await self._ask(f"/rooms/{room_id}")
-        if answer.status_code == 404:
+        """Get a room of which only an event is known, or that was reset, and forget it if it is not ours any more.
+
+        If the own log moves meanwhile, the answer may be older than a `left`.
+        """
+        before: int | None = -1
+        while before != self.me:
+            before = self.me
+            answer = await self._ask(f"/rooms/{room_id}")
+        found = None if answer.status_code == 404 else answer.raise_for_status().json()
+        if found is None or (found["role"] is None and room_id != LOBBY):
             self.rooms.pop(room_id, None)
         else:
-            self._take_room(answer.raise_for_status().json())
+            self._take_room(found)
 
     async def _get(self, path: str, **query: Any) -> Json:
         answer = await self._ask(path, query)
@@ -281,10 +295,23 @@ class SmallClient:
         name, done = self._waiting.pop(frame["id"])
         if "error" not in frame:
             done(frame[name])
-        elif name == "hello":
-            return  # `bye` follows
-        elif name != "send":
+        elif name == "send":
+            self._refused(frame["error"], self._sent.pop(frame["id"]))
+        elif name != "hello":  # after that one, `bye` follows
             self.problems.append(f"{name}: {frame}")
+
+    def _refused(self, error: Json, id: str) -> None:
+        """Send the message again, or give it up. `unauthenticated` refuses the socket, and not the message."""
+        if error["temporary"]:
+            self._spawn(self._send_again(id, error["retry_after_ms"] / 1000))
+        elif error["code"] != "unauthenticated":
+            self.refused[id] = error["code"]
+            self.outbox.pop(id, None)
+
+    async def _send_again(self, id: str, wait: float) -> None:
+        await asyncio.sleep(wait + random.random() * PATIENCE)
+        if self.caught_up and id in self.outbox:
+            self._send_message(id)
 
     def _send_message(self, id: str) -> None:
         message = self.outbox[id]
@@ -293,8 +320,10 @@ class SmallClient:
 
         def done(answer: Json) -> None:
             self.answers[id] = answer
+            self._sent.pop(command_id)
             self.outbox.pop(id, None)
 
+        self._sent[command_id] = id
         self._waiting[command_id] = "send", done
         self._write({"id": command_id, "send": message})
 
@@ -325,13 +354,20 @@ class SmallClient:
     def _sync(self) -> None:
         self._syncing = True
         positions = {str(id): room.position for id, room in self.rooms.items() if id in self._ahead}
-        self._command("sync", {"rooms": positions} | ({"me": self.me} if 0 in self._ahead else {}), lambda answer: None)
+        self._command("sync", {"rooms": positions} | ({"me": self.me} if 0 in self._ahead else {}), self._synced)
+
+    def _synced(self, answer: Json) -> None:
+        self._past, self._current = answer["me"], set()
 
     def _own_event(self, event: Json) -> None:
         if self.me is None or not self._is_next(0, self.me, event["seq"]):
             return
         self.me = event["seq"]
-        if "joined" in event:
+        if self.me <= self._past and ("joined" in event or "left" in event):
+            id = event["left"]["room_id"] if "left" in event else event["joined"]["room"]["id"]
+            if id not in self._current:  # what is so now is not in the answer
+                self._spawn(self._refresh(id))
+        elif "joined" in event:
             room = event["joined"]["room"]
             if room["id"] not in self.rooms:
                 self.rooms[room["id"]] = Room(room["id"], room["head_seq"], room["kind"], room["name"])

@@ -52,6 +52,13 @@ async def client_of(person: Person) -> AsyncIterator[SmallClient]:
         await client.close()
 
 
+def bob_again(bob: Person) -> Person:
+    """Sign in once more."""
+    answer = bob.http.post("/v1/login", json={"username": bob.username, "password": PASSWORD}).raise_for_status()
+    bob.http.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+    return bob
+
+
 async def say(person: Person, room: int, *texts: str) -> int:
     def send() -> int:
         return [person.call("POST", f"/rooms/{room}/messages", {"text": text})["seq"] for text in texts][-1]
@@ -185,6 +192,54 @@ async def test_a_client_that_was_away_resumes_or_starts_again(people: tuple[Pers
         assert set(client.rooms) == {short, long, new}
 
 
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("is_back", [True, False], ids=["back", "out"])
+@pytest.mark.parametrize("kind", ["group", "channel"])
+async def test_a_room_that_was_left_and_entered_again_while_away(
+    people: tuple[Person, Person], kind: str, is_back: bool, times: int
+) -> None:
+    """The replay of the own log tells of each leave, but the room may be one of the client's own again."""
+    ann, bob = people
+    room = ann.make_room(bob, kind=kind)
+    await say(ann, room, "in")
+    async with client_of(bob) as client:
+        async with running(client):
+            await check_same(client, bob)
+        for _ in range(times):
+            ann.call("DELETE", f"/rooms/{room}/members/{bob.id}")
+            await say(ann, room, "out")
+            ann.call("POST", f"/rooms/{room}/members", {"account_id": bob.id})
+            await say(ann, room, "back")
+        if not is_back:
+            ann.call("DELETE", f"/rooms/{room}/members/{bob.id}")
+        async with running(client):
+            await check_same(client, bob)
+            await say(ann, room, "later")
+            await check_same(client, bob)
+    assert set(client.rooms) == ({room} if is_back else set())
+
+
+async def test_a_message_that_is_refused_is_not_sent_again(people: tuple[Person, Person]) -> None:
+    ann, bob = people
+    kept, lost = ann.make_room(bob), ann.make_room(bob)
+    async with client_of(bob) as client:
+        async with running(client):
+            await check_same(client, bob)
+            ann.call("DELETE", f"/rooms/{lost}/members/{bob.id}")
+            late = client.send(lost, "too late")
+            long = client.send(kept, "x" * 20_000)
+            fits = client.send(kept, "fits")
+            await client.until(lambda: not client.outbox)
+        assert client.refused == {late: "not_found", long: "invalid"}
+        waiting = client.send(kept, "while away")
+        bob.call("POST", "/logout")
+        client.token = bob.token  # of a session that has ended: hello is refused, and the message is sent later
+        async with running(client):
+            await client.until(lambda: not client.outbox)
+            await check_same(client, bob_again(bob))
+    assert set(client.answers) == {fits, waiting}
+
+
 @pytest.mark.parametrize("change", ["epoch", "ahead", "behind", "other rooms"])
 async def test_wrong_positions_are_put_right(people: tuple[Person, Person], change: str) -> None:
     ann, bob = people
@@ -222,7 +277,11 @@ async def test_more_rooms_than_an_answer_holds(people: tuple[Person, Person]) ->
             await say(bob, rooms[0], "to the last")
             await check_same(client, ann)
         ann.call("POST", f"/rooms/{rooms[1]}/leave")
-        await say(bob, rooms[2], "while away")
+        new, passing = bob.make_room(ann), bob.make_room(ann)
+        ann.call("POST", f"/rooms/{passing}/leave")
+        await say(bob, new, "in a room that the answer to hello does not have")
+        for room in rooms[2:]:
+            await say(bob, room, "while away")
         async with running(client):
             await check_same(client, ann)
     assert client.resets == []
