@@ -16,9 +16,14 @@ pytestmark = pytest.mark.e2e
 
 
 class LossyProxy:
-    """A proxy between one page and the server. It drops the next frame of a kind if `lose_next` names it."""
+    """A proxy between one page and the server. It drops the next frame of a kind if `lose_next` names it.
+
+    If `own_log_first` is set, the own log is replayed after hello before the logs of rooms, or after them. The server
+    replays them in any order.
+    """
 
     def __init__(self, person: Person) -> None:
+        self.own_log_first: bool | None = None
         self.sent: list[dict[str, Any]] = []
         self.lose_next: str | None = None
         self.close_after_loss = False
@@ -29,12 +34,21 @@ class LossyProxy:
         self.opened += 1
         self.page = page
         server = page.connect_to_server()
+        replay: list[str | bytes] = []
 
         def to_server(data: str | bytes) -> None:
             self.sent.append(json.loads(data))
             server.send(data)
 
         def to_page(data: str | bytes) -> None:
+            if self.own_log_first is not None and "id" not in json.loads(data):
+                replay.append(data)
+                if "caught_up" in json.loads(data):
+                    replay.sort(key=lambda data: _rank(json.loads(data), self.own_log_first))
+                    self.own_log_first = None
+                    for held in replay:
+                        page.send(held)
+                return None
             if self.lose_next is None or self.lose_next not in json.loads(data):
                 return page.send(data)
             self.lose_next = None
@@ -49,6 +63,12 @@ class LossyProxy:
 
     def commands(self, name: str) -> list[dict[str, Any]]:
         return [frame[name] for frame in self.sent if name in frame]
+
+
+def _rank(frame: dict[str, Any], own_log_first: bool | None) -> int:
+    if "caught_up" in frame:
+        return 2
+    return int(("me" in frame) != own_log_first)
 
 
 def test_the_page_recovers_from_a_killed_server(new_person: NewPerson, server: Server) -> None:
@@ -289,3 +309,30 @@ def test_the_page_waits_for_ever_where_pings_are_switched_off(new_person: NewPer
     ann.page.clock.fast_forward(2_000)
     ann.say("two")
     assert len(sockets) == 1
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["own log first", "room first"])
+def test_a_room_that_was_left_and_entered_again_meanwhile_stays_open(new_person: NewPerson, is_first: bool) -> None:
+    ann, bob = new_person("ann"), new_person("bob", new=False)
+    proxy = LossyProxy(bob)
+    bob.sign_up()
+    bobs_id = bob.call("GET", "/v1/me")["id"]
+    room = ann.call("POST", "/v1/rooms", {"name": "Harbour", "member_ids": [bobs_id]})["id"]
+    ann.call("POST", f"/v1/rooms/{room}/messages", {"text": "before"})
+    bob.room("Harbour").click()
+    bob.expect_texts("before")
+
+    bob.page.clock.install()
+    proxy.page.send(json.dumps({"bye": {"code": 4101, "reason": "slow", "retry_after_ms": 60_000}}))
+    proxy.page.close(code=4101, reason="slow")
+    bob.expect_status("offline")
+    bob.expect_state(bob.write("mine"), "sending")
+    ann.call("DELETE", f"/v1/rooms/{room}/members/{bobs_id}")
+    ann.call("POST", f"/v1/rooms/{room}/messages", {"text": "while out"})
+    ann.call("POST", f"/v1/rooms/{room}/members", {"account_id": bobs_id})
+    ann.call("POST", f"/v1/rooms/{room}/messages", {"text": "while back"})
+    proxy.own_log_first = is_first
+    bob.page.clock.run_for(100_000)
+    bob.expect_caught_up()
+    expect(bob.room("Harbour")).to_have_attribute("aria-current", "true")
+    bob.expect_texts("before", "while out", "while back", "mine")

@@ -25,7 +25,7 @@ export async function sendHello() {
     const answer = await command("hello", { token: state.token, epoch: state.epoch, ...positionsOf(subscribed()) });
     state.epoch = answer.epoch;
     state.me = answer.me;
-    state.own.head = answer.me.seq;
+    state.own.head = state.own.past = answer.me.seq;
     state.own.position ??= answer.me.seq;
     for (const data of answer.rooms) resumeRoom(data);
     if (state.rooms.get(LOBBY).position === null) join(state.rooms.get(LOBBY));

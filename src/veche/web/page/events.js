@@ -15,7 +15,7 @@ const onPush = {
     else resetRoom(state.rooms.get(room_id), seq);
   },
   me: ({ seq, ...change }) => {
-    if (isNext(state.own, seq)) onOwnChange(change);
+    if (isNext(state.own, seq)) onOwnChange(change, seq <= state.own.past);
   },
 };
 
@@ -25,9 +25,10 @@ export function receivePush(kind, body) {
   else onRoomEvent(kind, body);
 }
 
-function onOwnChange({ joined, left, read, account }) {
-  if (joined) startRoom(addRoom(joined.room), joined.room.head_seq);
-  else if (left) endRoom(state.rooms.get(left.room_id));
+/** A replayed entry tells what happened. The answer to hello, with its pages and `gone`, tells what is so now. */
+function onOwnChange({ joined, left, read, account }, isReplayed) {
+  if (joined && !isReplayed) startRoom(addRoom(joined.room), joined.room.head_seq);
+  else if (left && !isReplayed) endRoom(state.rooms.get(left.room_id));
   else if (read) onReadElsewhere(read);
   else if (account) Object.assign(state.me, account);
 }

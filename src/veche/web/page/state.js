@@ -9,7 +9,7 @@ const signedOut = () => ({
   token: null,
   me: null,
   epoch: undefined,
-  own: { position: undefined, head: 0 }, // the account's own log
+  own: { position: undefined, head: 0, past: 0 }, // the account's own log; `past`: its head in the answer to hello
   rooms: new Map(),
   early: new Map(), // of rooms that are not known yet: the seq before their first event
   settled: false, // whether all rooms of the account are known
