@@ -82,6 +82,7 @@ def check_access(right: Right, room: Room | None, member: Member | None) -> Room
 _OWNERS_RIGHT = "Only the owner of a room may do this."
 _IN_DIRECT = {
     Right.LEAVE: "A direct room cannot be left.",
+    Right.MANAGE: "A direct room always has the same two members.",
     Right.RENAME: "A direct room cannot be renamed.",
 }
 _IN_LOBBY = {Right.RENAME: "The lobby cannot be renamed."}
@@ -94,7 +95,7 @@ def _refusal(right: Right, verdict: Verdict, room: Room) -> ChatError:
         case Verdict.NOT_OWNER:
             return ChatError(Code.FORBIDDEN, _OWNERS_RIGHT)
         case Verdict.DIRECT:
-            return ChatError(Code.FORBIDDEN, _IN_DIRECT.get(right, _OWNERS_RIGHT), kind="direct")
+            return ChatError(Code.FORBIDDEN, _IN_DIRECT[right], kind="direct")
         case Verdict.LOBBY:
             return ChatError(Code.FORBIDDEN, _IN_LOBBY.get(right, "Everybody is in the lobby."))
     return ChatError(Code.NOT_FOUND, "No such room.", what="room", private=True)

@@ -157,12 +157,13 @@ def test_leaving_a_channel_one_is_not_in_is_refused_as_such(town: Town, people: 
 
 def test_a_direct_room_cannot_be_left_nor_changed(town: Town, people: People) -> None:
     room = town.room(people.ann, Kind.DIRECT, people.bob)
-    for command in (
-        c.by(people.ann, c.LeaveRoom(room)),
-        c.by(people.ann, c.AddMember(room, people.eve)),
-        c.by(people.ann, c.RemoveMember(room, people.bob)),
+    for command, reason in (
+        (c.by(people.ann, c.LeaveRoom(room)), "A direct room cannot be left."),
+        (c.by(people.ann, c.AddMember(room, people.eve)), "A direct room always has the same two members."),
+        (c.by(people.ann, c.RemoveMember(room, people.bob)), "A direct room always has the same two members."),
     ):
-        assert town.refuses(command).code is Code.FORBIDDEN
+        refusal = town.refuses(command)
+        assert (refusal.code, refusal.message) == (Code.FORBIDDEN, reason)
 
 
 def test_only_the_owner_brings_in_and_puts_out(town: Town, people: People) -> None:
