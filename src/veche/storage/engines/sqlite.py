@@ -39,7 +39,7 @@ _PRAGMAS = (
     "PRAGMA synchronous=FULL",  # a commit is on disk before it is acknowledged
     BUSY_TIMEOUT,
     "PRAGMA foreign_keys=ON",
-    "PRAGMA cache_size=-8192",  # KiB of each connection; the kernel has the whole file in its own cache
+    "PRAGMA cache_size=-4096",  # KiB of each connection; the kernel has the whole file in its own cache
     "PRAGMA temp_store=MEMORY",
 )
 CHANGE_SECONDS = 60.0  # the least time between two generations of a database that is served
