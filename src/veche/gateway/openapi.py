@@ -14,7 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from veche import __version__
 from veche.gateway.dialect import Mounted
 from veche.gateway.examples import Example
-from veche.gateway.openapi_answers import PREFIX, answers_of, components_of, merge_answers
+from veche.gateway.openapi_answers import PREFIX, answers_of, components_of, merge_answers, schema_of_refusal
 
 Json = dict[str, Any]
 
@@ -58,7 +58,7 @@ def _of_dialect(dialect: Mounted, alone: bool) -> Json:
             _name(call, dialect.name, method, path)
             call["responses"] = answers_of(call, path, dialect, alone)
     for example in dialect.examples:
-        _add_example(document["paths"], example)
+        _add_example(document["paths"], example, dialect)
     document.setdefault("components", {}).setdefault("schemas", {}).update(components_of(dialect))
     document["components"] = {
         kind: {f"{dialect.name}.{name}": found for name, found in named.items() if name not in FASTAPI_ERRORS}
@@ -75,13 +75,15 @@ def _name(call: Json, dialect: str, method: str, path: str) -> None:
         call["security"] = [{f"{dialect}.{name}": scopes for name, scopes in way.items()} for way in call["security"]]
 
 
-def _add_example(paths: Json, example: Example) -> None:
+def _add_example(paths: Json, example: Example, dialect: Mounted) -> None:
     """Add an example to its call: the response, the body and the parameters."""
     path, parameters = _match_path(paths, example)
     call = paths[path][example.method.lower()]
     answer = call["responses"].setdefault(f"{example.status}", {"description": HTTPStatus(example.status).phrase})
     if example.answer is not None:
         content = answer.setdefault("content", {}).setdefault(example.media, {})
+        if example.status >= 400:
+            content.setdefault("schema", schema_of_refusal(dialect, example.media))
         _add(content, example.name, example.answer)
     if example.body is not None:
         content = next(iter(call["requestBody"]["content"].values()))

@@ -17,12 +17,18 @@ from veche.gateway.refusals import Refused
 Json = dict[str, Any]
 
 PREFIX = "#/components/schemas/"
+FASTAPI_REFUSES = 422  # for every route, with a body that no dialect has
 
 
 def returns(body: object, *statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route whose successful responses have this type. `Mounted.bodies` has its Structs."""
     [schema], _ = msgspec.json.schema_components((body,), ref_template=PREFIX + "{name}")
     return {status: {"content": {"application/json": {"schema": schema}}} for status in statuses or (200,)}
+
+
+def returns_text(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route that answers with a plain text, where other calls of its dialect do not."""
+    return {status: {"content": {"text/plain": {"schema": {"type": "string"}}}} for status in statuses}
 
 
 def components_of(dialect: Mounted) -> Json:
@@ -72,7 +78,9 @@ def _parts(schema: Json) -> list[Json]:
 
 def _declared(answer: Json, status: int) -> Json:
     content = {media: of for media, of in answer.get("content", {}).items() if of.get("schema")}
-    return {"description": HTTPStatus(status).phrase, "content": content} if content and status < 400 else {}
+    return (
+        {"description": HTTPStatus(status).phrase, "content": content} if content and status != FASTAPI_REFUSES else {}
+    )
 
 
 def _codes_of(call: Json) -> list[Code]:
@@ -93,9 +101,18 @@ def _schema(dialect: Mounted, bodies: Iterable[type]) -> Json:
     return refs[0] if len(refs) == 1 else {"anyOf": refs}
 
 
+def schema_of_refusal(dialect: Mounted, media: str) -> Json:
+    """Return the schema of a refusal that only an example shows."""
+    return _text_or(_schema(dialect, dialect.error_bodies), media)
+
+
+def _text_or(schema: Json, media: str) -> Json:
+    return {"type": "string"} if media.startswith("text/") else schema
+
+
 def _add(answers: Json, response: RawResponse, schema: Json) -> None:
     status, _, headers = response
     media = headers["Content-Type"].partition(";")[0]
-    content = {media: {"schema": {"type": "string"} if media.startswith("text/") else schema}}
+    content = {media: {"schema": _text_or(schema, media)}}
     answer = answers.setdefault(f"{status}", {"description": HTTPStatus(status).phrase})
     answer["content"] = answer.get("content", {}) | content

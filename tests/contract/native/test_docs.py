@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from conftest import Servers
 from transcript import Head
@@ -222,7 +223,7 @@ def numbers(text: str) -> list[int]:
 
 
 def test_the_limits_are_those_of_the_server(seen: Seen) -> None:
-    assert seen.limits == limits_of(Heartbeats())
+    assert seen.limits == msgspec.to_builtins(limits_of(Heartbeats()))
     rows = {page.codes(row[1])[0]: row[2] for row in page.table("Limits")}
     assert set(rows) == set(seen.limits)
     for name, real in seen.limits.items():

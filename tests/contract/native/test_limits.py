@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 
 from veche.dialects.native.limits import LIMITS, limits_of
@@ -14,9 +15,9 @@ from veche.wire.heartbeat import Heartbeats
 )
 def test_the_heartbeat_is_in_whole_milliseconds(ping: float, pong: float, milliseconds: tuple[int, int]) -> None:
     limits = limits_of(Heartbeats(ping, pong))
-    assert (limits["ping_interval_ms"], limits["pong_timeout_ms"]) == milliseconds
-    assert LIMITS.items() <= limits.items()
+    assert (limits.ping_interval_ms, limits.pong_timeout_ms) == milliseconds
+    assert LIMITS.items() <= msgspec.structs.asdict(limits).items()
 
 
 def test_disabled_pings_are_the_largest_safe_integer() -> None:
-    assert limits_of(Heartbeats(math.inf, 10.0))["ping_interval_ms"] == 2**53 - 1
+    assert limits_of(Heartbeats(math.inf, 10.0)).ping_interval_ms == 2**53 - 1

@@ -37,7 +37,7 @@ def mount(parts: Parts, options: Options) -> Mounted:
         },
         problem=problem,
         error_bodies=(Refused, Taken),
-        bodies=(encode.Record,),
+        bodies=(encode.Record, encode.SignedIn, encode.Link),
         about="An echo with a history and a public channel, on WebSockets whose links these calls give.",
         examples=examples_beside(__file__),
     )

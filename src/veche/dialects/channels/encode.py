@@ -25,6 +25,18 @@ class Record(msgspec.Struct, gc=False):
     message: str
 
 
+class SignedIn(msgspec.Struct):
+    """The response body of /login."""
+
+    token: str
+
+
+class Link(msgspec.Struct):
+    """The address of a socket."""
+
+    link: str
+
+
 def record(line: EchoLine) -> Record:
     """Convert a line of the history to its JSON value."""
     return Record(local_time(line.at), line.source, line.text)

@@ -42,7 +42,7 @@ async def login(body: Credentials, accounts: AccountsOf, guest: GuestOf) -> Resp
     """Sign in."""
     verified = await accounts.check_password(guest, body.password, username=body.username)
     signed = await accounts.open_session(guest, verified)
-    return reply({"token": signed.token})
+    return reply(encode.SignedIn(signed.token))
 
 
 async def history(login: LoginOf, chat: ChatOf) -> Response:
@@ -56,7 +56,7 @@ def link(links: Links, endpoint: str) -> Callable[..., Awaitable[Response]]:
 
     async def get(request: Request, login: LoginOf) -> Response:
         """Get a link to the socket. A client that uses the link needs no Authorization header."""
-        return reply({"link": links.link(login, endpoint, _host(request), _is_secure(request))})
+        return reply(encode.Link(links.link(login, endpoint, _host(request), _is_secure(request))))
 
     return get
 
@@ -66,10 +66,11 @@ def routers_of(links: Links) -> tuple[APIRouter, ...]:
     # As in the original server, requests need no Content-Type.
     root = APIRouter(tags=["channels"], route_class=route_class(problem, invalid), strict_content_type=False)
     root.add_api_route("/register", register, methods=["POST"], status_code=201)
-    root.add_api_route("/login", login, methods=["POST"])
+    root.add_api_route("/login", login, methods=["POST"], responses=returns(encode.SignedIn))
     root.add_api_route("/history", history, methods=["GET"], responses=returns(list[encode.Record]))
     for endpoint in (ECHO_PATH, PUBLIC_PATH):
-        root.add_api_route(endpoint, link(links, endpoint), methods=["GET"], name=endpoint.strip("/"))
+        get, name = link(links, endpoint), endpoint.strip("/")
+        root.add_api_route(endpoint, get, methods=["GET"], name=name, responses=returns(encode.Link))
     versioned = APIRouter(prefix="/api/v1")
     versioned.include_router(root)
     return root, versioned

@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.dialects.dispatch.errors import problem, raw_text
-from veche.dialects.dispatch.rules import BODY, Credentials, CredentialsOf, wrong_format
+from veche.dialects.dispatch.rules import NEW_ACCOUNT, SIGN_IN, Credentials, CredentialsOf, wrong_format
 from veche.gateway.http import AccountsOf, ChatOf, RawResponse, guest_of, response, route_class
 from veche.service.accounts import Accounts, Verified
 
@@ -25,7 +25,7 @@ router = APIRouter(
 )
 
 
-@router.post("/signup", openapi_extra=BODY)
+@router.post("/signup", openapi_extra=NEW_ACCOUNT)
 async def signup(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Create an account. The response is `Success`."""
     if not body.is_valid:
@@ -34,7 +34,7 @@ async def signup(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> R
     return response(raw_text("Success"))
 
 
-@router.post("/signin", openapi_extra=BODY)
+@router.post("/signin", openapi_extra=SIGN_IN)
 async def signin(body: CredentialsOf, accounts: AccountsOf, chat: ChatOf, guest: GuestOf) -> Response:
     """Sign in. The response is the token alone. Within its lifetime, send it as the first frame on `/connect`."""
     if not body.is_complete:

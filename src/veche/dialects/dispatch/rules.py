@@ -6,6 +6,7 @@ import msgspec
 from fastapi import Depends, Request
 
 from veche.core.errors import ChatError, Code
+from veche.gateway.openapi_bodies import characters, request_body
 
 MAX_LENGTH = 8
 
@@ -47,10 +48,7 @@ async def _credentials(request: Request) -> Credentials:
 
 CredentialsOf = Annotated[Credentials, Depends(_credentials)]
 
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": msgspec.json.schema(Credentials)["$defs"]["Credentials"]}},
-    }
-}
-"""The description of the body in the OpenAPI document."""
+_NEW, _TYPED = characters(1, MAX_LENGTH), characters(1)
+NEW_ACCOUNT = request_body(Credentials, username=_NEW, password=_NEW)
+SIGN_IN = request_body(Credentials, username=_TYPED, password=_TYPED)
+"""The descriptions of the bodies in the OpenAPI document. An account of another dialect may have a longer name."""

@@ -24,7 +24,7 @@ def mount(parts: Parts, options: Options) -> Mounted:
             "/login": lambda keys: "email" in keys,
         },
         problem=problem,
-        bodies=(encode.Profile, encode.Chat, encode.StoredMessage),
+        bodies=(encode.Profile, encode.SignedIn, encode.Chat, encode.StoredMessage, encode.Page, encode.Health),
         about="Private and group chats, each with a WebSocket at `/ws/{chat_id}?token=`.",
         examples=examples_beside(__file__),
     )

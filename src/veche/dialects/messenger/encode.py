@@ -35,6 +35,19 @@ class Profile(msgspec.Struct):
     id: int
 
 
+class SignedIn(msgspec.Struct):
+    """The response body of /login."""
+
+    access_token: str
+    token_type: str
+
+
+class Health(msgspec.Struct):
+    """The response body of /health."""
+
+    status: str = "все ок👌"
+
+
 class Chat(msgspec.Struct):
     """A chat as one of its members sees it."""
 
@@ -56,6 +69,15 @@ class StoredMessage(msgspec.Struct, gc=False):
     sender_id: int
     created_at: str
     timestamp: str
+
+
+class Page(msgspec.Struct):
+    """The messages of a chat from `offset` on, oldest first. `total` is how many the chat has."""
+
+    items: list[StoredMessage]
+    total: int
+    offset: int
+    limit: int
 
 
 class MessageFrame(msgspec.Struct, gc=False, tag_field="type", tag="message"):

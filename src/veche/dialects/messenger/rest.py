@@ -63,12 +63,12 @@ async def register(body: Registration, accounts: AccountsOf, guest: GuestOf) -> 
     return reply(encode.profile(verified.account), 201)
 
 
-@router.post("/login")
+@router.post("/login", responses=returns(encode.SignedIn))
 async def login(body: Credentials, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Sign in."""
     verified = await accounts.check_password(guest, body.password, email=body.email)
     signed = await accounts.open_session(guest, verified)
-    return reply({"access_token": signed.token, "token_type": "bearer"})
+    return reply(encode.SignedIn(signed.token, "bearer"))
 
 
 @router.get("/me", responses=returns(encode.Profile))
@@ -135,7 +135,7 @@ async def send(chat_id: Id, body: NewMessage, login: LoginOf, chat: ChatOf) -> R
     return reply(encode.stored_message(sent.message))
 
 
-@router.get("/history/{chat_id}")
+@router.get("/history/{chat_id}", responses=returns(encode.Page))
 async def history(chat_id: Id, login: LoginOf, chat: ChatOf, limit: Limit = 50, offset: Offset = 0) -> Response:
     """Get a page of messages, oldest first."""
     by = login.account.id
@@ -154,7 +154,7 @@ async def history(chat_id: Id, login: LoginOf, chat: ChatOf, limit: Limit = 50, 
     )
 
 
-@router.get("/health")
+@router.get("/health", responses=returns(encode.Health))
 async def health() -> Response:
     """Check the health of the server."""
-    return reply({"status": "все ок👌"})
+    return reply(encode.Health())

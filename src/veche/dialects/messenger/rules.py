@@ -6,17 +6,19 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, EmailStr, Field
 
-from veche.core.names import Reserved
+from veche.core.names import MAX_EMAIL, Reserved
 from veche.core.room_creation import MAX_FIRST_MEMBERS
-from veche.core.text import MAX_CLIENT_MESSAGE_ID
-from veche.core.values import valid_person_id
+from veche.core.text import MAX_CLIENT_MESSAGE_ID, MAX_TEXT_BYTES
+from veche.core.values import RESERVED_IDS, valid_person_id
+from veche.gateway.openapi_bodies import characters, shown
 
-MAX_PERSON_NAME = 50
+IDS = 2**63  # every id is below it
+MAX_PERSON_NAME = MAX_CHAT_NAME = 50
 
 
 def valid_id(id: int) -> int:
     """Return the id, or 0 if it is out of range. Nothing has the id 0."""
-    return id if 0 < id < 2**63 else 0
+    return id if 0 < id < IDS else 0
 
 
 def usable_id(value: object) -> str | None:
@@ -26,10 +28,11 @@ def usable_id(value: object) -> str | None:
 
 
 Password = Annotated[str, Field(min_length=8, max_length=64, repr=False)]
-Id = Annotated[int, AfterValidator(valid_id)]
-PersonId = Annotated[int, AfterValidator(valid_person_id)]
+Email = Annotated[EmailStr, shown(characters(1, MAX_EMAIL))]
+Id = Annotated[int, AfterValidator(valid_id), shown({"minimum": 1, "exclusiveMaximum": IDS})]
+PersonId = Annotated[int, AfterValidator(valid_person_id), shown({"minimum": 1, "exclusiveMaximum": RESERVED_IDS})]
 Limit = Annotated[int, Query(ge=1, le=100)]
-Offset = Annotated[int, Query(ge=0, lt=2**63)]
+Offset = Annotated[int, Query(ge=0, lt=IDS)]
 
 
 class ChatType(StrEnum):
@@ -42,7 +45,7 @@ class ChatType(StrEnum):
 class Registration(BaseModel):
     """A new account. The original's page sends no name. The default is the part of the e-mail before the @."""
 
-    email: EmailStr
+    email: Email
     password: Password
     name: str = Field("", min_length=1, max_length=MAX_PERSON_NAME)
 
@@ -55,14 +58,14 @@ class Registration(BaseModel):
 class Credentials(BaseModel):
     """A login."""
 
-    email: EmailStr
+    email: Email
     password: Password
 
 
 class NewChat(BaseModel):
     """A new chat. `member_ids` are the members besides the creator."""
 
-    name: str = Field(min_length=1, max_length=50)
+    name: str = Field(min_length=1, max_length=MAX_CHAT_NAME)
     chat_type: ChatType = ChatType.PRIVATE
     member_ids: list[PersonId] = Field(max_length=MAX_FIRST_MEMBERS)
 
@@ -70,5 +73,5 @@ class NewChat(BaseModel):
 class NewMessage(BaseModel):
     """A message. A retry with the same `client_message_id` does not store it again."""
 
-    text: str
+    text: Annotated[str, shown(characters(0, MAX_TEXT_BYTES))]
     client_message_id: Annotated[str, Field(min_length=1, max_length=MAX_CLIENT_MESSAGE_ID)] | None = None

@@ -2,12 +2,14 @@
 
 import re
 import unicodedata
+from typing import Any
 
 from veche.core.errors import ChatError, Code
 from veche.core.names import MAX_EMAIL, normal_form
 from veche.core.names import check_username as check_common_rule
 from veche.core.room_creation import MAX_FIRST_MEMBERS
 from veche.core.text import MAX_CLIENT_MESSAGE_ID, check_text
+from veche.dialects.native.out import Limits, Range
 from veche.service.shares import MAX_WAITING
 from veche.wire.heartbeat import Heartbeats
 
@@ -15,7 +17,7 @@ MAX_TEXT_BYTES = 16_384
 MAX_FRAME_BYTES = 65_536
 MAX_ROOM_NAME = 100
 MAX_PERSON_NAME = 50
-MAX_USERNAME = 32
+MIN_USERNAME, MAX_USERNAME = 2, 32
 MAX_REPLAY = 500  # entries of one log; a client that has missed more must fetch everything again over REST
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
@@ -26,14 +28,14 @@ MIN_PASSWORD, MAX_PASSWORD_BYTES = 8, 1024
 
 EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 
-LIMITS = {
+LIMITS: dict[str, Any] = {
     "text_bytes": MAX_TEXT_BYTES,
     "frame_bytes": MAX_FRAME_BYTES,
     "client_message_id_length": MAX_CLIENT_MESSAGE_ID,
     "room_name_length": MAX_ROOM_NAME,
     "name_length": MAX_PERSON_NAME,
-    "username_length": {"min": 2, "max": MAX_USERNAME},
-    "password_bytes": {"min": MIN_PASSWORD, "max": MAX_PASSWORD_BYTES},
+    "username_length": Range(MIN_USERNAME, MAX_USERNAME),
+    "password_bytes": Range(MIN_PASSWORD, MAX_PASSWORD_BYTES),
     "first_members": MAX_FIRST_MEMBERS,
     "page": MAX_PAGE,
     "hello_rooms": MAX_PAGE,
@@ -51,13 +53,10 @@ _COMMON_PASSWORDS = frozenset(
 )
 
 
-def limits_of(heartbeats: Heartbeats) -> dict[str, object]:
+def limits_of(heartbeats: Heartbeats) -> Limits:
     """Return the body of GET /v1/limits: the fixed limits, and the heartbeat times of this server."""
-    return {
-        **LIMITS,
-        "ping_interval_ms": _milliseconds(heartbeats.interval),
-        "pong_timeout_ms": _milliseconds(heartbeats.timeout),
-    }
+    interval, timeout = _milliseconds(heartbeats.interval), _milliseconds(heartbeats.timeout)
+    return Limits(**LIMITS, ping_interval_ms=interval, pong_timeout_ms=timeout)
 
 
 def _milliseconds(seconds: float) -> int:
@@ -84,8 +83,9 @@ def check_username(username: str) -> None:
     """
     username = normal_form(username)
     allowed = all(c.isalnum() or c in "_.-" or unicodedata.category(c)[0] == "M" for c in username)
-    if not 2 <= len(username) <= MAX_USERNAME or not allowed:
-        raise ChatError(Code.INVALID, "A username has 2 to 32 letters, digits, '_', '.' or '-'.", field="username")
+    if not MIN_USERNAME <= len(username) <= MAX_USERNAME or not allowed:
+        sentence = f"A username has {MIN_USERNAME} to {MAX_USERNAME} letters, digits, '_', '.' or '-'."
+        raise ChatError(Code.INVALID, sentence, field="username")
     check_common_rule(username)
 
 

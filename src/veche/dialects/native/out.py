@@ -102,6 +102,34 @@ class RoomPage(Outgoing):
     cursor: str | None
 
 
+class Range(Outgoing):
+    """The least and the most."""
+
+    min: int
+    max: int
+
+
+class Limits(Outgoing):
+    """The limits of this server. A name ends with what is counted, unless that is plain."""
+
+    text_bytes: int
+    frame_bytes: int
+    client_message_id_length: int
+    room_name_length: int
+    name_length: int
+    username_length: Range
+    password_bytes: Range
+    first_members: int
+    page: int
+    hello_rooms: int
+    sync_rooms: int
+    replay_events: int
+    waiting_commands: int
+    hello_within_ms: int
+    ping_interval_ms: int
+    pong_timeout_ms: int
+
+
 class PersonPage(Outgoing):
     """The people who fit the query: one or none. `cursor` is null."""
 
@@ -154,6 +182,7 @@ BODIES: tuple[type[Outgoing], ...] = (
     MemberPage,
     Message,
     MessagePage,
+    Limits,
     Problem,
 )
 

@@ -1,17 +1,17 @@
 """The REST routes of the native dialect (docs/native.md, REST)."""
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.fields import FieldInfo
 
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.core.membership import AddMember, JoinRoom, LeaveRoom, RemoveMember
 from veche.core.messages import SendMessage
+from veche.core.names import MAX_EMAIL, MAX_NAME
 from veche.core.reading import ReadUpTo
 from veche.core.room_creation import MAX_FIRST_MEMBERS, CreateRoom
 from veche.core.room_renaming import RenameRoom
@@ -30,6 +30,7 @@ from veche.dialects.native.limits import (
     MAX_TEXT_BYTES,
     MAX_USERNAME,
     MIN_PASSWORD,
+    MIN_USERNAME,
     check_password,
     check_person_name,
     check_room_name,
@@ -41,6 +42,7 @@ from veche.dialects.native.views import account_out, member_out, message_out, me
 from veche.gateway.fairness import NATIVE
 from veche.gateway.http import AccountsOf, ChatOf, HeartbeatsOf, RawResponse, authenticate, guest_of, reply, route_class
 from veche.gateway.openapi_answers import returns
+from veche.gateway.openapi_bodies import characters, shown, utf8_bytes
 from veche.service.accounts import Accounts, Login, Verified
 
 
@@ -84,21 +86,18 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-Email = Annotated[str | None, Field(max_length=254, pattern=EMAIL_PATTERN)]
+Email = Annotated[str | None, Field(max_length=MAX_EMAIL, pattern=EMAIL_PATTERN)]
 
 
-def _length(least: int, most: int) -> FieldInfo:
-    """Bound the length of a string in the OpenAPI document only. The checks in `limits.py` have better texts."""
-    return cast(FieldInfo, Field(json_schema_extra={"minLength": least, "maxLength": most}))
-
-
-# A character has up to 4 bytes.
-Username = Annotated[str, _length(2, MAX_USERNAME)]
-NewPassword = Annotated[str, _length(MIN_PASSWORD // 4, MAX_PASSWORD_BYTES)]
-PersonName = Annotated[str, _length(1, MAX_PERSON_NAME)]
-RoomName = Annotated[str, _length(1, MAX_ROOM_NAME)]
-Text = Annotated[str, _length(1, MAX_TEXT_BYTES)]
-ClientMessageId = Annotated[str, _length(1, MAX_CLIENT_MESSAGE_ID)]
+# The checks in `limits.py` have better texts than pydantic.
+Username = Annotated[str, shown(characters(MIN_USERNAME, MAX_USERNAME))]
+NewPassword = Annotated[str, shown(utf8_bytes(MIN_PASSWORD, MAX_PASSWORD_BYTES))]
+PersonName = Annotated[str, shown(characters(1, MAX_PERSON_NAME))]
+RoomName = Annotated[str, shown(characters(1, MAX_ROOM_NAME))]
+Text = Annotated[str, shown(utf8_bytes(1, MAX_TEXT_BYTES))]
+ClientMessageId = Annotated[str, shown(characters(1, MAX_CLIENT_MESSAGE_ID))]
+Typed = Annotated[str, shown(characters())]
+"""With which somebody signs in. Whatever it is, a wrong one is answered as a wrong one."""
 
 
 class RegisterBody(Body):
@@ -113,9 +112,9 @@ class RegisterBody(Body):
 class LoginBody(Body):
     """A login. Exactly one of `username` and `email` is given."""
 
-    username: str | None = None
-    email: str | None = None
-    password: str
+    username: Typed | None = None
+    email: Typed | None = None
+    password: Typed
 
 
 class ProfileBody(Body):
@@ -123,13 +122,13 @@ class ProfileBody(Body):
 
     name: PersonName | None = None
     email: Email = None
-    password: str | None = None
+    password: Typed | None = None
 
 
 class PasswordBody(Body):
     """A change of password."""
 
-    old_password: str
+    old_password: Typed
     new_password: NewPassword
 
 
@@ -217,7 +216,7 @@ async def change_me(body: ProfileBody, login: LoginOf, accounts: AccountsOf) -> 
 
 @router.get("/people", responses=returns(out.PersonPage))
 async def people(
-    username: Annotated[str, Query(min_length=1, max_length=100)], login: LoginOf, accounts: AccountsOf
+    username: Annotated[str, Query(min_length=1, max_length=MAX_NAME)], login: LoginOf, accounts: AccountsOf
 ) -> Response:
     """Find a person by username."""
     found = await accounts.find_person(login, username)
@@ -350,7 +349,7 @@ async def read(room_id: Id, body: ReadBody, login: LoginOf, chat: ChatOf) -> Res
     return Response(status_code=204)
 
 
-@router.get("/limits")
+@router.get("/limits", responses=returns(out.Limits))
 async def limits(heartbeats: HeartbeatsOf) -> Response:
     """Get the limits of this server."""
     return reply(limits_of(heartbeats))

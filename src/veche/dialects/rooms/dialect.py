@@ -22,7 +22,7 @@ def mount(parts: Parts, options: Options) -> Mounted:
         claims={"/register": lambda keys: {"username", "email"} <= {key.casefold() for key in keys}},
         plain=plain,
         problem=problem,
-        bodies=(encode.Profile, encode.CreatedRoom),
+        bodies=(encode.Profile, encode.SignedIn, encode.Done, encode.CreatedRoom),
         owns=("/profile", "/change-name", "/create-room", "/join", "/invite"),
         about="Numbered rooms, a bare token in `Authorization`, and a WebSocket at `/ws?token=` in one room at a time.",
         examples=examples_beside(__file__),

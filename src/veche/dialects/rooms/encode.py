@@ -38,6 +38,18 @@ class Profile(msgspec.Struct):
     created_at: str = msgspec.field(name="created-at")
 
 
+class SignedIn(msgspec.Struct):
+    """The response body of /login."""
+
+    token: str
+
+
+class Done(msgspec.Struct):
+    """The response body of /change-name, /join and /invite."""
+
+    message: str
+
+
 class CreatedRoom(msgspec.Struct):
     """The response body of /create-room."""
 

@@ -1,9 +1,8 @@
 """The REST routes of the rooms dialect. Each route checks the token before it reads the body."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import APIKeyHeader
 
@@ -31,6 +30,7 @@ from veche.dialects.rooms.rules import (
 )
 from veche.gateway.http import AccountsOf, ChatOf, authenticate, guest_of, response, route_class
 from veche.gateway.openapi_answers import returns
+from veche.gateway.openapi_bodies import request_body
 from veche.service.accounts import Login
 
 router = APIRouter(tags=["rooms"], route_class=route_class(problem, invalid))
@@ -53,12 +53,6 @@ def _body(model: type[T]) -> Callable[[Request], Awaitable[T]]:
     return read
 
 
-def _body_schema(model: type[msgspec.Struct]) -> dict[str, Any]:
-    """Describe the body in the OpenAPI document. FastAPI cannot, because the routes decode the body themselves."""
-    _, schemas = msgspec.json.schema_components((model,))
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schemas[model.__name__]}}}}
-
-
 LoginOf = Annotated[Login, Depends(_login)]
 RegistrationOf = Annotated[Registration, Depends(_body(Registration))]
 CredentialsOf = Annotated[Credentials, Depends(_body(Credentials))]
@@ -75,7 +69,7 @@ def _reply(value: object, status: int = 200) -> Response:
 @router.post(
     "/register",
     status_code=201,
-    openapi_extra=_body_schema(Registration),
+    openapi_extra=request_body(Registration),
     responses=returns(encode.Profile, 201),
 )
 async def register(body: RegistrationOf, accounts: AccountsOf, guest: GuestOf) -> Response:
@@ -85,14 +79,14 @@ async def register(body: RegistrationOf, accounts: AccountsOf, guest: GuestOf) -
     return _reply(encode.profile(verified.account), 201)
 
 
-@router.put("/login", openapi_extra=_body_schema(Credentials))
+@router.put("/login", openapi_extra=request_body(Credentials), responses=returns(encode.SignedIn))
 async def login(body: CredentialsOf, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Sign in by e-mail, or by username if the value has no @."""
     check_present(body.email, body.password)
     identifier = {"email" if "@" in body.email else "username": body.email}
     verified = await accounts.check_password(guest, body.password, **identifier)
     signed = await accounts.open_session(guest, verified)
-    return _reply({"token": signed.token})
+    return _reply(encode.SignedIn(signed.token))
 
 
 @router.get("/profile", responses=returns(encode.Profile))
@@ -101,7 +95,7 @@ async def profile(login: LoginOf) -> Response:
     return _reply(encode.profile(login.account))
 
 
-@router.put("/change-name", openapi_extra=_body_schema(NewName))
+@router.put("/change-name", openapi_extra=request_body(NewName), responses=returns(encode.Done))
 async def change_name(login: LoginOf, body: NewNameOf, accounts: AccountsOf) -> Response:
     """Change your username."""
     check_present(body.username)
@@ -115,13 +109,13 @@ async def change_name(login: LoginOf, body: NewNameOf, accounts: AccountsOf) -> 
         if refusal.code is Code.TAKEN:
             refusal.data["reason"] = "rename"
         raise
-    return _reply({"message": "name change succeed"})
+    return _reply(encode.Done("name change succeed"))
 
 
 @router.post(
     "/create-room",
     status_code=201,
-    openapi_extra=_body_schema(NewRoom),
+    openapi_extra=request_body(NewRoom),
     responses=returns(encode.CreatedRoom, 201),
 )
 async def create_room(login: LoginOf, body: NewRoomOf, chat: ChatOf) -> Response:
@@ -132,7 +126,7 @@ async def create_room(login: LoginOf, body: NewRoomOf, chat: ChatOf) -> Response
     return _reply(encode.created_room(entered.room), 201)
 
 
-@router.put("/join", openapi_extra=_body_schema(JoinRequest))
+@router.put("/join", openapi_extra=request_body(JoinRequest), responses=returns(encode.Done))
 async def join(login: LoginOf, body: JoinRequestOf, chat: ChatOf) -> Response:
     """Join a room that is not private."""
     entered = await chat.do(login.actor, JoinRoom(valid_room_id(body.room_id)))
@@ -141,7 +135,7 @@ async def join(login: LoginOf, body: JoinRequestOf, chat: ChatOf) -> Response:
     return _success("join", entered)
 
 
-@router.put("/invite", openapi_extra=_body_schema(Invitation))
+@router.put("/invite", openapi_extra=request_body(Invitation), responses=returns(encode.Done))
 async def invite(login: LoginOf, body: InvitationOf, chat: ChatOf) -> Response:
     """Add an account to a room that you own."""
     try:
@@ -170,7 +164,7 @@ def _private_room() -> ChatError:
 def _success(action: str, entered: Entered) -> Response:
     if not entered.new:
         raise ChatError(Code.TAKEN, "The account is a member already.", reason="member")
-    return _reply({"message": f"{action} succeed"})
+    return _reply(encode.Done(f"{action} succeed"))
 
 
 @router.api_route("/ws", methods=_METHODS, include_in_schema=False)

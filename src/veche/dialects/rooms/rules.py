@@ -7,15 +7,21 @@ import msgspec
 
 from veche.core.errors import ChatError, Code
 from veche.core.names import MAX_EMAIL, normal_form
-from veche.core.values import LOBBY_ID, valid_person_id
+from veche.core.values import LOBBY_ID, RESERVED_IDS, valid_person_id
+from veche.gateway.openapi_bodies import characters, shown_in_struct, utf8_bytes
 
 T = TypeVar("T")
-Username = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": 20})]
-"""A name of 3 to 20 bytes. The bounds are shown in the OpenAPI document only; `check_name` has the error's text."""
-Password = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 2, "maxLength": 128})]
-"""A password of 8 to 128 bytes. As above."""
-Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_EMAIL})]
+MIN_NAME, MAX_NAME = 3, 20  # bytes
+MIN_PASSWORD, MAX_PASSWORD = 8, 128  # bytes
+Username = Annotated[str, shown_in_struct(utf8_bytes(MIN_NAME, MAX_NAME))]
+Password = Annotated[str, shown_in_struct(utf8_bytes(MIN_PASSWORD, MAX_PASSWORD))]
+Email = Annotated[str, shown_in_struct(characters(1, MAX_EMAIL))]
+Typed = Annotated[str, shown_in_struct(characters(1))]
+"""With which somebody signs in. Whatever it is, a wrong one is answered as a wrong one."""
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+RoomId = Annotated[Number, shown_in_struct({"minimum": 1, "maximum": LOBBY_ID})]
+PersonId = Annotated[Number, shown_in_struct({"minimum": 1, "maximum": RESERVED_IDS - 1})]
+"""A number beyond the bounds can be read, but nothing has it as its id."""
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
 _ROOM_ID = re.compile(r"[+-]?[0-9]{1,19}")
@@ -33,8 +39,8 @@ class Registration(msgspec.Struct):
 class Credentials(msgspec.Struct):
     """The body of /login. `email` holds an e-mail or a username."""
 
-    email: str = ""
-    password: str = ""
+    email: Typed = ""
+    password: Typed = ""
 
 
 class NewName(msgspec.Struct):
@@ -53,14 +59,14 @@ class NewRoom(msgspec.Struct):
 class JoinRequest(msgspec.Struct):
     """The body of /join."""
 
-    room_id: Number = 0
+    room_id: RoomId = 0
 
 
 class Invitation(msgspec.Struct):
     """The body of /invite."""
 
-    room_id: Number = 0
-    user_id: Number = 0
+    room_id: RoomId = 0
+    user_id: PersonId = 0
 
 
 class Frame(msgspec.Struct):
@@ -100,8 +106,9 @@ def check_registration(body: Registration) -> None:
     if not _EMAIL.fullmatch(body.email):
         raise ChatError(Code.INVALID, "This is not an e-mail address.", field="email")
     check_name(normal_form(body.username))
-    if not 8 <= len(body.password.encode()) <= 128:
-        raise ChatError(Code.INVALID, "A password has 8 to 128 bytes.", field="password")
+    if not MIN_PASSWORD <= len(body.password.encode()) <= MAX_PASSWORD:
+        sentence = f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} bytes."
+        raise ChatError(Code.INVALID, sentence, field="password")
 
 
 def check_present(*fields: str) -> None:
@@ -113,5 +120,6 @@ def check_present(*fields: str) -> None:
 def check_name(name: str) -> None:
     """Check the name of an account or a room: 3 to 20 bytes of letters, digits and underscores. Raises ChatError."""
     allowed = all(char.isalpha() or char.isdecimal() or char == "_" for char in name)
-    if not allowed or not 3 <= len(name.encode()) <= 20:
-        raise ChatError(Code.INVALID, "A name has 3 to 20 bytes of letters, digits and underscores.", field="name")
+    if not allowed or not MIN_NAME <= len(name.encode()) <= MAX_NAME:
+        sentence = f"A name has {MIN_NAME} to {MAX_NAME} bytes of letters, digits and underscores."
+        raise ChatError(Code.INVALID, sentence, field="name")

@@ -11,7 +11,7 @@ from veche.core.errors import ChatError, Code
 from veche.core.values import ANONYMOUS_ID, LOBBY_ID
 from veche.dialects.socketio import encode
 from veche.dialects.socketio.errors import problem
-from veche.dialects.socketio.rules import BODY, CredentialsOf
+from veche.dialects.socketio.rules import NEW_ACCOUNT, SIGN_IN, CredentialsOf
 from veche.gateway.http import (
     AccountsOf,
     BearerOf,
@@ -23,7 +23,7 @@ from veche.gateway.http import (
     reply_by_pages,
     route_class,
 )
-from veche.gateway.openapi_answers import returns
+from veche.gateway.openapi_answers import returns, returns_text
 from veche.service.accounts import Accounts, Verified
 
 MAX_SHOWN = 50
@@ -36,10 +36,11 @@ def router_of(anonymous: bool) -> APIRouter:
     """Build the routes. If `anonymous` is true, the GET routes need no token."""
     router = APIRouter(prefix="/api", tags=["socketio"], route_class=route_class(problem, _invalid))
     token_check = [Depends(_admit_anybody if anonymous else _check_token)]
-    signed_in, registered = returns(encode.SignedIn, 200), returns(encode.SignedIn, 201)
-    router.add_api_route("/auth/login", login, methods=["POST"], openapi_extra=BODY, responses=signed_in)
+    not_json = returns_text(400)
+    signed_in, registered = returns(encode.SignedIn, 200) | not_json, returns(encode.SignedIn, 201) | not_json
+    router.add_api_route("/auth/login", login, methods=["POST"], openapi_extra=SIGN_IN, responses=signed_in)
     router.add_api_route(
-        "/auth/register", register, methods=["POST"], status_code=201, openapi_extra=BODY, responses=registered
+        "/auth/register", register, methods=["POST"], status_code=201, openapi_extra=NEW_ACCOUNT, responses=registered
     )
     of_users, of_messages = returns(list[encode.User]), returns(list[str])
     router.add_api_route("/users", users, methods=["GET"], dependencies=token_check, responses=of_users)

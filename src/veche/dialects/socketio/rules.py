@@ -7,7 +7,10 @@ import msgspec
 from fastapi import Depends, Request
 
 from veche.core.errors import ChatError, Code
+from veche.core.names import MAX_NAME
 from veche.dialects.socketio.errors import INVALID_JSON
+from veche.gateway.openapi_bodies import characters, request_body
+from veche.service.passwords import MAX_BYTES as MAX_PASSWORD_BYTES
 
 JSON = ("application/json", "application/ld+json")
 FORM = "application/x-www-form-urlencoded"
@@ -54,6 +57,9 @@ def _of_form(body: bytes) -> dict[str, Any]:
 
 CredentialsOf = Annotated[Credentials, Depends(_credentials)]
 
-_SCHEMA = msgspec.json.schema(Credentials)["$defs"]["Credentials"]
-BODY = {"requestBody": {"required": True, "content": {kind: {"schema": _SCHEMA} for kind in (JSON[0], FORM)}}}
-"""The description of the body in the OpenAPI document."""
+_TYPES = (JSON[0], FORM)
+NEW_ACCOUNT = request_body(
+    Credentials, *_TYPES, username=characters(1, MAX_NAME), password=characters(1, MAX_PASSWORD_BYTES)
+)
+SIGN_IN = request_body(Credentials, *_TYPES, username=characters(1), password=characters(1))
+"""The descriptions of the bodies in the OpenAPI document."""
