@@ -9,6 +9,7 @@ import random
 
 import pytest
 
+from veche.core.errors import ChatError, Code
 from veche.service.shares import MAX_WAITING
 
 from .town import LOBBY, PASSWORD, Frame, Person, Server, seq_in_room
@@ -351,9 +352,9 @@ def test_text_that_cannot_be_stored_is_refused(server: Server, field: str, bad: 
 
 def test_status_500_is_the_code_internal(ann: Person) -> None:
     """A client must be able to tell a bug in the server from its own mistake."""
-    from veche.dialects.native.errors import plain
+    from veche.dialects.native.errors import problem
 
-    status, body, _ = plain(500, "Something went wrong here.")
+    status, body, _ = problem(ChatError(Code.INTERNAL, "Something went wrong here."))
     assert (status, json.loads(body)["code"]) == (500, "internal")
 
 

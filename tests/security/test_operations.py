@@ -18,12 +18,13 @@ from typing import Any
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from tests.veche_process import VECHE, VecheProcess, environment
 
 SENTINEL = "SentinelSecret-6f1d0a7c3e9b48521f0e7d6c"
 PASSWORD = "SentinelPassword-1"
+LOBBY = 2147483647
 
 
 class Running(VecheProcess):
@@ -217,6 +218,65 @@ def test_an_error_tells_nothing_of_the_inside_and_opens_nothing(tmp_path: Path) 
     assert "GET /v1/me was answered 500" in log
 
 
+SOCKETS = ["/rooms/ws", "/messenger/ws/1"]
+"""Whose token is read before the upgrade is answered."""
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_a_bug_has_an_id_in_its_answer_and_in_the_line_with_its_traceback(tmp_path: Path, style: str) -> None:
+    with running(tmp_path, VECHE_LOG_FORMAT=style) as server:
+        token = server.register()
+        break_tables(tmp_path)
+        answers = []
+        for method, path, body in CALLS:
+            headers = {"Authorization": token if path.startswith("/rooms") else f"Bearer {token}"}
+            answers.append(server.http.request(method, path, json=body, headers=headers))
+        ids = [answer.headers["X-Request-Id"] for answer in answers if answer.status_code == 500]
+        for path in SOCKETS:
+            with pytest.raises(InvalidStatus) as refused:
+                connect(f"{server.base.replace('http', 'ws')}{path}?token={token}").__enter__()
+            assert refused.value.response.status_code == 500
+            ids.append(refused.value.response.headers["X-Request-Id"])
+        log = server.stop()
+    assert len({answer.request.url.path for answer in answers if answer.status_code == 500}) > 6
+    assert len(set(ids)) == len(ids)
+    native = [answer for answer in answers if answer.status_code == 500 and answer.request.url.path.startswith("/v1")]
+    assert native
+    assert all(answer.json()["request_id"] == answer.headers["X-Request-Id"] for answer in native)
+    if style == "json":
+        lines = [json.loads(line) for line in log.splitlines()]
+        traces = [line["request_id"] for line in lines if "trace" in line]
+        answered = [line["request_id"] for line in lines if line["logger"] == "veche.http" and "status" in line]
+        assert answered == [answer.headers["X-Request-Id"] for answer in answers if answer.status_code == 500]
+    else:
+        traces = re.findall(r"ERROR .*request ([0-9a-f]{16}).*\n  \| Traceback", log)
+    assert traces == ids, "one traceback for each, and none without its id"
+
+
+def test_a_command_that_fails_on_a_socket_has_an_id(tmp_path: Path) -> None:
+    with running(tmp_path, **JSON) as server:
+        token = server.register()
+        with connect(f"{server.base.replace('http', 'ws')}/v1/socket") as socket:
+            socket.send(json.dumps({"id": 1, "hello": {"token": token}}))
+            received(socket, 1)
+            with sqlite3.connect(tmp_path / "x.db") as database:
+                database.execute("ALTER TABLE messages RENAME TO gone")
+            database.close()
+            socket.send(json.dumps({"id": 2, "send": {"room_id": LOBBY, "text": "hi", "client_message_id": "c-1"}}))
+            error = received(socket, 2)["error"]
+        lines = server.lines()
+    assert error["code"] == "internal"
+    assert [line["request_id"] for line in lines if "trace" in line] == [error["request_id"]]
+
+
+def received(socket: ClientConnection, id: int) -> dict[str, Any]:
+    """Return the answer with this id."""
+    while True:
+        frame: dict[str, Any] = json.loads(socket.recv(30))
+        if frame.get("id") == id:
+            return frame
+
+
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND"])
 def test_methods_that_nobody_serves_are_refused(
     tmp_path_factory: pytest.TempPathFactory, surface: Running, method: str
@@ -296,7 +356,7 @@ def test_a_page_of_another_origin_reads_how_long_to_wait(tmp_path: Path) -> None
                     answer = server.http.request(method, path, json=body, headers=page)
                 assert answer.status_code == 429, (path, answer.text)
                 assert int(answer.headers["Retry-After"]) > 0
-                assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After"
+                assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After, X-Request-Id"
                 assert answer.headers["Access-Control-Allow-Origin"] in ("*", "https://page.example")
         server.stop()
 

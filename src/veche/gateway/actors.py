@@ -1,14 +1,13 @@
 """Actors of clients that are not signed in yet."""
 
-import random
-
 from veche.core.actor import NOBODY_ID, Actor
 from veche.wire.handshake import Upgrade
+from veche.wire.request_id import new_request_id
 
 
 def guest(dialect: str, address: str) -> Actor:
-    """Return an actor without an account, with a new request id. A request id is no secret."""
-    return Actor(NOBODY_ID, dialect, address=address, request_id=f"{random.getrandbits(64):016x}")
+    """Return an actor without an account, with a new request id."""
+    return Actor(NOBODY_ID, dialect, address=address, request_id=new_request_id())
 
 
 def guest_of_upgrade(dialect: str, upgrade: Upgrade) -> Actor:

@@ -18,6 +18,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from veche.core.errors import ChatError, Code
 from veche.gateway.dialect import Mounted, detail
 from veche.gateway.fairness import InTurn, in_turn
 from veche.gateway.http import (
@@ -41,6 +42,8 @@ from veche.wire.handler import Accept, Routes
 from veche.wire.handshake import Upgrade, UpgradeRefused
 from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted
+from veche.wire.request_id import HEADER as REQUEST_ID
+from veche.wire.request_id import new_request_id
 
 logger = logging.getLogger("veche.http")
 
@@ -177,11 +180,15 @@ class _ErrorResponses:
         self._find_socket = _socket_finder(dialects)
 
     def make(self, path: str, status: int, sentence: str) -> RawResponse:
+        owner = self._owner(path)
+        return owner.plain(status, sentence) if owner else detail(status, sentence)
+
+    def _owner(self, path: str) -> Mounted | None:
         is_only_one = len(self._dialects) == 1
         for dialect in self._dialects:
             if is_only_one or any(is_under(path, own) for own in (f"/{dialect.name}", *dialect.owns)):
-                return dialect.plain(status, sentence)
-        return detail(status, sentence)
+                return dialect
+        return None
 
     async def on_http_exception(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -202,9 +209,14 @@ class _ErrorResponses:
         return Response(body, status, {**headers, "Upgrade": "websocket", "Connection": "Upgrade"})
 
     async def on_bug(self, request: Request, error: Exception) -> Response:
-        # Starlette raises the error again. uvicorn logs its traceback, and closes the connection.
-        status, body, headers = self.make(request.url.path, 500, "Something went wrong here.")
-        return Response(body, status, {**headers, "Connection": "close"})
+        """Log a bug with an id, and answer with this id. Starlette raises the error again; `Watch` takes it."""
+        id = new_request_id()
+        values = (request.method, request.url.path, id)
+        logger.error("%s %s (request %s) failed", *values, exc_info=error, extra={"fields": {"request_id": id}})
+        refusal = ChatError(Code.INTERNAL, "Something went wrong here.", request_id=id)
+        owner = self._owner(request.url.path)
+        status, body, headers = owner.problem(refusal) if owner else detail(500, refusal.message)
+        return Response(body, status, {**headers, REQUEST_ID: id, "Connection": "close"})
 
 
 def _allowed_methods(request: Request) -> set[str]:

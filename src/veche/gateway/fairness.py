@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
-from veche.gateway.refusals import retry_headers
+from veche.gateway.refusals import headers_of
 from veche.service.guests import UPGRADE, Guests
 from veche.service.shares import Share, Shares
 from veche.wire.handler import Accept, Accepted
@@ -81,7 +81,7 @@ class InTurn:
 
 async def _refuse(refusal: ChatError, send: Send) -> None:
     """Refuse a request that nobody has looked at, so without a body: each dialect has another format."""
-    headers = {"content-length": "0", "connection": "close", **retry_headers(refusal)}
+    headers = {"content-length": "0", "connection": "close", **headers_of(refusal)}
     lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": 503, "headers": lines})
     await send({"type": "http.response.body", "body": b""})
@@ -94,7 +94,7 @@ def in_turn(guests: Guests, accept: Accept) -> Accept:
         try:
             await guests.turn(network(upgrade.client), UPGRADE)
         except ChatError as refusal:
-            raise UpgradeRefused(503, headers=tuple(retry_headers(refusal).items())) from None
+            raise UpgradeRefused(503, headers=tuple(headers_of(refusal).items())) from None
         return await accept(upgrade)
 
     return wait_and_accept

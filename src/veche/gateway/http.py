@@ -25,6 +25,7 @@ from veche.wire.handler import SIGNED_IN
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.origins import Origins
 from veche.wire.proxy import Trusted, client_of, peer_of
+from veche.wire.request_id import HEADER as REQUEST_ID
 
 MAX_BODY = 65_536
 DOCS = ("/docs", "/redoc")
@@ -263,7 +264,10 @@ class HeadAsGet:
 
 
 class Cors(CORSMiddleware):
-    """Middleware that lets pages of the allowed origins read the answers, also how long they have to wait."""
+    """Middleware that lets pages of the allowed origins read the answers.
+
+    They may read how long they have to wait, and the id of a bug.
+    """
 
     def __init__(self, app: ASGIApp, origins: Origins, trusted: Trusted) -> None:
         super().__init__(
@@ -272,7 +276,7 @@ class Cors(CORSMiddleware):
             allow_credentials=True,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["Retry-After"],
+            expose_headers=["Retry-After", REQUEST_ID],
         )
         self._origins = origins
         self._trusted = trusted

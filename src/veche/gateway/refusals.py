@@ -10,6 +10,7 @@ import msgspec
 from fastapi.exceptions import RequestValidationError
 
 from veche.core.errors import ChatError, Code
+from veche.wire.request_id import HEADER as REQUEST_ID
 
 ErrorText: TypeAlias = tuple[int, str]
 """The HTTP status and the text of a refusal."""
@@ -49,9 +50,12 @@ def error_text(refusal: ChatError, by_code: ErrorTexts, by_cause: ErrorTextsByCa
     return by_cause.get((refusal.code, cause_of(refusal)), by_code[refusal.code])
 
 
-def retry_headers(refusal: ChatError) -> dict[str, str]:
-    """Return a Retry-After header if a refusal is temporary, else no headers."""
-    return {"Retry-After": str(refusal.data.get("retry_after", 1))} if refusal.temporary else {}
+def headers_of(refusal: ChatError) -> dict[str, str]:
+    """Return the headers of a refusal in any dialect: Retry-After if it is temporary, X-Request-Id if it is a bug."""
+    headers = {"Retry-After": str(refusal.data.get("retry_after", 1))} if refusal.temporary else {}
+    if request_id := refusal.data.get("request_id"):
+        headers[REQUEST_ID] = str(request_id)
+    return headers
 
 
 def details_of(error: RequestValidationError) -> list[dict[str, Any]]:

@@ -8,6 +8,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from veche.ops.logs import ACCESS
 from veche.wire.proxy import Trusted, client_of
+from veche.wire.request_id import HEADER
+
+_HEADER = HEADER.lower().encode()
 
 logger = logging.getLogger("veche.http")
 access = logging.getLogger(ACCESS)
@@ -28,29 +31,38 @@ class Watch:
             await self._app(scope, receive, send)
             return
         started = time.monotonic() if access.isEnabledFor(logging.INFO) else None
+        status = 0
 
         def watched(message: Message) -> Awaitable[None]:
+            nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 if status == 429 or status >= 500:
-                    self._log_trouble(scope, status)
+                    self._log_trouble(scope, status, _request_id(message))
                 if started is not None:
                     self._log_access(scope, status, time.monotonic() - started)
             return send(message)
 
-        await self._app(scope, receive, watched)
+        try:
+            await self._app(scope, receive, watched)
+        except Exception:
+            if status != 500:  # the answer had begun: uvicorn logs the traceback, and closes the connection
+                raise
 
-    def _log_trouble(self, scope: Scope, status: int) -> None:
+    def _log_trouble(self, scope: Scope, status: int, request_id: str) -> None:
         request = {"client": self._client(scope), "method": scope["method"], "path": scope["path"], "status": status}
         if status == 429:
             logger.warning(
                 "too many requests from %s: %s %s was answered %d", *request.values(), extra={"fields": request}
             )
-        else:
-            level = logging.WARNING if status == 503 else logging.ERROR
-            logger.log(
-                level, "a request from %s failed: %s %s was answered %d", *request.values(), extra={"fields": request}
+        elif status == 503:
+            logger.warning(
+                "a request from %s failed: %s %s was answered %d", *request.values(), extra={"fields": request}
             )
+        else:
+            request["request_id"] = request_id
+            text = "a request from %s failed: %s %s was answered %d (request %s)"
+            logger.error(text, *request.values(), extra={"fields": request})
 
     def _log_access(self, scope: Scope, status: int, seconds: float) -> None:
         request = {"client": self._client(scope), "method": scope["method"], "path": scope["path"], "status": status}
@@ -60,3 +72,8 @@ class Watch:
 
     def _client(self, scope: Scope) -> str:
         return client_of(scope, self._trusted) or "unix"
+
+
+def _request_id(start: Message) -> str:
+    """Return the id in the head of an answer to a bug, or "-"."""
+    return next((value.decode("latin-1") for name, value in start["headers"] if name == _HEADER), "-")

@@ -124,9 +124,11 @@ def _answer_internal(request: ActorAndCommand, error: Exception) -> CommitResult
     The log has the type of the command and its actor, but no text that people wrote.
     """
     actor, command = request
-    who = (type(command).__name__, actor.account_id, actor.dialect, actor.request_id)
-    logger.error("%s by account %d (%s, request %s) failed", *who, exc_info=error)
-    return [ChatError(Code.INTERNAL, "Something went wrong here.")], []
+    id = actor.request_id
+    who = (type(command).__name__, actor.account_id, actor.dialect, id)
+    text = "%s by account %d (%s, request %s) failed"
+    logger.error(text, *who, exc_info=error, extra={"fields": {"request_id": id}})
+    return [ChatError(Code.INTERNAL, "Something went wrong here.", request_id=id)], []
 
 
 def _answer_unavailable(requests: Sequence[ActorAndCommand], error: Exception) -> CommitResult:

@@ -10,6 +10,8 @@ import logging
 
 from veche.wire.handler import Accept, Accepted
 from veche.wire.handshake import Upgrade, UpgradeRefused, accept_response
+from veche.wire.request_id import HEADER as REQUEST_ID
+from veche.wire.request_id import new_request_id
 
 logger = logging.getLogger("veche.wire")
 _access = logging.getLogger("veche.access")
@@ -41,6 +43,13 @@ async def decide(accept: Accept, upgrade: Upgrade, seconds: float) -> tuple[Acce
         raise
     except TimeoutError:
         raise UpgradeRefused(503) from None
-    except Exception:
-        logger.exception("A WebSocket upgrade of %r failed", upgrade.path)
-        raise UpgradeRefused(500) from None
+    except Exception as error:
+        raise refusal_of_bug(upgrade.path, error) from None
+
+
+def refusal_of_bug(path: str, error: Exception) -> UpgradeRefused:
+    """Log an exception, and return a refusal with the id that its line has."""
+    id = new_request_id()
+    text = "a WebSocket upgrade of %r (request %s) failed"
+    logger.error(text, path, id, exc_info=error, extra={"fields": {"request_id": id}})
+    return UpgradeRefused(500, headers=((REQUEST_ID, id),))

@@ -19,7 +19,7 @@ from veche.wire.handler import WIRE, Accept, Accepted, Handler, Wire
 from veche.wire.handshake import Upgrade, UpgradeRefused, check_origin, read_upgrade, refusal_response
 from veche.wire.proxy import network
 from veche.wire.reader import FrameReader
-from veche.wire.upgrades import decide, log_upgrade
+from veche.wire.upgrades import decide, log_upgrade, refusal_of_bug
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -255,9 +255,8 @@ class WebSocket(asyncio.Protocol):
             accept = wire.routes(upgrade)
         except UpgradeRefused as refused:
             self._refuse(refused)
-        except Exception:
-            logger.exception("Reading a WebSocket upgrade failed")
-            self._refuse(UpgradeRefused(500))
+        except Exception as error:
+            self._refuse(refusal_of_bug("", error))
         else:
             if not wire.connections.enter(self, network(upgrade.client)):
                 self._refuse(UpgradeRefused(*_CROWDED))

@@ -6,7 +6,7 @@ from fastapi.exceptions import RequestValidationError
 from veche.core.errors import ChatError, Code
 from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode, Ending
 from veche.gateway.http import RawResponse, raw_json
-from veche.gateway.refusals import ErrorText, detail_of, details_of, error_text, retry_headers
+from veche.gateway.refusals import ErrorText, detail_of, details_of, error_text, headers_of
 
 INVALID_CREDENTIALS = "Не удалось проверить учетные данные"
 """Sent on REST, and on a socket before it is closed with 1008."""
@@ -53,7 +53,7 @@ def problem(refusal: ChatError) -> RawResponse:
     """Make the response for a refusal."""
     status, text = error_text(refusal, ANSWERS, PARTICULAR)
     key = "message" if refusal.code is Code.TAKEN else "detail"
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else retry_headers(refusal)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else headers_of(refusal)
     return raw_json({key: text or [_invalid_field(refusal)]}, status, headers)
 
 

@@ -3,7 +3,7 @@
 from veche.core.errors import ChatError, Code
 from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode, Ending
 from veche.gateway.http import RawResponse
-from veche.gateway.refusals import ErrorText, error_text, retry_headers
+from veche.gateway.refusals import ErrorText, error_text, headers_of
 
 WRONG_FORMAT = (409, "Wrong format")
 
@@ -33,7 +33,7 @@ CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: NO_TOKEN}
 def problem(refusal: ChatError) -> RawResponse:
     """Make the response for a refusal."""
     status, text = error_text(refusal, ANSWERS, PARTICULAR)
-    return raw_text(text, status, retry_headers(refusal))
+    return raw_text(text, status, headers_of(refusal))
 
 
 def plain(status: int, sentence: str) -> RawResponse:

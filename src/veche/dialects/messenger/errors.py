@@ -5,7 +5,7 @@ from fastapi.exceptions import RequestValidationError
 from veche.core.errors import ChatError, Code
 from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode, Ending
 from veche.gateway.http import RawResponse, raw_json
-from veche.gateway.refusals import ErrorText, cause_of, detail_of, details_of, error_text, retry_headers
+from veche.gateway.refusals import ErrorText, cause_of, detail_of, details_of, error_text, headers_of
 
 NO_ACCESS = (403, "У вас нет доступа к этому чату")
 NO_SUCH_USER = (400, "Пользователь не найден.")
@@ -44,7 +44,7 @@ CLOSE_CODES = COMMON_CLOSE_CODES | {Ending.NOT_ADMITTED: (1008, "removed")}
 def problem(refusal: ChatError) -> RawResponse:
     """Make the response for a refusal."""
     status, text = error_text(refusal, ANSWERS, PARTICULAR)
-    headers = {"WWW-Authenticate": "Bearer"} if cause_of(refusal) in ("missing", "me") else retry_headers(refusal)
+    headers = {"WWW-Authenticate": "Bearer"} if cause_of(refusal) in ("missing", "me") else headers_of(refusal)
     return raw_json({"detail": text or [_invalid_field(refusal)]}, status, headers)
 
 

@@ -116,13 +116,17 @@ class WhoAnswer(Outgoing):
 
 
 class Error(Outgoing):
-    """Why a command was refused. If `temporary` is true, the same command may succeed after `retry_after_ms`."""
+    """Why a command was refused. If `temporary` is true, the same command may succeed after `retry_after_ms`.
+
+    `request_id` finds a bug in the server's log.
+    """
 
     code: Code
     message: str
     temporary: bool
     field: str | UnsetType = UNSET
     retry_after_ms: int | UnsetType = UNSET
+    request_id: str | UnsetType = UNSET
 
 
 class ErrorAnswer(Outgoing, kw_only=True):

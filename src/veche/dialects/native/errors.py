@@ -10,6 +10,7 @@ from veche.core.errors import ChatError, Code
 from veche.dialects.native.answers import Error
 from veche.dialects.native.out import FieldError, Problem
 from veche.gateway.endings import CloseCode, Ending
+from veche.gateway.refusals import headers_of
 
 STATUS: dict[Code, int] = {
     Code.BAD_REQUEST: 400,
@@ -32,7 +33,6 @@ CODES = {
     401: Code.UNAUTHENTICATED,
     404: Code.NOT_FOUND,
     413: Code.TOO_LARGE,
-    500: Code.INTERNAL,
     503: Code.UNAVAILABLE,
 }
 
@@ -66,31 +66,34 @@ def problem(refusal: ChatError) -> tuple[int, bytes, dict[str, str]]:
     body = _problem(status, refusal.code, refusal.message, refusal.temporary)
     if field := refusal.data.get("field"):
         body.errors = [FieldError(str(field), refusal.message)]
-    return status, _encode(body), _headers(refusal, status)
+    if request_id := refusal.data.get("request_id"):
+        body.request_id = str(request_id)
+    return status, _encode(body), _headers(status) | headers_of(refusal)
 
 
 def invalid(errors: list[FieldError]) -> tuple[int, bytes, dict[str, str]]:
     """Make the response for an invalid body or query. The response never contains values of the request."""
     body = _problem(422, Code.INVALID, "The request does not fit; see errors.", temporary=False)
     body.errors = errors
-    return 422, _encode(body), _headers(None, 422)
+    return 422, _encode(body), _headers(422)
 
 
 def plain(status: int, detail: str) -> tuple[int, bytes, dict[str, str]]:
     """Make the response for an error outside a route: unknown path, wrong method."""
     code = "method_not_allowed" if status == 405 else CODES.get(status, Code.BAD_REQUEST)
-    return status, _encode(_problem(status, code, detail, temporary=False)), _headers(None, status)
+    return status, _encode(_problem(status, code, detail, temporary=False)), _headers(status)
 
 
 def socket_error(refusal: ChatError) -> Error:
     """Make the `error` value of a frame for a refusal."""
-    field = refusal.data.get("field")
+    field, request_id = refusal.data.get("field"), refusal.data.get("request_id")
     return Error(
         refusal.code,
         refusal.message,
         refusal.temporary,
         str(field) if field else UNSET,
         int(float(str(refusal.data.get("retry_after", RETRY_AFTER))) * 1000) if refusal.temporary else UNSET,
+        str(request_id) if request_id else UNSET,
     )
 
 
@@ -105,10 +108,8 @@ def _problem(status: int, code: str, detail: str, temporary: bool) -> Problem:
     return Problem(f"urn:veche:error:{code}", HTTPStatus(status).phrase, status, detail, code, temporary)
 
 
-def _headers(refusal: ChatError | None, status: int) -> dict[str, str]:
+def _headers(status: int) -> dict[str, str]:
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if refusal is not None and refusal.temporary:
-        headers["Retry-After"] = str(refusal.data.get("retry_after", RETRY_AFTER))
     return headers

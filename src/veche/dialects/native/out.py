@@ -161,7 +161,10 @@ class FieldError(Outgoing):
 
 
 class Problem(Outgoing):
-    """Why a request was refused (RFC 9457). If `temporary` is true, the same request may succeed later."""
+    """Why a request was refused (RFC 9457). If `temporary` is true, the same request may succeed later.
+
+    `request_id` finds a bug in the server's log.
+    """
 
     type: str
     title: str
@@ -170,6 +173,7 @@ class Problem(Outgoing):
     code: str
     temporary: bool
     errors: list[FieldError] | UnsetType = UNSET
+    request_id: str | UnsetType = UNSET
 
 
 BODIES: tuple[type[Outgoing], ...] = (

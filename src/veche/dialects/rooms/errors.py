@@ -3,7 +3,7 @@
 from veche.core.errors import ChatError, Code
 from veche.gateway.endings import COMMON_CLOSE_CODES, CloseCode
 from veche.gateway.http import RawResponse
-from veche.gateway.refusals import ErrorText, error_text, retry_headers
+from veche.gateway.refusals import ErrorText, error_text, headers_of
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -66,7 +66,7 @@ CLOSE_CODES = COMMON_CLOSE_CODES
 def problem(refusal: ChatError) -> RawResponse:
     """Make the REST response for a refusal."""
     status, text = error_text(refusal, ANSWERS, PARTICULAR)
-    return _text_response(status, text, retry_headers(refusal))
+    return _text_response(status, text, headers_of(refusal))
 
 
 def invalid(error: Exception) -> RawResponse:
@@ -75,8 +75,8 @@ def invalid(error: Exception) -> RawResponse:
 
 
 def plain(status: int, sentence: str) -> RawResponse:
-    """Make the response for an error outside a route: unknown path, wrong method, body too large, or a bug."""
-    text = {404: "404 page not found", 413: ANSWERS[Code.TOO_LARGE][1], 500: SERVER_ERROR}.get(status, sentence)
+    """Make the response for an error outside a route: unknown path, wrong method, body too large."""
+    text = {404: "404 page not found", 413: ANSWERS[Code.TOO_LARGE][1]}.get(status, sentence)
     return (status, b"", HEADERS) if status == 405 else _text_response(status, text, {})
 
 

@@ -4,7 +4,7 @@ import msgspec
 
 from veche.core.errors import ChatError, Code
 from veche.gateway.http import RawResponse, raw_json
-from veche.gateway.refusals import ErrorText, error_text, retry_headers
+from veche.gateway.refusals import ErrorText, error_text, headers_of
 
 MISSING = (400, "Missing username or password")
 INVALID_JSON = "json"
@@ -40,11 +40,11 @@ def problem(refusal: ChatError) -> RawResponse:
     if refusal.data.get("reason") == INVALID_JSON:
         return 400, b"Invalid JSON", {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
     status, text = error_text(refusal, ANSWERS, PARTICULAR)
-    return raw_json({"error": text}, status, retry_headers(refusal))
+    return raw_json({"error": text}, status, headers_of(refusal))
 
 
 def plain(status: int, sentence: str) -> RawResponse:
-    """Make the response for an error outside a route: unknown path, wrong method, body too large, or a bug."""
+    """Make the response for an error outside a route: unknown path, wrong method or body too large."""
     if status == 405:
         return status, b"", {}
-    return raw_json({"error": ANSWERS[Code.INTERNAL][1] if status == 500 else sentence}, status)
+    return raw_json({"error": sentence}, status)
