@@ -4,8 +4,10 @@ from pathlib import Path
 
 from veche.app import DIALECTS
 from veche.gateway.legacy import Legacy
+from veche.gateway.options import Setting, settings_of
+from veche.gateway.secret_files import SUFFIX
 from veche.legacy import LEGACY
-from veche.settings import PREFIX, ServerSettings, Setting, prefix_of, settings_of
+from veche.settings import PREFIX, ServerSettings, prefix_of
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -39,7 +41,12 @@ SECRETS = """\
 ## The secret
 
 Without `VECHE_SECRET` the server makes one at the first start, and stores it beside the database, readable for its
-owner alone. To choose one yourself, use `openssl rand -hex 32`. `VECHE_SECRET_FILE` reads it from a file.
+owner alone. To choose one yourself, use `openssl rand -hex 32`. To replace one that became known, see
+[operations.md](operations.md).
+
+Each setting that may have a secret in it can be in a file, as Docker and systemd give secrets: `VECHE_SECRET_FILE` is
+the path of a file with one line, the value of `VECHE_SECRET`. The tables above name them. If both are set, the server
+does not start.
 
 A secret that somebody could guess is refused: one that is too short, one that is printed in a document, one that
 repeats itself, and one with fewer than six different bytes. No secret is ever shown in a message or in the log.
@@ -62,14 +69,17 @@ def section(title: str, found: list[Setting], legacy: Legacy) -> str:
     lines = [f"## {title}", "", "| name | default | description |", "|---|---|---|", *map(row, found)]
     if legacy.names:
         lines += ["", "| legacy name | meaning |", "|---|---|"]
-        lines += [f"| `{name}` | {meaning} |" for name, meaning in legacy.names.items()]
+        for name, meaning in legacy.names.items():
+            file = f"; may be in a file: `{name}{SUFFIX}`" if name in legacy.secrets else ""
+            lines.append(f"| `{name}` | {meaning}{file} |")
     return "\n".join(lines) + "\n"
 
 
 def row(setting: Setting) -> str:
     default = "" if setting.default in (None, "", ()) else f"`{setting.default}`"
     older = f" Older name: {', '.join(f'`{alias}`' for alias in setting.aliases)}." if setting.aliases else ""
-    return f"| `{setting.name}` | {default} | {setting.description}{older} |"
+    file = f" May be in a file: `{setting.name}{SUFFIX}`." if setting.secret else ""
+    return f"| `{setting.name}` | {default} | {setting.description}{older}{file} |"
 
 
 PAGES = {"settings.md": settings}

@@ -38,7 +38,7 @@ from veche.service.guests import Guests
 from veche.service.limits import AddressLimit, LoginLimits, Rate
 from veche.service.passwords import Passwords
 from veche.service.room_limits import RoomLimits
-from veche.service.tokens import Tokens
+from veche.service.tokens import Tokens, keys_of
 from veche.settings import Settings, SettingsError
 from veche.storage import log as logs
 from veche.storage.accounts import credentials
@@ -88,7 +88,7 @@ class Server:
         self.chat = Chat(self.writer, self.reader, self.hub, limits)
         self.guests = Guests(self.chat.shares)
         self.passwords = Passwords()
-        self.tokens = Tokens({"1": server.secret or load_or_create_secret(self.database.path)})
+        self.tokens = Tokens(self._keys())
         self.accounts = self._accounts()
         self.heartbeats = Heartbeats(server.ping_seconds, server.pong_seconds, server.stall_seconds)
         self.connections = Connections(server.connections, server.guests_per_address, server.connections_per_account)
@@ -123,6 +123,16 @@ class Server:
             Reserved(self.settings.spoken_names.values()),
             server.lookups_per_minute,
         )
+
+    def _keys(self) -> dict[str, str]:
+        """Return the secrets of tokens by `kid`. Raises SettingsError if the old secret is the one that signs."""
+        server = self.settings.server
+        secret = server.secret or load_or_create_secret(self.database.path)
+        if server.old_secret == secret:
+            raise SettingsError("VECHE_OLD_SECRET is the secret that signs: give VECHE_SECRET another one.")
+        if server.old_secret is not None:
+            log.info("the tokens of VECHE_OLD_SECRET are valid until it is removed")
+        return keys_of(secret, server.old_secret)
 
     def _check_spoken_names(self) -> None:
         """Raise SettingsError if the server is to speak as somebody who has an account."""

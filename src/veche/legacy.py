@@ -78,4 +78,5 @@ LEGACY = Legacy(
         "VECHE_DATABASE_URL": ("DATABASE_URL", *(f"POSTGRES_{part}" for part in POSTGRES)),
         "VECHE_SECRET": SECRETS,
     },
+    dict.fromkeys(SECRETS, "VECHE_SECRET") | dict.fromkeys(("DATABASE_URL", "POSTGRES_PASSWORD"), "VECHE_DATABASE_URL"),
 )

@@ -4,14 +4,14 @@ import difflib
 import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from veche.gateway.dialect import AnyDialect
-from veche.gateway.legacy import LegacyError
-from veche.gateway.options import Alias, DialectOptions
+from veche.gateway.legacy import Legacy, LegacyError
+from veche.gateway.options import DialectOptions, Setting, settings_of
+from veche.gateway.secret_files import SECRET, SUFFIX, SecretFileError, read_secrets
 from veche.gateway.weakness import is_weak
 from veche.legacy import LEGACY
 from veche.storage.database import DEFAULT_URL
@@ -56,18 +56,23 @@ class ServerSettings(BaseModel):
         description="Several addresses to listen on, as HOST:PORT separated by commas. "
         "If it is set, `VECHE_HOST` and `VECHE_PORT` are ignored.",
     )
-    database_url: str = Field(
+    database_url: Annotated[str, SECRET] = Field(
         DEFAULT_URL,
         repr=False,
         description="The database, as sqlite:///PATH. Its folder has to exist, except for the default.",
     )
-    secret: str | None = Field(
+    secret: Annotated[str | None, SECRET] = Field(
         None,
         repr=False,
         description="The secret that signs tokens, 32 bytes or more. "
         "Without it the server makes one and stores it beside the database.",
     )
-    secret_file: str = Field("", description="The path of a file that has the secret in it, instead of `VECHE_SECRET`.")
+    old_secret: Annotated[str | None, SECRET] = Field(
+        None,
+        repr=False,
+        description="The secret before, while it is being replaced: its tokens are still valid, and it signs no new "
+        "ones (see operations.md).",
+    )
     dialects: CommaSeparated = Field(
         (), description="The dialects to serve, separated by commas. Without it the server serves all of them."
     )
@@ -176,7 +181,7 @@ class ServerSettings(BaseModel):
             raise ValueError("VECHE_PONG_SECONDS must be less than VECHE_PING_SECONDS")
         return self
 
-    @field_validator("secret")
+    @field_validator("secret", "old_secret")
     @classmethod
     def _check_secret(cls, value: str | None) -> str | None:
         if value is not None and is_weak(value, MIN_SECRET_BYTES):
@@ -214,33 +219,17 @@ class Settings(NamedTuple):
         }
 
 
-class Setting(NamedTuple):
-    """One setting, for docs/settings.md. `name` and `aliases` are environment variables."""
-
-    field: str
-    name: str
-    aliases: tuple[str, ...]
-    default: object
-    description: str
-
-
 def prefix_of(dialect: AnyDialect) -> str:
     """Return the prefix of a dialect's settings, such as VECHE_ROOMS_."""
     return f"{PREFIX}{dialect.name.upper()}_"
 
 
-def settings_of(model: type[BaseModel], prefix: str) -> list[Setting]:
-    """Return the settings that a model declares. Their names begin with `prefix`."""
-    return [
-        Setting(
-            field,
-            f"{prefix}{field.upper()}",
-            tuple(alias.name for alias in info.metadata if isinstance(alias, Alias)),
-            info.default,
-            info.description or "",
-        )
-        for field, info in model.model_fields.items()
-    ]
+def _settings_with(dialects: Sequence[AnyDialect]) -> list[Setting]:
+    """Return the settings of the server and of some dialects."""
+    found = settings_of(ServerSettings, PREFIX)
+    for dialect in dialects:
+        found += settings_of(dialect.options, prefix_of(dialect))
+    return found
 
 
 def read_settings(
@@ -253,13 +242,15 @@ def read_settings(
     """
     _refuse_unknown(declared, environ)
     environ = {name: value for name, value in environ.items() if value}  # empty is not set
-    if (secret := _secret_of_file(environ)) is not None:
-        environ["VECHE_SECRET"] = secret
-    given: dict[str, object] = dict(environ)
-    given |= {f"{PREFIX}{field.upper()}": value for field, value in overrides.items() if value is not None}
-    switched_on = _switched_on(declared, given.get("VECHE_DIALECTS"))
+    overridden = {f"{PREFIX}{field.upper()}": value for field, value in overrides.items() if value is not None}
+    switched_on = _switched_on(declared, (environ | overridden).get("VECHE_DIALECTS"))
+    of_files = _read_files(switched_on, environ, overridden)
+    environ |= of_files
+    given: dict[str, object] = environ | overridden
     given["VECHE_DIALECTS"] = tuple(dialect.name for dialect in switched_on)
     legacy, written = _read_legacy(switched_on, environ)
+    written = {name: one for name, one in written.items() if name not in given}
+    written |= {name: name + SUFFIX for name in of_files}
     _warn_of_two_databases(given, legacy)
     if "VECHE_SECRET" in legacy and "VECHE_SECRET" not in given:
         name = written["VECHE_SECRET"]
@@ -292,7 +283,7 @@ def _read_legacy(
     found: dict[str, object] = {}
     written: dict[str, str] = {}
     try:
-        for legacy in (*(dialect.legacy for dialect in switched_on), LEGACY):
+        for legacy in _legacies(switched_on):
             new = {name: value for name, value in legacy.read(nonempty).items() if value not in (None, "")}
             found |= new
             written |= {name: legacy.written_as(name, nonempty) for name in new}
@@ -301,20 +292,21 @@ def _read_legacy(
     return found, written
 
 
-def _secret_of_file(environ: Mapping[str, str]) -> str | None:
-    """Return the secret in the file that VECHE_SECRET_FILE names, or None if it names none. Raises SettingsError."""
-    if (path := environ.get("VECHE_SECRET_FILE")) is None:
-        return None
-    if "VECHE_SECRET" in environ:
-        raise SettingsError("VECHE_SECRET and VECHE_SECRET_FILE are both set: keep one of them.")
+def _read_files(
+    switched_on: Sequence[AnyDialect], environ: Mapping[str, str], overridden: Collection[str]
+) -> dict[str, str]:
+    """Return the secrets that are in files, by the name of their setting. Raises SettingsError."""
+    names = [name for setting in _settings_with(switched_on) if setting.secret for name in setting.names]
+    legacy = {name: means for one in _legacies(switched_on) for name, means in one.secrets.items()}
     try:
-        secret = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise SettingsError(f"VECHE_SECRET_FILE: {path} cannot be read: {reason}.") from None
-    if is_weak(secret, MIN_SECRET_BYTES):
-        raise SettingsError(f"VECHE_SECRET_FILE: the secret in {path} {TOO_WEAK}.")
-    return secret
+        return read_secrets(names, legacy, environ, overridden)
+    except SecretFileError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _legacies(switched_on: Sequence[AnyDialect]) -> tuple[Legacy, ...]:
+    """Return the legacy names. The later ones have priority."""
+    return (*(dialect.legacy for dialect in switched_on), LEGACY)
 
 
 def _warn_of_two_databases(given: Mapping[str, object], legacy: Mapping[str, object]) -> None:
@@ -324,10 +316,9 @@ def _warn_of_two_databases(given: Mapping[str, object], legacy: Mapping[str, obj
 
 
 def _refuse_unknown(declared: Sequence[AnyDialect], environ: Mapping[str, str]) -> None:
-    settings = settings_of(ServerSettings, PREFIX)
-    for dialect in declared:
-        settings += settings_of(dialect.options, prefix_of(dialect))
-    known = {name for setting in settings for name in (setting.name, *setting.aliases)}
+    settings = _settings_with(declared)
+    known = {name for setting in settings for name in setting.names}
+    known |= {name + SUFFIX for setting in settings if setting.secret for name in setting.names}
     for name in environ:
         if name.upper().startswith(PREFIX) and name not in known | NOT_SETTINGS:
             close = difflib.get_close_matches(name.upper(), known, n=1)
@@ -356,14 +347,14 @@ def _read(
 ) -> ModelT | None:
     """Validate the settings of a model. `given` has priority over `legacy`.
 
-    `written` has what the operator wrote instead of a name in `legacy`.
+    `written` has what the operator wrote instead of a name.
     If a setting is wrong, append a sentence for each error to `errors`, and return None.
     """
     names, values = {}, {}
     for setting in settings_of(model, prefix):
-        name = next((name for name in (setting.name, *setting.aliases) if name in given), setting.name)
+        name = next((name for name in setting.names if name in given), setting.name)
         source = given if name in given else legacy
-        names[setting.field] = name if name in given else written.get(name, name)
+        names[setting.field] = written.get(name, name)
         if name in source:
             values[setting.field] = source[name]
     try:

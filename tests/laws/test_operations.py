@@ -399,7 +399,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def test_the_examples_of_the_page_work(machine: Machine) -> None:
-    assert len(BLOCKS) == PAGE.count("```sh") == 8
+    assert len(BLOCKS) == PAGE.count("```sh") == 9
     state = ""
     for marked, script, unmarked in BLOCKS:
         state = marked or state

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from veche.app import DIALECTS
-from veche.settings import PREFIX, ServerSettings, prefix_of, settings_of
+from veche.gateway.options import settings_of
+from veche.settings import PREFIX, ServerSettings, prefix_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
@@ -34,14 +35,17 @@ SHAPES = {
     "core.text.MAX_CLIENT_MESSAGE_ID",
     "core.text.MAX_TEXT_BYTES",
     "dialects.dispatch.rules.MAX_LENGTH",
+    "dialects.messenger.rules.MAX_CHAT_NAME",
     "dialects.messenger.rules.MAX_PERSON_NAME",
     "dialects.native.limits.MAX_PERSON_NAME",
     "dialects.native.limits.MAX_ROOM_NAME",
     "dialects.native.limits.MAX_TEXT_BYTES",
     "dialects.native.limits.MAX_USERNAME",
     "dialects.socketio.lines.MAX_INTEGER_BITS",
+    "gateway.openapi_bodies.MAX_CHAR_BYTES",
     "gateway.options.MAX_SECONDS",
     "gateway.quick.MAX_DIGITS",
+    "gateway.secret_files.MAX_BYTES",
     "ops.logs.MAX_FIELD",
     "ops.logs.MAX_MESSAGE",
     "ops.logs.MAX_TRACE",

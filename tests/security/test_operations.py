@@ -390,7 +390,7 @@ def opens(url: str, origin: str) -> bool:
 
 
 @pytest.mark.parametrize("secret", ["changeme", "a" * 40, "some_long_secret_key", "dev-secret"])
-@pytest.mark.parametrize("name", ["VECHE_SECRET", "JWT_SECRET"])
+@pytest.mark.parametrize("name", ["VECHE_SECRET", "JWT_SECRET", "VECHE_OLD_SECRET"])
 def test_a_weak_secret_stops_the_start(tmp_path: Path, name: str, secret: str) -> None:
     words = [VECHE, "serve", "--port", "0", "--database-url", f"sqlite:///{tmp_path}/x.db"]
     env = environment({name: secret})
@@ -399,6 +399,22 @@ def test_a_weak_secret_stops_the_start(tmp_path: Path, name: str, secret: str) -
     assert done.stderr.startswith(f"veche: {name} is too weak")
     assert secret not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_old_secret_that_still_signs_stops_the_start(tmp_path: Path) -> None:
+    """Otherwise an operator would think that it has been replaced."""
+    with running(tmp_path, VECHE_SECRET="") as server:
+        server.stop()
+    made = (tmp_path / "x.db.secret").read_text()
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("VECHE_")}
+    words = [VECHE, "serve", "--port", "0", "--database-url", f"sqlite:///{tmp_path}/x.db"]
+    for wrong in ({}, {"VECHE_SECRET": made}):
+        env = clean | wrong | {"VECHE_OLD_SECRET": made}
+        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (
+            1,
+            "veche: VECHE_OLD_SECRET is the secret that signs: give VECHE_SECRET another one.\n",
+        )
 
 
 def test_a_backup_holds_no_secret_and_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ def _secret(settings: ServerSettings) -> Iterator[Finding]:
         private = path.stat().st_mode & 0o077 == 0
         advice = "" if private else "; other users can read it: run chmod 600 on it"
         yield Finding(private, "secret", f"stored in {path}{advice}")
+    if settings.old_secret:
+        yield Finding(True, "old secret", "its tokens are still valid: remove VECHE_OLD_SECRET when they have expired")
 
 
 def _disk(settings: ServerSettings) -> Iterator[Finding]:

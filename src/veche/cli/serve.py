@@ -122,7 +122,8 @@ def secrets_of(settings: Settings) -> list[str]:
     models = (settings.server, *settings.options.values())
     urls = [value for model in models for value in model.model_dump().values() if "://" in str(value)]
     passwords = [_password_of(str(url)) for url in urls]
-    return [one for one in (settings.server.secret, *passwords, *map(unquote, passwords)) if one]
+    signing = (settings.server.secret, settings.server.old_secret)
+    return [one for one in (*signing, *passwords, *map(unquote, passwords)) if one]
 
 
 def _password_of(url: str) -> str:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from veche.gateway.secret_files import as_written
 from veche.gateway.weakness import is_weak
 
 MIN_SECRET_BYTES = 16
@@ -22,16 +23,18 @@ class Legacy(NamedTuple):
     as a value means that the setting has no value. Raises LegacyError.
     `written`: for each VECHE_ name, the names that an operator may have written instead. An error in the value names
     the first of them that is in the environment, or else the last.
+    `secrets`: the legacy names that may be in a file too, as `<name>_FILE`, with the VECHE_ name that they stand for.
     """
 
     names: Mapping[str, str]
     read: Callable[[Mapping[str, str]], Mapping[str, object]]
     written: Mapping[str, tuple[str, ...]] = {}
+    secrets: Mapping[str, str] = {}
 
     def written_as(self, name: str, environ: Mapping[str, str]) -> str:
         """Return the name that the operator has written for the setting `name`."""
         written = self.written.get(name, (name,))
-        return next((one for one in written if one in environ), written[-1])
+        return as_written(next((one for one in written if one in environ), written[-1]), environ)
 
 
 NO_LEGACY = Legacy({}, lambda _: {})
@@ -54,6 +57,7 @@ def signing_key(environ: Mapping[str, str], name: str, secret: str) -> str | Non
     if "VECHE_SECRET" in environ:
         return None
     if is_weak(secret, MIN_SECRET_BYTES):
+        name = as_written(name, environ)
         raise LegacyError(
             f"{name} is too weak: give {MIN_SECRET_BYTES} bytes or more that nobody can guess, for example of "
             "`openssl rand -hex 32`, or set VECHE_SECRET instead."

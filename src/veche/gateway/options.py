@@ -1,9 +1,11 @@
-"""The base class for the settings of one dialect. `dialects/<name>/options.py` declares them."""
+"""What a setting is, and the base class for the settings of one dialect. `dialects/<name>/options.py` declares them."""
 
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from veche.gateway.secret_files import SECRET
 
 MAX_SECONDS = 1_000_000_000  # some 31 years
 
@@ -33,3 +35,33 @@ class DialectOptions(BaseModel):
     def spoken_names(self) -> Mapping[str, str]:
         """The names that the server itself speaks as in this dialect, by their field. Nobody else may have them."""
         return {}
+
+
+class Setting(NamedTuple):
+    """One setting. `name` and `aliases` are environment variables. A `secret` may be in a file too: `<name>_FILE`."""
+
+    field: str
+    name: str
+    aliases: tuple[str, ...]
+    default: object
+    description: str
+    secret: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.aliases)
+
+
+def settings_of(model: type[BaseModel], prefix: str) -> list[Setting]:
+    """Return the settings that a model declares. Their names begin with `prefix`."""
+    return [
+        Setting(
+            field,
+            f"{prefix}{field.upper()}",
+            tuple(alias.name for alias in info.metadata if isinstance(alias, Alias)),
+            info.default,
+            info.description or "",
+            SECRET in info.metadata,
+        )
+        for field, info in model.model_fields.items()
+    ]

@@ -3,6 +3,7 @@
 A token also has the claims that clients of the older dialects read: `id` and `user_id` (numbers), and `username`.
 """
 
+import hashlib
 import secrets
 import time
 from collections.abc import Mapping
@@ -21,12 +22,30 @@ LONGEST_REMEMBERED = 1_024  # characters of a token
 _REQUIRED = ["iss", "aud", "sub", "sid", "jti", "typ", "iat", "exp"]
 
 
+OLDEST_KID = "1"  # of all tokens until keys got their kid from their secret
+
+
 class Claims(NamedTuple):
     """The claims of a valid token. `expires_at` is in seconds since 1970."""
 
     account_id: int
     session_id: str
     expires_at: int
+
+
+def keys_of(secret: str, old: str | None = None) -> dict[str, str]:
+    """Return secrets by `kid`. The first one signs, `old` only verifies.
+
+    The kid is made from the secret, so a token names the secret that signed it, whatever the operator calls it now.
+    """
+    keys = {_kid_of(secret): secret}
+    if old is not None:
+        keys[_kid_of(old)] = old
+    return keys | {OLDEST_KID: old or secret}
+
+
+def _kid_of(secret: str) -> str:
+    return hashlib.sha256(f"kid:{secret}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 class Tokens:

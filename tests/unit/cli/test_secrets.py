@@ -16,6 +16,7 @@ STRONG = "6f1d0a7c3e9b48521f0e7d6c5b4a3928"
     [
         ({}, set()),
         ({"VECHE_SECRET": STRONG}, {STRONG}),
+        ({"VECHE_OLD_SECRET": STRONG}, {STRONG}),
         ({"VECHE_DATABASE_URL": "postgresql://me:p%40ssword@db/chat"}, {"p%40ssword", "p@ssword"}),
         ({"VECHE_ECHO_UPSTREAM": "wss://me:upstream1@up.example"}, {"upstream1"}),
         ({"VECHE_DATABASE_URL": "x://[me:pass"}, {"x://[me:pass"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from pathlib import Path
 from typing import Annotated
@@ -18,16 +19,15 @@ from veche.dialects.channels.options import Options as ChannelsOptions
 from veche.dialects.rooms.options import Options as RoomsOptions
 from veche.gateway.dialect import AnyDialect, Dialect, Mounted, Parts
 from veche.gateway.legacy import Legacy
-from veche.gateway.options import Alias, DialectOptions, TokenSeconds
+from veche.gateway.options import Alias, DialectOptions, Setting, TokenSeconds, settings_of
+from veche.legacy import LEGACY
 from veche.settings import (
     PREFIX,
     TOO_WEAK,
     ServerSettings,
-    Setting,
     SettingsError,
     prefix_of,
     read_settings,
-    settings_of,
 )
 from veche.storage.database import Database, DatabaseError, sqlite_path
 
@@ -274,7 +274,7 @@ def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
 def test_a_file_with_a_bad_secret_is_refused_and_its_content_not_shown(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
-    with pytest.raises(SettingsError, match=r"^VECHE_SECRET_FILE: ") as refused:
+    with pytest.raises(SettingsError, match=r"^VECHE_SECRET_FILE[ :]") as refused:
         read_settings(DIALECTS, {"VECHE_SECRET_FILE": str(path)})
     assert not content or content.decode("latin-1") not in str(refused.value)
 
@@ -287,6 +287,70 @@ def test_a_missing_file_and_two_secrets_are_refused(tmp_path: Path) -> None:
 
 
 SENTINEL = "Sentinel8b1f"
+
+IN_FILES = {
+    "VECHE_SECRET": STRONG,
+    "VECHE_OLD_SECRET": STRONG,
+    "VECHE_DATABASE_URL": "sqlite:////srv/chat.db",
+    "VECHE_CHANNELS_ECHO_UPSTREAM": "wss://me:upstream1@up.example",
+    "VECHE_ECHO_UPSTREAM": "wss://me:upstream1@up.example",
+    "DATABASE_URL": "postgresql://me:p@db/chat",
+    "POSTGRES_PASSWORD": "a password with a blank ",
+    "JWT_SECRET": STRONG,
+    "SECRET_KEY": STRONG,
+    "JWT_SECRET_KEY": STRONG,
+}
+"""Every setting that may have a secret in it, with a value."""
+
+
+def test_every_setting_that_may_hold_a_secret_is_in_this_list() -> None:
+    legacy = {name for one in (LEGACY, *(dialect.legacy for dialect in DIALECTS)) for name in one.names}
+    settings = {name for setting in every_setting() for name in setting.names}
+    suspicious = {name for name in legacy | settings if re.search(r"SECRET|PASSWORD|_URL$|UPSTREAM$|_KEY$", name)}
+    assert suspicious == set(IN_FILES)
+
+
+@pytest.mark.parametrize("name", IN_FILES)
+def test_a_value_in_a_file_is_the_same_as_in_the_environment(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "file"
+    path.write_text(f"{IN_FILES[name]}\n")
+    path.chmod(0o400)
+    of_file = read_settings(DIALECTS, {f"{name}_FILE": str(path)})
+    assert of_file == read_settings(DIALECTS, {name: IN_FILES[name]})
+    assert of_file != read_settings(DIALECTS, {})
+
+
+@pytest.mark.parametrize("name", IN_FILES)
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff" * 40, b"a\0b", b"x" * 65_537])
+def test_a_file_that_is_no_line_of_text_is_refused_with_a_sentence(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    for where in (path, tmp_path, tmp_path / "none"):
+        with pytest.raises(SettingsError, match=rf"^{name}_FILE: .*\.$") as refused:
+            read_settings(DIALECTS, {f"{name}_FILE": str(where)})
+        assert str(where) in str(refused.value)
+        assert len(str(refused.value)) < 300
+    with pytest.raises(SettingsError, match=rf"^{name} and {name}_FILE are both set"):
+        read_settings(DIALECTS, {f"{name}_FILE": str(path), name: IN_FILES[name]})
+
+
+@pytest.mark.parametrize("name", ["VECHE_SECRET", "VECHE_OLD_SECRET", "JWT_SECRET", "VECHE_ECHO_UPSTREAM"])
+def test_a_wrong_value_in_a_file_is_refused_by_the_name_of_the_file_and_not_shown(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "file"
+    path.write_text("changeme1")
+    with pytest.raises(SettingsError, match=rf"^{name}_FILE ") as refused:
+        read_settings(DIALECTS, {f"{name}_FILE": str(path)})
+    assert "changeme1" not in str(refused.value)
+
+
+def test_a_file_whose_value_is_not_used_is_not_read(tmp_path: Path) -> None:
+    gone = str(tmp_path / "none")
+    environ = {"VECHE_DATABASE_URL": "sqlite:///x.db", "POSTGRES_PASSWORD_FILE": gone, "DATABASE_URL_FILE": gone}
+    assert read_settings(DIALECTS, environ).server.database_url == "sqlite:///x.db"
+    environ = {"VECHE_DATABASE_URL_FILE": gone}
+    assert read_settings(DIALECTS, environ, database_url="sqlite:///y.db").server.database_url == "sqlite:///y.db"
+    environ = {"VECHE_DIALECTS": "native", "VECHE_ECHO_UPSTREAM_FILE": gone}
+    assert set(read_settings(DIALECTS, environ).options) == {"native"}
 
 
 @pytest.mark.parametrize("name", ["VECHE_DATABASE_URL", "DATABASE_URL"])

@@ -5,6 +5,7 @@ from typing import Annotated, NamedTuple
 from pydantic import Field
 
 from veche.gateway.options import Alias, DialectOptions, TokenSeconds
+from veche.gateway.secret_files import SECRET
 
 
 class Target(NamedTuple):
@@ -26,8 +27,11 @@ class Options(DialectOptions):
     echo_proxy: Annotated[bool, Alias("VECHE_ECHO_PROXY")] = Field(
         False, description="Let an upstream WebSocket answer instead of the echo."
     )
-    echo_upstream: Annotated[str, Alias("VECHE_ECHO_UPSTREAM")] = Field(
-        "wss://echo.websocket.org", pattern="^wss?://", description="The ws:// or wss:// URL of the upstream."
+    echo_upstream: Annotated[str, Alias("VECHE_ECHO_UPSTREAM"), SECRET] = Field(
+        "wss://echo.websocket.org",
+        repr=False,
+        pattern="^wss?://",
+        description="The ws:// or wss:// URL of the upstream.",
     )
     echo_upstream_greets: Annotated[bool, Alias("VECHE_ECHO_UPSTREAM_GREETS")] = Field(
         True, description="Whether the upstream's first message on a connection is a greeting and not an answer."
