@@ -131,7 +131,7 @@ class Server:
         if server.old_secret == secret:
             raise SettingsError("VECHE_OLD_SECRET is the secret that signs: give VECHE_SECRET another one.")
         if server.old_secret is not None:
-            log.info("the tokens of VECHE_OLD_SECRET are valid until it is removed")
+            logger.info("the tokens of VECHE_OLD_SECRET are valid until it is removed")
         return keys_of(secret, server.old_secret)
 
     def _check_spoken_names(self) -> None:

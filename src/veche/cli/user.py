@@ -18,7 +18,8 @@ from veche.core.names import Reserved
 from veche.core.profile import RenameAccount
 from veche.core.sessions import EndSessions, SetPassword
 from veche.core.values import Account, Closed
-from veche.dialects.native.limits import check_email, check_password, check_person_name, check_username
+from veche.dialects.native.limits import check_email, check_person_name, check_username
+from veche.dialects.native.passwords import check_password
 from veche.settings import read_settings
 from veche.storage.accounts import credentials, list_accounts
 from veche.storage.closing import closed
@@ -64,8 +65,10 @@ def list_users(after: After = 0, limit: Limit = 100, json: Json = False, url: Ur
 @app.command("password")
 def password(username: Username, password: Password, url: Url = None) -> None:
     """Set the password of an account. All its sessions end."""
-    _check(check_password, password)
-    account, _ = _change(username, SetPassword(hash_password(password), old_hash=None), url)
+    with open_database(url) as database:
+        account = _existing(database, username)
+        _check(check_password, password, account.username, account.email)
+        run(database, account.id, SetPassword(hash_password(password), old_hash=None))
     say(f"The password of {account.username} has been changed.")
 
 
@@ -150,17 +153,17 @@ def _row(account: Account, state: Closed | None) -> dict[str, Any]:
 
 def _check_new(username: str, password: str, email: str | None, name: str | None) -> None:
     _check(check_username, username)
-    _check(check_password, password)
+    _check(check_password, password, username, email)
     if email is not None:
         _check(check_email, email)
     if name is not None:
         _check(check_person_name, name)
 
 
-def _check(rule: Any, text: str) -> None:
-    """Check a text as the native dialect does. Raises CommandError."""
+def _check(rule: Any, *texts: str | None) -> None:
+    """Check texts as the native dialect does. Raises CommandError."""
     try:
-        rule(text)
+        rule(*texts)
     except ChatError as refusal:
         raise CommandError(refusal.message) from None
 

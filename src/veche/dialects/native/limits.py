@@ -46,13 +46,6 @@ LIMITS: dict[str, Any] = {
     "hello_within_ms": round(HELLO_WITHIN * 1000),
 }
 
-_COMMON_PASSWORDS = frozenset(
-    "password password1 password123 12345678 123456789 1234567890 qwertyui qwerty123 qwertyuiop 11111111 iloveyou "
-    "sunshine princess football baseball welcome1 trustno1 superman letmein1 passw0rd p@ssw0rd 1q2w3e4r 1qaz2wsx "
-    "abcd1234 abc12345 asdfghjk zaq12wsx qazwsxedc computer starwars whatever 00000000 12341234 87654321 88888888 "
-    "changeme internet michelle jennifer".split()
-)
-
 
 def limits_of(heartbeats: Heartbeats) -> Limits:
     """Return the body of GET /v1/limits: the fixed limits, and the heartbeat times of this server."""
@@ -106,15 +99,3 @@ def check_room_name(name: str) -> None:
     """Check the name of a room: 1 to 100 characters, not all blank. Raises ChatError."""
     if not 1 <= len(name) <= MAX_ROOM_NAME or not name.strip():
         raise ChatError(Code.INVALID, f"A room's name has 1 to {MAX_ROOM_NAME} characters.", field="name")
-
-
-def check_password(password: str, field: str = "password") -> None:
-    """Check a new password: 8 to 1,024 bytes, not a common password. Raises ChatError.
-
-    There are no rules about kinds of characters (OWASP ASVS 6.2).
-    """
-    size = len(password.encode("utf-8", "surrogatepass"))
-    if not MIN_PASSWORD <= size <= MAX_PASSWORD_BYTES:
-        raise ChatError(Code.INVALID, f"A password has {MIN_PASSWORD} to {MAX_PASSWORD_BYTES} bytes.", field=field)
-    if password.casefold() in _COMMON_PASSWORDS:
-        raise ChatError(Code.INVALID, "This password is among the first that anybody would try.", field=field)

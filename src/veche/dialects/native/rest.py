@@ -31,13 +31,13 @@ from veche.dialects.native.limits import (
     MAX_USERNAME,
     MIN_PASSWORD,
     MIN_USERNAME,
-    check_password,
     check_person_name,
     check_room_name,
     check_text_size,
     check_username,
     limits_of,
 )
+from veche.dialects.native.passwords import check_password
 from veche.dialects.native.views import account_out, member_out, message_out, message_page, room_out, room_page
 from veche.gateway.fairness import NATIVE
 from veche.gateway.http import AccountsOf, ChatOf, HeartbeatsOf, RawResponse, authenticate, guest_of, reply, route_class
@@ -169,7 +169,7 @@ class ReadBody(Body):
 async def register(body: RegisterBody, accounts: AccountsOf, guest: GuestOf) -> Response:
     """Create an account and sign in."""
     check_username(body.username)
-    check_password(body.password)
+    check_password(body.password, body.username, body.email)
     if body.name is not None:
         check_person_name(body.name)
     verified = await accounts.register(guest, body.password, username=body.username, email=body.email, name=body.name)
@@ -226,7 +226,7 @@ async def people(
 @router.put("/me/password", status_code=204)
 async def change_password(body: PasswordBody, login: LoginOf, accounts: AccountsOf) -> Response:
     """Change the password and end all other sessions."""
-    check_password(body.new_password, "new_password")
+    check_password(body.new_password, login.account.username, login.account.email, field="new_password")
     await accounts.change_password(login, body.old_password, body.new_password)
     return Response(status_code=204)
 
