@@ -237,7 +237,7 @@ def test_a_bug_has_an_id_in_its_answer_and_in_the_line_with_its_traceback(tmp_pa
                 connect(f"{server.base.replace('http', 'ws')}{path}?token={token}").__enter__()
             assert refused.value.response.status_code == 500
             ids.append(refused.value.response.headers["X-Request-Id"])
-        log = server.stop()
+        log = server.text()
     assert len({answer.request.url.path for answer in answers if answer.status_code == 500}) > 6
     assert len(set(ids)) == len(ids)
     native = [answer for answer in answers if answer.status_code == 500 and answer.request.url.path.startswith("/v1")]
@@ -259,7 +259,7 @@ def test_a_command_that_fails_on_a_socket_has_an_id(tmp_path: Path) -> None:
         with connect(f"{server.base.replace('http', 'ws')}/v1/socket") as socket:
             socket.send(json.dumps({"id": 1, "hello": {"token": token}}))
             received(socket, 1)
-            with sqlite3.connect(tmp_path / "x.db") as database:
+            with sqlite3.connect(server.database) as database:
                 database.execute("ALTER TABLE messages RENAME TO gone")
             database.close()
             socket.send(json.dumps({"id": 2, "send": {"room_id": LOBBY, "text": "hi", "client_message_id": "c-1"}}))
@@ -405,11 +405,10 @@ def test_an_old_secret_that_still_signs_stops_the_start(tmp_path: Path) -> None:
     """Otherwise an operator would think that it has been replaced."""
     with running(tmp_path, VECHE_SECRET="") as server:
         server.stop()
-    made = (tmp_path / "x.db.secret").read_text()
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("VECHE_")}
-    words = [VECHE, "serve", "--port", "0", "--database-url", f"sqlite:///{tmp_path}/x.db"]
+    made = server.database.with_name("veche.db.secret").read_text()
+    words = [VECHE, "serve", "--port", "0", "--database-url", server.database_url]
     for wrong in ({}, {"VECHE_SECRET": made}):
-        env = clean | wrong | {"VECHE_OLD_SECRET": made}
+        env = environment(wrong | {"VECHE_OLD_SECRET": made})
         done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, done.stderr) == (
             1,

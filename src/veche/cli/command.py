@@ -14,9 +14,12 @@ class CommandError(Exception):
     """The command cannot be done. The message says why."""
 
 
-def run(database: Database, account_id: int, command: Command[T], at: int | None = None) -> T:
-    """Run a command of an account, and return its answer. `at` is as for `commit`. Raises CommandError."""
-    [outcome], _ = commit(database, [(Actor(account_id, "cli"), command)], at)
+def run(database: Database, account_id: int, command: Command[T], at: int | None = None, origin: str = "cli") -> T:
+    """Run a command of an account, and return its answer. `at` is as for `commit`. Raises CommandError.
+
+    `origin` is stored with what is made, in the place of the dialect.
+    """
+    [outcome], _ = commit(database, [(Actor(account_id, origin), command)], at)
     if isinstance(outcome, ChatError):
         raise CommandError(outcome.message)
     answer: T = outcome

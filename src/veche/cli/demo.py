@@ -17,6 +17,7 @@ from veche.storage.rooms import rooms_of
 
 PEOPLE = {"alice": "Алиса", "bob": "Боб", "charlie": "Чарли", "david": "Дэвид"}
 PASSWORD = "password123"  # noqa: S105  # not a secret: the document of the original server contains it
+ORIGIN = "demo"
 MINUTE = 60_000_000  # microseconds
 
 
@@ -48,7 +49,7 @@ def create(database: Database) -> None:
     ):
         room_id = _room(database, demo_room, now - demo_room.size * MINUTE)
         for ago, sender, message in _messages(demo_room, room_id):
-            run(database, sender, message, now - ago * MINUTE)
+            run(database, sender, message, now - ago * MINUTE, ORIGIN)
 
 
 def _people(database: Database, at: int) -> list[int]:
@@ -57,7 +58,7 @@ def _people(database: Database, at: int) -> list[int]:
     hashed = hash_password(PASSWORD) if None in found else ""
     ids = []
     for email, name, known in zip(emails(), PEOPLE.values(), found, strict=True):
-        account = known[0] if known else run(database, NOBODY_ID, Register(hashed, email=email, name=name), at)
+        account = known[0] if known else run(database, NOBODY_ID, Register(hashed, email=email, name=name), at, ORIGIN)
         ids.append(account.id)
     return ids
 
@@ -71,7 +72,7 @@ def _room(database: Database, demo_room: DemoRoom, at: int) -> int:
                 room = view.room
                 if (room.kind, room.name, room.creator_id) == (demo_room.kind, demo_room.name, creator):
                     return room.id
-    return run(database, creator, CreateRoom(demo_room.kind, demo_room.name, tuple(others)), at).room.id
+    return run(database, creator, CreateRoom(demo_room.kind, demo_room.name, tuple(others)), at, ORIGIN).room.id
 
 
 def _messages(demo_room: DemoRoom, room_id: int) -> Iterator[tuple[int, int, SendMessage]]:
