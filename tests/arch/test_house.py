@@ -273,6 +273,14 @@ def test_functions_are_short() -> None:
     )
 
 
+def test_a_logger_is_called_logger() -> None:
+    """Or `_access` and the like, beside one: `log` and `logs` are the chat's."""
+    named = re.compile(r"^(\w+)(?:: \S+)? = logging\.getLogger", re.MULTILINE)
+    found = {name for module in MODULES for name in named.findall(module.read_text())}
+    assert found >= {"logger"}
+    assert not found & {"log", "_log", "logs", "_logger"}
+
+
 def test_every_module_opens_with_a_sentence() -> None:
     silent = [str(path.relative_to(SOURCE)) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))]
     assert not silent, f"open these with one sentence that says what they are for: {silent}"

@@ -23,7 +23,7 @@ from typing import Final
 
 from veche.core.actor import Party
 
-log = logging.getLogger("veche")
+logger = logging.getLogger("veche")
 
 MAX_WAITING: Final = 1000
 """Commands of one account that wait for their answer."""
@@ -119,7 +119,7 @@ class Share:
             try:
                 resume()
             except Exception:  # one connection must not stop the others
-                log.exception("a connection could not go on")
+                logger.exception("a connection could not go on")
 
     def end_window(self) -> None:
         """Begin a new window."""

@@ -23,7 +23,7 @@ RETRY_AFTER: Final = 1  # seconds
 LOG_AGAIN: Final = 60.0
 """Seconds until it is logged again that queries are refused."""
 
-log = logging.getLogger("veche.storage")
+logger = logging.getLogger("veche.storage")
 
 
 class ReadQueue(Generic[T]):
@@ -78,6 +78,7 @@ class ReadQueue(Generic[T]):
             return
         if time.monotonic() - self._logged_at >= LOG_AGAIN:
             self._logged_at = time.monotonic()
-            log.warning("%d queries wait, %d of them of one party: more are refused", self._count, self._counts[party])
+            text = "%d queries wait, %d of them of one party: more are refused"
+            logger.warning(text, self._count, self._counts[party])
         sentence = "The server has too much to do. Try again soon."
         raise ChatError(Code.OVERLOADED, sentence, retry_after=RETRY_AFTER)
