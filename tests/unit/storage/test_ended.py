@@ -10,8 +10,8 @@ from core import commands as c
 from veche.core.actor import Actor
 from veche.core.command import Command
 from veche.core.values import Kind
+from veche.storage.commit import commit
 from veche.storage.database import Database
-from veche.storage.writer import commit
 
 from .conftest import Town, codes
 
