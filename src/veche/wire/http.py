@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import deque
 from typing import Final, cast
 
 import httptools
@@ -40,7 +39,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._unanswered = deque[RequestResponseCycle]()
+        # The requests without a complete response, in order, and how many bytes of their bodies have come.
+        self._unanswered = dict[RequestResponseCycle, int]()
         self._wire: Wire = self.app_state[WIRE]
         tcp.tune(transport, self._wire.send_buffer)
         peer = self.client[0] if self.client else ""
@@ -81,7 +81,7 @@ class BoundedHttp(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
-            self._unanswered.append(self.cycle)
+            self._unanswered[self.cycle] = 0
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -90,6 +90,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._head_size -= len(body)
+        if self.cycle in self._unanswered:
+            self._unanswered[self.cycle] += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -100,7 +102,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._wire.connections.admit(self)
 
     def on_response_complete(self) -> None:
-        self._unanswered.popleft()
+        del self._unanswered[next(iter(self._unanswered))]
         super().on_response_complete()
         if self._refusal and not self._unanswered and not self.transport.is_closing():
             super().send_400_response(self._refusal)
@@ -167,11 +169,11 @@ class BoundedHttp(HttpToolsProtocol):
     # Called by `HeldBytes`.
 
     def held(self) -> int:
-        """Return about how many bytes wait: unsent ones, and bodies that are not read yet."""
-        bodies = sum(len(cycle.body) for cycle, _ in self.pipeline)
-        if self.cycle is not None:
-            bodies += len(self.cycle.body)
-        return self.transport.get_write_buffer_size() + bodies
+        """Return about how many bytes wait: unsent ones, and the bodies of requests.
+
+        The application may hold what it has read of a body until it has answered.
+        """
+        return self.transport.get_write_buffer_size() + sum(self._unanswered.values())
 
     def stalled(self) -> None:
         self.abort()  # a part of the response may have been sent already

@@ -28,6 +28,11 @@ HOLDING: dict[str, bytes] = {
     "frames that wait for the decision about the upgrade": request("/gate") + MESSAGES,
     "answers that are not read": request() + text("flood"),
     "a body that nobody reads": b"POST /slow HTTP/1.1\r\nHost: test\r\nContent-Length: 500000\r\n\r\n" + b"x" * 60_000,
+    "a body that the application is reading": b"POST /wait HTTP/1.1\r\nHost: test\r\nContent-Length: 500000\r\n\r\n"
+    + b"x" * 60_000,
+    "a body with another request after it": b"POST /slow HTTP/1.1\r\nHost: test\r\nContent-Length: 60000\r\n\r\n"
+    + b"x" * 60_000
+    + b"GET / HTTP/1.1\r\nHost: test\r\n\r\n",
     "an answer of HTTP that is not read": b"GET /large HTTP/1.1\r\nHost: test\r\n\r\n",
 }
 
@@ -88,6 +93,16 @@ class Application:
 
     def closed(self, reason: str) -> None:
         self.reason = reason
+
+
+def test_nothing_is_held_of_a_request_that_is_answered(server: Server) -> None:
+    with Client(server.address) as client:
+        post = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1000
+        client.send(post + post)
+        for _ in range(2):
+            assert client.head()[0] == 200
+            assert client.body(2) == b"ok"
+        server.run(wait_for(lambda: [one.held() for one in server.wire.connections] == [0]))
 
 
 async def test_what_waits_for_polls_is_bounded() -> None:
