@@ -77,16 +77,33 @@ class Gap:
     """Loses what passes between the page and the server, each way of them while its switch is on.
 
     With `many_rooms` the answer to hello is that of an account with many rooms: it lists none of these, but a cursor.
+    `refuse_next` is the next command that is refused, and with which code. After `unauthenticated` the session ends.
     """
 
     def __init__(self, person: Person) -> None:
         self.to_server_lost = self.to_page_lost = self.many_rooms = False
+        self.refuse_next: tuple[str, str] | None = None
         person.page.route_web_socket(re.compile(r".*/v1/socket$"), self._open)
 
     def _open(self, page: WebSocketRoute) -> None:
         server = page.connect_to_server()
-        page.on_message(lambda data: None if self.to_server_lost else server.send(data))
+
+        def to_server(data: str | bytes) -> None:
+            frame = json.loads(data)
+            if self.refuse_next is not None and self.refuse_next[0] in frame:
+                self._refuse(page, frame["id"], self.refuse_next[1])
+            elif not self.to_server_lost:
+                server.send(data)
+
+        page.on_message(to_server)
         server.on_message(lambda data: None if self.to_page_lost else page.send(self._changed(data)))
+
+    def _refuse(self, page: WebSocketRoute, id: int, code: str) -> None:
+        self.refuse_next = None
+        error = {"code": code, "message": "Not now.", "temporary": code != "unauthenticated"}
+        page.send(json.dumps({"id": id, "error": error}))
+        if code == "unauthenticated":
+            page.close(code=4004, reason="session_ended")
 
     def _changed(self, data: str | bytes) -> str | bytes:
         if not self.many_rooms or "hello" not in (frame := json.loads(data)):
@@ -128,6 +145,38 @@ def test_a_message_is_sent_after_a_reload_to_a_room_that_hello_does_not_list(new
     gap.to_server_lost = True
     ann.expect_state(ann.write("one"), "sending")
     gap.to_server_lost, gap.many_rooms = False, True
+    reload(ann)
+    ann.expect_state(ann.message("one"), "sent")
+
+
+@pytest.mark.parametrize("command", ["send", "join"])
+def test_a_message_that_the_end_of_the_session_refuses_is_sent_in_the_next_session(
+    new_person: NewPerson, command: str
+) -> None:
+    ann = new_person("ann", new=False)
+    gap = Gap(ann)
+    ann.sign_up()
+    gap.to_server_lost = command == "join"
+    gap.refuse_next = ("send", "unauthenticated") if command == "send" else None
+    written = ann.write("one")
+    if command == "join":
+        ann.expect_state(written, "sending")
+        gap.to_server_lost, gap.refuse_next = False, ("join", "unauthenticated")
+        ann.page.reload()
+    expect(ann.page.get_by_role("alert").filter(visible=True)).to_contain_text("ended")
+    ann.fill_in()
+    ann.page.get_by_role("button", name="Sign in").click()
+    ann.expect_caught_up()
+    ann.expect_state(ann.message("one"), "sent")
+
+
+def test_a_message_waits_if_the_lobby_cannot_be_joined_for_a_moment(new_person: NewPerson) -> None:
+    ann = new_person("ann", new=False)
+    gap = Gap(ann)
+    ann.sign_up()
+    gap.to_server_lost = True
+    ann.expect_state(ann.write("one"), "sending")
+    gap.to_server_lost, gap.refuse_next = False, ("join", "overloaded")
     reload(ann)
     ann.expect_state(ann.message("one"), "sent")
 

@@ -69,7 +69,8 @@ export async function join(room) {
     const { head_seq } = await command("join", { room_id: room.id });
     startRoom(room, head_seq);
   } catch (refusal) {
-    if (current !== link) return; // the next hello joins the lobby again
+    if (current !== link || refusal.code === "unauthenticated") return; // the next hello joins the lobby again
+    if (refusal.temporary && room.id === LOBBY) return lose(null);
     failWaiting(room.id, refusal.message);
     showProblem(refusal.message);
   }

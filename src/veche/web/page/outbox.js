@@ -27,6 +27,7 @@ export async function sendWaiting() {
     if (seq <= state.rooms.get(room_id)?.position) dequeue(client_message_id); // its event came before this answer
   } catch (refusal) {
     if (current !== link) return; // sent again after reconnecting, with the same client_message_id
+    if (refusal.code === "unauthenticated") return; // the session has ended: sent in the next one
     if (refusal.temporary) await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * 1000));
     else fail(message, refusal.message);
   }
