@@ -95,7 +95,7 @@ class Server:
         self.origins = Origins.of(server.origins)
         self.trusted = Trusted.parse(server.trusted_proxies)
         self.dialects = self._mounted()
-        holding = (self.connections, *(mounted.sessions for mounted in self.dialects))
+        holding = (self.connections, *(mounted.connections for mounted in self.dialects))
         self.held = HeldBytes(holding, server.held_megabytes * MEGABYTE)
         self.app = build_application(
             self.dialects,

@@ -66,7 +66,7 @@ class Mounted:
     dialects are served, it is used only for `/{name}`, the paths in `owns`, and all paths below them.
     `quick`: routes that answer usual requests without FastAPI. Each has a route in `routers` that answers the others.
     `drain`: called when the server stops, to end connections that are neither requests nor WebSockets.
-    `sessions`: these connections. The bytes that wait for their clients are counted.
+    `connections`: these connections. The bytes that wait for their clients are counted.
     `about`, `examples`, `problem`, `error_bodies`, `bodies`: for the OpenAPI document. `problem` makes the response to
     a refusal, and `error_bodies` has the types of its body if that is JSON. `bodies` has the types of other responses.
     """
@@ -83,7 +83,7 @@ class Mounted:
     owns: tuple[str, ...] = ()
     quick: tuple[QuickRoute, ...] = ()
     drain: Callable[[], None] = _nothing
-    sessions: Iterable[Holding] = ()
+    connections: Iterable[Holding] = ()
     about: str = ""
     examples: tuple[Example, ...] = ()
 

@@ -43,7 +43,7 @@ def mount(parts: Parts, options: Options) -> Mounted:
         bodies=(encode.SignedIn, encode.User),
         owns=("/api/auth", "/api/users", "/api/messages"),
         drain=engine.drain,
-        sessions=engine,
+        connections=engine,
         about="One room for everybody over Socket.IO at `/socket.io/`.",
         examples=examples_beside(__file__),
     )
