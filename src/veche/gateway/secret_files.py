@@ -54,6 +54,6 @@ def _read(name: str, path: str) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise SecretFileError(f"{name}: {path} cannot be read: {reason}.") from None
-    if not value or len(content) > MAX_BYTES or "\0" in value:
+    if not value or len(content) > MAX_BYTES or any(one in value for one in "\0\r\n"):
         raise SecretFileError(f"{name}: {path} has to be one line of text.")
     return value

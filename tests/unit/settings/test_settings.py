@@ -321,7 +321,7 @@ def test_a_value_in_a_file_is_the_same_as_in_the_environment(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("name", IN_FILES)
-@pytest.mark.parametrize("content", [b"", b"\n", b"\xff" * 40, b"a\0b", b"x" * 65_537])
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff" * 40, b"a\0b", b"x" * 65_537, STRONG.encode() + b"\n# ours\n"])
 def test_a_file_that_is_no_line_of_text_is_refused_with_a_sentence(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
