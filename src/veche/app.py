@@ -103,7 +103,8 @@ class Server:
             self.origins,
             self.trusted,
             self.guests,
-            self.tokens.remembers,
+            self.tokens.account_of,
+            self.chat.shares,
             docs=server.docs,
         )
         state = self.app.state

@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from veche.core.errors import ChatError, Code
 from veche.gateway.dialect import Mounted, detail
-from veche.gateway.fairness import InTurn, in_turn
+from veche.gateway.fairness import InTurn, OfAccounts, in_turn
 from veche.gateway.http import (
     Applications,
     BodyLimit,
@@ -38,6 +39,7 @@ from veche.gateway.http import (
 from veche.gateway.openapi import TITLE, document_of
 from veche.gateway.quick import QuickRoute, QuickRoutes
 from veche.service.guests import Guests
+from veche.service.shares import Shares
 from veche.wire.handler import Accept, Routes
 from veche.wire.handshake import Upgrade, UpgradeRefused
 from veche.wire.origins import Origins
@@ -60,20 +62,17 @@ def build_application(
     origins: Origins,
     trusted: Trusted,
     guests: Guests,
-    knows: Callable[[str], bool],
+    account_of: Callable[[str], int | None],
+    shares: Shares,
     *,
     docs: bool = True,
 ) -> FastAPI:
     """Build the application that serves the REST of all dialects, the health checks, and with `docs` the documentation.
 
-    Pages of `origins` may read the answers. `trusted` are the proxies whose headers are used. `knows` returns whether a
-    token is that of somebody who has signed in; other requests take turns as those of `guests`.
+    Pages of `origins` may read the answers. `trusted` are the proxies whose headers are used. `account_of`
+    returns the account of a token, if somebody has signed in with it; other requests take turns as those of `guests`.
     """
-    if docs:
-        app: FastAPI = FastAPIOffline(title=TITLE, lifespan=lifespan, redirect_slashes=False)
-        app.openapi = functools.cache(functools.partial(document_of, dialects))  # type: ignore[method-assign]
-    else:
-        app = FastAPI(title=TITLE, lifespan=lifespan, redirect_slashes=False, openapi_url=None)
+    app = _new_app(dialects, lifespan, docs=docs)
     for dialect in dialects:
         for router in dialect.routers:
             app.include_router(router)
@@ -86,7 +85,9 @@ def build_application(
     app.add_middleware(QuickRoutes, routes=_quick_routes(dialects))
     app.add_middleware(SharedPaths, dialects=dialects)
     app.add_middleware(BodyLimit, error_response=errors.make)
-    app.add_middleware(InTurn, guests=guests, trusted=trusted, knows=_needs_no_turn(knows))
+    of_request = partial(_account_of_request, account_of)
+    app.add_middleware(InTurn, guests=guests, trusted=trusted, knows=_needs_no_turn(of_request))
+    app.add_middleware(OfAccounts, guests=guests, shares=shares, trusted=trusted, account_of=of_request)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Cors, origins=origins, trusted=trusted)
     scripts = {REDOC_SCRIPT: _redoc_script} if docs else {}
@@ -95,16 +96,22 @@ def build_application(
     return app
 
 
-def _needs_no_turn(knows: Callable[[str], bool]) -> Callable[[Scope], bool]:
+def _new_app(dialects: Sequence[Mounted], lifespan: Lifespan, *, docs: bool) -> FastAPI:
+    if not docs:
+        return FastAPI(title=TITLE, lifespan=lifespan, redirect_slashes=False, openapi_url=None)
+    app = FastAPIOffline(title=TITLE, lifespan=lifespan, redirect_slashes=False)
+    app.openapi = functools.cache(partial(document_of, dialects))  # type: ignore[method-assign]
+    return app
+
+
+def _needs_no_turn(account_of: Callable[[Scope], int | None]) -> Callable[[Scope], bool]:
     """Return a function that says whether a request is a health check, or comes from somebody who has signed in."""
+    return lambda scope: scope["path"] in HEALTH or account_of(scope) is not None
 
-    def needs_no_turn(scope: Scope) -> bool:
-        if scope["path"] in HEALTH:
-            return True
-        found = [value for name, value in scope["headers"] if name == b"authorization"]
-        return bool(found) and knows(found[0].decode("latin-1").removeprefix("Bearer "))
 
-    return needs_no_turn
+def _account_of_request(account_of: Callable[[str], int | None], scope: Scope) -> int | None:
+    found = [value for name, value in scope["headers"] if name == b"authorization"]
+    return account_of(found[0].decode("latin-1").removeprefix("Bearer ")) if found else None
 
 
 def _quick_routes(dialects: Sequence[Mounted]) -> list[QuickRoute]:

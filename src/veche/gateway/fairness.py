@@ -1,7 +1,8 @@
 """Fair shares of HTTP requests and upgrades.
 
 A request of an account draws on the share of the account, as commands on a socket do (`service.shares`). A request of
-a guest, and every upgrade, begins when it is its turn (`service.guests`).
+a guest, and every upgrade, begins when it is its turn (`service.guests`). So does a request of an account that has no
+share left.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.gateway.refusals import headers_of
+from veche.service.guests import REQUEST as NO_LOGIN
 from veche.service.guests import UPGRADE, Guests
 from veche.service.shares import Share, Shares
 from veche.wire.handler import Accept, Accepted
@@ -20,6 +22,8 @@ from veche.wire.handshake import Upgrade, UpgradeRefused
 from veche.wire.proxy import Trusted, client_of, network
 
 REQUEST: Final = 2.0  # units of work of a request; a large one does more
+COUNTED: Final = "veche.counted"
+"""The key in the extensions of an HTTP scope that says that the request is counted for an account."""
 RETRY_AFTER: Final = 1  # seconds
 
 
@@ -77,6 +81,47 @@ class InTurn:
                 await _refuse(refusal, send)
                 return
         await self._app(scope, receive, send)
+
+
+class OfAccounts:
+    """Middleware that counts requests with a token for its account, also where no login is asked for.
+
+    Most are counted by `draw`, when the login is checked. The others are counted afterwards: those to routes without a
+    login, and those of a session that has ended. If the account has no share left, its requests begin in turn.
+    `account_of` returns the account of a token that was valid a while ago.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        guests: Guests,
+        shares: Shares,
+        trusted: Trusted,
+        account_of: Callable[[Scope], int | None],
+    ) -> None:
+        self._app = app
+        self._guests = guests
+        self._shares = shares
+        self._trusted = trusted
+        self._account_of = account_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        account_id = self._account_of(scope) if scope["type"] == "http" else None
+        if account_id is None:
+            await self._app(scope, receive, send)
+            return
+        if self._shares.is_full(account_id):
+            try:
+                await self._guests.turn(network(client_of(scope, self._trusted)), units=0.0)
+            except ChatError as refusal:
+                await _refuse(refusal, send)
+                return
+        extensions = scope.setdefault("extensions", {})  # all copies of the scope have this object
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if COUNTED not in extensions:
+                self._shares.of(account_id).work(NO_LOGIN)
 
 
 async def _refuse(refusal: ChatError, send: Send) -> None:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from veche.core.actor import Actor
 from veche.core.errors import ChatError
 from veche.gateway.actors import guest
-from veche.gateway.fairness import OLDER, Patience, draw
+from veche.gateway.fairness import COUNTED, OLDER, Patience, draw
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
 from veche.wire.handler import SIGNED_IN
@@ -122,8 +122,13 @@ async def authenticate(request: Request, dialect: str, token: str, patience: Pat
 
 
 def signed_in(scope: Mapping[str, Any], login: Login) -> None:
-    """Count the connection of a request as one of the account, and no more as a guest of its address."""
-    tell = scope.get("extensions", {}).get(SIGNED_IN)
+    """Count the connection of a request as one of the account, and no more as a guest of its address.
+
+    Call `draw` next, which counts the request itself.
+    """
+    extensions = scope.get("extensions", {})
+    extensions[COUNTED] = True
+    tell = extensions.get(SIGNED_IN)
     if tell is not None:
         tell(login.account.id)
 

@@ -186,6 +186,11 @@ class Shares:
             share = self._shares[key] = Share(self, key)
         return share
 
+    def is_full(self, key: Party) -> bool:
+        """Return whether an account has to wait before it may do more."""
+        share = self._shares.get(key)
+        return share is not None and share.is_full()
+
     def activate(self, share: Share) -> None:
         """Look at a share at the end of this window."""
         self._active[share] = None

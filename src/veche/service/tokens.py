@@ -100,9 +100,13 @@ class Tokens:
         """Return the claims of a token. Raises ChatError (UNAUTHENTICATED) if it is not valid."""
         return self._verify(token, AUDIENCE, "access")
 
-    def remembers(self, token: str) -> bool:
-        """Return whether a token was found valid a while ago. It may have expired, or its session may have ended."""
-        return (AUDIENCE, token) in self._remembered
+    def account_of(self, token: str) -> int | None:
+        """Return the account of a token that was found valid a while ago, or None.
+
+        It may have expired, or its session may have ended.
+        """
+        claims = self._remembered.get((AUDIENCE, token))
+        return claims.account_id if claims is not None else None
 
     def _verify(self, token: str, audience: str, kind: str) -> Claims:
         """Check a token, or only its expiry if its signature and claims were checked before."""

@@ -11,8 +11,9 @@ import pytest
 
 from veche.app import DIALECTS, Server
 from veche.core.values import Account
+from veche.gateway.actors import guest
 from veche.gateway.fairness import in_turn
-from veche.service.guests import MAX_WAITING
+from veche.service.guests import MAX_WAITING, REQUEST
 from veche.settings import read_settings
 from veche.storage.database import Database
 from veche.wire.handler import Accepted
@@ -75,6 +76,40 @@ async def test_requests_with_a_token_that_was_valid_do_not_wait(server: Server, 
         answer = asyncio.create_task(client.get("/nothing", headers={"Authorization": scheme + token}))
         await asyncio.wait([answer], timeout=30)
         assert answer.result().status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/limits", "/v1/me", "/nothing"], ids=["no login", "ended session", "no route"])
+async def test_a_token_pays_for_what_no_login_is_asked_for_and_takes_turns_without_a_share(
+    server: Server, path: str
+) -> None:
+    token = server.tokens.mint(SOMEBODY, "ended", 60)
+    server.tokens.verify(token)
+    share = server.chat.shares.of(SOMEBODY.id)
+    async with client_of(server) as client:
+        headers = {"Authorization": f"Bearer {token}"}
+        await client.get(path, headers=headers)
+        assert share.done == REQUEST
+        share.allowed = 0.0
+        answer = asyncio.create_task(client.get(path, headers=headers))
+        assert await waits(answer)
+        guests = server.chat.shares.of("guests")
+        guests.allowed = 1e6
+        guests.go_on()
+        await answer
+        assert guests.done == 0.0, "it does not take what guests may do"
+
+
+async def test_a_request_with_a_login_is_counted_once(server: Server) -> None:
+    server.writer.start()
+    ann = await server.accounts.register(guest("native", "192.0.2.1"), "a long password", username="ann")
+    issued = await server.accounts.open_session(guest("native", "192.0.2.1"), ann)
+    async with client_of(server) as client:
+        for number, path in enumerate(("/v1/rooms", "/v1/me"), 1):
+            server.tokens.verify(issued.token)
+            answer = await client.get(path, headers={"Authorization": f"Bearer {issued.token}"})
+            assert answer.status_code == 200
+            assert server.chat.shares.of(ann.account.id).done < number * REQUEST
+    await server.writer.stop()
 
 
 async def test_a_request_that_cannot_wait_is_told_when_to_come_back(server: Server) -> None:
