@@ -45,7 +45,7 @@ async def draw(shares: Shares, actor: Actor, patience: Patience, units: float = 
     Raises ChatError (RATE_LIMITED) if too many requests of the account wait, or if this one has waited for too long.
     """
     share = shares.of(actor.party)
-    if share.is_full() and not (share.stopped < patience.requests and await _is_free_in(patience.seconds, share)):
+    if share.is_full() and not (share.requests < patience.requests and await _is_free_in(patience.seconds, share)):
         sentence = "This account does more than its share, and others wait."
         raise ChatError(Code.RATE_LIMITED, sentence, retry_after=RETRY_AFTER)
     share.work(units)
@@ -54,6 +54,7 @@ async def draw(shares: Shares, actor: Actor, patience: Patience, units: float = 
 async def _is_free_in(seconds: float, share: Share) -> bool:
     free = asyncio.Event()
     share.call_when_free(free.set)
+    share.requests += 1
     try:
         async with asyncio.timeout(seconds):
             await free.wait()
@@ -61,6 +62,7 @@ async def _is_free_in(seconds: float, share: Share) -> bool:
         return False
     finally:
         share.forget(free.set)
+        share.requests -= 1
     return True
 
 

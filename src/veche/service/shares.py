@@ -55,7 +55,19 @@ class Share:
     Work is counted in units. A unit is about as much as sending one message.
     """
 
-    __slots__ = ("_debt", "_shares", "_stopped", "allowed", "done", "idle", "key", "users", "waiting", "waiting_bytes")
+    __slots__ = (
+        "_debt",
+        "_shares",
+        "_stopped",
+        "allowed",
+        "done",
+        "idle",
+        "key",
+        "requests",
+        "users",
+        "waiting",
+        "waiting_bytes",
+    )
 
     def __init__(self, shares: "Shares", key: Party) -> None:
         self._shares = shares
@@ -67,6 +79,7 @@ class Share:
         self.idle = ACTIVE  # windows since the last work, at most ACTIVE
         self.waiting = 0
         self.waiting_bytes = 0
+        self.requests = 0  # that wait until the share is not full any more
         self._stopped: dict[Callable[[], None], None] = {}  # what to call when the share is not full any more
 
     def take(self, size: int) -> None:
@@ -135,11 +148,6 @@ class Share:
         for _ in range(len(self._stopped) if self.allowed == inf else max(1, int(self.allowed / PARTS))):
             if self._stopped:
                 self._resume_one()
-
-    @property
-    def stopped(self) -> int:
-        """The number of connections and requests that wait for `resume`."""
-        return len(self._stopped)
 
     @property
     def is_idle(self) -> bool:

@@ -44,7 +44,7 @@ class EndedSessions:
             return session.account_id == end.account_id and end.ends(session.id)
 
         if self._tx.kept is not None:
-            self._tx.kept.drop(SESSIONS, is_ended)
+            self._tx.kept.drop(SESSIONS, is_ended, key=end.session_id)
         for actor in self._actors:
             if actor.session_id and actor.account_id == end.account_id and end.ends(actor.session_id):
                 self.ids.add(actor.session_id)

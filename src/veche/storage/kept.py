@@ -35,11 +35,12 @@ class KeptRows:
         """Return the kept rows of a fact."""
         return self._rows[fact]
 
-    def drop(self, fact: Fact[Any, V], is_dropped: Callable[[V], bool]) -> None:
-        """Forget some rows of a fact."""
+    def drop(self, fact: Fact[K, V], is_dropped: Callable[[V], bool], key: K | None = None) -> None:
+        """Forget some rows of a fact. With `key`, look at that row only."""
         kept = self._rows[fact]
-        for key in [key for key, row in kept.items() if is_dropped(row)]:
-            del kept[key]
+        looked_at = kept.items() if key is None else ((key, kept[key]),) if key in kept else ()
+        for dropped in [key for key, row in looked_at if is_dropped(row)]:
+            del kept[dropped]
 
     def keep(self, state: State, facts: Collection[Fact[Any, Any]]) -> None:
         """Keep what a transaction read and wrote. Call it after the commit."""

@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from veche.app import DIALECTS, Server
+from veche.core.actor import Actor
+from veche.core.errors import ChatError, Code
 from veche.core.values import Account
 from veche.gateway.actors import guest
-from veche.gateway.fairness import in_turn
+from veche.gateway.fairness import NATIVE, draw, in_turn
 from veche.service.guests import MAX_WAITING, REQUEST
 from veche.settings import read_settings
 from veche.storage.database import Database
@@ -130,3 +132,32 @@ async def test_a_request_that_cannot_wait_is_told_when_to_come_back(server: Serv
 
 async def _accept(upgrade: Upgrade) -> Accepted:
     raise AssertionError("the upgrade did not wait")
+
+
+async def test_sockets_that_are_not_read_keep_no_request_from_waiting(server: Server) -> None:
+    share = server.chat.shares.open(1)
+    share.allowed = 0.0
+    for _ in range(NATIVE.requests):
+        share.call_when_free(lambda: None)
+    waiting = asyncio.create_task(draw(server.chat.shares, Actor(1, "native"), NATIVE))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    share.allowed = 1e6
+    share.go_on()
+    await waiting
+    assert share.requests == 0
+
+
+async def test_only_so_many_requests_wait(server: Server) -> None:
+    share = server.chat.shares.open(1)
+    share.allowed = 0.0
+    waiting = [
+        asyncio.create_task(draw(server.chat.shares, Actor(1, "native"), NATIVE)) for _ in range(NATIVE.requests)
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(ChatError) as refused:
+        await draw(server.chat.shares, Actor(1, "native"), NATIVE)
+    assert refused.value.code is Code.RATE_LIMITED
+    share.allowed = 1e6
+    share.go_on()
+    await asyncio.gather(*waiting)

@@ -131,6 +131,10 @@ class NativeHandler(DialectHandler):
             except ChatError as refusal:
                 self._send_error(id, refusal)
 
+    def resumed(self) -> None:
+        if self.client is not None or self._hello_task is None:  # nothing is read while hello is answered
+            super().resumed()
+
     def closed(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
