@@ -15,9 +15,10 @@ from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.gateway.refusals import headers_of
 from veche.service.guests import REQUEST as NO_LOGIN
+from veche.service.guests import REQUEST as OF_GUEST
 from veche.service.guests import UPGRADE, Guests
 from veche.service.shares import Share, Shares
-from veche.wire.handler import Accept, Accepted
+from veche.wire.handler import GONE, Accept, Accepted
 from veche.wire.handshake import Upgrade, UpgradeRefused
 from veche.wire.proxy import Trusted, client_of, network
 
@@ -76,13 +77,9 @@ class InTurn:
         self._knows = knows
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._knows(scope):
-            try:
-                await self._guests.turn(network(client_of(scope, self._trusted)))
-            except ChatError as refusal:
-                await _refuse(refusal, send)
-                return
-        await self._app(scope, receive, send)
+        is_of_guest = scope["type"] == "http" and not self._knows(scope)
+        if not is_of_guest or await _turn(self._guests, self._trusted, OF_GUEST, scope, send):
+            await self._app(scope, receive, send)
 
 
 class OfAccounts:
@@ -112,18 +109,32 @@ class OfAccounts:
         if account_id is None:
             await self._app(scope, receive, send)
             return
-        if self._shares.is_full(account_id):
-            try:
-                await self._guests.turn(network(client_of(scope, self._trusted)), units=0.0)
-            except ChatError as refusal:
-                await _refuse(refusal, send)
-                return
+        if self._shares.is_full(account_id) and not await _turn(self._guests, self._trusted, 0.0, scope, send):
+            return
         extensions = scope.setdefault("extensions", {})  # all copies of the scope have this object
         try:
             await self._app(scope, receive, send)
         finally:
             if COUNTED not in extensions:
                 self._shares.of(account_id).work(NO_LOGIN)
+
+
+async def _turn(guests: Guests, trusted: Trusted, units: float, scope: Scope, send: Send) -> bool:
+    """Wait until a request may begin. Return False if it was refused, or if its client is gone."""
+    if guests.begins_at_once(units):
+        return True
+    turn = asyncio.ensure_future(guests.turn(network(client_of(scope, trusted)), units))
+    if (call_if_gone := scope.get("extensions", {}).get(GONE)) is not None:
+        call_if_gone(turn.cancel)
+    try:
+        await asyncio.wait([turn])
+    finally:
+        turn.cancel()
+    if turn.cancelled():
+        return False
+    if isinstance(refusal := turn.exception(), ChatError):
+        await _refuse(refusal, send)
+    return turn.exception() is None
 
 
 async def _refuse(refusal: ChatError, send: Send) -> None:

@@ -42,13 +42,19 @@ class Guests:
         """The number of requests that wait."""
         return len(self._waiting)
 
+    def begins_at_once(self, units: float = REQUEST) -> bool:
+        """Let a request begin if it need not wait, and count its work."""
+        if self._waiting or self._began or self._share.is_full():
+            return False
+        self._begin(units)
+        return True
+
     async def turn(self, address: str, units: float = REQUEST) -> None:
         """Wait until a request of an address may begin, and count its work.
 
         Raises ChatError (OVERLOADED) if too many wait, and this one is the last of the address with the most.
         """
-        if not self._waiting and not self._began and not self._share.is_full():
-            self._begin(units)
+        if self.begins_at_once(units):
             return
         loop = asyncio.get_running_loop()
         turn = _Turn(loop.create_future(), units)

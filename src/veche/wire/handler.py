@@ -16,6 +16,8 @@ from veche.wire.proxy import Trusted
 
 WIRE: Final = "veche.wire"
 """The key of the `Wire` in the lifespan state."""
+GONE: Final = "veche.gone"
+"""The ASGI extension of HTTP requests: a function that takes what to call once if the client is gone."""
 SIGNED_IN: Final = "veche.signed_in"
 """The key of a function in the extensions of an HTTP scope. Call it with the id of the account that a token is for."""
 

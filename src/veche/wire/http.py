@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from veche.wire import tcp
-from veche.wire.handler import SIGNED_IN, WIRE, Wire
+from veche.wire.handler import GONE, SIGNED_IN, WIRE, Wire
 from veche.wire.proxy import network
 
 MAX_PIPELINED: Final = 100
@@ -36,6 +37,8 @@ class BoundedHttp(HttpToolsProtocol):
     _data = b""
     _timer: asyncio.TimerHandle | None = None
     _address: str | None = None
+    _gone: Callable[[], object] | None = None
+    """What the request that is being answered wants to be called if the client is gone."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -85,7 +88,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {SIGNED_IN: self._signed_in}  # type: ignore[dict-item]
+        self.scope["extensions"] = {SIGNED_IN: self._signed_in, GONE: self._call_if_gone}  # type: ignore[dict-item]
         self._start_timer(self._wire.head_timeout)
 
     def on_body(self, body: bytes) -> None:
@@ -103,6 +106,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         del self._unanswered[next(iter(self._unanswered))]
+        self._gone = None
         super().on_response_complete()
         if self._refusal and not self._unanswered and not self.transport.is_closing():
             super().send_400_response(self._refusal)
@@ -193,6 +197,12 @@ class BoundedHttp(HttpToolsProtocol):
         if self._address is not None:
             self._wire.connections.sign_in(self, account_id)
 
+    def _call_if_gone(self, gone: Callable[[], object]) -> None:
+        if self.transport.is_closing():
+            gone()
+        else:
+            self._gone = gone
+
     def _start_timer(self, seconds: float) -> None:
         """Limit the time to receive a head, or a whole request. If the timer is already running, do nothing.
 
@@ -224,3 +234,6 @@ class BoundedHttp(HttpToolsProtocol):
         for cycle in self._unanswered:
             cycle.disconnected = True
             cycle.message_event.set()
+        if self._gone is not None:
+            gone, self._gone = self._gone, None
+            gone()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.config import Config
 
 from veche.app import DIALECTS, Server
 from veche.core.actor import Actor
@@ -18,10 +20,13 @@ from veche.gateway.fairness import NATIVE, draw, in_turn
 from veche.service.guests import MAX_WAITING, REQUEST
 from veche.settings import read_settings
 from veche.storage.database import Database
-from veche.wire.handler import Accepted
+from veche.wire.handler import WIRE, Accept, Accepted, Wire
 from veche.wire.handshake import Upgrade, UpgradeRefused
+from veche.wire.http import BoundedHttp
+from veche.wire.websocket import WebSocket
 
 MOMENT = 0.2  # seconds in which a request that need not wait is answered
+ASKED = b"GET /v1/rooms HTTP/1.1\r\nHost: x\r\n\r\n"
 SOMEBODY = Account(1, "ann", "ann", "Ann", None, 0)
 
 
@@ -114,6 +119,22 @@ async def test_a_request_with_a_login_is_counted_once(server: Server) -> None:
     await server.writer.stop()
 
 
+async def test_a_client_that_is_gone_does_not_wait_any_more(server: Server) -> None:
+    """Else those who connect, ask and leave again fill the line of an address for minutes, and hold nothing."""
+    config = Config(server.app, http=BoundedHttp, ws=WebSocket, lifespan="off", log_config=None)
+    state = uvicorn.Server(config).server_state
+    config.load()
+    wire = {WIRE: Wire(_no_routes, server.heartbeats)}
+    loop = asyncio.get_running_loop()
+    listener = await loop.create_server(lambda: BoundedHttp(config, state, wire), "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
+    writer.write(ASKED)
+    await until(lambda: len(server.guests) == 1)
+    writer.close()
+    await until(lambda: len(server.guests) == 0)
+    listener.close()
+
+
 async def test_a_request_that_cannot_wait_is_told_when_to_come_back(server: Server) -> None:
     crowd = [asyncio.create_task(server.guests.turn("127.0.0.1")) for _ in range(MAX_WAITING)]
     await asyncio.sleep(0)
@@ -128,6 +149,18 @@ async def test_a_request_that_cannot_wait_is_told_when_to_come_back(server: Serv
     for task in crowd:
         task.cancel()
     await asyncio.wait(crowd)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(5_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it did not come")
+
+
+def _no_routes(upgrade: Upgrade) -> Accept:
+    raise AssertionError("nobody upgrades")
 
 
 async def _accept(upgrade: Upgrade) -> Accepted:
