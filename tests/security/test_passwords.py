@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from importlib.resources import files
+from typing import Literal
 
 import httpx
 import pytest
 from laws.town import PASSWORD, Server, serving, start
 
+from veche.core.errors import ChatError
 from veche.dialects.native.limits import MIN_PASSWORD
+from veche.dialects.native.passwords import check_password
 
 COMMON = (files("veche.dialects.native") / "common_passwords.txt").read_text(encoding="ascii").split()
 OLDER = [
@@ -57,6 +61,13 @@ def refused(answer: httpx.Response, field: str) -> None:
     assert answer.status_code == 422
     [error] = answer.json()["errors"]
     assert error == {"field": field, "message": "This password is among the first that anybody would try."}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_the_own_name_is_known_whichever_keyboard_typed_it(form: Literal["NFC", "NFD"]) -> None:
+    """A password is hashed in one normal form, so both forms are the same password."""
+    with pytest.raises(ChatError, match="among the first"):
+        check_password(unicodedata.normalize(form, "Jos\xe9-Garc\xeda"), "jos\xe9-garc\xeda")
 
 
 @pytest.mark.parametrize(("dialect", "path", "fields", "password"), OLDER, ids=lambda value: str(value)[:9])

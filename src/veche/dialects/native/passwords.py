@@ -5,6 +5,7 @@ from importlib.resources import files
 
 from veche.core.errors import ChatError, Code
 from veche.dialects.native.limits import MAX_PASSWORD_BYTES, MIN_PASSWORD
+from veche.service.passwords import normal_form
 
 
 def check_password(password: str, *own: str | None, field: str = "password") -> None:
@@ -15,8 +16,8 @@ def check_password(password: str, *own: str | None, field: str = "password") -> 
     size = len(password.encode("utf-8", "surrogatepass"))
     if not MIN_PASSWORD <= size <= MAX_PASSWORD_BYTES:
         raise ChatError(Code.INVALID, f"A password has {MIN_PASSWORD} to {MAX_PASSWORD_BYTES} bytes.", field=field)
-    tried = password.casefold()
-    if tried in _common() or tried in {name.casefold() for name in own if name}:
+    tried = normal_form(password).casefold()
+    if tried in _common() or tried in {normal_form(name).casefold() for name in own if name}:
         raise ChatError(Code.INVALID, "This password is among the first that anybody would try.", field=field)
 
 
