@@ -14,9 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.gateway.refusals import headers_of
-from veche.service.guests import REQUEST as NO_LOGIN
-from veche.service.guests import REQUEST as OF_GUEST
-from veche.service.guests import UPGRADE, Guests
+from veche.service.guests import GUEST_REQUEST, UPGRADE, Guests
 from veche.service.shares import Share, Shares
 from veche.wire.handler import GONE, Accept, Accepted
 from veche.wire.handshake import Upgrade, UpgradeRefused
@@ -78,7 +76,7 @@ class InTurn:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_of_guest = scope["type"] == "http" and not self._knows(scope)
-        if not is_of_guest or await _turn(self._guests, self._trusted, OF_GUEST, scope, send):
+        if not is_of_guest or await _turn(self._guests, self._trusted, GUEST_REQUEST, scope, send):
             await self._app(scope, receive, send)
 
 
@@ -116,7 +114,7 @@ class OfAccounts:
             await self._app(scope, receive, send)
         finally:
             if COUNTED not in extensions:
-                self._shares.of(account_id).work(NO_LOGIN)
+                self._shares.of(account_id).work(GUEST_REQUEST)
 
 
 async def _turn(guests: Guests, trusted: Trusted, units: float, scope: Scope, send: Send) -> bool:

@@ -18,7 +18,7 @@ from veche.service.turns import Turns
 
 MAX_WAITING: Final = 2_000
 """Requests of all guests that wait for their turn."""
-REQUEST: Final = 10.0  # units of work (`Share.work`)
+GUEST_REQUEST: Final = 10.0  # units of work (`Share.work`)
 UPGRADE: Final = 2.0
 RETRY_AFTER: Final = 2  # seconds
 
@@ -42,14 +42,14 @@ class Guests:
         """The number of requests that wait."""
         return len(self._waiting)
 
-    def begins_at_once(self, units: float = REQUEST) -> bool:
+    def begins_at_once(self, units: float = GUEST_REQUEST) -> bool:
         """Let a request begin if it need not wait, and count its work."""
         if self._waiting or self._began or self._share.is_full():
             return False
         self._begin(units)
         return True
 
-    async def turn(self, address: str, units: float = REQUEST) -> None:
+    async def turn(self, address: str, units: float = GUEST_REQUEST) -> None:
         """Wait until a request of an address may begin, and count its work.
 
         Raises ChatError (OVERLOADED) if too many wait, and this one is the last of the address with the most.

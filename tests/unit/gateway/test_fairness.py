@@ -17,7 +17,7 @@ from veche.core.errors import ChatError, Code
 from veche.core.values import Account
 from veche.gateway.actors import guest
 from veche.gateway.fairness import NATIVE, draw, in_turn
-from veche.service.guests import MAX_WAITING, REQUEST
+from veche.service.guests import GUEST_REQUEST, MAX_WAITING
 from veche.settings import read_settings
 from veche.storage.database import Database
 from veche.wire.handler import WIRE, Accept, Accepted, Wire
@@ -95,7 +95,7 @@ async def test_a_token_pays_for_what_no_login_is_asked_for_and_takes_turns_witho
     async with client_of(server) as client:
         headers = {"Authorization": f"Bearer {token}"}
         await client.get(path, headers=headers)
-        assert share.done == REQUEST
+        assert share.done == GUEST_REQUEST
         share.allowed = 0.0
         answer = asyncio.create_task(client.get(path, headers=headers))
         assert await waits(answer)
@@ -115,7 +115,7 @@ async def test_a_request_with_a_login_is_counted_once(server: Server) -> None:
             server.tokens.verify(issued.token)
             answer = await client.get(path, headers={"Authorization": f"Bearer {issued.token}"})
             assert answer.status_code == 200
-            assert server.chat.shares.of(ann.account.id).done < number * REQUEST
+            assert server.chat.shares.of(ann.account.id).done < number * GUEST_REQUEST
     await server.writer.stop()
 
 
