@@ -104,3 +104,19 @@ def test_the_log_follows_new_messages_unless_it_is_scrolled_up(new_person: NewPe
 def assert_fits(page: Page) -> None:
     wide, room = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     assert wide <= room, f"the page is {wide} px wide, the window {room} px"
+
+
+def test_a_painting_does_not_undo_a_scroll_whose_event_has_not_come_yet(new_person: NewPerson) -> None:
+    ann, bob = new_person("ann", viewport=PHONE), new_person("bob")
+    for number in range(20):
+        bob.write(f"line {number}")
+    expect(ann.message("line 19")).to_be_in_viewport()
+    # The painting runs in the same task as the scroll, so before its event.
+    ann.page.evaluate(
+        """async () => {
+            const { paint } = await import("/page/view.js");
+            document.getElementById("log-frame").scrollTop = 0;
+            paint();
+        }"""
+    )
+    expect(ann.message("line 0")).to_be_in_viewport()

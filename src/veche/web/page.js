@@ -20,11 +20,12 @@ import { loadHistory, onRoomVisible } from "./page/reading.js";
 import { leaveOpenRoom, lookForRooms, startRoom } from "./page/rooms.js";
 import { followOtherTabs, onSessionEnded, resumeSession, signIn, signOut } from "./page/session.js";
 import { addRoom, open, openRoom, state } from "./page/state.js";
-import { composing, keep, paint, render, showProblem } from "./page/view.js";
+import {
+  composing, isNearEnd, keep, NEAR_PX, noteScroll, paint, render, showProblem,
+} from "./page/view.js";
 
 const MAX_TEXT_BYTES = 16_384;
 const PUBLIC_ROOMS_MS = 10_000; // how often the page looks for new public rooms
-const NEAR_PX = 80; // so near the end of the log, its newest messages count as seen
 
 // ---- the server ----------------------------------------------------------------------------------------------------
 
@@ -137,7 +138,8 @@ $("log-frame").addEventListener("scroll", () => {
   const room = openRoom();
   if (!room) return;
   const frame = $("log-frame");
-  const atEnd = frame.scrollHeight - frame.scrollTop - frame.clientHeight < NEAR_PX;
+  const atEnd = isNearEnd();
+  noteScroll();
   if (atEnd !== state.atEnd) {
     state.atEnd = atEnd;
     onRoomVisible();
@@ -147,6 +149,7 @@ $("log-frame").addEventListener("scroll", () => {
 });
 
 function scrollToEnd() {
+  noteScroll();
   state.atEnd = true;
   onRoomVisible();
   render();

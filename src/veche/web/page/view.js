@@ -5,8 +5,10 @@ import { keepTab } from "./keep.js";
 import { withLinks } from "./links.js";
 import { isIn, isMine, isOutside, LOBBY, openRoom, state } from "./state.js";
 
+export const NEAR_PX = 80; // so near the end of the log, its newest messages count as seen
+
 let painting = 0;
-let shown = {}; // the room and the first message of the last painting, to keep the scroll position
+let shown = {}; // the room and the first message of the last painting, and where its log is scrolled to
 
 /** The room whose draft is in the field for the next message. */
 export let composing = null;
@@ -90,6 +92,17 @@ function fillRoom(node, room) {
   write(button.querySelector(".room-mark"), isOutside(room) ? "join" : newIn(room));
 }
 
+/** Whether the end of the log is in view. */
+export function isNearEnd() {
+  const frame = $("log-frame");
+  return frame.scrollHeight - frame.scrollTop - frame.clientHeight < NEAR_PX;
+}
+
+/** Notes where the log is scrolled to, so that a painting knows a scroll whose event has not come yet. */
+export function noteScroll() {
+  shown.top = $("log-frame").scrollTop;
+}
+
 function paintOpenRoom() {
   const room = openRoom();
   write($("room-title"), room.name);
@@ -117,6 +130,7 @@ function paintMessages() {
   const frame = $("log-frame");
   const toEnd = frame.scrollHeight - frame.scrollTop;
   if (shown.room !== room.id) state.atEnd = true;
+  else if (frame.scrollTop !== shown.top && !isNearEnd()) state.atEnd = false;
   const grewAbove = stored[0] && stored[0].seq < shown.first;
 
   $("earlier").hidden = !log.earlier;
@@ -125,7 +139,7 @@ function paintMessages() {
 
   if (state.atEnd) frame.scrollTop = frame.scrollHeight;
   else if (grewAbove) frame.scrollTop = frame.scrollHeight - toEnd;
-  shown = { room: room.id, first: stored[0]?.seq };
+  shown = { room: room.id, first: stored[0]?.seq, top: frame.scrollTop };
   $("newer").hidden = state.atEnd || !room.unread;
   write($("newer"), newIn(room));
 }
