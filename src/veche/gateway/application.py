@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from veche.core.errors import ChatError, Code
 from veche.gateway.dialect import Mounted, detail
-from veche.gateway.fairness import InTurn, OfAccounts, in_turn
+from veche.gateway.fairness import OfAccounts, in_turn
 from veche.gateway.http import (
     Applications,
     BodyLimit,
@@ -86,8 +86,9 @@ def build_application(
     app.add_middleware(SharedPaths, dialects=dialects)
     app.add_middleware(BodyLimit, error_response=errors.make)
     of_request = partial(_account_of_request, account_of)
-    app.add_middleware(InTurn, guests=guests, trusted=trusted, knows=_needs_no_turn(of_request))
-    app.add_middleware(OfAccounts, guests=guests, shares=shares, trusted=trusted, account_of=of_request)
+    app.add_middleware(
+        OfAccounts, guests=guests, shares=shares, trusted=trusted, account_of=of_request, needs_no_turn=_is_health_check
+    )
     app.add_middleware(SafeHeaders)
     app.add_middleware(Cors, origins=origins, trusted=trusted)
     scripts = {REDOC_SCRIPT: _redoc_script} if docs else {}
@@ -104,9 +105,8 @@ def _new_app(dialects: Sequence[Mounted], lifespan: Lifespan, *, docs: bool) -> 
     return app
 
 
-def _needs_no_turn(account_of: Callable[[Scope], int | None]) -> Callable[[Scope], bool]:
-    """Return a function that says whether a request is a health check, or comes from somebody who has signed in."""
-    return lambda scope: scope["path"] in HEALTH or account_of(scope) is not None
+def _is_health_check(scope: Scope) -> bool:
+    return scope["path"] in HEALTH
 
 
 def _account_of_request(account_of: Callable[[str], int | None], scope: Scope) -> int | None:

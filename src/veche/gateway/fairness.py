@@ -85,7 +85,8 @@ class OfAccounts:
 
     Most are counted by `draw`, when the login is checked. The others are counted afterwards: those to routes without a
     login, and those of a session that has ended. If the account has no share left, its requests begin in turn.
-    `account_of` returns the account of a token that was valid a while ago.
+    `account_of` returns the account of a token that was valid a while ago. Requests without one are of guests, and
+    begin in turn, unless `needs_no_turn` is True of them.
     """
 
     def __init__(
@@ -95,8 +96,10 @@ class OfAccounts:
         shares: Shares,
         trusted: Trusted,
         account_of: Callable[[Scope], int | None],
+        needs_no_turn: Callable[[Scope], bool],
     ) -> None:
         self._app = app
+        self._of_guest = InTurn(app, guests, trusted, needs_no_turn)
         self._guests = guests
         self._shares = shares
         self._trusted = trusted
@@ -105,7 +108,7 @@ class OfAccounts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         account_id = self._account_of(scope) if scope["type"] == "http" else None
         if account_id is None:
-            await self._app(scope, receive, send)
+            await self._of_guest(scope, receive, send)
             return
         if self._shares.is_full(account_id) and not await _turn(self._guests, self._trusted, 0.0, scope, send):
             return
