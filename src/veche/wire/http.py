@@ -147,7 +147,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._refusal = msg
             self._stop_timer()
         elif len(self._unanswered) > 1 or any(cycle.response_started for cycle in self._unanswered):
-            self._abort()
+            self.abort()
         else:
             super().send_400_response(msg)
             self._tell_unanswered()
@@ -163,7 +163,7 @@ class BoundedHttp(HttpToolsProtocol):
         if self._is_answering() and not self.flow.write_paused:
             self.cycle.keep_alive = False
         elif self._is_answering():
-            self._abort()
+            self.abort()
         else:
             if self._timer is not None:
                 self.transport.write(_CROWDED)
@@ -180,10 +180,12 @@ class BoundedHttp(HttpToolsProtocol):
         return self.transport.get_write_buffer_size() + sum(self._unanswered.values())
 
     def stalled(self) -> None:
-        self.abort()  # a part of the response may have been sent already
+        self.abort()
 
     def abort(self) -> None:
+        """Close the connection at once, because a part of a response may have been sent already."""
         self.transport.abort()
+        self._tell_unanswered()
 
     def _is_answering(self) -> bool:
         """Return whether a request was received completely, and its response is not complete."""
@@ -210,7 +212,7 @@ class BoundedHttp(HttpToolsProtocol):
         """
         if self._timer is None:
             seconds = min(seconds, self._wire.request_timeout)
-            self._timer = self.loop.call_later(seconds, self._abort)
+            self._timer = self.loop.call_later(seconds, self.abort)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -222,12 +224,7 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.write(_TOO_LARGE)
             self.transport.close()
         else:
-            self._abort()
-
-    def _abort(self) -> None:
-        """Close the connection at once, because a part of a response may have been sent already."""
-        self.transport.abort()
-        self._tell_unanswered()
+            self.abort()
 
     def _tell_unanswered(self) -> None:
         """Tell each request that its client is gone, so that it writes nothing. uvicorn tells only the last one."""
