@@ -35,6 +35,8 @@ class Refused(msgspec.Struct):
 
 _DETAIL_KEYS = ("type", "loc", "msg", "ctx")
 
+RETRY_AFTER = 1  # seconds until a refused request may be sent again, if the refusal has no number of its own
+
 
 def cause_of(refusal: ChatError) -> object:
     """Return the cause of a refusal, which makes its code more precise.
@@ -52,7 +54,7 @@ def error_text(refusal: ChatError, by_code: ErrorTexts, by_cause: ErrorTextsByCa
 
 def headers_of(refusal: ChatError) -> dict[str, str]:
     """Return the headers of a refusal in any dialect: Retry-After if it is temporary, X-Request-Id if it is a bug."""
-    headers = {"Retry-After": str(refusal.data.get("retry_after", 1))} if refusal.temporary else {}
+    headers = {"Retry-After": str(refusal.data.get("retry_after", RETRY_AFTER))} if refusal.temporary else {}
     if request_id := refusal.data.get("request_id"):
         headers[REQUEST_ID] = str(request_id)
     return headers

@@ -10,7 +10,7 @@ from veche.core.errors import ChatError, Code
 from veche.dialects.native.answers import Error
 from veche.dialects.native.out import FieldError, Problem
 from veche.gateway.endings import CloseCode, Ending
-from veche.gateway.refusals import headers_of
+from veche.gateway.refusals import RETRY_AFTER, headers_of
 
 STATUS: dict[Code, int] = {
     Code.BAD_REQUEST: 400,
@@ -51,7 +51,6 @@ CLOSE_CODES: dict[Ending, CloseCode] = {
 }
 HELLO_TIMEOUT: CloseCode = (4002, "hello_timeout")
 TOKEN_EXPIRED: CloseCode = (4201, "token_expired")
-RETRY_AFTER = 1  # seconds until a refused request may be sent again, if the refusal has no number of its own
 RETRY_AFTER_MS = {4100: 1000, 4101: 1000, 4103: 1000, 4201: 0}
 """Milliseconds until a client may reconnect, by close code. For other codes, see JITTERED and `retry_after_ms`."""
 JITTERED = frozenset({4200, 4202})
