@@ -25,7 +25,7 @@ from veche.core.event import LogEvent
 from veche.core.messages import SendMessage, Sent
 from veche.core.room_creation import CreateRoom
 from veche.core.values import Kind
-from veche.storage.database import Database
+from veche.storage.engines.sqlite_database import SqliteDatabase
 from veche.storage.writer import Writer
 
 OUTSTANDING = 200
@@ -45,7 +45,7 @@ class Stored:
 def store(folder: Path, batch: int, seconds: float) -> Stored:
     """Keep 200 messages outstanding for `seconds`. At most `batch` messages go into one commit."""
     own = Path(mkdtemp(dir=folder, prefix="writer-"))
-    database = Database(f"sqlite:///{own}/veche.db")
+    database = SqliteDatabase(f"sqlite:///{own}/veche.db")
     try:
         database.migrate()
         return asyncio.run(_drive(database, batch, seconds))
@@ -54,7 +54,7 @@ def store(folder: Path, batch: int, seconds: float) -> Stored:
         shutil.rmtree(own)
 
 
-async def _drive(database: Database, batch: int, seconds: float) -> Stored:
+async def _drive(database: SqliteDatabase, batch: int, seconds: float) -> Stored:
     writer = Writer(database, _ignore, batch=batch)
     writer.start()
     senders = await _people(writer)

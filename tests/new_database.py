@@ -4,18 +4,18 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from veche.storage.database import Database
+from veche.storage.engines.sqlite_database import SqliteDatabase
 
 
-def new_database(path: Path) -> Database:
+def new_database(path: Path) -> SqliteDatabase:
     path.write_bytes(_migrated())
-    return Database(f"sqlite:///{path}")
+    return SqliteDatabase(f"sqlite:///{path}")
 
 
 @cache
 def _migrated() -> bytes:
     with TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{folder}/x.db")
+        database = SqliteDatabase(f"sqlite:///{folder}/x.db")
         database.migrate()
         database.close()
         return database.path.read_bytes()

@@ -7,10 +7,7 @@ the hub, and the hub reads from the reader.
 import asyncio
 import contextlib
 import logging
-import os
-import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -128,7 +125,7 @@ class Server:
     def _keys(self) -> dict[str, str]:
         """Return the secrets of tokens by `kid`. Raises SettingsError if the old secret is the one that signs."""
         server = self.settings.server
-        secret = server.secret or load_or_create_secret(self.database.path)
+        secret = server.secret or self.database.secret()
         if server.old_secret == secret:
             raise SettingsError("VECHE_OLD_SECRET is the secret that signs: give VECHE_SECRET another one.")
         if server.old_secret is not None:
@@ -208,23 +205,3 @@ class Server:
 
     def _heads(self, reply: Callable[[Any], None], log_ids: Sequence[LogId]) -> None:
         self.reader.call(None, reply, logs.head_seqs, log_ids)
-
-
-def load_or_create_secret(database: Path) -> str:
-    """Read the secret from the file beside the database. Create that file, with mode 0600, at the first start.
-
-    A secret that is too short (the disk was full when it was written, for example) is replaced. This makes all tokens
-    invalid: everybody has to sign in again.
-    """
-    path = database.with_name(f"{database.name}.secret")
-    with contextlib.suppress(FileNotFoundError):
-        if len(secret := path.read_text(encoding="ascii").strip()) >= 32:
-            return secret
-        logger.warning("the secret in %s was incomplete and has been replaced: everybody has to sign in again", path)
-    secret, partial = secrets.token_hex(32), path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    return secret

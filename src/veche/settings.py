@@ -59,7 +59,13 @@ class ServerSettings(BaseModel):
     database_url: Annotated[str, SECRET] = Field(
         DEFAULT_URL,
         repr=False,
-        description="The database, as sqlite:///PATH. Its folder has to exist, except for the default.",
+        description="The database, as sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME. "
+        "The folder of an SQLite database has to exist, except for the default.",
+    )
+    database_may_lose: bool = Field(
+        False,
+        description="Whether a PostgreSQL may be used that does not store a commit before it reports it "
+        "(`fsync`, `full_page_writes` or `synchronous_commit` is off).",
     )
     secret: Annotated[str | None, SECRET] = Field(
         None,

@@ -23,7 +23,7 @@ from veche.hub.topic import Subscriber
 from veche.service.chat import ROWS_OF_A_UNIT
 from veche.service.shares import Share
 from veche.settings import read_settings
-from veche.storage.database import Database
+from veche.storage.engines.sqlite_database import SqliteDatabase
 from veche.wire.websocket import WebSocket
 
 from .dialects import IN_LOBBY, IN_ROOMS, NATIVE, SOCKETIO, Dialect, DialectClient, opened, polling
@@ -182,7 +182,7 @@ class InProcessServer:
     """A server in a thread of this process, so that the tests can look into its hub."""
 
     def __init__(self, folder: Path) -> None:
-        database = Database(f"sqlite:///{folder / 'veche.db'}", serving=True)
+        database = SqliteDatabase(f"sqlite:///{folder / 'veche.db'}", serving=True)
         database.migrate()
         self.parts = Parts(read_settings(DIALECTS), database)
         config = uvicorn.Config(self.parts.app, port=0, ws=WebSocket, log_config=None, lifespan="on")

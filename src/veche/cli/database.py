@@ -10,7 +10,7 @@ from veche.settings import read_settings
 from veche.storage.database import Database
 from veche.storage.opening import open_existing
 
-Url = Annotated[str | None, typer.Option("--database-url", help="The database, sqlite:///PATH.")]
+Url = Annotated[str | None, typer.Option("--database-url", help="The database, sqlite:///PATH or postgresql://...")]
 
 
 def url_of_database(url: str | None) -> str:

@@ -15,8 +15,9 @@ from veche.core.accounts import skeleton_key
 from veche.core.errors import ChatError
 from veche.core.names import RESERVED_WORDS, check_username, normal_form
 from veche.settings import ServerSettings
-from veche.storage.database import DEFAULT_URL, sqlite_path
+from veche.storage.database import DEFAULT_URL
 from veche.storage.engines import sqlite_files
+from veche.storage.engines.sqlite_database import sqlite_path
 from veche.storage.engines.sqlite_state import USABLE, State, state_of
 from veche.storage.migrate import schema_version
 

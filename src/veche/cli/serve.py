@@ -136,7 +136,7 @@ def _password_of(url: str) -> str:
 def _log_start(settings: Settings, server: Server, listeners: list[socket.socket]) -> None:
     where = ", ".join(map(url_of, listeners))
     dialects = ", ".join(settings.options)
-    fields = {"version": __version__, "where": where, "database": server.database.path, "dialects": dialects}
+    fields = {"version": __version__, "where": where, "database": server.database.name, "dialects": dialects}
     logger.info(
         "Veche %s is on %s; the database is %s; the dialects are %s", *fields.values(), extra={"fields": fields}
     )
@@ -147,7 +147,7 @@ def serve(settings: Settings, listeners: list[socket.socket], on_started: Callab
     settings = with_fitting_connections(settings, raise_file_limit())
     sys.setswitchinterval(SWITCH_INTERVAL)
     faulthandler.enable(logs.STDERR)  # if the C code of a library crashes, the log says where
-    database = open_to_serve(settings.server.database_url)
+    database = open_to_serve(settings.server.database_url, may_lose=settings.server.database_may_lose)
     server = Server(settings, database)
     spare_garbage_collector()
     config = uvicorn.Config(

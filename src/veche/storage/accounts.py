@@ -22,12 +22,12 @@ from veche.core.profile import AccountChanged, ProfileChanged
 from veche.core.values import RESERVED_IDS, Account, Person
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.subject import Subject
-from veche.storage.tables import Id, metadata
+from veche.storage.tables import Id, id_column, metadata
 
 accounts = Table(
     "accounts",
     metadata,
-    Column("id", Id, primary_key=True, autoincrement=False),
+    id_column(),
     Column("username", Text, nullable=False),
     Column("handle", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),

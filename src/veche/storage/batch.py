@@ -67,6 +67,18 @@ def decide_and_write(
     tx: Transaction, batch: Sequence[CommandWithNeeds], now: Callable[[], int]
 ) -> tuple[list[Outcome], State]:
     """Decide a batch and write its events. Nothing is committed here."""
+    outcomes, state = _decide_batch(tx, batch, now)
+    while not tx.take_ids():  # another process took some of the ids, so decide with others
+        outcomes, state = _decide_batch(tx, batch, now)
+    if state.events:
+        _write(tx, state)
+    tx.keep(state, _KEEPS)
+    return outcomes, state
+
+
+def _decide_batch(
+    tx: Transaction, batch: Sequence[CommandWithNeeds], now: Callable[[], int]
+) -> tuple[list[Outcome], State]:
     state = State(tx.new_id)
     all_needs = [item.needs for item in batch]
     dependent = load_needed_rows(tx, state, all_needs)
@@ -81,9 +93,6 @@ def decide_and_write(
         outcomes.append(_decide(state, index, item, now()))
         if state.ends:
             ended.add(state.ends)
-    if state.events:
-        _write(tx, state)
-    tx.keep(state, _KEEPS)
     return outcomes, state
 
 

@@ -22,6 +22,29 @@ CommitResult: TypeAlias = tuple[list[Outcome], list[LogEvent]]
 BeforeCommit: TypeAlias = Callable[[Sequence[LogEvent]], None]
 """It is called with the new entries of each transaction, before its COMMIT."""
 
+PATIENCE = 5.0
+"""Seconds for which a batch is tried again. A database that was killed is back by then."""
+
+
+class Patience:
+    """How long one batch is tried again. The pauses grow, up to the longest one."""
+
+    def __init__(self, seconds: float = PATIENCE) -> None:
+        self._until: float | None = None
+        self._seconds = seconds
+        self._pause = 0.0
+
+    def wait(self) -> bool:
+        """Wait before the next attempt. Return False if there is no time left for one."""
+        now = time.monotonic()
+        if self._until is None:
+            self._until = now + self._seconds
+        if now >= self._until:
+            return False
+        time.sleep(self._pause)
+        self._pause = min(max(2 * self._pause, 0.01), 0.5)
+        return True
+
 
 def _ignore(_: Sequence[LogEvent]) -> None:
     """Nobody has to know what is about to be committed."""
@@ -39,18 +62,23 @@ def commit(
     time of the events, in microseconds since 1970. Without it, the current time is used. `before_commit` is called
     with the new entries of each transaction before its COMMIT, also if that COMMIT fails later.
 
-    If the database cannot store anything now, every command gets the refusal `unavailable`. If something else fails,
+    If the database lost the connection or chose this transaction to end a deadlock, the same is tried again for some
+    seconds. If it cannot store anything now, every command gets the refusal `unavailable`. If something else fails,
     the batch is cut into parts. The parts are stored in order, each in its own transaction and with its rows read
     again. A part that fails is treated in the same way: it is refused, or cut again until the failing command is alone.
     """
     outcomes: list[Outcome] = []
     events: list[LogEvent] = []
     parts = [requests]  # the parts still to be stored, as a stack: the next part is the last item
+    patience = Patience()
     while parts:
         part = parts.pop()
         try:
             stored = _commit_once(database, part, at, before_commit)
         except Exception as error:
+            if _failure(database, error) is Failure.AGAIN and patience.wait():
+                parts.append(part)
+                continue
             if cuts := _where_to_cut(database, error, len(part)):
                 edges = [0, *cuts, len(part)]
                 parts += [part[start:end] for start, end in reversed(list(pairwise(edges))) if start < end]
@@ -91,10 +119,15 @@ def _refusal_from_check(command: Command[Any]) -> ChatError | None:
     return None
 
 
-def _is_unavailable(database: Database, error: Exception) -> bool:
-    """Return whether the database can store nothing now. A command may have failed because of it, too."""
+def _failure(database: Database, error: Exception) -> Failure | None:
+    """Return why a batch failed, if that is no bug. A command may have failed because of the database, too."""
     cause = error.__cause__ if isinstance(error, CommandFailed) else error
-    return cause is not None and database.failure_of(cause) is Failure.UNAVAILABLE
+    return database.failure_of(cause) if cause is not None else None
+
+
+def _is_unavailable(database: Database, error: Exception) -> bool:
+    """Return whether the database can store nothing now."""
+    return _failure(database, error) in (Failure.UNAVAILABLE, Failure.AGAIN)
 
 
 def _where_to_cut(database: Database, error: Exception, size: int) -> list[int]:
@@ -125,7 +158,7 @@ def _answer_failed_part(
     An IntegrityError means that another process took a unique value after it was read here, or that there is a bug. In
     this case decide once more, with the rows as they are stored now.
     """
-    if database.failure_of(error) is Failure.CONFLICT:
+    if _failure(database, error) is Failure.CONFLICT:
         try:
             return _commit_once(database, requests, at, before_commit)
         except Exception as second:

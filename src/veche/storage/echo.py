@@ -11,7 +11,7 @@ from veche.core.echo import EchoClosed, EchoLine, EchoLineAdded, EchoOpened
 from veche.core.text import size_of
 from veche.storage.engines.engine import Transaction
 from veche.storage.subject import Subject
-from veche.storage.tables import PAGE_BYTES, Id, metadata
+from veche.storage.tables import PAGE_BYTES, Id, id_column, metadata
 
 MAX_CONVERSATIONS_PER_PAGE = 1000
 MAX_LINES_PER_PAGE = 1000
@@ -19,7 +19,7 @@ MAX_LINES_PER_PAGE = 1000
 echoes = Table(
     "echoes",
     metadata,
-    Column("id", Id, primary_key=True, autoincrement=False),
+    id_column(),
     Column("account_id", Id, nullable=False, index=True),
     Column("opened_at", BigInteger, nullable=False),
     Column("closed_at", BigInteger),
@@ -28,7 +28,7 @@ echoes = Table(
 echo_lines = Table(
     "echo_lines",
     metadata,
-    Column("id", Id, primary_key=True, autoincrement=False),
+    id_column(),
     Column("echo_id", Id, nullable=False, index=True),
     Column("source", String(16), nullable=False),
     Column("text", Text, nullable=False),

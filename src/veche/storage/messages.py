@@ -28,12 +28,12 @@ from veche.storage.accounts import accounts
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.log import head_seqs
 from veche.storage.subject import Subject
-from veche.storage.tables import PAGE_BYTES, Id, metadata
+from veche.storage.tables import PAGE_BYTES, Id, id_column, metadata
 
 messages = Table(
     "messages",
     metadata,
-    Column("id", Id, primary_key=True, autoincrement=False),
+    id_column(),
     Column("room_id", Id, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("number", BigInteger, nullable=False),

@@ -1,20 +1,28 @@
 """Migrates a database to this version's schema. Runs at every start, so it is fast if nothing is to be done."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
+
+Begin: TypeAlias = Callable[[Connection], None]
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def migrate(engine: Engine) -> None:
-    """Apply the migrations that are missing. Raises ValueError as `check_version` does."""
-    current = _current(engine)
+def migrate(engine: Engine, begin: Begin, schema: str | None = None) -> None:
+    """Apply the migrations that are missing. Raises ValueError as `check_version` does.
+
+    `begin` begins a transaction in which no other process migrates. `schema` is the one that contains the tables, if
+    it is not the default one.
+    """
+    current = _current(engine, schema)
     check_version(current)
     if current != schema_version():
         from veche.storage.upgrade import upgrade  # it imports Alembic, which takes half a second
 
-        upgrade(engine, MIGRATIONS, current)
+        upgrade(engine, MIGRATIONS, begin)
 
 
 def check_version(current: str | None) -> None:
@@ -35,9 +43,10 @@ def _revisions() -> list[str]:
     return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def _current(engine: Engine) -> str | None:
+def _current(engine: Engine, schema: str | None) -> str | None:
     with engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
+        if not inspect(connection).has_table("alembic_version", schema=schema):
             return None
-        version = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        table = f"{schema}.alembic_version" if schema else "alembic_version"
+        version = connection.scalar(text(f"SELECT version_num FROM {table}"))  # noqa: S608  # our own names
         return str(version) if version is not None else None

@@ -32,14 +32,14 @@ from veche.storage.membership import load_members, members
 from veche.storage.messages import message_of, messages_by_id
 from veche.storage.sessions import exists
 from veche.storage.subject import Subject
-from veche.storage.tables import Id, epoch, metadata
+from veche.storage.tables import Id, epoch, id_column, metadata
 
 T = TypeVar("T")
 
 rooms = Table(
     "rooms",
     metadata,
-    Column("id", Id, primary_key=True, autoincrement=False),
+    id_column(),
     Column("kind", String(16), nullable=False, index=True),
     Column("name", Text, nullable=False),
     Column("creator_id", Id, nullable=False),

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Tex
 
 from veche.storage.engines.engine import Transaction
 
+GIVEN = "given"  # marks a column
 PAGE_BYTES = 131_072  # a page ends once it has more bytes of text than this
 
 metadata = MetaData(
@@ -19,6 +20,17 @@ metadata = MetaData(
 )
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # in SQLite only an INTEGER column can be the row id
+
+
+def id_column() -> Column[int]:
+    """Return a column for ids that the server gives (`Transaction.new_id`)."""
+    return Column("id", Id, primary_key=True, autoincrement=False, info={GIVEN: True})
+
+
+def tables_with_given_ids() -> list[str]:
+    """Return the names of the tables that have an `id_column`."""
+    return [name for name, table in metadata.tables.items() if any(GIVEN in column.info for column in table.columns)]
+
 
 meta = Table("meta", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
 

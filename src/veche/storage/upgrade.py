@@ -8,18 +8,21 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+from veche.storage.migrate import Begin
 
-def upgrade(engine: Engine, migrations: Path, current: str | None) -> None:
-    """Run the migrations of a folder that come after the version `current`. None means an empty database."""
+
+def upgrade(engine: Engine, migrations: Path, begin: Begin) -> None:
+    """Run the migrations of a folder that the database does not have. Another process may do the same meanwhile."""
     config = Config()
     config.set_main_option("script_location", str(migrations))
     config.set_main_option("path_separator", "os")
     scripts = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"transactional_ddl": False})
-        for script in reversed(list(scripts.iterate_revisions("heads", current or "base"))):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            with Operations.context(context):
-                script.module.upgrade()
-            context.stamp(scripts, script.revision)
+        for script in reversed(list(scripts.walk_revisions())):
+            begin(connection)
+            if (context.get_current_revision() or "") < script.revision:
+                with Operations.context(context):
+                    script.module.upgrade()
+                context.stamp(scripts, script.revision)
             connection.exec_driver_sql("COMMIT")

@@ -11,8 +11,8 @@ from veche.core.accounts import Register
 from veche.core.actor import NOBODY_ID, Actor
 from veche.settings import ServerSettings
 from veche.storage.commit import commit
-from veche.storage.database import Database
 from veche.storage.engines.sqlite import SqliteTransaction
+from veche.storage.engines.sqlite_database import SqliteDatabase
 
 
 def settings(folder: Path) -> ServerSettings:
@@ -21,7 +21,7 @@ def settings(folder: Path) -> ServerSettings:
 
 def make(folder: Path, usernames: list[str]) -> None:
     """Make accounts, and then give them the usernames of an older version."""
-    database = Database(settings(folder).database_url)
+    database = SqliteDatabase(settings(folder).database_url)
     database.migrate()
     for number, username in enumerate(usernames, 1):
         commit(database, [(Actor(NOBODY_ID, "cli"), Register("hash", username=f"old{number}"))])

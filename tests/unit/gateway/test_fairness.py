@@ -19,7 +19,7 @@ from veche.gateway.actors import guest
 from veche.gateway.fairness import NATIVE, draw, in_turn
 from veche.service.guests import GUEST_REQUEST, MAX_WAITING
 from veche.settings import read_settings
-from veche.storage.database import Database
+from veche.storage.engines.sqlite_database import SqliteDatabase
 from veche.wire.handler import WIRE, Accept, Accepted, Wire
 from veche.wire.handshake import Upgrade, UpgradeRefused
 from veche.wire.http import BoundedHttp
@@ -33,7 +33,7 @@ SOMEBODY = Account(1, "ann", "ann", "Ann", None, 0)
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
     """A server whose guests have no share left."""
-    database = Database(f"sqlite:///{tmp_path / 'veche.db'}", serving=True)
+    database = SqliteDatabase(f"sqlite:///{tmp_path / 'veche.db'}", serving=True)
     database.migrate()
     server = Server(read_settings(DIALECTS), database)
     server.chat.shares.of("guests").allowed = 0.0

@@ -14,14 +14,14 @@ from veche.hub.hub import Hub
 from veche.hub.topic import Subscriber
 from veche.service.chat import Chat
 from veche.service.expiry import SLICE, forget_expired_sessions, forget_once
-from veche.storage.database import Database
+from veche.storage.engines.sqlite_database import SqliteDatabase
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
 
 DAY = 24 * 3600 * 1_000_000
 
 
-def fill(database: Database, ages: dict[str, int]) -> None:
+def fill(database: SqliteDatabase, ages: dict[str, int]) -> None:
     """Store sessions of an account. `ages` says how many microseconds ago each expired."""
     now = time.time_ns() // 1000
     with database.writing() as tx:
@@ -32,7 +32,7 @@ def fill(database: Database, ages: dict[str, int]) -> None:
             run("INSERT INTO sessions VALUES (?, 1, 'native', 0, ?)", (id, now - age))
 
 
-def left(database: Database) -> set[str]:
+def left(database: SqliteDatabase) -> set[str]:
     with database.reading() as tx:
         return {row[0] for row in tx.connection.execute("SELECT id FROM sessions")}
 
@@ -41,7 +41,7 @@ class Parts:
     """The parts of a server that the task needs. `batches` has the number of commands of each batch."""
 
     def __init__(self, path: Path) -> None:
-        self.database = Database(f"sqlite:///{path}/x.db")
+        self.database = SqliteDatabase(f"sqlite:///{path}/x.db")
         self.database.migrate()
         self.reader = Reader(self.database)
         self.writer = Writer(self.database, lambda _: None)

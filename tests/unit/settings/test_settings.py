@@ -29,7 +29,8 @@ from veche.settings import (
     prefix_of,
     read_settings,
 )
-from veche.storage.database import Database, DatabaseError, sqlite_path
+from veche.storage.database import DatabaseError
+from veche.storage.engines.sqlite_database import SqliteDatabase, sqlite_path
 
 FOLDERS = {path.parent.name for path in Path(veche.dialects.__file__).parent.glob("*/dialect.py")}
 
@@ -80,7 +81,7 @@ def test_setting_names_are_unique() -> None:
 
 
 def test_a_dialect_is_mounted_under_the_name_that_it_declares(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'veche.db'}", serving=True)
+    database = SqliteDatabase(f"sqlite:///{tmp_path / 'veche.db'}", serving=True)
     database.migrate()
     server = Server(read_settings(DIALECTS, {}), database)
     assert [mounted.name for mounted in server.dialects] == [dialect.name for dialect in DIALECTS]

@@ -14,11 +14,11 @@ from core import commands as c
 from veche.core.errors import ChatError
 from veche.core.values import Kind
 from veche.storage.commit import commit
-from veche.storage.database import Database
 from veche.storage.engines.engine import Transaction
+from veche.storage.engines.sqlite_database import SqliteDatabase
 
 
-class Counted(Database):
+class Counted(SqliteDatabase):
     """Counts the transactions that were begun to write."""
 
     begun = 0
@@ -37,7 +37,7 @@ def url(path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('template')}/template.db")
+    database = SqliteDatabase(f"sqlite:///{tmp_path_factory.mktemp('template')}/template.db")
     database.migrate()
     with database.writing() as tx:  # the lobby as it is in a State that holds everything
         tx.connection.execute("UPDATE rooms SET created_at = 0")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from veche.storage import opening
-from veche.storage.database import Database, DatabaseError
+from veche.storage.database import DatabaseError
 from veche.storage.engines import sqlite_copy, sqlite_identity
+from veche.storage.engines.sqlite_database import SqliteDatabase
 from veche.storage.engines.sqlite_state import State, check
 from veche.storage.log import head_seqs
 
@@ -43,7 +44,7 @@ def test_a_backup_while_somebody_writes_holds_all_that_was_acknowledged_before(t
             before = acknowledged
             target = tmp_path / f"backup{number}.db"
             backup(town.database.path, target)
-            copy = Database(url(target))
+            copy = SqliteDatabase(url(target))
             with copy.reading() as connection:
                 assert connection.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
                 (stored,) = connection.connection.execute("SELECT count(*) FROM messages").fetchone()

@@ -11,7 +11,7 @@ from veche.core.actor import Actor
 from veche.core.command import Command
 from veche.core.values import Kind
 from veche.storage.commit import commit
-from veche.storage.database import Database
+from veche.storage.engines.sqlite_database import SqliteDatabase
 
 from .conftest import Town, codes
 
@@ -57,9 +57,9 @@ def signed_in(town: Town) -> Town:
 
 
 @pytest.fixture
-def other(signed_in: Town) -> Iterator[Database]:
+def other(signed_in: Town) -> Iterator[SqliteDatabase]:
     """The same file, opened by another process."""
-    database = Database(f"sqlite:///{signed_in.database.path}")
+    database = SqliteDatabase(f"sqlite:///{signed_in.database.path}")
     yield database
     database.close()
 
@@ -82,7 +82,9 @@ def test_a_command_after_the_end_in_an_earlier_batch_is_refused(signed_in: Town,
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_command_after_the_end_in_another_process_is_refused(signed_in: Town, other: Database, ending: str) -> None:
+def test_a_command_after_the_end_in_another_process_is_refused(
+    signed_in: Town, other: SqliteDatabase, ending: str
+) -> None:
     assert codes(commit(other, [ENDINGS[ending]()])[0]) == ["ok"]
     outcomes = signed_in.batch(by(ANN, "a1", c.SendMessage(CHANNEL, "late")), by(BOB, "b1", c.JoinRoom(CHANNEL)))
     assert codes(outcomes) == ["unauthenticated", "ok"]

@@ -41,11 +41,11 @@ from veche.core.actor import Actor
 from veche.core.errors import ChatError
 from veche.core.messages import SendMessage
 from veche.core.values import LOBBY_ID
-from veche.storage.database import Database
+from veche.storage.engines.sqlite_database import SqliteDatabase
 from veche.storage.commit import commit
 
 logging.disable()
-database = Database("sqlite:///" + sys.argv[1])
+database = SqliteDatabase("sqlite:///" + sys.argv[1])
 commit(database, [(Actor(0, "native"), Register("h", username="ann"))])
 kept = []
 

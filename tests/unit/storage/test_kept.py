@@ -13,8 +13,8 @@ from veche.core.values import Kind
 from veche.storage import kept
 from veche.storage.batch import _KEEPS, _LOADS
 from veche.storage.commit import commit
-from veche.storage.database import Database
 from veche.storage.engines.sqlite import Sqlite, SqliteTransaction
+from veche.storage.engines.sqlite_database import SqliteDatabase
 
 from .conftest import Town, codes
 
@@ -22,12 +22,12 @@ CHANNEL = 1
 ANN, BOB, EVE = 1, 2, 3
 
 
-def kept_rows(database: Database) -> dict[str, dict[Any, Any]]:
+def kept_rows(database: SqliteDatabase) -> dict[str, dict[Any, Any]]:
     rows = cast(Sqlite, database._engine)._kept._rows
     return {fact.name: dict(rows[fact]) for fact in _KEEPS}
 
 
-def stored_rows(database: Database) -> dict[str, dict[Any, Any]]:
+def stored_rows(database: SqliteDatabase) -> dict[str, dict[Any, Any]]:
     """The stored rows of the keys that are kept."""
     rows = cast(Sqlite, database._engine)._kept._rows
     with database.reading() as tx:
@@ -60,7 +60,7 @@ def commands(chance: random.Random, number: int) -> list[c.Request]:
 @pytest.mark.parametrize("seed", range(5))
 def test_they_are_the_stored_rows_while_another_process_writes(town: Town, seed: int) -> None:
     chance = random.Random(seed)
-    other = Database(f"sqlite:///{town.database.path}")
+    other = SqliteDatabase(f"sqlite:///{town.database.path}")
     seen: set[str] = set()
     for number in range(80):
         outcomes, _ = commit(chance.choice([town.database, town.database, other]), commands(chance, number))
@@ -124,7 +124,7 @@ def test_they_are_forgotten_with_the_connection(town: Town) -> None:
     """A new connection counts the changes of others from the beginning."""
     town.do(town.say(CHANNEL))
     town.database.close()
-    other = Database(f"sqlite:///{town.database.path}")
+    other = SqliteDatabase(f"sqlite:///{town.database.path}")
     commit(other, [town.say(CHANNEL, "theirs")])
     other.close()
     town.do(town.say(CHANNEL, "ours"))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from veche.storage.database import Database, DatabaseError, lock
+from veche.storage.database import DatabaseError
+from veche.storage.engines.sqlite_database import SqliteDatabase, lock
 from veche.storage.engines.sqlite_lock import Purpose, is_served
 
 from .conftest import url
@@ -38,27 +39,30 @@ def hard(path: Path) -> Path:
 
 @pytest.mark.parametrize("name", [same, symbolic, symbolic_folder, hard])
 def test_a_second_server_is_refused_by_any_name(tmp_path: Path, name: Callable[[Path], Path]) -> None:
-    first = Database(url(tmp_path / "x.db"), serving=True)
+    first = SqliteDatabase(url(tmp_path / "x.db"), serving=True)
     other = name(tmp_path / "x.db")
     with pytest.raises(DatabaseError, match=r"Another Veche serves .*\.db\. Stop it"):
-        Database(url(other), serving=True)
+        SqliteDatabase(url(other), serving=True)
     with pytest.raises(DatabaseError, match=r"Another Veche serves|Veche runs with"):
         lock(other.resolve(), Purpose.REPLACE)
     assert is_served(other)
     first.close()
     assert not is_served(other)
-    Database(url(other), serving=True).close()
+    SqliteDatabase(url(other), serving=True).close()
 
 
 @pytest.mark.parametrize("name", [symbolic, symbolic_folder])
 def test_symbolic_links_lead_to_the_same_files(tmp_path: Path, name: Callable[[Path], Path]) -> None:
     """Otherwise each name would have a secret and a write-ahead log of its own."""
     (tmp_path / "x.db").touch()
-    assert Database(url(name(tmp_path / "x.db"))).path == (tmp_path / "x.db").resolve()
+    assert SqliteDatabase(url(name(tmp_path / "x.db"))).path == (tmp_path / "x.db").resolve()
 
 
 def test_servers_of_different_databases_do_not_disturb_each_other(tmp_path: Path) -> None:
-    first, second = Database(url(tmp_path / "x.db"), serving=True), Database(url(tmp_path / "y.db"), serving=True)
+    first, second = (
+        SqliteDatabase(url(tmp_path / "x.db"), serving=True),
+        SqliteDatabase(url(tmp_path / "y.db"), serving=True),
+    )
     first.close()
     second.close()
 

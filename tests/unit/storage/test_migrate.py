@@ -10,13 +10,14 @@ from alembic.migration import MigrationContext
 
 import veche.storage.subjects  # noqa: F401  # declares every table
 from veche.core.values import LOBBY_ID
-from veche.storage.database import Database, DatabaseError
+from veche.storage.database import DatabaseError
 from veche.storage.engines.sqlite import engine_for_migrations
+from veche.storage.engines.sqlite_database import SqliteDatabase
 from veche.storage.migrate import schema_version
 from veche.storage.tables import metadata
 
 
-def dump(database: Database) -> list[tuple[object, ...]]:
+def dump(database: SqliteDatabase) -> list[tuple[object, ...]]:
     with database.reading() as connection:
         tables = [*metadata.tables, "alembic_version", "sqlite_master"]
         return [tuple(row) for table in tables for row in connection.connection.execute(f"SELECT * FROM {table}")]
@@ -24,7 +25,7 @@ def dump(database: Database) -> list[tuple[object, ...]]:
 
 def test_an_empty_file_becomes_a_database_with_its_lobby(tmp_path: Path) -> None:
     (tmp_path / "x.db").touch()
-    database = Database(f"sqlite:///{tmp_path}/x.db")
+    database = SqliteDatabase(f"sqlite:///{tmp_path}/x.db")
     database.migrate()
     with database.reading() as connection:
         assert connection.connection.execute("SELECT id FROM rooms").fetchall() == [(LOBBY_ID,)]
@@ -34,14 +35,14 @@ def test_an_empty_file_becomes_a_database_with_its_lobby(tmp_path: Path) -> None
     database.close()
 
 
-def test_migrating_twice_is_harmless(database: Database) -> None:
+def test_migrating_twice_is_harmless(database: SqliteDatabase) -> None:
     before = dump(database)
     database.migrate()
     assert dump(database) == before
 
 
-def test_two_databases_have_two_epochs(database: Database, tmp_path: Path) -> None:
-    other = Database(f"sqlite:///{tmp_path}/other.db")
+def test_two_databases_have_two_epochs(database: SqliteDatabase, tmp_path: Path) -> None:
+    other = SqliteDatabase(f"sqlite:///{tmp_path}/other.db")
     other.migrate()
     epochs = set()
     for each in (database, other):
@@ -51,7 +52,7 @@ def test_two_databases_have_two_epochs(database: Database, tmp_path: Path) -> No
     assert len(epochs) == 2
 
 
-def test_a_newer_database_is_refused_with_a_sentence_and_left_alone(database: Database) -> None:
+def test_a_newer_database_is_refused_with_a_sentence_and_left_alone(database: SqliteDatabase) -> None:
     with database.writing() as connection:
         connection.connection.execute("UPDATE alembic_version SET version_num = '9999'")
     before = dump(database)
@@ -60,7 +61,7 @@ def test_a_newer_database_is_refused_with_a_sentence_and_left_alone(database: Da
     assert dump(database) == before
 
 
-def test_the_migrations_make_the_schema_of_the_code(database: Database) -> None:
+def test_the_migrations_make_the_schema_of_the_code(database: SqliteDatabase) -> None:
     with engine_for_migrations(database.path).connect() as connection:
         context = MigrationContext.configure(
             connection,
@@ -72,11 +73,13 @@ def test_the_migrations_make_the_schema_of_the_code(database: Database) -> None:
         assert compare_metadata(context, metadata) == []
 
 
-def test_the_migrations_and_the_code_make_the_same_tables_to_the_letter(database: Database, tmp_path: Path) -> None:
-    fresh = Database(f"sqlite:///{tmp_path}/fresh.db")
+def test_the_migrations_and_the_code_make_the_same_tables_to_the_letter(
+    database: SqliteDatabase, tmp_path: Path
+) -> None:
+    fresh = SqliteDatabase(f"sqlite:///{tmp_path}/fresh.db")
     metadata.create_all(engine_for_migrations(fresh.path))
 
-    def columns(each: Database) -> dict[str, list[tuple[object, ...]]]:
+    def columns(each: SqliteDatabase) -> dict[str, list[tuple[object, ...]]]:
         with each.reading() as connection:
             return {
                 f"{pragma} {table}": sorted(
@@ -97,7 +100,7 @@ def test_the_migrations_and_the_code_make_the_same_tables_to_the_letter(database
 def test_a_file_that_is_no_database_is_refused_with_a_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "letter.txt"
     path.write_bytes(content)
-    database = Database(f"sqlite:///{path}")
+    database = SqliteDatabase(f"sqlite:///{path}")
     with pytest.raises(DatabaseError, match=r"letter\.txt"):
         database.migrate()
     database.close()
@@ -105,7 +108,7 @@ def test_a_file_that_is_no_database_is_refused_with_a_sentence(tmp_path: Path, c
 
 
 def test_a_migration_that_breaks_leaves_the_database_as_it_was(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/x.db")
+    database = SqliteDatabase(f"sqlite:///{tmp_path}/x.db")
     with database.writing() as connection:
         connection.connection.execute("CREATE TABLE logs (mine TEXT)")
     with pytest.raises(DatabaseError):

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from veche.storage import opening
-from veche.storage.database import DEFAULT_URL, Database, DatabaseError, sqlite_path
+from veche.storage.database import DEFAULT_URL, DatabaseError
 from veche.storage.engines import sqlite_copy
+from veche.storage.engines.sqlite_database import SqliteDatabase, sqlite_path
 from veche.storage.engines.sqlite_state import State, check
 
 from .conftest import Town, url
@@ -167,8 +168,6 @@ def test_the_file_alone_is_complete_after_a_start(tmp_path: Path, command: Open)
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
-        ("postgresql://me:hunter2@localhost/x", "PostgreSQL, which is not supported yet"),
-        ("postgres://me:hunter2@localhost/x", "PostgreSQL, which is not supported yet"),
         ("mysql://me:hunter2@x", "has to be like sqlite:///data/veche.db"),
         ("me:hunter2@x", "has to be like sqlite:///data/veche.db"),
         ("veche.db", "has to be like sqlite:///data/veche.db"),
@@ -188,7 +187,7 @@ def test_the_file_alone_is_complete_after_a_start(tmp_path: Path, command: Open)
 )
 def test_an_address_that_is_none_is_refused_with_a_sentence(address: str, sentence: str) -> None:
     with pytest.raises(DatabaseError, match=sentence) as refused:
-        Database(address, serving=True)
+        SqliteDatabase(address, serving=True)
     assert "hunter2" not in str(refused.value)
 
 
@@ -196,11 +195,11 @@ def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.db").symlink_to(tmp_path / "y.db")
     (tmp_path / "y.db").symlink_to(tmp_path / "x.db")
     with pytest.raises(DatabaseError, match=r"x\.db"):
-        Database(url(tmp_path / "x.db"), serving=True)
+        SqliteDatabase(url(tmp_path / "x.db"), serving=True)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(DatabaseError, match=r"Cannot write to"):
-        Database(url(tmp_path / "x.db"), serving=True)
+        SqliteDatabase(url(tmp_path / "x.db"), serving=True)

@@ -1,7 +1,7 @@
 """A lost race for a unique value: another process took it after the rows were read, and before they were written.
 
 On SQLite BEGIN IMMEDIATE keeps the other process out. So the first try is given the rows of an older snapshot, which
-was opened before the other process committed. The other process is another `Database` on the same file.
+was opened before the other process committed. The other process is another `SqliteDatabase` on the same file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from veche.core.errors import ChatError, Code
 from veche.core.values import Kind
 from veche.storage import batch
 from veche.storage.commit import commit
-from veche.storage.database import Database
+from veche.storage.engines.sqlite_database import SqliteDatabase
 
 from .conftest import Town, codes
 
@@ -85,7 +85,7 @@ def overtake(town: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
         older.connection.execute("SELECT count(*) FROM accounts").fetchone()  # a snapshot begins with the first read
 
         def overtake(request: c.Request) -> Any:
-            other = Database(f"sqlite:///{town.database.path}")
+            other = SqliteDatabase(f"sqlite:///{town.database.path}")
             [answer], _ = commit(other, [request])
             other.close()
             load, first = batch.load_needed_rows, [older]

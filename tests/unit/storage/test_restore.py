@@ -14,8 +14,9 @@ import pytest
 from veche.ops import crash
 from veche.storage import opening
 from veche.storage.commit import commit
-from veche.storage.database import Database, DatabaseError
+from veche.storage.database import DatabaseError
 from veche.storage.engines import sqlite_copy, sqlite_restore
+from veche.storage.engines.sqlite_database import SqliteDatabase
 from veche.storage.tables import epoch
 
 from .conftest import Town, url
@@ -166,7 +167,7 @@ def test_a_file_that_cannot_be_restored_changes_nothing(path: Path, tmp_path: Pa
 
 
 def test_no_restore_while_a_server_runs(path: Path, tmp_path: Path) -> None:
-    server = Database(url(path), serving=True)
+    server = SqliteDatabase(url(path), serving=True)
     with pytest.raises(DatabaseError, match=r"Veche runs with .*x\.db\. Stop the server"):
         restore(path, tmp_path / "b.db")
     with pytest.raises(DatabaseError, match=r"A server runs with .*x\.db\. Copy it with `veche backup` first"):

@@ -22,8 +22,8 @@ from tests.examples import examples
 from veche.core.accounts import skeleton_key
 from veche.core.names import handle_of
 from veche.storage.accounts import accounts
-from veche.storage.database import Database
 from veche.storage.engines.sqlite import SqliteTransaction
+from veche.storage.engines.sqlite_database import SqliteDatabase
 
 from .conftest import Counted, Open, Town, codes
 
@@ -87,7 +87,7 @@ def test_an_old_database_gets_its_skeletons(tmp_path: Path) -> None:
             "INSERT INTO accounts (id, username, handle, name, password_hash, created_at) VALUES (?,?,?,?,?,?)", more
         )
         old.commit()
-    database = Database(f"sqlite:///{path}")
+    database = SqliteDatabase(f"sqlite:///{path}")
     database.migrate()
     with database.reading() as tx:
         rows = (

@@ -27,6 +27,7 @@ class Failure(Enum):
     """Why a transaction failed, if that is not a bug."""
 
     CONFLICT = "another transaction stored a row with the same unique value"
+    AGAIN = "the transaction was not committed, and may succeed if it is tried again now"
     UNAVAILABLE = "the database cannot store or read anything now"
 
 
@@ -89,7 +90,10 @@ class Transaction(Protocol):
         """
 
     def write_each(self, write: Write, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run a write once for each row. All rows have the same names. If there are no rows, do nothing."""
+        """Run a write once for each row. All rows have the same names. If there are no rows, do nothing.
+
+        No two rows may be for the same row of the table.
+        """
 
     def lock_logs(self, log_ids: Collection[int]) -> None:
         """Lock the rows of logs, in the order of their ids, until the transaction ends."""
@@ -98,4 +102,13 @@ class Transaction(Protocol):
         """If this transaction is committed, keep its rows of these facts. It must have written nothing else of them."""
 
     def new_id(self, table: str) -> int:
-        """Return the next free id of a table. Use it only in this transaction."""
+        """Return the next free id of a table. Use it only in this transaction.
+
+        It may be a guess until `take_ids` has returned True.
+        """
+
+    def take_ids(self) -> bool:
+        """Take the ids that `new_id` has returned since the last call, and return whether they were free.
+
+        If not, make everything again that has such an id: `new_id` now begins again, with ids that are taken.
+        """

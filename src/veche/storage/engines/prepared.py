@@ -24,13 +24,13 @@ class Prepared(NamedTuple):
     row: Callable[[Iterable[Any]], Any]
 
 
-def prepare(statement: Executable, dialect: Dialect, names: Sequence[str]) -> Prepared:
-    """Compile a statement. `names` are the names of the parameters that each call gives.
+def prepare(statement: Executable, dialect: Dialect, names: Sequence[str], **options: Any) -> Prepared:
+    """Compile a statement. `names` are the names of the parameters that each call gives. `options` are SQLAlchemy's.
 
     Raises TypeError if a parameter is missing.
     """
     columns = list(names) if not isinstance(statement, Select) else None
-    compiled = statement.compile(dialect=dialect, column_keys=columns)  # type: ignore[attr-defined]
+    compiled = statement.compile(dialect=dialect, column_keys=columns, **options)  # type: ignore[attr-defined]
     order = compiled.positiontup or ()
     if missing := [name for name, bind in compiled.binds.items() if bind.required and name not in names]:
         raise TypeError(f"a statement needs the parameters {missing}")

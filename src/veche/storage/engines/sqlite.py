@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import (
     URL,
     ColumnElement,
+    Connection,
     Engine,
     Select,
     TableValuedAlias,
@@ -64,6 +65,11 @@ def engine_for_migrations(path: Path) -> Engine:
     )
     event.listen(engine, "connect", lambda connection, _record: _set_pragmas(connection))
     return engine
+
+
+def begin_migration(connection: Connection) -> None:
+    """Begin a transaction of a migration: no other process migrates meanwhile."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 class Sqlite:
@@ -285,6 +291,9 @@ class SqliteTransaction:
             last = self.connection.execute(query).fetchone()[0] or 0
         self.last_ids[table] = last + 1
         return last + 1
+
+    def take_ids(self) -> bool:
+        return True
 
 
 _WITHOUT_BUILT_IN_IDS = dict.fromkeys(("accounts", "rooms"), f" WHERE id < {RESERVED_IDS}")

@@ -1,0 +1,191 @@
+"""The `Engine` for PostgreSQL 15 and newer.
+
+Several processes may write at once. Each write transaction locks the rows of the logs that it touches, in the order of
+their ids, before it reads what it decides by. It runs as READ COMMITTED: what it reads after it has the locks is what
+the others have committed.
+"""
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from sqlalchemy import ColumnElement, Select
+
+from veche.storage.engines import postgres_sql as sql
+from veche.storage.engines.engine import READERS, DatabaseError, Failure, Query, Write
+from veche.storage.engines.postgres_outcome import resolve
+from veche.storage.engines.postgres_transaction import PostgresTransaction
+from veche.storage.engines.prepared import Prepared
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+# Seconds. A transaction of ours takes milliseconds. One that stands still belongs to a node that was stopped: its
+# locks must not stop the others.
+IDLE_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 5, 10, 30
+# They are set in each transaction, because a pooler may give each transaction another connection.
+_LIMITS = f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"
+BEGIN_WRITING = f"BEGIN; {_LIMITS}; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_LIMITS}"
+CONNECT = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "target_session_attrs": "read-write",  # of several hosts, the one that is no replica
+    "application_name": "veche",
+    "client_encoding": "utf8",
+}
+
+_AGAIN = (
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.AdminShutdown,
+    errors.CrashShutdown,
+    errors.CannotConnectNow,
+    errors.IdleInTransactionSessionTimeout,
+    errors.ReadOnlySqlTransaction,
+    # The two of a pooler that gives a transaction a connection without our prepared statements.
+    errors.InvalidSqlStatementName,
+    errors.DuplicatePreparedStatement,
+)
+_NO_PREPARED = (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement)
+
+logger = logging.getLogger("veche.storage")
+
+
+class Postgres:
+    """One open PostgreSQL database: one connection to write, and a few to read. They are opened when they are needed.
+
+    `on_connect` is called with each new connection, and may refuse it with an exception.
+    """
+
+    def __init__(self, conninfo: str, on_connect: Callable[[Connection], None] = lambda _: None) -> None:
+        self._conninfo = conninfo
+        self._on_connect = on_connect
+        self._writers, self._readers = _places(1), _places(READERS)
+        self._prepared: dict[Query | Write, Prepared] = {}
+        self._prepares = True  # whether the server keeps our prepared statements; a pooler may not
+        self._closing = threading.Event()
+        self.next_ids: dict[str, int] = {}  # by table: the id that comes next if no other process takes it
+
+    def where_keys(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
+        return sql.where_keys(query, *columns)
+
+    def select_from_keys(self, make: Callable[[Callable[[int], ColumnElement[Any]]], Select[Any]]) -> Select[Any]:
+        return sql.select_from_keys(make)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[PostgresTransaction]:
+        with self._connection(self._writers) as connection:
+            connection.execute(BEGIN_WRITING, prepare=False)
+            tx = PostgresTransaction(connection, self)
+            yield tx
+            try:
+                tx.commit()
+            except psycopg.Error:
+                if not connection.broken or not tx.commit_was_sent:
+                    raise
+                # Nobody may be told anything before it is known whether the transaction is committed.
+                if not resolve(tx.number, self.connect, self._closing):
+                    raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[PostgresTransaction]:
+        with self._connection(self._readers) as connection:
+            connection.execute(BEGIN_READING, prepare=False)
+            yield PostgresTransaction(connection, self)
+
+    @contextlib.contextmanager
+    def _connection(self, places: "_Places") -> Iterator[Connection]:
+        """Take a connection, or open one. Roll back what is not committed at the end."""
+        connection = places.get()
+        try:
+            if connection is None:
+                connection = self.connect()
+            yield connection
+        except _NO_PREPARED:
+            self._prepares = False
+            raise
+        finally:
+            places.put(connection if connection is None or self._roll_back(connection) else None)
+
+    def connect(self) -> Connection:
+        """Open a connection. It begins no transaction by itself. Raises psycopg.OperationalError."""
+        connection = psycopg.connect(
+            self._conninfo,
+            autocommit=True,
+            cursor_factory=psycopg.RawCursor,
+            **CONNECT,  # type: ignore[arg-type]
+        )
+        try:
+            connection.prepare_threshold = 0 if self._prepares else None
+            connection.prepared_max = 400
+            self._on_connect(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _roll_back(self, connection: Connection) -> bool:
+        """End what is not committed. If that fails, close the connection and return False."""
+        try:
+            if not connection.broken and connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                connection.execute("ROLLBACK")
+        except psycopg.Error:
+            connection.close()
+        if self._closing.is_set():
+            connection.close()
+        return not connection.closed and not connection.broken
+
+    def rest(self) -> None:
+        """Do nothing: PostgreSQL does by itself what is to be done."""
+
+    def failure_of(self, error: BaseException) -> Failure | None:
+        if isinstance(error, _AGAIN):
+            return Failure.AGAIN
+        if isinstance(error, psycopg.IntegrityError):
+            return Failure.CONFLICT
+        if isinstance(error, DatabaseError):
+            return Failure.UNAVAILABLE
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            # Without a state, the connection was lost, or there was none.
+            return Failure.AGAIN if error.sqlstate is None or error.sqlstate.startswith("08") else Failure.UNAVAILABLE
+        return None
+
+    def prepared(self, statement: Query | Write, names: Iterator[str] | Any) -> Prepared:
+        """Return the SQL of a statement. It is compiled at the first call."""
+        found = self._prepared.get(statement)
+        if found is None:
+            listed = list(names)
+            if isinstance(statement, Write):
+                found = sql.prepare_write(statement, listed)
+            else:
+                found = sql.prepare_query(sql.made(statement, self), listed)
+            self._prepared[statement] = found
+        return found
+
+    def close(self) -> None:
+        self._closing.set()
+        for places in (self._writers, self._readers):
+            taken = [places.get_nowait() for _ in range(places.qsize())]
+            for connection in taken:
+                if connection is not None:
+                    connection.close()
+                places.put(None)
+
+
+_Places = queue.Queue[Connection | None]
+
+
+def _places(size: int) -> _Places:
+    """Return a queue of places for connections. A place is None until its connection is opened."""
+    places: _Places = queue.LifoQueue()
+    for _ in range(size):
+        places.put(None)
+    return places

@@ -1,0 +1,181 @@
+"""Opens a PostgreSQL database by its URL, and migrates it. `postgres_opening.py` decides when that may be done."""
+
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from veche.storage.engines import postgres_identity as identity
+from veche.storage.engines import postgres_ids as ids
+from veche.storage.engines.engine import DatabaseError, Failure, Transaction
+from veche.storage.engines.postgres import CONNECT, Postgres
+from veche.storage.engines.postgres_sql import SCHEMA
+from veche.storage.migrate import migrate
+
+LOCK = 0x7665636865
+"""The advisory lock of whoever migrates, or changes the epoch."""
+SECRET_KEY = "secret"  # noqa: S105  # the key of a row in `meta`
+
+logger = logging.getLogger("veche.storage")
+
+
+class PostgresDatabase:
+    """One open PostgreSQL database. All tables are in a schema of their own, `veche`.
+
+    `on_replaced` is called in the thread that finds that the server now has another history (`postgres_identity`).
+    Raises DatabaseError if the URL is wrong. Nothing is connected yet.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.conninfo, self.name = parse(url)
+        self.on_replaced: Callable[[], None] = lambda: None
+        self._identity: str | None = None
+        self._engine = Postgres(self.conninfo, self._check_identity)
+
+    def secret(self) -> str:
+        with self.locked() as connection:
+            found = read_meta(connection, SECRET_KEY)
+            if found is None:
+                write_meta(connection, SECRET_KEY, found := secrets.token_hex(32))
+                logger.info("a secret for tokens was made; it is in the database, so all nodes use it")
+            return found
+
+    def migrate(self) -> None:
+        """Migrate the database to this version's schema. Other processes may do the same, and nodes may run.
+
+        Raises DatabaseError if the schema is newer, or if the database cannot be written.
+        """
+        try:
+            migrate(self._engine_for_migrations(), _begin_migration, SCHEMA)
+            with self.locked() as connection:
+                ids.create_missing(connection)
+        except ValueError as error:
+            raise DatabaseError(str(error)) from None
+        except DBAPIError as error:
+            raise DatabaseError(f"Cannot migrate {self.name}: {_sentence(error.orig)}") from None
+
+    def _engine_for_migrations(self) -> Engine:
+        return create_engine(
+            "postgresql+psycopg://",
+            creator=lambda: psycopg.connect(self.conninfo, autocommit=True, **CONNECT),  # type: ignore[arg-type]
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,  # errors are logged without the parameters, which contain text that people wrote
+        )
+
+    def begin_serving(self) -> None:
+        """Remember which server this is, and draw a new epoch if the database has come from another one."""
+        with self.locked() as connection:
+            self._identity = identity.read(connection)
+            if identity.remember(connection, self._identity):
+                logger.warning("%s has come from another server: it has a new epoch", self.name)
+
+    def _check_identity(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        """Find out whether a new connection leads to another history: a replica took over, or a backup came back."""
+        if self._identity is None or (now := identity.read(connection)) == self._identity:
+            return
+        with connection.transaction():
+            _lock(connection)
+            changed = identity.remember(connection, now)
+        self._identity = now
+        if changed:
+            logger.critical("%s is another server than before: it has a new epoch, and clients load again", self.name)
+        self.on_replaced()
+
+    def new_epoch(self) -> str:
+        """Draw a new epoch, and return it."""
+        with self.locked() as connection:
+            return identity.draw_epoch(connection)
+
+    def writing(self) -> AbstractContextManager[Transaction]:
+        return self._engine.writing()
+
+    def reading(self) -> AbstractContextManager[Transaction]:
+        return self._engine.reading()
+
+    def rest(self) -> None:
+        self._engine.rest()
+
+    def failure_of(self, error: BaseException) -> Failure | None:
+        return self._engine.failure_of(error)
+
+    def close(self) -> None:
+        self._engine.close()
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """Open a connection for a block. Raises DatabaseError."""
+        try:
+            with psycopg.connect(self.conninfo, autocommit=True, **CONNECT) as connection:  # type: ignore[arg-type]
+                yield connection
+        except psycopg.Error as error:
+            raise DatabaseError(f"{self.name}: {_sentence(error)}") from None
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """Open a transaction for a block, in which no other process migrates or changes the epoch."""
+        with self.connected() as connection, connection.transaction():
+            _lock(connection)
+            yield connection
+
+
+def parse(url: str) -> tuple[str, str]:
+    """Return what the driver takes for a URL, and a name without a password. Raises DatabaseError.
+
+    The error does not show the URL, which may contain a password.
+    """
+    scheme, _, rest = url.partition("://")
+    try:
+        parts: dict[str, Any] = conninfo_to_dict(f"{scheme.partition('+')[0]}://{rest}")
+    except psycopg.Error:
+        raise DatabaseError(
+            "The address of the database cannot be understood. It has to be like "
+            "postgresql://user:password@host:5432/name; write special characters in the password as %XX."
+        ) from None
+    host = parts.get("host") or parts.get("hostaddr") or "localhost"
+    port = f":{parts['port']}" if "port" in parts else ""
+    return make_conninfo(**parts), f"postgresql://{host}{port}/{parts.get('dbname', '')}"
+
+
+def read_meta(connection: psycopg.Connection[tuple[Any, ...]], key: str) -> str | None:
+    """Read a value of the table `meta`, or None."""
+    row = connection.execute(f"SELECT value FROM {SCHEMA}.meta WHERE key = %s", [key]).fetchone()  # noqa: S608
+    return row[0] if row is not None else None
+
+
+def write_meta(connection: psycopg.Connection[tuple[Any, ...]], key: str, value: str) -> None:
+    """Write a value of the table `meta`."""
+    connection.execute(
+        f"INSERT INTO {SCHEMA}.meta (key, value) VALUES (%s, %s) "  # noqa: S608
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [key, value],
+    )
+
+
+def _lock(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+
+
+def _begin_migration(connection: Connection) -> None:
+    """Begin a transaction of a migration. What it does has to wait for transactions of running nodes, but not long."""
+    for statement in (
+        "BEGIN",
+        f"SELECT pg_advisory_xact_lock({LOCK})",
+        f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
+        f"SET LOCAL search_path TO {SCHEMA}",
+        "SET LOCAL lock_timeout TO '10s'",
+    ):
+        connection.exec_driver_sql(statement)
+
+
+def _sentence(error: BaseException | None) -> str:
+    """Return the first line of the driver's error."""
+    return f"{str(error).strip().partition(chr(10))[0].rstrip('.')}."
