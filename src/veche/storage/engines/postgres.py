@@ -31,6 +31,9 @@ IDLE_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 5, 10, 30
 _LIMITS = f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"
 BEGIN_WRITING = f"BEGIN; {_LIMITS}; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
 BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_LIMITS}"
+_NO_LIMITS = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+BEGIN_PATIENTLY = f"BEGIN; {_NO_LIMITS}"
+BEGIN_READING_PATIENTLY = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_NO_LIMITS}"
 CONNECT = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -62,12 +65,18 @@ logger = logging.getLogger("veche.storage")
 class Postgres:
     """One open PostgreSQL database: one connection to write, and a few to read. They are opened when they are needed.
 
-    `on_connect` is called with each new connection, and may refuse it with an exception.
+    `on_connect` is called with each new connection, and may refuse it with an exception. `patient`: statements may take
+    as long as they need.
     """
 
-    def __init__(self, conninfo: str, on_connect: Callable[[Connection], None] = lambda _: None) -> None:
+    def __init__(
+        self, conninfo: str, on_connect: Callable[[Connection], None] = lambda _: None, *, patient: bool = False
+    ) -> None:
         self._conninfo = conninfo
         self._on_connect = on_connect
+        self._begin_writing, self._begin_reading = (
+            (BEGIN_PATIENTLY, BEGIN_READING_PATIENTLY) if patient else (BEGIN_WRITING, BEGIN_READING)
+        )
         self._writers, self._readers = _places(1), _places(READERS)
         self._prepared: dict[Query | Write, Prepared] = {}
         self._prepares = True  # whether the server keeps our prepared statements; a pooler may not
@@ -83,7 +92,7 @@ class Postgres:
     @contextlib.contextmanager
     def writing(self) -> Iterator[PostgresTransaction]:
         with self._connection(self._writers) as connection:
-            connection.execute(BEGIN_WRITING, prepare=False)
+            connection.execute(self._begin_writing, prepare=False)
             tx = PostgresTransaction(connection, self)
             yield tx
             try:
@@ -98,7 +107,7 @@ class Postgres:
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresTransaction]:
         with self._connection(self._readers) as connection:
-            connection.execute(BEGIN_READING, prepare=False)
+            connection.execute(self._begin_reading, prepare=False)
             yield PostgresTransaction(connection, self)
 
     @contextlib.contextmanager

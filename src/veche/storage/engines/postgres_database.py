@@ -31,14 +31,14 @@ class PostgresDatabase:
     """One open PostgreSQL database. All tables are in a schema of their own, `veche`.
 
     `on_replaced` is called in the thread that finds that the server now has another history (`postgres_identity`).
-    Raises DatabaseError if the URL is wrong. Nothing is connected yet.
+    `patient` is as for `Postgres`. Raises DatabaseError if the URL is wrong. Nothing is connected yet.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patient: bool = False) -> None:
         self.conninfo, self.name = parse(url)
         self.on_replaced: Callable[[], None] = lambda: None
         self._identity: str | None = None
-        self._engine = Postgres(self.conninfo, self._check_identity)
+        self._engine = Postgres(self.conninfo, self._check_identity, patient=patient)
 
     def secret(self) -> str:
         with self.locked() as connection:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from veche.storage.engines.copy_end import COPYING
 from veche.storage.engines.engine import DatabaseError
-from veche.storage.engines.postgres_database import PostgresDatabase
+from veche.storage.engines.postgres_database import PostgresDatabase, read_meta
 from veche.storage.engines.postgres_sql import SCHEMA
 from veche.storage.migrate import check_version, schema_version
 
@@ -29,7 +30,8 @@ def open_to_serve(url: str, *, may_lose: bool = False) -> PostgresDatabase:
     """
     database = PostgresDatabase(url)
     try:
-        _check_server(database, may_lose=may_lose)
+        check_server(database, may_lose=may_lose)
+        _version(database)
         database.migrate()
         database.begin_serving()
     except BaseException:
@@ -42,8 +44,9 @@ def migrate_database(url: str, *, copy: bool, say: Say) -> str:
     """Create a database, or migrate it to this version's schema. Return its name. Raises DatabaseError."""
     database = PostgresDatabase(url)
     try:
-        _check_server(database, may_lose=True)
-        if copy and _version(database) not in (None, schema_version()):
+        check_server(database, may_lose=True)
+        version = _version(database)
+        if copy and version not in (None, schema_version()):
             say("Nothing is copied before the migration: make a backup with pg_dump or pg_basebackup if you want one.")
         database.migrate()
     finally:
@@ -59,21 +62,27 @@ def open_existing(url: str, *, create: bool = False) -> Iterator[PostgresDatabas
     """
     database = PostgresDatabase(url)
     try:
-        version = _version(database)
-        if version is None and create:
-            _check_server(database, may_lose=True)
+        if create and _version(database) is None:
+            check_server(database, may_lose=True)
             database.migrate()
-        elif version is None:
-            raise DatabaseError(f"There is no chat in {database.name}. `veche serve` creates one.")
-        elif version != schema_version():
-            _check_version(version)
-            raise DatabaseError(
-                f"{database.name} has the schema {version}, and this Veche needs {schema_version()}. "
-                "`veche serve` and `veche migrate` migrate it."
-            )
+        else:
+            must_have_this_schema(database)
         yield database
     finally:
         database.close()
+
+
+def must_have_this_schema(database: PostgresDatabase) -> None:
+    """Raise DatabaseError if there is no complete chat of this version's schema in a database."""
+    version = _version(database)
+    if version is None:
+        raise DatabaseError(f"There is no chat in {database.name}. `veche serve` creates one.")
+    if version != schema_version():
+        _check_version(version)
+        raise DatabaseError(
+            f"{database.name} has the schema {version}, and this Veche needs {schema_version()}. "
+            "`veche serve` and `veche migrate` migrate it."
+        )
 
 
 def new_epoch(url: str) -> tuple[str, str]:
@@ -100,7 +109,8 @@ def restore(url: str, file: Path) -> NoReturn:
     )
 
 
-def _check_server(database: PostgresDatabase, *, may_lose: bool) -> None:
+def check_server(database: PostgresDatabase, *, may_lose: bool) -> None:
+    """Raise DatabaseError if the server is too old, a replica, or loses commits. `may_lose`: it may lose them."""
     with database.connected() as connection:
         row = connection.execute(_SERVER).fetchone()
     assert row is not None
@@ -124,12 +134,20 @@ def _check_server(database: PostgresDatabase, *, may_lose: bool) -> None:
 
 
 def _version(database: PostgresDatabase) -> str | None:
-    """Return the version of the schema. None: there is no chat in this database yet."""
+    """Return the version of the schema. None: there is no chat in this database yet.
+
+    Raises DatabaseError if the chat is half copied.
+    """
     with database.connected() as connection:
         found = connection.execute(f"SELECT to_regclass('{SCHEMA}.alembic_version')").fetchone()
         if found is None or found[0] is None:
             return None
         row = connection.execute(f"SELECT version_num FROM {SCHEMA}.alembic_version").fetchone()  # noqa: S608
+        if row is not None and read_meta(connection, COPYING) is not None:
+            raise DatabaseError(
+                f"{database.name} is half copied: `veche copy` was interrupted. Run it again with the same addresses. "
+                f"To begin anew, run DROP SCHEMA {SCHEMA} CASCADE in this database first."
+            )
         return str(row[0]) if row is not None else None
 
 

@@ -45,7 +45,11 @@ class SqliteDatabase:
         return str(self.path)
 
     def secret(self) -> str:
-        return load_or_create_secret(self.path.with_name(f"{self.path.name}.secret"))
+        return load_or_create_secret(self.secret_path)
+
+    @property
+    def secret_path(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.secret")
 
     def writing(self) -> AbstractContextManager[Transaction]:
         """Open a write transaction. It is committed at the end of the block, or rolled back if the block raises."""
