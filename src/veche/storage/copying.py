@@ -93,10 +93,13 @@ def copy(source: CopyEnd, target: CopyEnd, say: Say, *, chunk: int = ROWS) -> Co
         crash_point("copy_loaded")
         counts, odd = _compare(tx, source, target, say)
         crash_point("copy_compared")
+        values = _values(tx, source)
         with _errors_of(target.database):
-            target.complete(source.secret)
+            target.complete(source.secret, values["epoch"])
             crash_point("copy_completed")
-            _end(tx, source, target)
+            with target.database.writing() as writing:
+                writing.write_each(_delete(meta), [{"of_key": key} for key in (*values, COPYING)])
+                writing.write_each(_INSERT, [{"key": key, "value": value} for key, value in values.items()])
     return Copied(counts, already=False, odd=odd)
 
 
@@ -131,6 +134,7 @@ def _copy_table(
         progress.after[table.name] = [rows[-1][index] for index in key]
         with _errors_of(target.database), target.database.writing() as writing:
             target.load(writing, table, rows)
+            crash_point("copy_loading")
             writing.write_each(_SET_VALUE, [{"of": COPYING, "to": _stored(progress)}])
         crash_point("copy_stored")
         shown.add(len(rows))
@@ -182,14 +186,12 @@ def _digest(tx: Transaction, table: Table) -> tuple[int, int]:
     return count, total % (1 << 128)
 
 
-def _end(tx: Transaction, source: CopyEnd, target: CopyEnd) -> None:
+def _values(tx: Transaction, source: CopyEnd) -> dict[str, str]:
+    """Return what the table `meta` of the target has to contain, apart from what is about the target alone."""
     values = {row.key: row.value for row in tx.read(_all(meta)) if row.key not in OWN}
     if source.is_restored:
         values["epoch"] = secrets.token_hex(8)
-    values[COPIED_FROM] = source.identity
-    with target.database.writing() as writing:
-        writing.write_each(_delete(meta), [{"of_key": key} for key in (*values, COPYING)])
-        writing.write_each(_INSERT, [{"key": key, "value": value} for key, value in values.items()])
+    return values | {COPIED_FROM: source.identity}
 
 
 class _Shown:

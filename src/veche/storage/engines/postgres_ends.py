@@ -10,7 +10,7 @@ from sqlalchemy import Table
 
 from veche.storage.engines import postgres_identity as identity
 from veche.storage.engines import postgres_ids as ids
-from veche.storage.engines.copy_end import CopyEnd
+from veche.storage.engines.copy_end import CopyEnd, complete_nothing
 from veche.storage.engines.engine import DatabaseError, Transaction
 from veche.storage.engines.postgres_database import SECRET_KEY, PostgresDatabase, read_meta, write_meta
 from veche.storage.engines.postgres_opening import check_server, must_have_this_schema
@@ -40,7 +40,7 @@ def source(url: str) -> Iterator[CopyEnd]:
             known, now = read_meta(connection, identity.KEY), identity.read(connection)
             end = f"postgresql {read_meta(connection, 'epoch')} {now}"
             secret = read_meta(connection, SECRET_KEY)
-            yield CopyEnd(database, end, known not in (None, now), secret, _load, lambda _: None)
+            yield CopyEnd(database, end, known not in (None, now), secret, _load, complete_nothing)
     finally:
         database.close()
 
@@ -54,7 +54,7 @@ def target(url: str) -> Iterator[CopyEnd]:
         with _alone(database):
             database.migrate()
 
-            def complete(secret: str | None) -> None:
+            def complete(secret: str | None, epoch: str) -> None:
                 with database.locked() as connection:
                     for table in tables_with_given_ids():
                         ids.set_after_highest(connection, table)

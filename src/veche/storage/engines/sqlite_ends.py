@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Insert, Table, insert
 
 from veche.storage.engines import sqlite_files, sqlite_identity
-from veche.storage.engines.copy_end import CopyEnd
+from veche.storage.engines.copy_end import CopyEnd, complete_nothing
 from veche.storage.engines.engine import Transaction
 from veche.storage.engines.secret_file import read_secret, write_secret
 from veche.storage.engines.sqlite_database import SqliteDatabase, lock, make_default_folder, sqlite_path
@@ -27,8 +27,15 @@ def source(url: str) -> Iterator[CopyEnd]:
         with sentences(path):
             state = check(path)
             must_have_this_schema(path)
-            identity = _identity(path)
-        yield CopyEnd(database, identity, state is State.COPY, read_secret(database.secret_path), _load, lambda _: None)
+            epoch, generation = _identity(path)
+        yield CopyEnd(
+            database,
+            f"sqlite {epoch} {generation}",
+            state is State.COPY,
+            read_secret(database.secret_path),
+            _load,
+            complete_nothing,
+        )
 
 
 @contextlib.contextmanager
@@ -40,9 +47,12 @@ def target(url: str) -> Iterator[CopyEnd]:
             check(database.path, USABLE | {State.MISSING, State.HALF})
         database.migrate()
 
-        def complete(secret: str | None) -> None:
+        def complete(secret: str | None, epoch: str) -> None:
             if secret is not None:
                 write_secret(database.secret_path, secret)
+            if (known := sqlite_identity.remembered(database.path)) is not None:  # an empty chat was served here
+                generation = _identity(database.path).generation
+                sqlite_identity.remember(database.path, {sqlite_identity.Identity(epoch, generation)} | known)
 
         yield CopyEnd(database, "", False, None, _load, complete)
 
@@ -69,7 +79,6 @@ def _insert(table: Table) -> Insert:
     return insert(table)
 
 
-def _identity(path: Path) -> str:
+def _identity(path: Path) -> sqlite_identity.Identity:
     with sqlite_files.reading(path) as connection:
-        epoch, generation = sqlite_identity.read(connection)
-        return f"sqlite {epoch} {generation}"
+        return sqlite_identity.read(connection)
