@@ -23,6 +23,8 @@ from veche.storage.database import Database, DatabaseError
 from veche.storage.engines.sqlite_database import sqlite_path
 from veche.storage.tables import meta, metadata
 
+from .conftest import codes
+
 ANN, BOB, EVE = 1, 2, 3
 CHUNK = 4  # rows: several transactions for most tables
 COPY = """
@@ -44,15 +46,15 @@ def fill(url: str) -> None:
         database.secret()
 
         def do(*requests: c.Request) -> None:
-            commit(database, requests)
+            assert set(codes(commit(database, requests)[0])) == {"ok"}
 
         for name in ("ann", "bob", "eve", "Женя", "zoë", "mallory"):
             do(c.by(c.NOBODY_ID, c.Register("hash", username=name)))
         for id in ("Zz", "aA", "_b", "9c", "é"):
             do((Actor(ANN, "native"), c.OpenSession(id, 10**9, "hash")))
         do(c.by(ANN, c.CreateRoom(Kind.CHANNEL, "Channel", (BOB, EVE))))
-        do(c.by(ANN, c.CreateRoom(Kind.GROUP, "Group 'x' \\ \t\n", (BOB,))))
-        do(c.by(BOB, c.CreateRoom(Kind.DIRECT, "", (EVE,))))
+        do(c.by(ANN, c.CreateRoom(Kind.GROUP, "Group 'x' \\ N", (BOB,))))
+        do(c.by(BOB, c.CreateRoom(Kind.DIRECT, "Bob and Eve", (EVE,))))
         for number in range(11):
             do(
                 *(
@@ -60,7 +62,7 @@ def fill(url: str) -> None:
                     for by, room in ((ANN, 1), (BOB, 2), (EVE, LOBBY_ID))
                 )
             )
-        do(c.by(BOB, c.MarkRead(1, 5)))
+        do(c.by(BOB, c.MarkRead(1, 4)))
         do(c.by(EVE, c.LeaveRoom(1)))
         do(c.by(6, c.DeleteAccount()))
         do(c.by(BOB, c.OpenEcho()))
