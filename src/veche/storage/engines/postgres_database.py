@@ -17,7 +17,7 @@ from veche.storage.engines import postgres_identity as identity
 from veche.storage.engines import postgres_ids as ids
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
 from veche.storage.engines.postgres import CONNECT, Postgres
-from veche.storage.engines.postgres_sql import SCHEMA
+from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.migrate import migrate
 
 LOCK = 0x7665636865
@@ -36,7 +36,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str, *, patient: bool = False) -> None:
         self.conninfo, self.name = parse(url)
-        self.on_replaced: Callable[[], None] = lambda: None
+        self.on_replaced: Callable[[], object] = lambda: None
         self._identity: str | None = None
         self._engine = Postgres(self.conninfo, self._check_identity, patient=patient)
 
@@ -147,8 +147,8 @@ def parse(url: str) -> tuple[str, str]:
 
 def read_meta(connection: psycopg.Connection[tuple[Any, ...]], key: str) -> str | None:
     """Read a value of the table `meta`, or None."""
-    row = connection.execute(f"SELECT value FROM {SCHEMA}.meta WHERE key = %s", [key]).fetchone()  # noqa: S608
-    return row[0] if row is not None else None
+    value: str | None = one_value(connection, f"SELECT value FROM {SCHEMA}.meta WHERE key = $1::text", key)  # noqa: S608
+    return value
 
 
 def write_meta(connection: psycopg.Connection[tuple[Any, ...]], key: str, value: str) -> None:

@@ -14,7 +14,7 @@ from veche.storage.engines.copy_end import CopyEnd, complete_nothing
 from veche.storage.engines.engine import DatabaseError, Transaction
 from veche.storage.engines.postgres_database import SECRET_KEY, PostgresDatabase, read_meta, write_meta
 from veche.storage.engines.postgres_opening import check_server, must_have_this_schema
-from veche.storage.engines.postgres_sql import SCHEMA
+from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.engines.postgres_transaction import PostgresTransaction
 from veche.storage.tables import metadata, tables_with_given_ids
 
@@ -75,7 +75,10 @@ def _alone(database: PostgresDatabase) -> Iterator[psycopg.Connection[tuple[Any,
     with database.connected() as connection:
         while True:
             connection.execute(_BEGIN)
-            others, free = _one(connection, _OTHERS), _one(connection, f"SELECT pg_try_advisory_xact_lock({LOCK})")
+            others, free = (
+                one_value(connection, _OTHERS),
+                one_value(connection, f"SELECT pg_try_advisory_xact_lock({LOCK})"),
+            )
             if free and not others:
                 yield connection
                 return
@@ -94,8 +97,3 @@ def _load(tx: Transaction, table: Table, rows: Sequence[Any]) -> None:
     with tx.connection.cursor() as cursor, cursor.copy(f"COPY {SCHEMA}.{table.name} ({columns}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
-
-
-def _one(connection: psycopg.Connection[tuple[Any, ...]], query: str) -> Any:
-    row = connection.execute(query).fetchone()
-    return row[0] if row is not None else None

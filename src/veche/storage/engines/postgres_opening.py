@@ -9,7 +9,7 @@ from typing import NoReturn
 from veche.storage.engines.copy_end import COPYING
 from veche.storage.engines.engine import DatabaseError
 from veche.storage.engines.postgres_database import PostgresDatabase, read_meta
-from veche.storage.engines.postgres_sql import SCHEMA
+from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.migrate import check_version, schema_version
 
 OLDEST = 150_000  # PostgreSQL 15
@@ -139,16 +139,15 @@ def _version(database: PostgresDatabase) -> str | None:
     Raises DatabaseError if the chat is half copied.
     """
     with database.connected() as connection:
-        found = connection.execute(f"SELECT to_regclass('{SCHEMA}.alembic_version')").fetchone()
-        if found is None or found[0] is None:
+        if one_value(connection, f"SELECT to_regclass('{SCHEMA}.alembic_version')") is None:
             return None
-        row = connection.execute(f"SELECT version_num FROM {SCHEMA}.alembic_version").fetchone()  # noqa: S608
-        if row is not None and read_meta(connection, COPYING) is not None:
+        version = one_value(connection, f"SELECT version_num FROM {SCHEMA}.alembic_version")  # noqa: S608
+        if version is not None and read_meta(connection, COPYING) is not None:
             raise DatabaseError(
                 f"{database.name} is half copied: `veche copy` was interrupted. Run it again with the same addresses. "
                 f"To begin anew, run DROP SCHEMA {SCHEMA} CASCADE in this database first."
             )
-        return str(row[0]) if row is not None else None
+        return str(version) if version is not None else None
 
 
 def _check_version(version: str) -> None:
