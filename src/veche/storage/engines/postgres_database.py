@@ -85,10 +85,10 @@ class PostgresDatabase:
         with connection.transaction():
             _lock(connection)
             changed = identity.remember(connection, now)
-        self._identity = now
         if changed:
             logger.critical("%s is another server than before: it has a new epoch, and clients load again", self.name)
         self.on_replaced()
+        self._identity = now  # last: until it is set, other new connections are not used either
 
     def new_epoch(self) -> str:
         """Draw a new epoch, and return it."""
@@ -161,7 +161,7 @@ def write_meta(connection: psycopg.Connection[tuple[Any, ...]], key: str, value:
 
 
 def _lock(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
 
 
 def _begin_migration(connection: Connection) -> None:
