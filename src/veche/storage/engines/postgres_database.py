@@ -117,6 +117,8 @@ class PostgresDatabase:
             with psycopg.connect(self.conninfo, autocommit=True, **CONNECT) as connection:  # type: ignore[arg-type]
                 yield connection
         except psycopg.Error as error:
+            if "session is read-only" in str(error):
+                raise DatabaseError(f"{self.name} is a replica, which cannot be written. Name the primary.") from None
             raise DatabaseError(f"{self.name}: {_sentence(error)}") from None
 
     @contextlib.contextmanager
