@@ -117,6 +117,8 @@ class Postgres:
         try:
             if connection is None:
                 connection = self.connect()
+            if not self._prepares:
+                connection.prepare_threshold = None
             yield connection
         except _NO_PREPARED:
             self._prepares = False
@@ -133,6 +135,9 @@ class Postgres:
             **CONNECT,  # type: ignore[arg-type]
         )
         try:
+            if self._prepares and _is_pooled(connection):
+                logger.info("there is a pooler in front of PostgreSQL, so statements are not prepared")
+                self._prepares = False
             connection.prepare_threshold = 0 if self._prepares else None
             connection.prepared_max = 400
             self._on_connect(connection)
@@ -187,6 +192,15 @@ class Postgres:
                 if connection is not None:
                     connection.close()
                 places.put(None)
+
+
+def _is_pooled(connection: Connection) -> bool:
+    """Return whether a pooler may give each transaction another connection. It hides which one it is.
+
+    Another connection may not have our prepared statements, or it has others by the same names.
+    """
+    row = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
+    return row is not None and row[0] != connection.info.backend_pid
 
 
 _Places = queue.Queue[Connection | None]
