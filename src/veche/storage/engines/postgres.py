@@ -215,8 +215,7 @@ def _is_pooled(connection: Connection) -> bool:
 
     Another connection may not have our prepared statements, or it has others by the same names.
     """
-    row = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
-    return row is not None and row[0] != connection.info.backend_pid
+    return bool(sql.one_value(connection, "SELECT pg_backend_pid()") != connection.info.backend_pid)
 
 
 _Places = queue.Queue[Connection | None]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import psycopg
+from psycopg.rows import scalar_row
 
 from veche.storage.engines.copy_end import COPYING
 from veche.storage.engines.engine import DatabaseError
@@ -135,7 +136,8 @@ def check_server(database: PostgresDatabase, *, may_lose: bool) -> None:
 def losing_settings(connection: Connection) -> list[str]:
     """Return the names of the settings that are off, so that a commit may be lost after it was reported."""
     names = ["fsync", "synchronous_commit", "full_page_writes"]
-    return [name for (name,) in connection.execute(_LOSING, [names])]
+    with psycopg.Cursor(connection, row_factory=scalar_row) as cursor:
+        return cursor.execute(_LOSING, [names]).fetchall()
 
 
 def _version(database: PostgresDatabase) -> str | None:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
+from psycopg.rows import namedtuple_row
 
 from veche.storage.engines.postgres_sql import SCHEMA
 
 _COLUMNS = f"""
-    SELECT n.nspname, c.relname, array_agg(a.attname::text) FROM pg_attribute a
+    SELECT n.nspname AS schema, c.relname AS name, array_agg(a.attname::text) AS columns FROM pg_attribute a
     JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
     AND n.nspname NOT IN ('{SCHEMA}', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
@@ -40,8 +41,9 @@ _ORIGINALS: Mapping[str, Mapping[str, frozenset[str]]] = {
 def originals(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
     """Return a sentence for each original server whose tables seem to be in this database."""
     schemas: dict[str, dict[str, frozenset[str]]] = {}
-    for schema, table, columns in connection.execute(_COLUMNS):
-        schemas.setdefault(schema, {})[table] = frozenset(columns)
+    with psycopg.Cursor(connection, row_factory=namedtuple_row) as cursor:
+        for row in cursor.execute(_COLUMNS):
+            schemas.setdefault(row.schema, {})[row.name] = frozenset(row.columns)
     return [
         f"The schema {schema!a} seems to have the tables of the original server of the dialect {dialect}. They are not "
         f"touched: the chat of Veche is in the schema {SCHEMA}, without them. A later version will have a command "
