@@ -27,12 +27,12 @@ from veche.dialects.socketio import dialect as socketio
 from veche.gateway.application import build_application, websocket_routes
 from veche.gateway.dialect import AnyDialect, Mounted, Parts
 from veche.hub.hub import Hub
-from veche.service import echoes
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
 from veche.service.expiry import forget_expired_sessions
 from veche.service.guests import Guests
 from veche.service.limits import AddressLimit, LoginLimits, Rate
+from veche.service.nodes import Nodes
 from veche.service.passwords import Passwords
 from veche.service.room_limits import RoomLimits
 from veche.service.tokens import Tokens, keys_of
@@ -42,6 +42,7 @@ from veche.storage.accounts import credentials
 from veche.storage.database import Database
 from veche.storage.entries import read_entries
 from veche.storage.feed import CommitFeed
+from veche.storage.nodes import Node
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
 from veche.wire.connections import Connections
@@ -91,6 +92,9 @@ class Server:
         self.connections = Connections(server.connections, server.guests_per_address, server.connections_per_account)
         self.origins = Origins.of(server.origins)
         self.trusted = Trusted.parse(server.trusted_proxies)
+        self.node = self._node()
+        self.draining = False
+        self.nodes = Nodes(self.node, self.chat)
         self.dialects = self._mounted()
         holding = (self.connections, *(mounted.connections for mounted in self.dialects))
         self.held = HeldBytes(holding, server.held_megabytes * MEGABYTE)
@@ -102,6 +106,7 @@ class Server:
             self.guests,
             self.tokens.account_of,
             self.chat.shares,
+            self.problem,
             docs=server.docs,
         )
         state = self.app.state
@@ -143,11 +148,15 @@ class Server:
                         "as somebody: choose another name, or let them change theirs first."
                     )
 
-    def _mounted(self) -> list[Mounted]:
+    def _node(self) -> Node:
         with self.database.reading() as snapshot:
             lobby_seq = logs.head_seqs(snapshot, [LOBBY_ID])[LOBBY_ID]
+        return self.database.join(lobby_seq)
+
+    def _mounted(self) -> list[Mounted]:
+        node, interval = self.node, self.heartbeats.interval
         parts = Parts(
-            self.chat, self.accounts, self.guests, lobby_seq, self.origins, self.trusted, self.heartbeats.interval
+            self.chat, self.accounts, self.guests, node.id, node.lobby_seq, self.origins, self.trusted, interval
         )
         options = self.settings.options
         return [dialect.mount(parts, options[dialect.name]) for dialect in DIALECTS if dialect.name in options]
@@ -155,10 +164,7 @@ class Server:
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         self.writer.start()
-        try:
-            await echoes.close_unfinished(self.chat, "channels")
-        except ChatError as refusal:  # the next start closes them
-            logger.warning("open echo conversations could not be closed: %s", refusal.message)
+        await self.nodes.start()
         self.heartbeats.start()
         self.held.start()
         background = [
@@ -173,10 +179,15 @@ class Server:
             self.heartbeats.stop()
             self.held.stop()
             self.chat.shares.stop()
+            await self.nodes.stop()
             await self.writer.stop()
             self.reader.stop()
             self.passwords.stop()
             self.database.close()
+
+    def problem(self) -> str | None:
+        """Return why this node should get no clients now, as an English sentence. None: it may get them."""
+        return "The node is stopping." if self.draining else self.node.problem
 
     def _wire(self) -> Wire:
         routes = websocket_routes(self.dialects, self.guests)

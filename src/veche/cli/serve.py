@@ -17,6 +17,7 @@ import uvicorn
 
 from veche import __version__
 from veche.app import Server
+from veche.cli.draining import drain
 from veche.gateway.watch import Watch
 from veche.ops import logs
 from veche.settings import ServerSettings, Settings
@@ -37,7 +38,7 @@ class BindError(Exception):
 
 
 class _Uvicorn(uvicorn.Server):
-    """Shuts down in order: it commits and answers the commands that it has taken, then it closes the connections."""
+    """Shuts down in order: it accepts no more, sends its clients away (`draining`), and then ends."""
 
     def __init__(self, config: uvicorn.Config, server: Server, on_started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -52,11 +53,14 @@ class _Uvicorn(uvicorn.Server):
         started = time.monotonic()
         connections = len(self.server_state.connections)
         logger.info("stopping; %d connections are open", connections, extra={"fields": {"connections": connections}})
+        veche = self._veche
+        veche.draining = True
         for listener in self.servers:
             listener.close()
-        await self._veche.writer.drain()
-        for dialect in self._veche.dialects:
-            dialect.drain()
+        for bound in sockets or []:
+            bound.close()
+        seconds = veche.settings.server.drain_seconds if veche.node.has_successors else 0.0
+        await drain(self.server_state.connections, veche.dialects, veche.writer, seconds)
         await super().shutdown(sockets)
         fields = {"connections": connections, "seconds": time.monotonic() - started}
         logger.info(

@@ -51,6 +51,7 @@ logger = logging.getLogger("veche.http")
 
 REDOC_SCRIPT = "/static-offline-docs/redoc.standalone.js"
 HEALTH = ("/healthz", "/health")
+READY = "/readyz"
 REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
@@ -64,6 +65,7 @@ def build_application(
     guests: Guests,
     account_of: Callable[[str], int | None],
     shares: Shares,
+    problem: Callable[[], str | None],
     *,
     docs: bool = True,
 ) -> FastAPI:
@@ -71,6 +73,7 @@ def build_application(
 
     Pages of `origins` may read the answers. `trusted` are the proxies whose headers are used. `account_of`
     returns the account of a token, if somebody has signed in with it; other requests take turns as those of `guests`.
+    `problem` returns why the node should get no clients now, or None.
     """
     app = _new_app(dialects, lifespan, docs=docs)
     for dialect in dialects:
@@ -79,6 +82,7 @@ def build_application(
             app.include_router(router, prefix=f"/{dialect.name}", include_in_schema=False)
     for path in HEALTH:
         app.add_api_route(path, _healthz, include_in_schema=False)
+    app.add_api_route(READY, partial(_readyz, problem), include_in_schema=False)
     errors = _ErrorResponses(dialects)
     app.add_exception_handler(HTTPException, errors.on_http_exception)
     app.add_exception_handler(Exception, errors.on_bug)
@@ -106,7 +110,7 @@ def _new_app(dialects: Sequence[Mounted], lifespan: Lifespan, *, docs: bool) -> 
 
 
 def _is_health_check(scope: Scope) -> bool:
-    return scope["path"] in HEALTH
+    return scope["path"] in HEALTH or scope["path"] == READY
 
 
 def _account_of_request(account_of: Callable[[str], int | None], scope: Scope) -> int | None:
@@ -174,6 +178,11 @@ def _redoc_text() -> bytes:
 
 async def _healthz() -> Response:
     return reply({"status": "ok"})
+
+
+async def _readyz(problem: Callable[[], str | None]) -> Response:
+    found = problem()
+    return reply({"status": "ok"}) if found is None else reply({"status": found}, 503)
 
 
 class _ErrorResponses:

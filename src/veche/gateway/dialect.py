@@ -32,7 +32,8 @@ class Parts(NamedTuple):
     chat: Chat
     accounts: Accounts
     guests: Guests
-    lobby_seq: int  # the head of the lobby when the server started
+    node_id: str  # of this process, among all that serve the database
+    lobby_seq: int  # the head of the lobby when the first node started
     origins: Origins  # the origins of web pages that may connect
     trusted: Trusted  # the proxies whose X-Forwarded-For header is used
     ping_seconds: float  # seconds between two pings, for a dialect that sends its own
@@ -48,7 +49,7 @@ def _no_problem(refusal: ChatError) -> RawResponse:
     return detail(400, refusal.message)
 
 
-def _nothing() -> None:
+def _nothing(part: float) -> None:
     """Do nothing: the default of `Mounted.drain`."""
 
 
@@ -65,7 +66,8 @@ class Mounted:
     `plain`: makes the response to an error that no route handles, from the status and an English sentence. If several
     dialects are served, it is used only for `/{name}`, the paths in `owns`, and all paths below them.
     `quick`: routes that answer usual requests without FastAPI. Each has a route in `routers` that answers the others.
-    `drain`: called when the server stops, to end connections that are neither requests nor WebSockets.
+    `drain`: called when the server stops, to end connections that are neither requests nor WebSockets. It ends
+    this part of those that are left, 1 for all, and lets no new ones in.
     `connections`: these connections. The bytes that wait for their clients are counted.
     `about`, `examples`, `problem`, `error_bodies`, `bodies`: for the OpenAPI document. `problem` makes the response to
     a refusal, and `error_bodies` has the types of its body if that is JSON. `bodies` has the types of other responses.
@@ -82,7 +84,7 @@ class Mounted:
     bodies: tuple[type, ...] = ()
     owns: tuple[str, ...] = ()
     quick: tuple[QuickRoute, ...] = ()
-    drain: Callable[[], None] = _nothing
+    drain: Callable[[float], None] = _nothing
     connections: Iterable[Holding] = ()
     about: str = ""
     examples: tuple[Example, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 import msgspec
@@ -141,10 +142,15 @@ class Server:
         """Create the application of the connection, which may send from now on."""
         connection.application = self._application(connection)
 
-    def drain(self) -> None:
-        """Close all connections and refuse new ones. Waiting polls are answered."""
+    def drain(self, part: float = 1.0) -> None:
+        """Close a part of the connections, 1 for all, and refuse new ones. Waiting polls are answered.
+
+        As long as some are left for a next call, one whose POST is being taken is left.
+        """
         self._draining = True
-        for connection in list(self._connections.values()):
+        open_ones = [connection for connection in self._connections.values() if not connection.ended]
+        idle = open_ones if part >= 1 else [connection for connection in open_ones if not connection.posting]
+        for connection in idle[: ceil(len(open_ones) * part)]:
             connection.close("server shutting down")
 
     # Called by connections.
