@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from veche.bus.bus import Bus
 from veche.bus.memory import MemoryBus
 from veche.core.actor import Party
 from veche.core.errors import ChatError
@@ -31,6 +32,7 @@ from veche.service.accounts import Accounts
 from veche.service.chat import Chat
 from veche.service.expiry import forget_expired_sessions
 from veche.service.guests import Guests
+from veche.service.heads import Comparison
 from veche.service.limits import AddressLimit, LoginLimits, Rate
 from veche.service.nodes import Nodes
 from veche.service.passwords import Passwords
@@ -54,10 +56,6 @@ from veche.wire.proxy import Trusted
 
 logger = logging.getLogger("veche")
 
-# Seconds between two comparisons of the hub's positions with the database. They find entries that the bus lost.
-COMPARE_SECONDS = 1.0
-
-
 DIALECTS: tuple[AnyDialect, ...] = (
     native.DIALECT,
     dispatch.DIALECT,
@@ -75,13 +73,15 @@ class Server:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
-        self.bus = MemoryBus()
+        self.bus: Bus = MemoryBus()
         self.reader = Reader(database)
         self.feed = CommitFeed(self.reader)
         self.writer = Writer(database, self.bus.publish)
-        self.hub = Hub(self._pull, self._heads, of_account=settings.server.connections_per_account)
-        self.bus.subscribe(self.hub.receive)
         server = settings.server
+        unannounced, per_account = self.writer.unannounced, server.connections_per_account
+        self.hub = Hub(self._pull, self._heads, of_account=per_account, unannounced=unannounced, following=self.bus)
+        self.bus.subscribe(self.hub.receive)
+        self.comparison = Comparison(self.feed, self.hub, self.bus)
         limits = RoomLimits(server.rooms_per_hour, server.members_per_hour, server.rooms_into_per_hour)
         self.chat = Chat(self.writer, self.reader, self.hub, limits)
         self.guests = Guests(self.chat.shares)
@@ -163,12 +163,13 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        await self.bus.start()
         self.writer.start()
         await self.nodes.start()
         self.heartbeats.start()
         self.held.start()
         background = [
-            asyncio.create_task(self._compare_heads()),
+            asyncio.create_task(self.comparison.run()),
             asyncio.create_task(forget_expired_sessions(self.chat)),
         ]
         try:
@@ -181,6 +182,7 @@ class Server:
             self.chat.shares.stop()
             await self.nodes.stop()
             await self.writer.stop()
+            await self.bus.stop()
             self.reader.stop()
             self.passwords.stop()
             self.database.close()
@@ -214,11 +216,3 @@ class Server:
 
     def _heads(self, reply: Callable[[Any], None], log_ids: Sequence[LogId]) -> None:
         self.reader.call(None, reply, logs.head_seqs, log_ids)
-
-    async def _compare_heads(self) -> None:
-        while True:
-            await asyncio.sleep(COMPARE_SECONDS)
-            try:
-                self.hub.compare_heads((await self.feed.heads_ahead_of(self.hub.positions())).items())
-            except Exception:
-                logger.exception("the heads could not be compared; this is tried again in %d s", COMPARE_SECONDS)

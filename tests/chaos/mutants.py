@@ -46,15 +46,17 @@ ACKS_BEFORE_COMMIT = Mutant(
         Edit(
             file="storage/writer.py",
             old="""\
-            outcomes, events = commit(self._database, [(request.actor, request.command) for request in batch])
+            lowest: dict[LogId, int] = {}
+            commands = [(request.actor, request.command) for request in batch]
+            outcomes, events = commit(self._database, commands, before_commit=partial(self.unannounced.record, lowest))
             self.cpu_seconds = time.thread_time()
             self._waiting_requests.learn(len(batch), self.cpu_seconds - began)
             crash_point("after_commit_before_ack")
-            self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events)
+            self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events, lowest)
 """,
             new="""\
             commit.answer = lambda outcomes, events, batch=batch: self._loop.call_soon_threadsafe(
-                self._answer, batch, outcomes, events
+                self._answer, batch, outcomes, events, {}
             )
             commit(self._database, [(request.actor, request.command) for request in batch])
             crash_point("after_commit_before_ack")
@@ -63,8 +65,9 @@ ACKS_BEFORE_COMMIT = Mutant(
         Edit(
             file="storage/commit.py",
             old="""\
+        before_commit(events := state.log_events())
         crash_point("before_commit")
-    return outcomes, state.log_events()
+    return outcomes, events
 """,
             new="""\
         events = state.log_events()

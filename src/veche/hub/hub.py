@@ -11,7 +11,7 @@ The hub does not look at the kind of an event. It uses only `event.effects()`.
 import heapq
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from veche.core.effects import Close, Effect, End, Open, Renamed
 from veche.core.event import LogEvent
@@ -22,7 +22,7 @@ from veche.hub.listener import call
 from veche.hub.own_log import OwnLogs
 from veche.hub.serializer import Serializer
 from veche.hub.topic import Subscriber, Subscription, Topic
-from veche.hub.topics import ReadHeads, ReadPage, Topics
+from veche.hub.topics import ALONE, Following, ReadHeads, ReadPage, Topics, Unannounced
 
 # Passed to `Listener.removed` when an older version stored the entry without the seq at which the member left.
 UNKNOWN_SEQ = 2**63 - 1
@@ -40,15 +40,25 @@ class Hub:
 
     `now` returns the time in microseconds since 1970 in UTC. It must be the clock that sets `at` of entries.
     `of_account`: how many subscribers an account may have. Anonymous people are one account without this limit.
+    `unannounced` tells what the own writer has not announced yet, and `following` is told which logs have a topic.
     """
 
     def __init__(
-        self, pull: ReadPage, heads: ReadHeads, now: Callable[[], int] = _now, *, of_account: int = 100
+        self,
+        pull: ReadPage,
+        heads: ReadHeads,
+        now: Callable[[], int] = _now,
+        *,
+        of_account: int = 100,
+        unannounced: Unannounced = ALONE,
+        following: Following = ALONE,
     ) -> None:
         self._now = now
         self._of_account = of_account
         self._logged_at = 0
-        self._topics = Topics(pull, heads, self._on_topic_opened, self.receive, self._on_unreadable)
+        self._topics = Topics(
+            pull, heads, self._on_topic_opened, self.receive, self._on_unreadable, unannounced, following
+        )
         self._catch_up = CatchUp(pull, self._flush_topic, self._close)
         self._fan_out = FanOut(self._catch_up)
         self._own_logs = OwnLogs(self._topics, pull, self._apply_effect)
@@ -222,12 +232,19 @@ class Hub:
         """Return the ids of all logs that have a topic here. The own logs of connected accounts are included."""
         return self._topics.log_ids()
 
-    def compare_heads(self, heads: Iterable[tuple[LogId, int]]) -> None:
-        """Compare the heads of topics with heads read from the database, and read entries that were not announced."""
-        self._topics.compare_heads(heads)
+    def learn_heads(self, heads: Mapping[LogId, int]) -> None:
+        """Learn the heads of logs from another node or from the database, and read the entries that are missing here.
+
+        Logs that have no topic here are ignored. An entry of the own writer is not read before it was announced.
+        """
+        self._topics.learn_heads(heads)
 
     def receive(self, events: Sequence[LogEvent]) -> None:
-        """Accept committed entries. They are written in a later turn of the event loop, normally the next one."""
+        """Accept committed entries. They are written in a later turn of the event loop, normally the next one.
+
+        Entries that come twice are ignored. An entry that comes before those that precede it waits for them a moment.
+        Then they are read from the log.
+        """
         for event in events:
             if (topic := self._topics.get(event.log_id)) is not None:
                 self._take(topic, event)
@@ -237,7 +254,7 @@ class Hub:
         if topic.live_seq is None or event.seq <= topic.head_seq:
             return
         if event.seq != topic.head_seq + 1:
-            self._topics.read_missing_entries(topic)
+            self._topics.keep_early(topic, event)
             return
         topic.pending.append(event)
         self._fan_out.schedule(topic)
@@ -245,6 +262,8 @@ class Hub:
             self._own_logs.apply_to_all(event)
         else:
             self._close_for_members_who_left(topic, event.effects())
+        if topic.early:
+            self._topics.take_early(topic)
 
     # Effects. All effects in an account's own log are applied, and of those in a room's log only Close. A Close is in
     # both logs, and the one that arrives first ends the subscription.

@@ -130,15 +130,17 @@ class Topic:
 
     __slots__ = (
         "_live_writes",
+        "awaits_announcement",
         "behind",
         "broadcasts",
+        "early",
         "filling_gap",
         "followed",
-        "head_ahead",
         "highest_known_seq",
         "live_seq",
         "log_id",
         "pending",
+        "reads_soon",
         "scheduled",
         "subscriptions",
         "throttled_until",
@@ -149,9 +151,11 @@ class Topic:
         self.live_seq: int | None = None  # None until the head was read
         self.pending: list[LogEvent] = []
         self.broadcasts: list[Broadcast] = []  # encoded entries that are not yet written to all live subscribers
-        self.highest_known_seq = 0  # the highest seq that was announced, or was found by comparing heads
-        # The last head from the database that was higher than this topic's head; 0 if there was none.
-        self.head_ahead = 0
+        self.highest_known_seq = 0  # the highest seq that was announced, told by another node, or found in the database
+        # Entries that came before the ones that precede them, by seq. They wait here for these.
+        self.early: dict[int, LogEvent] = {}
+        self.reads_soon = False  # true while a timer runs that will read the missing entries
+        self.awaits_announcement = False  # true while missing entries are not read because of the own writer's batch
         self.scheduled = False
         self.throttled_until = 0.0  # loop time
         self.filling_gap = False

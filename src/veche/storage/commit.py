@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -19,6 +19,8 @@ logger = logging.getLogger("veche.storage")
 
 ActorAndCommand: TypeAlias = tuple[Actor, Command[Any]]
 CommitResult: TypeAlias = tuple[list[Outcome], list[LogEvent]]
+BeforeCommit: TypeAlias = Callable[[Sequence[LogEvent]], None]
+"""It is called with the new entries of each transaction, before its COMMIT."""
 
 PATIENCE = 5.0
 """Seconds for which a batch is tried again. A database that was killed is back by then."""
@@ -44,11 +46,21 @@ class Patience:
         return True
 
 
-def commit(database: Database, requests: Sequence[ActorAndCommand], at: int | None = None) -> CommitResult:
+def _ignore(_: Sequence[LogEvent]) -> None:
+    """Nobody has to know what is about to be committed."""
+
+
+def commit(
+    database: Database,
+    requests: Sequence[ActorAndCommand],
+    at: int | None = None,
+    before_commit: BeforeCommit = _ignore,
+) -> CommitResult:
     """Decide commands and store their events, in one transaction if nothing fails.
 
     Return the outcome of each command, and the new log entries in the order in which they were recorded. `at` is the
-    time of the events, in microseconds since 1970. Without it, the current time is used.
+    time of the events, in microseconds since 1970. Without it, the current time is used. `before_commit` is called
+    with the new entries of each transaction before its COMMIT, also if that COMMIT fails later.
 
     If the database lost the connection or chose this transaction to end a deadlock, the same is tried again for some
     seconds. If it cannot store anything now, every command gets the refusal `unavailable`. If something else fails,
@@ -62,7 +74,7 @@ def commit(database: Database, requests: Sequence[ActorAndCommand], at: int | No
     while parts:
         part = parts.pop()
         try:
-            stored = _commit_once(database, part, at)
+            stored = _commit_once(database, part, at, before_commit)
         except Exception as error:
             if _failure(database, error) is Failure.AGAIN and patience.wait():
                 parts.append(part)
@@ -71,13 +83,15 @@ def commit(database: Database, requests: Sequence[ActorAndCommand], at: int | No
                 edges = [0, *cuts, len(part)]
                 parts += [part[start:end] for start, end in reversed(list(pairwise(edges))) if start < end]
                 continue
-            stored = _answer_failed_part(database, part, at, error)
+            stored = _answer_failed_part(database, part, at, before_commit, error)
         outcomes += stored[0]
         events += stored[1]
     return outcomes, events
 
 
-def _commit_once(database: Database, requests: Sequence[ActorAndCommand], at: int | None) -> CommitResult:
+def _commit_once(
+    database: Database, requests: Sequence[ActorAndCommand], at: int | None, before_commit: BeforeCommit
+) -> CommitResult:
     refused = {
         index: refusal for index, (_, command) in enumerate(requests) if (refusal := _refusal_from_check(command))
     }
@@ -92,8 +106,9 @@ def _commit_once(database: Database, requests: Sequence[ActorAndCommand], at: in
             raise CommandFailed(valid[failed.index]) from failed.__cause__
         for index, outcome in zip(valid, decided, strict=True):
             outcomes[index] = outcome
+        before_commit(events := state.log_events())
         crash_point("before_commit")
-    return outcomes, state.log_events()
+    return outcomes, events
 
 
 def _refusal_from_check(command: Command[Any]) -> ChatError | None:
@@ -132,7 +147,11 @@ def _where_to_cut(database: Database, error: Exception, size: int) -> list[int]:
 
 
 def _answer_failed_part(
-    database: Database, requests: Sequence[ActorAndCommand], at: int | None, error: Exception
+    database: Database,
+    requests: Sequence[ActorAndCommand],
+    at: int | None,
+    before_commit: BeforeCommit,
+    error: Exception,
 ) -> CommitResult:
     """Return the outcomes of a failed batch that cannot be cut further.
 
@@ -141,7 +160,7 @@ def _answer_failed_part(
     """
     if _failure(database, error) is Failure.CONFLICT:
         try:
-            return _commit_once(database, requests, at)
+            return _commit_once(database, requests, at, before_commit)
         except Exception as second:
             error = second
     return (

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from veche.core.actor import Party
+from veche.core.errors import ChatError, Code
 from veche.storage.database import Database
-from veche.storage.engines.engine import READERS, Transaction
+from veche.storage.engines.engine import READERS, Failure, Transaction
 from veche.storage.read_queue import ReadQueue
 
 P = ParamSpec("P")
@@ -65,7 +66,7 @@ class Reader:
         """
 
         def done(result: Any, error: BaseException | None) -> None:
-            if isinstance(error, Exception):
+            if isinstance(error, Exception) and not isinstance(error, ChatError):
                 logger.error("a read failed", exc_info=error)
             reply(result)
 
@@ -82,11 +83,29 @@ class Reader:
         result, error = None, None
         if waiting.is_wanted():
             try:
-                with self._database.reading() as tx:
-                    result = waiting.query(tx)
+                result = self._run(waiting.query)
             except Exception as raised:
                 error = raised
         waiting.loop.call_soon_threadsafe(self._done, waiting, result, error)
+
+    def _run(self, query: Callable[[Transaction], T]) -> T:
+        """Run a query. If the database says that it may succeed now, run it once more: a connection may be an old one.
+
+        Raises ChatError (UNAVAILABLE) if the database cannot be read now.
+        """
+        for attempt in (1, 2):
+            try:
+                with self._database.reading() as tx:
+                    return query(tx)
+            except Exception as error:
+                failure = self._database.failure_of(error)
+                if failure is Failure.AGAIN and attempt == 1:
+                    continue
+                if failure not in (Failure.AGAIN, Failure.UNAVAILABLE):
+                    raise
+                logger.error("the database cannot be read now: %s", error)
+                raise ChatError(Code.UNAVAILABLE, "The store cannot be read now. Try again soon.") from None
+        raise AssertionError("the loop returns or raises")
 
     def _done(self, waiting: _Waiting, result: Any, error: BaseException | None) -> None:
         self._queue.ended(waiting.party)

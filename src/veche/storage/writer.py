@@ -12,12 +12,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from veche.core.actor import Actor
 from veche.core.command import Command, T
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
+from veche.core.values import LogId
 from veche.ops.crash import crash_point
 from veche.storage.batch import Outcome
 from veche.storage.commit import commit
@@ -42,6 +44,44 @@ class _Barrier:
         self.passed = asyncio.Event()
 
 
+class Unannounced:
+    """The entries that the writer is committing, or has committed and not yet announced on the loop.
+
+    The thread records them before the COMMIT. So an entry is recorded here before another node can have written, or
+    told, a later entry of its log.
+
+    The thread only adds, and the loop reads and removes, each in one step of the interpreter. So there is no lock.
+    """
+
+    def __init__(self) -> None:
+        self._batches: list[dict[LogId, int]] = []  # for each batch, the lowest seq of each log
+        self._waiting: list[Callable[[], None]] = []
+
+    def record(self, batch: dict[LogId, int], events: Sequence[LogEvent]) -> None:
+        """Record entries of a batch. Called by the thread, before each COMMIT."""
+        if events and not batch:
+            self._batches.append(batch)
+        for event in events:
+            batch.setdefault(event.log_id, event.seq)
+
+    def end(self, batch: dict[LogId, int]) -> None:
+        """Forget a batch: it has been announced, or nothing of it was stored. Called on the loop."""
+        if batch:
+            self._batches.remove(batch)
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for callback in waiting:
+                callback()
+
+    def lowest(self, log_id: LogId) -> int | None:
+        """Return the lowest seq of the entries of a log that are recorded here, or None."""
+        return min((batch[log_id] for batch in self._batches if log_id in batch), default=None)
+
+    def call_after_next(self, callback: Callable[[], None]) -> None:
+        """Call a function on the loop once the next batch has been announced."""
+        self._waiting.append(callback)
+
+
 class Writer:
     """Runs one thread. While the thread commits one batch, the requests of the next batch are collected.
 
@@ -51,6 +91,7 @@ class Writer:
     def __init__(self, database: Database, announce: Announce, *, batch: int = 1000, waiting: int = 20_000) -> None:
         self._database = database
         self._announce = announce
+        self.unannounced = Unannounced()
         self._waiting_requests = FairQueue(batch)
         self._limit = waiting
         self._waiting = 0  # requests taken and not yet answered
@@ -126,11 +167,13 @@ class Writer:
             batch = self._waiting_requests.take()
             began = time.thread_time()
             self._patience = REST_SECONDS
-            outcomes, events = commit(self._database, [(request.actor, request.command) for request in batch])
+            lowest: dict[LogId, int] = {}
+            commands = [(request.actor, request.command) for request in batch]
+            outcomes, events = commit(self._database, commands, before_commit=partial(self.unannounced.record, lowest))
             self.cpu_seconds = time.thread_time()
             self._waiting_requests.learn(len(batch), self.cpu_seconds - began)
             crash_point("after_commit_before_ack")
-            self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events)
+            self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events, lowest)
 
     def _wait_for_requests(self) -> bool:
         """Wait until there are requests, and let all that have come so far wait for their turn.
@@ -160,7 +203,9 @@ class Writer:
             if self._database.failure_of(error) is not Failure.UNAVAILABLE:
                 logger.exception("the database could not rest")
 
-    def _answer(self, batch: list[Request], outcomes: list[Outcome], events: list[LogEvent]) -> None:
+    def _answer(
+        self, batch: list[Request], outcomes: list[Outcome], events: list[LogEvent], lowest: dict[LogId, int]
+    ) -> None:
         for request, outcome in zip(batch, outcomes, strict=True):
             try:
                 request.reply(outcome)
@@ -170,6 +215,7 @@ class Writer:
         try:
             self._announce(events)
         finally:
+            self.unannounced.end(lowest)
             self._waiting -= len(batch)
             if self._barriers:
                 self._pass_barriers(batch)

@@ -15,6 +15,7 @@ from veche.core.values import Kind, LogId, Person, Role, Room
 from veche.hub.hub import Hub
 from veche.hub.serializer import Serializer
 from veche.hub.topic import Subscriber
+from veche.storage.writer import Unannounced
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -235,13 +236,34 @@ class Connection:
         self.leave()
 
 
+class Own:
+    """One batch of the own writer: entries that are committed, and announced later."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.events: list[LogEvent] = []
+        self.lowest: dict[LogId, int] = {}
+
+    def commit(self, log_id: LogId, count: int = 1) -> Own:
+        """Commit entries. The writer records them before the COMMIT, so before anybody can know of them."""
+        events = self.scene.store.fill(log_id, count)
+        self.scene.unannounced.record(self.lowest, events)
+        self.events += events
+        return self
+
+    def announce(self) -> None:
+        self.scene.hub.receive(self.events)
+        self.scene.unannounced.end(self.lowest)
+
+
 class Scene:
     """A hub with its store and its loop. `settle` steps the loop and answers reads until nothing is left to do."""
 
     def __init__(self, page: int = 200) -> None:
         self.turns = Turns()
         self.store = Store(page)
-        self.hub = Hub(self.store.pull, self.store.heads, lambda: self.store.now)
+        self.unannounced = Unannounced()
+        self.hub = Hub(self.store.pull, self.store.heads, lambda: self.store.now, unannounced=self.unannounced)
 
     def connect(
         self, account_id: int = 2, serializer: Serializer = PLAIN, session: str = "s", begun: bool = True
@@ -264,6 +286,15 @@ class Scene:
 
     def turn(self) -> None:
         self.turns.turn()
+
+    def wait(self) -> None:
+        """Let the time of the next timer come. Early entries have waited long enough then."""
+        assert self.turns.leap()
+        self.turns.turn()
+
+    def compare(self) -> None:
+        """Compare the heads of all topics with the database."""
+        self.hub.learn_heads({log_id: self.store.head(log_id) for log_id in self.hub.log_ids()})
 
     def settle(self) -> None:
         for _ in range(10_000):

@@ -268,3 +268,44 @@ async def test_a_rest_that_fails_does_not_end_the_writer(
         await at.until(lambda: bool(caplog.messages))
     assert caplog.messages == ["the database could not rest"], "a full disk is not a bug"
     assert at.said[0::2] == [("a", "ok"), ("b", "ok")]
+
+
+async def test_an_entry_is_recorded_before_its_commit_and_until_it_is_announced(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once another process can see an entry, this one knows that it has not announced it yet."""
+    at = Desk(town)
+    seen: list[tuple[str, int | None, int]] = []
+    monkeypatch.setattr(
+        "veche.storage.commit.crash_point",
+        lambda name: seen.append((name, at.writer.unannounced.lowest(1), town.head(1))),
+    )
+    at.writer._announce = lambda events: seen.append(("announced", at.writer.unannounced.lowest(1), town.head(1)))
+    at.writer.start()
+    at.ask("a")
+    at.ask("b")
+    await at.writer.stop()
+    assert seen == [("before_commit", 3, 2), ("announced", 3, 4)]
+    assert at.writer.unannounced.lowest(1) is None
+
+
+async def test_a_batch_in_parts_is_recorded_once_and_forgotten(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if some of its transactions store nothing, or are rolled back."""
+    at = Desk(town)
+    at.writer.start()
+    failures = iter([ZeroDivisionError(), None, None, ZeroDivisionError()])
+
+    def fail(name: str) -> None:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+
+    monkeypatch.setattr("veche.storage.commit.crash_point", fail)
+    called: list[str] = []
+    at.writer.unannounced.call_after_next(lambda: called.append("after"))
+    at.ask("x", by=3)
+    at.ask("a")
+    at.ask("y", by=3)
+    await at.writer.drain()
+    assert {code for _, code in (said for said in at.said if isinstance(said, tuple))} >= {"ok", "not_member"}
+    assert (at.writer.unannounced.lowest(1), called) == (None, ["after"])
+    await at.writer.stop()

@@ -88,7 +88,7 @@ class Postgres:
             yield tx
             try:
                 tx.commit()
-            except psycopg.OperationalError:
+            except psycopg.Error:
                 if not connection.broken or not tx.commit_was_sent:
                     raise
                 # Nobody may be told anything before it is known whether the transaction is committed.

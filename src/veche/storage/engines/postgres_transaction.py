@@ -115,14 +115,14 @@ class PostgresTransaction:
         The number of the transaction is known before, so that the outcome can be found out if the connection is lost.
         """
         if not self._writes:
-            self.connection.execute("COMMIT")
+            self.connection.execute("COMMIT", prepare=False)
             return
         if not self.number:
             (self.number,) = self._execute_now(_NUMBER, ()).fetchall()[0]
         with self.connection.pipeline():  # if a write fails, the server skips what follows, the COMMIT too
             self._send_writes()
             self.commit_was_sent = True
-            self.connection.execute("COMMIT")
+            self.connection.execute("COMMIT", prepare=False)
 
     def _execute(self, sql: str, values: Sequence[Any], *, prepare: bool | None = None) -> psycopg.Cursor[Any]:
         if self._writes:

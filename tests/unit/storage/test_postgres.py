@@ -1,0 +1,175 @@
+"""What only PostgreSQL has: several processes that write, connections that are lost, and the server that goes back."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from core import commands as c
+
+from veche.core.errors import ChatError
+from veche.core.event import LogEvent
+from veche.core.values import LOBBY_ID, Kind
+from veche.storage import opening
+from veche.storage.commit import commit
+from veche.storage.database import Database, DatabaseError
+from veche.storage.engines import postgres
+
+from .conftest import codes
+from .relay import Relay
+
+ANN, BOB, EVE = 1, 2, 3
+CHANNEL, GROUP = 1, 2
+
+
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[Database]:
+    with contextlib.closing(opening.open_to_serve(postgres_url)) as found:
+        for name in ("ann", "bob", "eve"):
+            do(found, c.by(c.NOBODY_ID, c.Register("hash", username=name)))
+        do(found, c.by(ANN, c.CreateRoom(Kind.CHANNEL, "Channel", (BOB,))))
+        do(found, c.by(ANN, c.CreateRoom(Kind.GROUP, "Group", (BOB,))))
+        yield found
+
+
+@pytest.fixture
+def other(postgres_url: str, database: Database) -> Iterator[Database]:
+    """Another process on the same database."""
+    with contextlib.closing(opening.open_to_serve(postgres_url)) as found:
+        yield found
+
+
+def do(database: Database, *requests: c.Request) -> list[Any]:
+    return commit(database, requests)[0]
+
+
+def say(room_id: int = CHANNEL, text: str = "hi", client_id: str | None = None, by: int = ANN) -> c.Request:
+    return c.by(by, c.SendMessage(room_id, text, client_id))
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url, options="-c search_path=veche") as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_a_fresh_database_gives_the_ids_that_the_older_contracts_print(database: Database) -> None:
+    assert [sent.message.id for sent in do(database, say(), say(GROUP))] == [1, 2]
+    assert do(database, c.by(BOB, c.CreateRoom(Kind.CHANNEL, "Third")))[0].room.id == 3
+
+
+def test_a_refused_or_repeated_command_takes_no_id(database: Database, other: Database) -> None:
+    outcomes = do(database, say(), say(by=EVE), say(text="once", client_id="c"), say(text="once", client_id="c"), say())
+    assert codes(outcomes) == ["ok", "not_member", "ok", "ok", "ok"]
+    assert [sent.message.id for sent in outcomes if not isinstance(sent, ChatError)] == [1, 2, 2, 3]
+    [third] = do(other, say(GROUP))
+    assert third.message.id == 4
+    [fourth] = do(database, say(GROUP))  # its guess is that 4 is free
+    assert (fourth.message.id, fourth.message.seq) == (5, third.message.seq + 1)
+
+
+def test_two_processes_that_write_to_the_same_rooms_agree_on_one_order(
+    database: Database, other: Database, postgres_url: str
+) -> None:
+    announced: list[LogEvent] = []
+
+    def write(which: Database, seed: int) -> None:
+        chance = random.Random(seed)
+        for number in range(40):
+            batch = [
+                say(chance.choice((CHANNEL, GROUP, LOBBY_ID)), "hi", f"{seed}.{number}.{index}", chance.choice((1, 2)))
+                for index in range(chance.randrange(1, 8))
+            ]
+            outcomes, events = commit(which, batch)
+            assert set(codes(outcomes)) == {"ok"}
+            announced.extend(events)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, (database, other), (1, 2)))
+    seqs: dict[int, list[int]] = {}
+    for event in announced:
+        seqs.setdefault(event.log_id, []).append(event.seq)
+    for log_id, found in seqs.items():
+        first = min(found)
+        assert sorted(found) == list(range(first, first + len(found)))
+        ids = rows(postgres_url, f"SELECT id FROM messages WHERE room_id = {log_id} ORDER BY seq")
+        assert ids == sorted(ids)
+    [(deadlocks,)] = rows(postgres_url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    assert deadlocks == 0
+
+
+@pytest.mark.parametrize("forward", [True, False], ids=["COMMIT arrived", "COMMIT was lost"])
+def test_a_commit_whose_answer_is_lost_is_stored_once_and_answered(
+    database: Database, postgres_url: str, forward: bool
+) -> None:
+    with Relay(postgres_url) as relay, contextlib.closing(opening.open_to_serve(relay.url)) as behind:
+        do(behind, say(text="before"))
+        relay.cut_at(b"COMMIT", forward=forward)
+        [sent], events = commit(behind, [say(text="cut")])  # no client id: only the server knows whether it is stored
+        assert relay.cuts == 1
+        assert not isinstance(sent, ChatError)
+        found = rows(postgres_url, "SELECT id, seq, text FROM messages ORDER BY seq")
+        assert [row[2] for row in found] == ["before", "cut"]
+        assert found[-1][:2] == (sent.message.id, sent.message.seq)
+        assert [(event.log_id, event.seq) for event in events] == [(CHANNEL, sent.message.seq)]
+
+
+def test_a_connection_that_was_dropped_between_two_batches_is_opened_again(
+    database: Database, postgres_url: str
+) -> None:
+    do(database, say())
+    rows(postgres_url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'veche'")
+    assert codes(do(database, say(), say(by=EVE))) == ["ok", "not_member"]
+
+
+def test_a_process_that_stands_still_in_a_transaction_does_not_stop_the_others(
+    database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "BEGIN_WRITING", postgres.BEGIN_WRITING.replace(f"{postgres.IDLE_SECONDS}s", "200ms"))
+    with contextlib.suppress(psycopg.errors.IdleInTransactionSessionTimeout), database.writing() as tx:
+        tx.lock_logs([CHANNEL])
+        assert codes(do(other, say())) == ["ok"]
+        tx.commit()  # type: ignore[attr-defined]
+        pytest.fail("the transaction was not ended")
+    assert codes(do(database, say())) == ["ok"]
+
+
+def test_two_nodes_that_start_at_once_migrate_once(postgres_url: str) -> None:
+    at_once = threading.Barrier(3)
+
+    def start() -> str:
+        at_once.wait()
+        with contextlib.closing(opening.open_to_serve(postgres_url)) as found:
+            return found.secret()
+
+    with ThreadPoolExecutor(3) as pool:
+        secrets = [pool.submit(start) for _ in range(3)]
+        assert len({secret.result() for secret in secrets}) == 1
+
+
+def test_a_server_that_loses_commits_is_refused(postgres_url: str) -> None:
+    name = postgres_url.rpartition("/")[2]
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    with pytest.raises(DatabaseError, match="synchronous_commit off.*VECHE_DATABASE_MAY_LOSE"):
+        opening.open_to_serve(postgres_url)
+    opening.open_to_serve(postgres_url, may_lose=True).close()
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("postgresql://me:hunter2@127.0.0.1:1/x", "127.0.0.1:1/x: .*[Cc]onnection refused"),
+        ("postgresql://me:hunter2@[bad", "cannot be understood"),
+        ("postgresql://me:hunter2@localhost/x?nonsense=1", "cannot be understood"),
+    ],
+)
+def test_an_address_that_is_wrong_is_refused_without_its_password(url: str, sentence: str) -> None:
+    with pytest.raises(DatabaseError, match=sentence) as refused:
+        opening.open_to_serve(url)
+    assert "hunter2" not in str(refused.value)
