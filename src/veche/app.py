@@ -48,6 +48,7 @@ from veche.storage.nodes import Node
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
 from veche.wire.connections import Connections
+from veche.wire.engineio.neighbours import Neighbours
 from veche.wire.handler import WIRE, Wire
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.held import MEGABYTE, HeldBytes
@@ -68,9 +69,16 @@ DIALECTS: tuple[AnyDialect, ...] = (
 
 
 class Server:
-    """All parts of one running server."""
+    """All parts of one running server.
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    `machine`: the same for all workers of one `veche serve`. `neighbours`: the other ones.
+    """
+
+    def __init__(
+        self, settings: Settings, database: Database, *, machine: str = "", neighbours: Neighbours | None = None
+    ) -> None:
+        self.machine = machine
+        self.neighbours = neighbours
         self.settings = settings
         self.database = database
         self.bus: Bus = MemoryBus()
@@ -93,7 +101,7 @@ class Server:
         self.origins = Origins.of(server.origins)
         self.trusted = Trusted.parse(server.trusted_proxies)
         self.node = self._node()
-        self.draining = False
+        self.draining = self._has_heard = False
         self.nodes = Nodes(self.node, self.chat)
         self.dialects = self._mounted()
         holding = (self.connections, *(mounted.connections for mounted in self.dialects))
@@ -151,12 +159,21 @@ class Server:
     def _node(self) -> Node:
         with self.database.reading() as snapshot:
             lobby_seq = logs.head_seqs(snapshot, [LOBBY_ID])[LOBBY_ID]
-        return self.database.join(lobby_seq)
+        shares_bus = self.settings.server.bus_url is not None
+        return self.database.join(self.bus.node_id, lobby_seq, machine=self.machine, shares_bus=shares_bus)
 
     def _mounted(self) -> list[Mounted]:
-        node, interval = self.node, self.heartbeats.interval
+        node = self.node
         parts = Parts(
-            self.chat, self.accounts, self.guests, node.id, node.lobby_seq, self.origins, self.trusted, interval
+            chat=self.chat,
+            accounts=self.accounts,
+            guests=self.guests,
+            node_id=node.id,
+            lobby_seq=node.lobby_seq,
+            origins=self.origins,
+            trusted=self.trusted,
+            neighbours=self.neighbours,
+            ping_seconds=self.heartbeats.interval,
         )
         options = self.settings.options
         return [dialect.mount(parts, options[dialect.name]) for dialect in DIALECTS if dialect.name in options]
@@ -189,7 +206,11 @@ class Server:
 
     def problem(self) -> str | None:
         """Return why this node should get no clients now, as an English sentence. None: it may get them."""
-        return "The node is stopping." if self.draining else self.node.problem
+        if self.draining:
+            return "The node is stopping."
+        if not self._has_heard:
+            self._has_heard = self.bus.connected  # later the bus may be away: that costs time, and loses nothing
+        return self.node.problem if self._has_heard else "The bus cannot be reached."
 
     def _wire(self) -> Wire:
         routes = websocket_routes(self.dialects, self.guests)

@@ -67,6 +67,18 @@ class ServerSettings(BaseModel):
         description="Whether a PostgreSQL may be used that does not store a commit before it reports it "
         "(`fsync`, `full_page_writes` or `synchronous_commit` is off).",
     )
+    bus_url: Annotated[str | None, SECRET] = Field(
+        None,
+        repr=False,
+        description="The bus that connects several nodes, as redis://HOST:PORT, or `postgresql` for that of the "
+        "database.",
+    )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="How many processes serve on this machine. More than one need PostgreSQL and a bus.",
+    )
     secret: Annotated[str | None, SECRET] = Field(
         None,
         repr=False,

@@ -1,5 +1,6 @@
 """`veche serve`: listens on the addresses, builds the server, runs it, and shuts it down in order."""
 
+import asyncio
 import contextlib
 import errno
 import faulthandler
@@ -11,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import uvicorn
@@ -18,10 +20,12 @@ import uvicorn
 from veche import __version__
 from veche.app import Server
 from veche.cli.draining import drain
+from veche.cli.place import Place
 from veche.gateway.watch import Watch
 from veche.ops import logs
 from veche.settings import ServerSettings, Settings
 from veche.storage.opening import open_to_serve
+from veche.wire.engineio.neighbours import Neighbours
 from veche.wire.http import BoundedHttp
 from veche.wire.websocket import WebSocket
 
@@ -40,14 +44,45 @@ class BindError(Exception):
 class _Uvicorn(uvicorn.Server):
     """Shuts down in order: it accepts no more, sends its clients away (`draining`), and then ends."""
 
-    def __init__(self, config: uvicorn.Config, server: Server, on_started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, server: Server, on_started: Callable[[], None], place: Place | None
+    ) -> None:
         super().__init__(config)
         self._veche = server
         self._on_started = on_started
+        self._place = place
+        self._stops_alone = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._place is not None:
+            await self._join_workers(self._place)
         self._on_started()
+
+    async def _join_workers(self, place: Place) -> None:
+        loop = asyncio.get_running_loop()
+        signal.signal(signal.SIGHUP, self._stop_alone)
+        loop.add_reader(place.lifeline, self._lost_parent, place.lifeline)
+        veche = self._veche
+        app = next((dialect.forwarded for dialect in veche.dialects if dialect.forwarded is not None), None)
+        if veche.neighbours is not None and app is not None:
+            await veche.neighbours.start(app, self._adopt)
+
+    def _stop_alone(self, *_: object) -> None:
+        self._stops_alone = self.should_exit = True
+
+    def _lost_parent(self, lifeline: int) -> None:
+        asyncio.get_running_loop().remove_reader(lifeline)
+        logger.critical("the parent of this worker has ended, so the worker stops")
+        self.should_exit = True
+
+    async def _adopt(self, connection: socket.socket, head: bytes) -> None:
+        """Take over the WebSocket of another worker, with the request that was read from it."""
+        state, app_state = self.server_state, self.lifespan.state
+        _, websocket = await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: WebSocket(self.config, state, app_state), connection
+        )
+        websocket.data_received(head)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         started = time.monotonic()
@@ -59,9 +94,12 @@ class _Uvicorn(uvicorn.Server):
             listener.close()
         for bound in sockets or []:
             bound.close()
-        seconds = veche.settings.server.drain_seconds if veche.node.has_successors else 0.0
+        takes_over = veche.node.has_others if self._stops_alone else veche.node.has_successors
+        seconds = veche.settings.server.drain_seconds if takes_over else 0.0
         await drain(self.server_state.connections, veche.dialects, veche.writer, seconds)
         await super().shutdown(sockets)
+        if veche.neighbours is not None:
+            veche.neighbours.stop()
         fields = {"connections": connections, "seconds": time.monotonic() - started}
         logger.info(
             "stopped; it took %.1f s to close %d connections", *reversed(fields.values()), extra={"fields": fields}
@@ -115,10 +153,14 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def begin_log(settings: Settings) -> None:
-    """Write the log as the settings say. The secrets that the settings contain never appear in it."""
+def begin_log(settings: Settings, worker: int = 0) -> None:
+    """Write the log as the settings say, with the number of this worker.
+
+    The secrets that the settings contain never appear in it.
+    """
     server = settings.server
-    logs.configure(server.log_level, server.log_format, access=server.access_log, secrets=secrets_of(settings))
+    secrets = secrets_of(settings)
+    logs.configure(server.log_level, server.log_format, access=server.access_log, secrets=secrets, worker=worker)
 
 
 def secrets_of(settings: Settings) -> list[str]:
@@ -146,13 +188,23 @@ def _log_start(settings: Settings, server: Server, listeners: list[socket.socket
     )
 
 
-def serve(settings: Settings, listeners: list[socket.socket], on_started: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then shut down and return. `on_started` is called once clients can connect."""
+def serve(
+    settings: Settings, listeners: list[socket.socket], on_started: Callable[[], None], place: Place | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT, then shut down and return. `on_started` is called once clients can connect.
+
+    `place`: the place of this process among several workers. Exits with status 1 if the node may not go on.
+    """
     settings = with_fitting_connections(settings, raise_file_limit())
     sys.setswitchinterval(SWITCH_INTERVAL)
     faulthandler.enable(logs.STDERR)  # if the C code of a library crashes, the log says where
     database = open_to_serve(settings.server.database_url, may_lose=settings.server.database_may_lose)
-    server = Server(settings, database)
+    neighbours = Neighbours(Path(place.folder), place.number) if place is not None else None
+    try:
+        server = Server(settings, database, machine=place.machine if place is not None else "", neighbours=neighbours)
+    except BaseException:
+        database.close()
+        raise
     spare_garbage_collector()
     config = uvicorn.Config(
         Watch(server.app, server.trusted),
@@ -173,9 +225,11 @@ def serve(settings: Settings, listeners: list[socket.socket], on_started: Callab
         _log_start(settings, server, listeners)
         on_started()
 
-    _Uvicorn(config, server, started).run(sockets=listeners)
+    _Uvicorn(config, server, started, place).run(sockets=listeners)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the rest of the shutdown
+    if server.nodes.refused:
+        raise SystemExit(1)
 
 
 def spare_garbage_collector() -> None:

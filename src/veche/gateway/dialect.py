@@ -18,6 +18,7 @@ from veche.gateway.refusals import Refused
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
 from veche.service.guests import Guests
+from veche.wire.engineio.neighbours import Neighbours
 from veche.wire.handler import Accept
 from veche.wire.held import Holding
 from veche.wire.origins import Origins
@@ -36,6 +37,7 @@ class Parts(NamedTuple):
     lobby_seq: int  # the head of the lobby when the first node started
     origins: Origins  # the origins of web pages that may connect
     trusted: Trusted  # the proxies whose X-Forwarded-For header is used
+    neighbours: Neighbours | None  # the other workers of this machine
     ping_seconds: float  # seconds between two pings, for a dialect that sends its own
 
 
@@ -69,6 +71,7 @@ class Mounted:
     `drain`: called when the server stops, to end connections that are neither requests nor WebSockets. It ends
     this part of those that are left, 1 for all, and lets no new ones in.
     `connections`: these connections. The bytes that wait for their clients are counted.
+    `forwarded`: answers what other workers pass on to this one.
     `about`, `examples`, `problem`, `error_bodies`, `bodies`: for the OpenAPI document. `problem` makes the response to
     a refusal, and `error_bodies` has the types of its body if that is JSON. `bodies` has the types of other responses.
     """
@@ -86,6 +89,7 @@ class Mounted:
     quick: tuple[QuickRoute, ...] = ()
     drain: Callable[[float], None] = _nothing
     connections: Iterable[Holding] = ()
+    forwarded: ASGIApp | None = None
     about: str = ""
     examples: tuple[Example, ...] = ()
 

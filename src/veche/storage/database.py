@@ -21,7 +21,7 @@ class Database(Protocol):
     def secret(self) -> str:
         """Return the secret that signs tokens if no setting gives one. It is created at the first call."""
 
-    def join(self, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> Node:
+    def join(self, node_id: str, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> Node:
         """Become one of the nodes that serve this database. Raises DatabaseError if it may not.
 
         `lobby_seq`: the head of the lobby. `machine`: the same for all nodes that stop together. `shares_bus`: whether

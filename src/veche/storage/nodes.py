@@ -60,8 +60,8 @@ class LoneNode:
     problem: str | None = None
     has_successors = has_others = False
 
-    def __init__(self, lobby_seq: int) -> None:
-        self.id = ""
+    def __init__(self, node_id: str, lobby_seq: int) -> None:
+        self.id = node_id
         self.lobby_seq = lobby_seq
 
     def start(self, on_ended: Callable[[], object], on_refused: Callable[[str], object]) -> None:

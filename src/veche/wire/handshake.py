@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
@@ -43,6 +43,18 @@ class UpgradeRefused(Exception):
         self.status = status
         self.body = body
         self.headers = headers
+
+
+class UpgradeMoved(Exception):
+    """Raised if another process of this machine decides about an upgrade, and has the WebSocket then.
+
+    `give` passes it on, from the file descriptor of the connection and the bytes that were read from it. It returns
+    False if that is not possible.
+    """
+
+    def __init__(self, give: Callable[[int, bytes], bool]) -> None:
+        super().__init__()
+        self.give = give
 
 
 def read_upgrade(head: bytes, peer: str, trusted: Trusted) -> Upgrade:

@@ -96,9 +96,10 @@ class PostgresDatabase:
         with self.locked() as connection:
             return identity.draw_epoch(connection)
 
-    def join(self, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> PostgresNode:
+    def join(self, node_id: str, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> PostgresNode:
         """Become a node (`Database.join`)."""
-        node = PostgresNode(self.name, self._engine.connect, self.locked, machine=machine, shares_bus=shares_bus)
+        connect = self._engine.connect
+        node = PostgresNode(node_id, self.name, connect, self.locked, machine=machine, shares_bus=shares_bus)
         node.join(lobby_seq)
         return node
 

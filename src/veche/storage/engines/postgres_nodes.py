@@ -6,7 +6,6 @@ seconds keeps it. If it was stopped for longer, others have removed its row, and
 
 import contextlib
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -67,9 +66,16 @@ class PostgresNode:
     """
 
     def __init__(
-        self, name: str, connect: Callable[[], Connection], locked: Locked, *, machine: str, shares_bus: bool
+        self,
+        node_id: str,
+        name: str,
+        connect: Callable[[], Connection],
+        locked: Locked,
+        *,
+        machine: str,
+        shares_bus: bool,
     ) -> None:
-        self.id = secrets.token_hex(8)
+        self.id = node_id
         self.lobby_seq = 0
         self._name = name
         self._connect = connect

@@ -48,9 +48,9 @@ class SqliteDatabase:
     def secret(self) -> str:
         return load_or_create_secret(self.path.with_name(f"{self.path.name}.secret"))
 
-    def join(self, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> LoneNode:
+    def join(self, node_id: str, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> LoneNode:
         """Become the only node: the file is locked."""
-        return LoneNode(lobby_seq)
+        return LoneNode(node_id, lobby_seq)
 
     def writing(self) -> AbstractContextManager[Transaction]:
         """Open a write transaction. It is committed at the end of the block, or rolled back if the block raises."""

@@ -12,10 +12,12 @@ import msgspec
 
 from veche.wire.engineio.application import Application
 from veche.wire.engineio.connection import EngineConnection
+from veche.wire.engineio.neighbours import Neighbours
 from veche.wire.engineio.packets import MAX_PAYLOAD, OPEN
 from veche.wire.engineio.places import Caps, Places
 from veche.wire.engineio.pulse import Pulse
 from veche.wire.handler import MessageSocket
+from veche.wire.handshake import UpgradeMoved
 from veche.wire.origins import Header, Origins
 from veche.wire.proxy import Trusted
 
@@ -53,7 +55,7 @@ class Server:
 
     `first_payload` is the limit of POST bodies and WebSocket messages until a client has entered, in bytes.
     `ping_interval`, `ping_timeout` and `upgrade_timeout` are in seconds. Requests from pages of other origins than
-    `origins` are refused on every transport, also at the upgrade.
+    `origins` are refused on every transport, also at the upgrade. `neighbours` are the other workers of this machine.
     """
 
     def __init__(
@@ -67,12 +69,15 @@ class Server:
         caps: Caps | None = None,
         origins: Origins | None = None,
         trusted: Trusted | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._application = application
         self._pulse = Pulse(ping_interval, ping_timeout)
         self._places = Places(caps or Caps())
         self._connections: dict[str, EngineConnection] = {}
         self._draining = False
+        self.neighbours = neighbours
+        self._suffix = neighbours.suffix if neighbours is not None else ""
         self.origins = origins or Origins()
         self.trusted = trusted or Trusted()
         self.upgrade_timeout = upgrade_timeout
@@ -110,6 +115,15 @@ class Server:
         connection = self._connections.get(sid)
         return connection is not None and self._places.has_entered(connection)
 
+    def other_owner(self, sid: str | None) -> int | None:
+        """Return the number of the other worker of this machine that has a session, or None."""
+        return self.neighbours.owner(sid) if self.neighbours is not None and sid else None
+
+    def move(self, owner: int) -> UpgradeMoved:
+        """Return the exception that moves a WebSocket to another worker."""
+        assert self.neighbours is not None
+        return self.neighbours.move(owner)
+
     def make_room(self, address: str) -> None:
         """Raise RequestRefused if a client at this address may not open a connection. If it may, call `open` now."""
         if self._draining or not self._places.make_room(address):
@@ -125,7 +139,9 @@ class Server:
 
     def open(self, address: str, socket: MessageSocket | None = None) -> tuple[EngineConnection, bytes]:
         """Create a connection. Returns the connection and its open packet. Send the packet, then call `start`."""
-        connection = EngineConnection(self, secrets.token_urlsafe(16), address, socket, self.first_payload)
+        connection = EngineConnection(
+            self, secrets.token_urlsafe(16) + self._suffix, address, socket, self.first_payload
+        )
         self._connections[connection.sid] = connection
         self._places.take(connection)
         self._pulse.add(connection)

@@ -24,6 +24,8 @@ class WebSocketAccept:
 
     async def __call__(self, upgrade: Upgrade) -> Accepted:
         try:
+            if (owner := self._server.other_owner(upgrade.query.get("sid"))) is not None:
+                raise self._server.move(owner)
             self._server.check_origin(upgrade.headers.get, from_proxy=upgrade.from_proxy, client=upgrade.client)
             connection = self._server.find(upgrade.query, upgrade=True)
             if connection is None:
