@@ -19,14 +19,15 @@ SLICE_SECONDS = 0.1
 async def drain(connections: Collection[object], dialects: Collection[Mounted], writer: Writer, seconds: float) -> None:
     """End all connections within about `seconds`; 0: at once. `connections` is looked at again for each slice.
 
-    HTTP connections end at once, after the answers to their requests: a client opens the next one with another node.
+    An HTTP connection ends after the answer to its request: the client opens the next one with another node. One that
+    was accepted just before, and has sent no request yet, is served.
     """
-    for connection in list(connections):
-        if isinstance(connection, BoundedHttp):
-            connection.shutdown()
     slices = ceil(seconds / SLICE_SECONDS) or 1
     ends_at = asyncio.get_running_loop().time() + seconds
     for left in range(slices, 0, -1):
+        for connection in list(connections):
+            if isinstance(connection, BoundedHttp) and connection.has_begun:
+                connection.shutdown()
         sockets = [one for one in connections if isinstance(one, WebSocket) and not one.closing]
         leaving = sockets[: ceil(len(sockets) / left)]
         for socket in leaving:
@@ -36,5 +37,7 @@ async def drain(connections: Collection[object], dialects: Collection[Mounted], 
             dialect.drain(1 / left)
         for socket in leaving:
             socket.shutdown()
+        if not connections and not any(True for dialect in dialects for _ in dialect.connections):
+            return
         if left > 1:
             await asyncio.sleep(max(0.0, (ends_at - asyncio.get_running_loop().time()) / left))

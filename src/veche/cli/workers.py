@@ -64,6 +64,7 @@ class Parent:
         self._status: int | None = None  # set when the parent is to end
         self._old: list[int] = []  # the workers that are still to be replaced
         self._replacement: int | None = None
+        self._is_replacing = False
         self._wanted_hangup = False
 
     def run(self) -> int:
@@ -124,7 +125,7 @@ class Parent:
     def _on_end(self, worker: Worker, code: int) -> None:
         if worker.number == self._replacement and not worker.is_ready:
             logger.error("a new worker does not start, so the others are not replaced")
-            self._old, self._replacement = [], None
+            self._old, self._replacement, self._is_replacing = [], None, False
             return
         if worker.leaves_by is not None:
             return
@@ -152,11 +153,11 @@ class Parent:
             self._close_listeners()
             for worker in self._workers.values():
                 self._send_away(worker, signal.SIGTERM)
-        elif self._old or self._replacement is not None:
+        elif self._is_replacing:
             self._replace_next()
         elif self._wanted_hangup and self._was_ready:
             self._wanted_hangup = False
-            self._old = [worker.number for worker in self._staying()]
+            self._old, self._is_replacing = [worker.number for worker in self._staying()], True
             logger.info("all workers are replaced, one after another")
         elif now >= self._start_at and len(self._staying()) < (self._plan.workers if self._was_ready else 1):
             self._start()
@@ -165,12 +166,16 @@ class Parent:
         """Start a new worker, wait until it is ready, stop an old one, wait until it has ended, and so on."""
         if any(worker.leaves_by is not None for worker in self._workers.values()):
             return
+        if not self._old:
+            self._is_replacing = False
+            logger.info("all workers were replaced")
+            return
         if self._replacement is None:
             self._replacement = self._start().number
         elif (new := self._workers.get(self._replacement)) is None or new.is_ready:
             self._replacement = None
             old = self._workers.get(self._old.pop(0))
-            if new is not None and old is not None:
+            if new is not None and old is not None:  # if the old one has ended meanwhile, the new one has its place
                 self._send_away(old, signal.SIGHUP)
 
     def _staying(self) -> list[Worker]:
