@@ -87,6 +87,9 @@ class OpenSession(Command[None], frozen=True, gc=False):
     password_hash: str
 
     def needs(self, actor: Actor, needs: Needs) -> None:
+        # `decide` does not read this head. Asking for it locks the log, so that no concurrent transaction changes the
+        # password or closes the account.
+        needs.ask(HEADS, account_log(actor.account_id))
         _ask_password(needs, actor.account_id)
         needs.ask(CLOSED, actor.account_id)
 

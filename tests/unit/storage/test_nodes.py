@@ -63,7 +63,7 @@ def run(url: str, query: str) -> list[tuple[object, ...]]:
 
 def end_lease(url: str, id: str) -> None:
     """Let the lease of a node run out, and its process be one that nobody here knows."""
-    run(url, f"UPDATE nodes SET lease_until = 1, process = '' WHERE id = '{id}'")  # noqa: S608
+    run(url, f"UPDATE nodes SET lease_until = 1, process = '' WHERE id = '{id}'")
 
 
 def until(url: str, query: str, wanted: list[tuple[object, ...]]) -> None:
@@ -103,10 +103,12 @@ def test_a_node_waits_for_a_lease_that_nobody_renews(database: Database, postgre
 def test_a_process_of_this_machine_that_has_ended_is_not_waited_for(database: Database, postgres_url: str) -> None:
     words = "from veche.storage.engines.process import this_process; print(this_process())"
     described = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True).stdout.strip()
-    assert has_ended(described) and not has_ended(this_process())
-    assert not has_ended("") and not has_ended("another machine 1 2")
+    assert has_ended(described)
+    assert not has_ended(this_process())
+    assert not has_ended("")
+    assert not has_ended("another machine 1 2")
     Joined(database, "a", 3, bus=False)
-    run(postgres_url, f"UPDATE nodes SET process = '{described}', lease_until = lease_until + 3600000000")  # noqa: S608
+    run(postgres_url, f"UPDATE nodes SET process = '{described}', lease_until = lease_until + 3600000000")
     second = Joined(database, "b", 5, bus=False)
     assert second.node.lobby_seq == 5
     assert run(postgres_url, "SELECT id FROM nodes") == [("b",)]
@@ -163,8 +165,10 @@ def test_without_a_bus_a_node_that_was_stopped_for_long_must_stop(database: Data
 
 def test_a_node_knows_who_can_take_its_clients(database: Database, postgres_url: str) -> None:
     with Joined(database, "a", machine="m") as lone:
-        assert not lone.has_others and not lone.has_successors
+        assert not lone.has_others
+        assert not lone.has_successors
     with Joined(database, "b", machine="m"), Joined(database, "c", machine="m") as beside:
         assert beside.has_others and not beside.has_successors, "all of the machine stop together"
         with Joined(database, "d", machine="n") as elsewhere:
-            assert elsewhere.has_others and elsewhere.has_successors
+            assert elsewhere.has_others
+            assert elsewhere.has_successors

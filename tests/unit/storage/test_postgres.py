@@ -156,7 +156,7 @@ def test_a_server_that_loses_commits_is_refused(postgres_url: str) -> None:
     name = postgres_url.rpartition("/")[2]
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
-    with pytest.raises(DatabaseError, match="synchronous_commit off.*VECHE_DATABASE_MAY_LOSE"):
+    with pytest.raises(DatabaseError, match=r"synchronous_commit off.*VECHE_DATABASE_MAY_LOSE"):
         opening.open_to_serve(postgres_url)
     opening.open_to_serve(postgres_url, may_lose=True).close()
 

@@ -7,6 +7,7 @@ text for any number of rows, and is prepared once.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import psycopg
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -103,6 +104,14 @@ def keys_as_parameters(keys: Sequence[Any]) -> dict[str, list[Any]]:
 def rows_as_parameters(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return the parameters for rows: one list for each column."""
     return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def one_value(connection: psycopg.Connection[tuple[Any, ...]], query: str, *values: object) -> Any:
+    """Run a query of one column, and return its value in the first row, or None if there is no row."""
+    with psycopg.RawCursor(connection) as cursor:
+        for (value,) in cursor.execute(query, values, prepare=False).fetchall():
+            return value
+        return None
 
 
 def made(query: Query, engine: Any) -> Select[Any]:

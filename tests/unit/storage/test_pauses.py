@@ -1,0 +1,240 @@
+"""Two nodes that write at once: whatever moment one of them stops at, both do as if one had come after the other.
+
+One node stops in its transaction, either before it locks the logs or after it has read its rows. Meanwhile the other
+node runs its command. What both are answered, and all tables, have to be as they are on SQLite after one of the two
+orders. Each command is tried against each other one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from core import commands as c
+
+from veche.core.errors import ChatError
+from veche.core.values import LOBBY_ID, RESERVED_IDS, Kind
+from veche.storage import batch, opening
+from veche.storage.commit import commit
+from veche.storage.database import Database
+from veche.storage.engines.postgres_transaction import PostgresTransaction
+from veche.storage.tables import metadata, tables_with_given_ids
+
+from .conftest import Open
+
+ANN, BOB, EVE = 1, 2, 3
+CHANNEL, GROUP = 1, 2
+AT = 1_700_000_000_000_000
+TABLES = [name for name in metadata.tables if name != "meta"]
+
+
+def signed_in(account_id: int, command: c.Command[Any]) -> c.Request:
+    """Return a command that needs its session."""
+    return c.Actor(account_id, "native", f"session of {account_id}"), command
+
+
+COMMANDS: dict[str, c.Request] = {
+    "send": signed_in(BOB, c.SendMessage(CHANNEL, "hi")),
+    "send once": signed_in(ANN, c.SendMessage(CHANNEL, "hi", "c1")),
+    "send once, other text": signed_in(ANN, c.SendMessage(CHANNEL, "ho", "c1")),
+    "send to the lobby": signed_in(BOB, c.SendMessage(LOBBY_ID, "hi")),
+    "read": signed_in(BOB, c.ReadUpTo(CHANNEL, 3)),
+    "mark read": signed_in(BOB, c.MarkRead(CHANNEL, 1)),
+    "join": signed_in(EVE, c.JoinRoom(CHANNEL)),
+    "leave": signed_in(BOB, c.LeaveRoom(CHANNEL)),
+    "owner leaves": signed_in(ANN, c.LeaveRoom(CHANNEL)),
+    "remove": signed_in(ANN, c.RemoveMember(CHANNEL, BOB)),
+    "add": signed_in(ANN, c.AddMember(GROUP, EVE)),
+    "rename room": signed_in(ANN, c.RenameRoom(CHANNEL, "Other")),
+    "direct": signed_in(ANN, c.CreateRoom(Kind.DIRECT, "", (BOB,))),
+    "direct back": signed_in(BOB, c.CreateRoom(Kind.DIRECT, "", (ANN,))),
+    "unique room": signed_in(EVE, c.CreateRoom(Kind.CHANNEL, "Only", unique=True)),
+    "group": signed_in(ANN, c.CreateRoom(Kind.GROUP, "New", (BOB, EVE))),
+    "register": c.by(c.NOBODY_ID, c.Register("hash", username="dan")),
+    "register e-mail": c.by(c.NOBODY_ID, c.Register("hash", email="dan@example.com")),
+    "rename account": signed_in(EVE, c.RenameAccount("dan")),
+    "rename back": signed_in(BOB, c.RenameAccount("bobby")),
+    "change e-mail": signed_in(EVE, c.ChangeProfile(email="dan@example.com")),
+    "sign in": c.by(BOB, c.OpenSession("new session", 3600, "hash")),
+    "sign out": signed_in(BOB, c.EndSession("session of 2")),
+    "end sessions": c.by(BOB, c.EndSessions()),
+    "password": signed_in(BOB, c.SetPassword("other hash", "hash", "session of 2")),
+    "disable": c.by(BOB, c.DisableAccount()),
+    "delete": c.by(BOB, c.DeleteAccount()),
+    "open echo": signed_in(BOB, c.OpenEcho()),
+}
+
+
+class Result(NamedTuple):
+    """What both commands were answered, and all rows."""
+
+    first: Any
+    second: Any
+    rows: dict[str, list[Any]]
+
+
+def seed(database: Database) -> None:
+    for name in ("ann", "bob", "eve"):
+        do(database, c.by(c.NOBODY_ID, c.Register("hash", username=name)))
+    for account_id in (ANN, BOB, EVE):
+        do(database, c.by(account_id, c.OpenSession(f"session of {account_id}", 3600, "hash")))
+    do(database, c.by(ANN, c.CreateRoom(Kind.CHANNEL, "Channel", (BOB,))))
+    do(database, c.by(ANN, c.CreateRoom(Kind.GROUP, "Group", (BOB,))))
+    assert not isinstance(do(database, signed_in(ANN, c.SendMessage(CHANNEL, "first"))), ChatError)
+
+
+def do(database: Database, request: c.Request) -> Any:
+    [outcome], _ = commit(database, [request], AT)
+    return str(outcome.code) if isinstance(outcome, ChatError) else outcome
+
+
+def rows_of(execute: Callable[[str], Any], schema: str = "") -> dict[str, list[Any]]:
+    found = {}
+    for name in TABLES:
+        columns = ", ".join(column.name for column in metadata.tables[name].columns)
+        mine = f" WHERE id < {RESERVED_IDS}" if name == "accounts" else ""
+        found[name] = sorted(map(repr, map(tuple, execute(f"SELECT {columns} FROM {schema}{name}{mine}"))))
+    return found
+
+
+class Nodes:
+    """Two nodes on one PostgreSQL database. Before each pair of commands it has the seed again."""
+
+    def __init__(self, url: str) -> None:
+        self.one, self.two = opening.open_to_serve(url), opening.open_to_serve(url)
+        self.url = url
+        self.connection = psycopg.connect(url, autocommit=True)
+        with self.one.writing() as tx:  # as in the template of SQLite
+            tx.connection.execute("UPDATE veche.rooms SET created_at = 0")  # type: ignore[attr-defined]
+        seed(self.one)
+        self.connection.execute("CREATE SCHEMA seed")
+        for name in TABLES:
+            self.connection.execute(f"CREATE TABLE seed.{name} AS SELECT * FROM veche.{name}")
+        names = ", ".join(f"veche.{name}" for name in TABLES)
+        self._again = [f"TRUNCATE {names}"]
+        order = [table.name for table in metadata.sorted_tables if table.name != "meta"]
+        self._again += [f"INSERT INTO veche.{name} SELECT * FROM seed.{name}" for name in order]
+        for name in tables_with_given_ids():
+            highest = f"(SELECT coalesce(max(id), 0) + 1 FROM seed.{name} WHERE id < {RESERVED_IDS})"
+            self._again.append(f"SELECT setval('veche.{name}_id_seq', {highest}, false)")
+
+    def begin_again(self) -> None:
+        with self.connection.transaction():
+            for statement in self._again:
+                self.connection.execute(statement)
+
+    def result(self, first: Any, second: Any) -> Result:
+        return Result(first, second, rows_of(lambda query: self.connection.execute(query).fetchall(), "veche."))
+
+    def somebody_waits(self) -> bool:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return bool(self.connection.execute(query).fetchall()[0][0])
+
+    def close(self) -> None:
+        for one in (self.one, self.two, self.connection):
+            one.close()
+
+
+@pytest.fixture
+def nodes(postgres_url: str) -> Iterator[Nodes]:
+    with contextlib.closing(Nodes(postgres_url)) as found:
+        yield found
+
+
+Serial = Callable[[str, str], Result]
+
+
+@pytest.fixture
+def serial(open_new: Open) -> Serial:
+    """Runs two commands one after the other, on SQLite."""
+
+    def run(first: str, second: str) -> Result:
+        database = open_new()
+        seed(database)
+        answers = [do(database, COMMANDS[name]) for name in (first, second)]
+        with database.reading() as tx:
+            found = rows_of(lambda query: tx.connection.execute(query).fetchall())  # type: ignore[attr-defined]
+        database.close()
+        return Result(*answers, found)
+
+    return run
+
+
+def in_orders(serial: Serial, first: str, second: str) -> list[Result]:
+    one, other = serial(first, second), serial(second, first)
+    return [one, Result(other.second, other.first, other.rows)]
+
+
+def check(found: Result, allowed: list[Result], what: str) -> None:
+    if found not in allowed:
+        shown = [f"{what}: answered {found.first!r:.90} and {found.second!r:.90}"]
+        for one in allowed:
+            shown.append(f"  allowed: {one.first!r:.90} and {one.second!r:.90}")
+            for name in TABLES:
+                if one.rows[name] != found.rows[name]:
+                    missing, more = (
+                        set(one.rows[name]) - set(found.rows[name]),
+                        set(found.rows[name]) - set(one.rows[name]),
+                    )
+                    shown.append(f"    {name}: missing {sorted(missing)}, more {sorted(more)}")
+        raise AssertionError("\n".join(shown))
+
+
+def before_the_locks(nodes: Nodes, first: str, second: str, patch: pytest.MonkeyPatch) -> Result:
+    """The first node stops before it locks. The second one runs its command meanwhile."""
+    answers: list[Any] = []
+    lock = PostgresTransaction.lock_logs
+
+    def stop(self: PostgresTransaction, log_ids: Any) -> None:
+        if not answers:
+            answers.append(None)
+            answers[0] = do(nodes.two, COMMANDS[second])
+        lock(self, log_ids)
+
+    with patch.context() as patched:
+        patched.setattr(PostgresTransaction, "lock_logs", stop)
+        answer = do(nodes.one, COMMANDS[first])
+    return nodes.result(answer, answers[0])
+
+
+def after_the_reads(nodes: Nodes, first: str, second: str, patch: pytest.MonkeyPatch) -> Result:
+    """The first node stops when it has read its rows. The second one runs its command, or waits for the first one."""
+    answers: list[Any] = []
+    load = batch.load_needed_rows
+    threads: list[threading.Thread] = []
+
+    def stop(*arguments: Any) -> bool:
+        loaded = load(*arguments)
+        if not threads:
+            threads.append(threading.Thread(target=lambda: answers.append(do(nodes.two, COMMANDS[second]))))
+            threads[0].start()
+            while threads[0].is_alive() and not nodes.somebody_waits():
+                time.sleep(0.001)
+        return loaded
+
+    with patch.context() as patched:
+        patched.setattr(batch, "load_needed_rows", stop)
+        answer = do(nodes.one, COMMANDS[first])
+        threads[0].join()
+    return nodes.result(answer, answers[0])
+
+
+@pytest.mark.parametrize("stop", [before_the_locks, after_the_reads])
+@pytest.mark.parametrize("first", COMMANDS)
+def test_it_is_as_if_one_had_come_after_the_other(
+    nodes: Nodes, serial: Serial, monkeypatch: pytest.MonkeyPatch, first: str, stop: Any
+) -> None:
+    wrong = []
+    for second in COMMANDS:
+        nodes.begin_again()
+        found = stop(nodes, first, second, monkeypatch)
+        try:
+            check(found, in_orders(serial, first, second), f"{first} / {second}")
+        except AssertionError as error:
+            wrong.append(str(error))
+    assert not wrong, "\n".join(wrong)
