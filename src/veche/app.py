@@ -159,7 +159,7 @@ class Server:
     def _node(self) -> Node:
         with self.database.reading() as snapshot:
             lobby_seq = logs.head_seqs(snapshot, [LOBBY_ID])[LOBBY_ID]
-        shares_bus = self.settings.server.bus_url is not None
+        shares_bus = bool(self.settings.server.bus_url)
         return self.database.join(self.bus.node_id, lobby_seq, machine=self.machine, shares_bus=shares_bus)
 
     def _mounted(self) -> list[Mounted]:

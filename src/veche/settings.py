@@ -67,8 +67,8 @@ class ServerSettings(BaseModel):
         description="Whether a PostgreSQL may be used that does not store a commit before it reports it "
         "(`fsync`, `full_page_writes` or `synchronous_commit` is off).",
     )
-    bus_url: Annotated[str | None, SECRET] = Field(
-        None,
+    bus_url: Annotated[str, SECRET] = Field(
+        "",
         repr=False,
         description="The bus that connects several nodes, as redis://HOST:PORT, or `postgresql` for that of the "
         "database.",

@@ -47,7 +47,7 @@ class Workers(VecheProcess):
         done = self.log.count(REPLACED)
         self.process.send_signal(signal.SIGHUP)
         async with asyncio.timeout(ROLL_SECONDS):
-            while self.log.count(REPLACED) == done:
+            while self.log.count(REPLACED) == done:  # noqa: ASYNC110  # another process writes the log
                 await asyncio.sleep(0.05)
 
 

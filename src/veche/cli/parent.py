@@ -24,7 +24,7 @@ def check_workers(settings: ServerSettings) -> None:
             f"VECHE_WORKERS is {settings.workers}, but one process serves an SQLite database. For several, set "
             "VECHE_DATABASE_URL to postgresql://... and VECHE_BUS_URL, for example to redis://HOST."
         )
-    if settings.bus_url is None:
+    if not settings.bus_url:
         raise SettingsError(
             f"VECHE_WORKERS is {settings.workers}, and several workers need a bus: set VECHE_BUS_URL, for example to "
             "redis://HOST, or to postgresql to use the database."

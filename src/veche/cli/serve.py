@@ -94,8 +94,8 @@ class _Uvicorn(uvicorn.Server):
             listener.close()
         for bound in sockets or []:
             bound.close()
-        takes_over = veche.node.has_others if self._stops_alone else veche.node.has_successors
-        seconds = veche.settings.server.drain_seconds if takes_over else 0.0
+        has_successors = self._stops_alone or veche.node.has_successors
+        seconds = veche.settings.server.drain_seconds if has_successors else 0.0
         await drain(self.server_state.connections, veche.dialects, veche.writer, seconds)
         await super().shutdown(sockets)
         if veche.neighbours is not None:

@@ -40,10 +40,6 @@ class Node(Protocol):
     def has_successors(self) -> bool:
         """Whether other nodes can take the clients when this node, and all of its machine, stop."""
 
-    @property
-    def has_others(self) -> bool:
-        """Whether other nodes can take the clients when this node stops alone."""
-
     def start(self, on_ended: Callable[[], object], on_refused: Callable[[str], object]) -> None:
         """Begin to renew the lease. The callbacks are called in another thread.
 
@@ -58,7 +54,7 @@ class LoneNode:
     """The only node that may serve a database."""
 
     problem: str | None = None
-    has_successors = has_others = False
+    has_successors = False
 
     def __init__(self, node_id: str, lobby_seq: int) -> None:
         self.id = node_id

@@ -102,7 +102,7 @@ class Accepted:
 
 
 Accept = Callable[[Upgrade], Awaitable[Accepted]]
-"""Decides about an upgrade. Raises UpgradeRefused to refuse it, or UpgradeMoved."""
+"""Decides about an upgrade. Raises UpgradeRefused to refuse it."""
 Routes = Callable[[Upgrade], Accept]
 """Returns the `Accept` for an upgrade's path. Raises UpgradeRefused if the path is unknown.
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 
 from veche.wire.handler import Accept, Accepted
-from veche.wire.handshake import Upgrade, UpgradeMoved, UpgradeRefused, accept_response
+from veche.wire.handshake import Upgrade, UpgradeRefused, accept_response
 from veche.wire.request_id import HEADER as REQUEST_ID
 from veche.wire.request_id import new_request_id
 
@@ -34,15 +34,12 @@ def log_upgrade(upgrade: Upgrade | None, peer: str, status: int) -> None:
 
 
 async def decide(accept: Accept, upgrade: Upgrade, seconds: float) -> tuple[Accepted, bytes]:
-    """Return the accepted upgrade and the 101 response.
-
-    Raises UpgradeRefused, also after `seconds`, or UpgradeMoved.
-    """
+    """Return the accepted upgrade and the 101 response. Raises UpgradeRefused, also after `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             accepted = await accept(upgrade)
         return accepted, accept_response(upgrade, accepted.subprotocol)
-    except (UpgradeRefused, UpgradeMoved):
+    except UpgradeRefused:
         raise
     except TimeoutError:
         raise UpgradeRefused(503) from None

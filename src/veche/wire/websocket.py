@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from veche.wire import tcp
 from veche.wire.frames import Close, Fault, Incoming, Ping, close_frame, pong_frame, text_frame
 from veche.wire.handler import WIRE, Accept, Accepted, Handler, Wire
-from veche.wire.handshake import Upgrade, UpgradeMoved, UpgradeRefused, check_origin, read_upgrade, refusal_response
+from veche.wire.handshake import Upgrade, UpgradeRefused, check_origin, read_upgrade, refusal_response
 from veche.wire.proxy import network
 from veche.wire.reader import FrameReader
 from veche.wire.upgrades import decide, log_upgrade, refusal_of_bug
@@ -44,7 +44,6 @@ class WebSocket(asyncio.Protocol):
         "_connections",
         "_early",
         "_handler",
-        "_head",
         "_left",
         "_loop",
         "_opened",
@@ -69,7 +68,6 @@ class WebSocket(asyncio.Protocol):
         self._opened = False
         self._reader: FrameReader | None = None
         self._early = b""  # what came in one read with the request, until the upgrade is accepted
-        self._head = b""  # the request, until the upgrade is accepted
         self._left: Sequence[Incoming] = ()
         self._accept_task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -251,7 +249,7 @@ class WebSocket(asyncio.Protocol):
     def _request_received(self, head: bytes) -> None:
         wire = self._wire
         try:
-            upgrade = read_upgrade(head, tcp.peer_host(self._transport), wire.trusted)
+            upgrade = read_upgrade(head, tcp.peer_host(self._transport), wire.trusted, self._transport)
             self.upgrade = upgrade
             check_origin(upgrade, wire.origins)
             accept = wire.routes(upgrade)
@@ -265,14 +263,11 @@ class WebSocket(asyncio.Protocol):
                 return
             # Until the upgrade is accepted, the client's data waits in the kernel's buffer, which is limited.
             self._transport.pause_reading()
-            self._head = head
             self._accept_task = self._loop.create_task(self._run_accept(accept, upgrade))
 
     async def _run_accept(self, accept: Accept, upgrade: Upgrade) -> None:
         try:
             self._open(*await decide(accept, upgrade, self._wire.accept_timeout))
-        except UpgradeMoved as moved:
-            self._move(moved)
         except UpgradeRefused as refused:
             self._refuse(refused)
         finally:
@@ -288,7 +283,6 @@ class WebSocket(asyncio.Protocol):
         self._reader = FrameReader(accepted.max_message)
         self._handler = accepted.handler
         self._opened = True
-        self._head = b""
         self.write = self._transport.write
         self.write(response)
         self._wire.heartbeats.add(self)
@@ -299,17 +293,6 @@ class WebSocket(asyncio.Protocol):
         early, self._early = self._early, b""
         if early:
             self.data_received(early)
-
-    def _move(self, moved: UpgradeMoved) -> None:
-        """Pass the connection on to another process. Here it ends, without a word to the client."""
-        sock = self._transport.get_extra_info("socket")
-        if self.closing:
-            return
-        if moved.give(sock.fileno(), self._head + self._early):
-            self.closing = True
-            self._transport.abort()
-        else:
-            self._refuse(UpgradeRefused(503))
 
     def _refuse_now(self, refused: UpgradeRefused) -> None:
         """Refuse the upgrade while it is being decided."""

@@ -41,8 +41,8 @@ _INSERT = f"""
 """  # noqa: S608
 _RENEW = f"""
     WITH mine AS (UPDATE {SCHEMA}.nodes SET lease_until = {_LEASE} WHERE id = $1::text RETURNING id)
-    SELECT (SELECT count(*) FROM mine), count(*), count(*) FILTER (WHERE machine <> $2::text)
-    FROM {SCHEMA}.nodes WHERE id <> $1::text AND lease_until > {_NOW}
+    SELECT (SELECT count(*) FROM mine), count(*) FROM {SCHEMA}.nodes
+    WHERE machine <> $2::text AND lease_until > {_NOW}
 """  # noqa: S608
 _REMOVE = f"DELETE FROM {SCHEMA}.nodes WHERE id = ANY($1::text[])"  # noqa: S608
 _REMOVE_ENDED = f"DELETE FROM {SCHEMA}.nodes WHERE lease_until <= {_NOW} RETURNING id"  # noqa: S608
@@ -83,7 +83,7 @@ class PostgresNode:
         self._machine = machine or self.id
         self._shares_bus = shares_bus
         self._connection: Connection | None = None
-        self._others = self._successors = 0
+        self._successors = 0
         self._is_reached = True
         self._may_remove_at = time.monotonic() + LEASE_SECONDS
         self._stopping = threading.Event()
@@ -98,10 +98,6 @@ class PostgresNode:
     @property
     def has_successors(self) -> bool:
         return self._successors > 0
-
-    @property
-    def has_others(self) -> bool:
-        return self._others > 0
 
     # Joining.
 
@@ -172,7 +168,7 @@ class PostgresNode:
             with self._connected() as connection:
                 row = connection.execute(_RENEW, [self.id, self._machine]).fetchone()
             assert row is not None
-            is_mine, self._others, self._successors = row
+            is_mine, self._successors = row
             self._reached()
             if not is_mine:
                 self._join_again()

@@ -21,11 +21,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from veche.wire.handshake import UpgradeMoved
+from veche.wire.handshake import Upgrade, UpgradeMoved, UpgradeRefused
 
 MAX_FRAME: Final = 4_000_000
 MAX_UPGRADE: Final = 100_000
-"""Limit of the bytes that a client has sent before its WebSocket moves: the head of the request, and a little more."""
+"""Limit of the head of an upgrade, in bytes."""
 SEPARATOR: Final = "."
 _LENGTH: Final = 4
 
@@ -97,19 +97,18 @@ class Neighbours:
         if not started:
             raise UnknownWorkerError
 
-    def move(self, owner: int) -> UpgradeMoved:
-        """Return the exception that moves the WebSocket of an upgrade to another worker."""
-
-        def give(fd: int, data: bytes) -> bool:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
-                try:
-                    sender.connect(str(self._moved(owner)))
-                    socket.send_fds(sender, [data], [fd])
-                except OSError:
-                    return False
-            return True
-
-        return UpgradeMoved(give)
+    def move(self, owner: int, upgrade: Upgrade) -> UpgradeRefused:
+        """Pass the connection of an upgrade to another worker. Return the exception that ends it here."""
+        connection = upgrade.transport.get_extra_info("socket") if upgrade.transport is not None else None
+        if connection is None:
+            return UpgradeRefused(503)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
+            try:
+                sender.connect(str(self._moved(owner)))
+                socket.send_fds(sender, [upgrade.head], [connection.fileno()])
+            except OSError:  # the worker is gone, or takes no more; the client goes on with polling
+                return UpgradeRefused(503)
+        return UpgradeMoved()
 
     # From other workers.
 

@@ -17,7 +17,6 @@ from veche.wire.engineio.packets import MAX_PAYLOAD, OPEN
 from veche.wire.engineio.places import Caps, Places
 from veche.wire.engineio.pulse import Pulse
 from veche.wire.handler import MessageSocket
-from veche.wire.handshake import UpgradeMoved
 from veche.wire.origins import Header, Origins
 from veche.wire.proxy import Trusted
 
@@ -118,11 +117,6 @@ class Server:
     def other_owner(self, sid: str | None) -> int | None:
         """Return the number of the other worker of this machine that has a session, or None."""
         return self.neighbours.owner(sid) if self.neighbours is not None and sid else None
-
-    def move(self, owner: int) -> UpgradeMoved:
-        """Return the exception that moves a WebSocket to another worker."""
-        assert self.neighbours is not None
-        return self.neighbours.move(owner)
 
     def make_room(self, address: str) -> None:
         """Raise RequestRefused if a client at this address may not open a connection. If it may, call `open` now."""

@@ -23,9 +23,10 @@ class WebSocketAccept:
         self._server = server
 
     async def __call__(self, upgrade: Upgrade) -> Accepted:
+        neighbours = self._server.neighbours
+        if neighbours is not None and (owner := neighbours.owner(upgrade.query.get("sid", ""))) is not None:
+            raise neighbours.move(owner, upgrade)
         try:
-            if (owner := self._server.other_owner(upgrade.query.get("sid"))) is not None:
-                raise self._server.move(owner)
             self._server.check_origin(upgrade.headers.get, from_proxy=upgrade.from_proxy, client=upgrade.client)
             connection = self._server.find(upgrade.query, upgrade=True)
             if connection is None:
