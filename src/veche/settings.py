@@ -70,14 +70,16 @@ class ServerSettings(BaseModel):
     bus_url: Annotated[str, SECRET] = Field(
         "",
         repr=False,
-        description="The bus that connects several nodes, as redis://HOST:PORT, or `postgresql` for that of the "
-        "database.",
+        description="How nodes that share a PostgreSQL tell each other what they have committed (see bus.md): "
+        "redis://HOST:PORT or rediss://HOST:PORT, postgresql for the database itself, or postgresql:// with another "
+        "address. Without it the server has one node.",
     )
     workers: int = Field(
         1,
         ge=1,
         le=256,
-        description="How many processes serve on this machine. More than one need PostgreSQL and a bus.",
+        description="How many processes serve on this machine (see scaling.md). More than one need PostgreSQL and "
+        "`VECHE_BUS_URL`.",
     )
     secret: Annotated[str | None, SECRET] = Field(
         None,

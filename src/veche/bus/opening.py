@@ -8,7 +8,10 @@ from veche.bus.memory import MemoryBus
 from veche.core.event import LogEvent
 
 ReadAddress = Callable[[str], tuple[str, str]]
-"""Reads the URL of a PostgreSQL. Returns a connection string of libpq, and a name without a password."""
+"""Reads the URL of a PostgreSQL, or the word postgresql for that of the server's database.
+
+Returns a connection string of libpq, and a name without a password.
+"""
 
 WRONG = (
     "VECHE_BUS_URL has to be empty, for a server with one process; or redis://HOST:PORT or rediss://HOST:PORT; or "
@@ -16,10 +19,8 @@ WRONG = (
 )
 
 
-def open_bus(
-    url: str, database_url: str, secret: str, entries: Iterable[type[LogEvent]], read_address: ReadAddress
-) -> Bus:
-    """Make a bus, and connect nothing yet. Raises BusError.
+def open_bus(url: str, secret: str, entries: Iterable[type[LogEvent]], read_address: ReadAddress) -> Bus:
+    """Make a bus, which is not connected yet. Raises BusError.
 
     `secret` is the one that signs tokens. `entries` are the types of all entries of logs. The drivers are imported
     only if they are needed.
@@ -34,10 +35,5 @@ def open_bus(
     if scheme in ("postgresql", "postgres"):
         from veche.bus.postgresql import PostgresBus
 
-        if url == scheme and not database_url.startswith("postgres"):
-            raise BusError(
-                "VECHE_BUS_URL=postgresql uses the database as the bus, and this one is no PostgreSQL. "
-                "An SQLite database has one process and needs no bus: leave VECHE_BUS_URL empty."
-            )
-        return PostgresBus(*read_address(database_url if url == scheme else url), Sealer(secret), EntryCodec(entries))
+        return PostgresBus(*read_address(url), Sealer(secret), EntryCodec(entries))
     raise BusError(WRONG)

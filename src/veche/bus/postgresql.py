@@ -6,8 +6,10 @@ over their notifications only one after the other. So this bus carries fewer tha
 
 import asyncio
 import contextlib
+import os
 import secrets
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -62,7 +64,8 @@ class PostgresBus(RemoteBus):
 
     async def _connection(self) -> None:
         async with self._open() as listener, self._open() as publisher:
-            await listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+            with _limited(listener):
+                await listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(listener))
                 await self._hear_oneself(publisher)
@@ -100,14 +103,17 @@ class PostgresBus(RemoteBus):
             self._tell_followed(part)
 
     async def _listen(self, connection: Connection) -> None:
-        while True:
-            async for notification in connection.notifies(timeout=ASK_SECONDS):
-                if notification.payload == self._test:
-                    self._tested.set()
-                else:
-                    self._hear(notification.payload.encode())
-            async with asyncio.timeout(ASK_SECONDS):
-                await connection.execute("SELECT 1")
+        try:
+            while True:
+                async for notification in connection.notifies(timeout=ASK_SECONDS):
+                    if notification.payload == self._test:
+                        self._tested.set()
+                    else:
+                        self._hear(notification.payload.encode())
+                with _limited(connection):
+                    await connection.execute("SELECT 1")
+        finally:
+            self._connected = False  # at once: to end a statement on the other connection can take seconds
 
     async def _send_news(self, connection: Connection) -> None:
         while True:
@@ -125,8 +131,23 @@ class PostgresBus(RemoteBus):
         return bells
 
     async def _notify(self, connection: Connection, payloads: list[str]) -> None:
-        async with asyncio.timeout(ASK_SECONDS):
+        with _limited(connection):
             await connection.execute(_NOTIFY, [self._channel, payloads])
+
+
+@contextlib.contextmanager
+def _limited(connection: Connection) -> Iterator[None]:
+    """Break a connection if a statement takes too long. A timeout would ask the server to cancel it, and wait again."""
+
+    def shut_down() -> None:
+        with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as copy:
+            copy.shutdown(socket.SHUT_RDWR)
+
+    timer = asyncio.get_running_loop().call_later(ASK_SECONDS, shut_down)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def check_notifications(conninfo: str) -> None:

@@ -206,7 +206,22 @@ def serve(
         database.close()
         raise
     spare_garbage_collector()
-    config = uvicorn.Config(
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises the signal again after its shutdown: exit with 0
+
+    def started() -> None:
+        _log_start(settings, server, listeners)
+        on_started()
+
+    _Uvicorn(_config(server), server, started, place).run(sockets=listeners)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the rest of the shutdown
+    if server.nodes.refused:
+        raise SystemExit(1)
+
+
+def _config(server: Server) -> uvicorn.Config:
+    return uvicorn.Config(
         Watch(server.app, server.trusted),
         loop="uvloop",
         http=BoundedHttp,
@@ -218,18 +233,6 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # uvicorn raises the signal again after its shutdown: exit with 0
-
-    def started() -> None:
-        _log_start(settings, server, listeners)
-        on_started()
-
-    _Uvicorn(config, server, started, place).run(sockets=listeners)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the rest of the shutdown
-    if server.nodes.refused:
-        raise SystemExit(1)
 
 
 def spare_garbage_collector() -> None:

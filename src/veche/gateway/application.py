@@ -80,9 +80,7 @@ def build_application(
         for router in dialect.routers:
             app.include_router(router)
             app.include_router(router, prefix=f"/{dialect.name}", include_in_schema=False)
-    for path in HEALTH:
-        app.add_api_route(path, _healthz, include_in_schema=False)
-    app.add_api_route(READY, partial(_readyz, problem), include_in_schema=False)
+    _add_health_checks(app, problem)
     errors = _ErrorResponses(dialects)
     app.add_exception_handler(HTTPException, errors.on_http_exception)
     app.add_exception_handler(Exception, errors.on_bug)
@@ -99,6 +97,16 @@ def build_application(
     app.add_middleware(Applications, applications=_applications(dialects) | scripts)
     app.add_middleware(HeadAsGet)
     return app
+
+
+def _add_health_checks(app: FastAPI, problem: Callable[[], str | None]) -> None:
+    async def readyz() -> Response:
+        found = problem()
+        return reply({"status": "ok"}) if found is None else reply({"status": found}, 503)
+
+    for path in HEALTH:
+        app.add_api_route(path, _healthz, include_in_schema=False)
+    app.add_api_route(READY, readyz, include_in_schema=False)
 
 
 def _new_app(dialects: Sequence[Mounted], lifespan: Lifespan, *, docs: bool) -> FastAPI:
@@ -178,11 +186,6 @@ def _redoc_text() -> bytes:
 
 async def _healthz() -> Response:
     return reply({"status": "ok"})
-
-
-async def _readyz(problem: Callable[[], str | None]) -> Response:
-    found = problem()
-    return reply({"status": "ok"}) if found is None else reply({"status": found}, 503)
 
 
 class _ErrorResponses:
