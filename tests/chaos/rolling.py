@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,9 @@ class Workers(VecheProcess):
                 await asyncio.sleep(0.05)
 
 
+Act = Callable[[Workers], Awaitable[None]]
+
+
 @dataclass(frozen=True)
 class Outcome:
     violations: list[Violation]
@@ -64,8 +68,8 @@ class Outcome:
         return not self.violations and not self.errors and self.acked > 0
 
 
-async def run(server: Workers, rolls: int, clients: int = 8, rooms: int = 2) -> Outcome:
-    """Restart all workers of a running server `rolls` times, and return what the clients saw."""
+async def run(server: Workers, acts: Sequence[Act], clients: int = 8, rooms: int = 2) -> Outcome:
+    """Do this to a running server while clients send and receive, and return what the clients saw."""
     journal = Journal()
     async with api(server.base) as http:
         members = [await register(http, f"c{number}") for number in range(1, clients + 1)]
@@ -74,8 +78,8 @@ async def run(server: Workers, rolls: int, clients: int = 8, rooms: int = 2) -> 
         people = [Client(one, url, numbers, journal, random.Random(one.name), STEADY) for one in members]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(person.run()) for person in people]
-            for _ in range(rolls):
-                await server.roll()
+            for act in acts:
+                await act(server)
             for person in people:
                 person.stop_sending()
             await asyncio.gather(*(person.wait_answered(HEAL_SECONDS) for person in people))
@@ -122,7 +126,7 @@ def main() -> None:
     with Postgres() as postgres, tempfile.TemporaryDirectory() as folder:
         settings = {"VECHE_WORKERS": str(options.workers), "VECHE_BUS_URL": "postgresql", "VECHE_DRAIN_SECONDS": "2"}
         with Workers(Path(folder), settings, url=postgres.new_database()) as server:
-            outcome = asyncio.run(run(server, options.rolls, options.clients))
+            outcome = asyncio.run(run(server, [Workers.roll] * options.rolls, options.clients))
     kinds = Counter(violation.kind for violation in outcome.violations)
     print(f"{options.rolls} restarts of {options.workers} workers, {outcome.acked} messages acknowledged")
     print(f"{outcome.sent_away} connections were told to come back; other errors: {outcome.errors or 'none'}")

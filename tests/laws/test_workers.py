@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,8 +30,8 @@ def server(tmp_path: Path, postgres_url: str) -> Iterator[Workers]:
 
 
 def until(holds: Callable[[], object]) -> None:
-    while not holds():
-        pass  # the test's timeout ends it
+    while not holds():  # the test's timeout ends it
+        time.sleep(0.02)
 
 
 def workers_of(server: Workers) -> list[int]:
@@ -68,7 +69,7 @@ def test_a_second_node_without_a_bus_is_refused(tmp_path: Path, postgres_url: st
 @pytest.mark.timeout(180)
 def test_three_rolling_restarts_lose_nothing_and_show_no_error(server: Workers) -> None:
     before = workers_of(server)
-    outcome = asyncio.run(run(server, rolls=3, clients=4))
+    outcome = asyncio.run(run(server, [Workers.roll] * 3, clients=4))
     assert outcome.violations == []
     assert outcome.errors == []
     assert outcome.acked > 100
@@ -84,6 +85,19 @@ def test_a_worker_that_was_killed_is_started_again(server: Workers) -> None:
     assert other in workers_of(server)
     assert httpx.get(f"{server.base}/readyz").status_code == 200
     assert "has ended by itself (-9); it is started again" in server.log
+
+
+@pytest.mark.timeout(180)
+def test_nothing_is_lost_if_workers_are_killed(server: Workers) -> None:
+    async def kill_one(of: Workers) -> None:
+        starts = of.log.count("Veche 0.1.0 is on")
+        os.kill(workers_of(of)[0], signal.SIGKILL)
+        while of.log.count("Veche 0.1.0 is on") == starts:  # noqa: ASYNC110  # another process writes the log
+            await asyncio.sleep(0.05)
+
+    outcome = asyncio.run(run(server, [kill_one] * 2, clients=4))
+    assert outcome.violations == []
+    assert outcome.acked > 50
 
 
 def test_workers_do_not_outlive_their_parent(server: Workers) -> None:

@@ -23,7 +23,7 @@ from veche.ops import logs
 
 YOUNG_SECONDS = 10.0
 """A worker that ends earlier than this after its start has failed."""
-MAX_FAILURES = 6
+GIVE_UP_AFTER = 6
 """So many workers may fail one after another, if none is ready."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds before a worker is started after a failure. They double with each further failure."""
@@ -146,7 +146,7 @@ class Parent:
                 logger.error("worker %d does not stop, and is killed", worker.number)
                 worker.process.kill()
                 worker.leaves_by = now + self._plan.stop_seconds
-        if self._status is None and self._failures >= MAX_FAILURES and not self._ready_ones():
+        if self._status is None and self._failures >= GIVE_UP_AFTER and not self._ready_ones():
             logger.critical("the workers end again and again as soon as they start; the log says why. Veche stops.")
             self._status = 1
         if self._status is not None:

@@ -6,12 +6,14 @@ import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 from core import commands as c
 
+from tests.services import Postgres
 from veche.storage import echo, opening
 from veche.storage.commit import commit
 from veche.storage.database import Database, DatabaseError
@@ -67,8 +69,8 @@ def end_lease(url: str, id: str) -> None:
 
 
 def until(url: str, query: str, wanted: list[tuple[object, ...]]) -> None:
-    while run(url, query) != wanted:
-        pass  # the test's timeout ends it
+    while run(url, query) != wanted:  # the test's timeout ends it
+        time.sleep(0.02)
 
 
 def unfinished(database: Database) -> list[int]:
@@ -170,3 +172,24 @@ def test_a_node_knows_whether_others_can_take_its_clients(database: Database) ->
         assert not beside.has_successors, "all of the machine stop together"
         with Joined(database, "d", machine="n") as elsewhere:
             assert elsewhere.has_successors
+
+
+def test_a_node_is_not_ready_while_the_database_stands_still_or_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_nodes, "LATE_SECONDS", 0.5)
+    with (
+        Postgres() as postgres,
+        contextlib.closing(opening.open_to_serve(postgres.new_database())) as database,
+        Joined(database, "a") as node,
+    ):
+        for harm, heal in ((postgres.pause, postgres.resume), (postgres.kill, postgres.start)):
+            assert wait(lambda: node.problem is None)
+            harm()
+            assert wait(lambda: node.problem == "The database cannot be reached.")
+            heal()
+        assert wait(lambda: node.problem is None)
+
+
+def wait(holds: Callable[[], bool]) -> bool:
+    while not holds():  # the test's timeout ends it
+        time.sleep(0.02)
+    return True

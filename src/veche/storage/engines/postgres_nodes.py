@@ -22,7 +22,10 @@ LEASE_SECONDS = 10
 RENEW_SECONDS = 2.0
 LOOK_SECONDS = 0.5
 """Between two looks at the lease of another node, while a node waits for it to run out."""
+LATE_SECONDS = 6.0
+"""After the last renewal, when a node takes the database for one that cannot be reached."""
 _STATEMENT_SECONDS = 4
+_LEAVE_SECONDS = 3.0
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Locked = Callable[[], AbstractContextManager[Connection]]
@@ -85,6 +88,7 @@ class PostgresNode:
         self._connection: Connection | None = None
         self._successors = 0
         self._is_reached = True
+        self._renewed_at = time.monotonic()
         self._may_remove_at = time.monotonic() + LEASE_SECONDS
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="veche-lease", daemon=True)
@@ -93,7 +97,8 @@ class PostgresNode:
 
     @property
     def problem(self) -> str | None:
-        return None if self._is_reached else "The database cannot be reached."
+        is_late = time.monotonic() - self._renewed_at > LATE_SECONDS  # a database that stands still answers nothing
+        return None if self._is_reached and not is_late else "The database cannot be reached."
 
     @property
     def has_successors(self) -> bool:
@@ -153,7 +158,9 @@ class PostgresNode:
         """End the lease."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_LEAVE_SECONDS)
+        if self._thread.is_alive():
+            return  # the database stands still; the lease runs out by itself
         with contextlib.suppress(psycopg.Error, DatabaseError), self._connected() as connection:
             connection.execute(_REMOVE, [[self.id]])
         self._close()
@@ -191,6 +198,7 @@ class PostgresNode:
             self._on_ended()
 
     def _reached(self) -> None:
+        self._renewed_at = time.monotonic()
         if not self._is_reached:
             self._is_reached = True
             logger.info("%s is reached again", self._name)
