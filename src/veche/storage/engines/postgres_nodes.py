@@ -34,9 +34,9 @@ Locked = Callable[[], AbstractContextManager[Connection]]
 # All names in these statements are our own.
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _LEASE = f"{_NOW} + {LEASE_SECONDS * 1_000_000}"
-_ALIVE = f"""
-    SELECT id, process, shares_bus, lobby_seq, lease_until FROM {SCHEMA}.nodes
-    WHERE id <> $1::text AND lease_until > {_NOW} ORDER BY started_at, id
+_OTHERS = f"""
+    SELECT id, process, shares_bus, lobby_seq, lease_until, lease_until > {_NOW} FROM {SCHEMA}.nodes
+    WHERE id <> $1::text ORDER BY started_at, id
 """  # noqa: S608
 _INSERT = f"""
     INSERT INTO {SCHEMA}.nodes (id, machine, process, shares_bus, lobby_seq, started_at, lease_until)
@@ -59,6 +59,7 @@ class _Other(NamedTuple):
     shares_bus: int
     lobby_seq: int
     lease_until: int
+    is_alive: bool
 
 
 class PostgresNode:
@@ -124,9 +125,9 @@ class PostgresNode:
     def _try_to_join(self, lobby_seq: int) -> list[_Other]:
         """Take a lease. If other nodes would not hear this one, return them instead."""
         with self._locked() as connection, psycopg.RawCursor(connection) as cursor:
-            found = [_Other(*row) for row in cursor.execute(_ALIVE, [self.id]).fetchall()]
+            found = [_Other(*row) for row in cursor.execute(_OTHERS, [self.id]).fetchall()]
             ended = [other.id for other in found if has_ended(other.process)]
-            others = [other for other in found if other.id not in ended]
+            others = [other for other in found if other.is_alive and other.id not in ended]
             cursor.execute(_REMOVE, [[*ended, self.id]])
             conflicts = [other for other in others if not (self._shares_bus and other.shares_bus)]
             if not conflicts:
