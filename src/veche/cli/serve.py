@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from urllib.parse import unquote, urlsplit
 
 import uvicorn
@@ -34,6 +35,7 @@ logger = logging.getLogger("veche")
 SWITCH_INTERVAL = 0.001  # seconds after which the writer's thread has to give the GIL back to the event loop
 GC_THRESHOLD = 10_000  # new objects between two collections; CPython's default is 700 or 2,000
 OTHER_FILES = 100  # open files that are no connections: the database, listeners, logs, and connections to an upstream
+TICK = 1.0  # seconds between two updates of the Date header
 SHUTDOWN_TIMEOUT = 8  # seconds that connections have to close when the server stops
 
 
@@ -52,6 +54,8 @@ class _Uvicorn(uvicorn.Server):
         self._on_started = on_started
         self._place = place
         self._stops_alone = False
+        self._exit = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -69,12 +73,13 @@ class _Uvicorn(uvicorn.Server):
             await veche.neighbours.start(app, self._adopt)
 
     def _stop_alone(self, *_: object) -> None:
-        self._stops_alone = self.should_exit = True
+        self._stops_alone = True
+        self._stop()
 
     def _lost_parent(self, lifeline: int) -> None:
         asyncio.get_running_loop().remove_reader(lifeline)
         logger.critical("the parent of this worker has ended, so the worker stops")
-        self.should_exit = True
+        self._stop()
 
     async def _adopt(self, connection: socket.socket, head: bytes) -> None:
         """Take over the WebSocket of another worker, with the request that was read from it."""
@@ -83,6 +88,22 @@ class _Uvicorn(uvicorn.Server):
             lambda: WebSocket(self.config, state, app_state), connection
         )
         websocket.data_received(head)
+
+    async def main_loop(self) -> None:
+        """Do what uvicorn does each second. uvicorn itself looks ten times a second whether a signal has come."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._exit.wait(), TICK)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._stop()
+
+    def _stop(self) -> None:
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._exit.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         started = time.monotonic()
