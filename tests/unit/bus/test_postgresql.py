@@ -20,7 +20,7 @@ from tests.veche_process import free_port
 from veche.bus import postgresql
 from veche.bus.bus import BusError
 from veche.bus.frames import Sealer
-from veche.bus.postgresql import LOGS, MAX_PAYLOAD, NOT_HEARD, PostgresBus
+from veche.bus.postgresql import LOGS, NOT_HEARD, PostgresBus
 from veche.storage.opening import postgres_address
 
 from .conftest import CODEC, OTHER, ROOM, SECRET, message, running, until
@@ -56,7 +56,7 @@ async def test_many_logs_are_several_notifications(postgres_url: str, monkeypatc
         ann.say(*(message(longest, log_id) for log_id in log_ids))
         await until(lambda: sum(map(len, bob.bells)) == len(log_ids))
         assert [len(bell) for bell in bob.bells] == [LOGS] * 5 + [1]
-        assert all(len(sealed) < MAX_PAYLOAD for sealed in ann.bus._bells_of(dict.fromkeys(log_ids, longest)))  # type: ignore[attr-defined]
+        assert all(len(sealed) < 7500 for sealed in ann.bus._bells_of(dict.fromkeys(log_ids, longest)))  # type: ignore[attr-defined]
 
 
 async def test_notifications_during_a_look_at_the_server_are_not_lost(
