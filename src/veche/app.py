@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -169,6 +170,8 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        loop = asyncio.get_running_loop()
+        self.database.on_replaced = partial(loop.call_soon_threadsafe, self.hub.lose_all)
         await self.bus.start()
         self.writer.start()
         try:

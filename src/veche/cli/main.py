@@ -1,4 +1,4 @@
-"""The commands of `veche`: serve, migrate, demo, backup, restore, epoch, user, doctor."""
+"""The commands of `veche`: serve, migrate, demo, backup, restore, copy, epoch, user, doctor."""
 
 import os
 from typing import Annotated, NoReturn
@@ -8,7 +8,7 @@ import typer
 from veche import __version__
 from veche.app import DIALECTS
 from veche.bus.bus import BusError
-from veche.cli import backup, demo, doctor, epoch, restore, user
+from veche.cli import backup, copy, demo, doctor, epoch, restore, user
 from veche.cli.command import CommandError
 from veche.cli.database import Url, open_database, url_of_database
 from veche.cli.serve import BindError, begin_log, bind_all, serve, url_of
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
+app.command("copy")(copy.copy)
 app.add_typer(epoch.app, name="epoch")
 app.add_typer(user.app, name="user")
 

@@ -1,5 +1,6 @@
 """What the server and the commands need of one open database, whichever kind it is. `opening.py` opens it."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -11,7 +12,13 @@ DEFAULT_URL = "sqlite:///data/veche.db"
 
 
 class Database(Protocol):
-    """One open database."""
+    """One open database.
+
+    `on_replaced` is called, in some thread, when the database has another history than before: its server was replaced.
+    It is set by whoever has to know it.
+    """
+
+    on_replaced: Callable[[], object]
 
     @property
     def name(self) -> str:

@@ -3,12 +3,22 @@
 All functions raise DatabaseError.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from veche.storage.database import Database, DatabaseError
-from veche.storage.engines import postgres_database, postgres_opening, sqlite_opening
+from veche.storage.engines import (
+    postgres_database,
+    postgres_ends,
+    postgres_examine,
+    postgres_opening,
+    sqlite_ends,
+    sqlite_examine,
+    sqlite_opening,
+)
+from veche.storage.engines.copy_end import CopyEnd
+from veche.storage.engines.finding import Finding as Finding
 from veche.storage.engines.sqlite_restore import Restored
 
 Say = Callable[[str], None]
@@ -53,6 +63,21 @@ def open_existing(url: str, *, create: bool = False) -> AbstractContextManager[D
     if _is_postgres(url):
         return postgres_opening.open_existing(url, create=create)
     return sqlite_opening.open_existing(url, create=create)
+
+
+def copy_source(url: str) -> AbstractContextManager[CopyEnd]:
+    """Open a database from which `veche copy` reads. Nobody else may use it meanwhile."""
+    return postgres_ends.source(url) if _is_postgres(url) else sqlite_ends.source(url)
+
+
+def copy_target(url: str) -> AbstractContextManager[CopyEnd]:
+    """Open a database to which `veche copy` writes. It is created if it is missing. Nobody else may use it."""
+    return postgres_ends.target(url) if _is_postgres(url) else sqlite_ends.target(url)
+
+
+def checks(url: str) -> list[Callable[[], Iterator[Finding]]]:
+    """Return the checks of `veche doctor` on a database. Each may raise any error."""
+    return postgres_examine.checks(url) if _is_postgres(url) else sqlite_examine.checks(url)
 
 
 def backup(url: str, target: Path, *, overwrite: bool, say: Say) -> Path:
