@@ -11,6 +11,7 @@ from veche.bus.bus import BusError
 from veche.cli import backup, copy, demo, doctor, epoch, restore, user
 from veche.cli.command import CommandError
 from veche.cli.database import Url, open_database, url_of_database
+from veche.cli.parent import become_parent, check_workers
 from veche.cli.serve import BindError, begin_log, bind_all, serve, url_of
 from veche.cli.show import Json, complain, say
 from veche.dialects.native import dialect as native
@@ -69,18 +70,24 @@ def serve_command(
     port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
     bind: Annotated[list[str] | None, typer.Option(help="HOST:PORT to listen on; may be given several times.")] = None,
     database_url: Url = None,
+    workers: Annotated[int | None, typer.Option(help="How many processes serve on this machine.")] = None,
 ) -> None:
     """Serve the chat until it is stopped."""
     logs.hold()
-    settings = read_settings(
-        DIALECTS, host=host, port=port, bind=tuple(bind) if bind else None, database_url=database_url
-    )
+    addresses = tuple(bind) if bind else None
+    given: dict[str, object] = {"host": host, "port": port, "bind": addresses, "database_url": database_url}
+    given |= {"workers": workers}
+    settings = read_settings(DIALECTS, os.environ, **given)
     begin_log(settings)
+    check_workers(settings.server)
     listeners = bind_all(settings.server)
     where = " and ".join(url_of(listener) for listener in listeners)
     has_page = native.DIALECT.name in settings.options
     hint = " - open it in a browser." if has_page else "."
-    serve(settings, listeners, lambda: say(f"Veche {__version__} is on {where}{hint}"))
+    greeting = f"Veche {__version__} is on {where}{hint}"
+    if settings.server.workers > 1:
+        become_parent(settings.server, listeners, greeting, given)
+    serve(settings, listeners, lambda: say(greeting))
 
 
 @app.command()

@@ -45,6 +45,11 @@ def open_to_serve(url: str, *, may_lose: bool = False) -> Database:
     return sqlite_opening.open_to_serve(url)
 
 
+def allows_several_nodes(url: str) -> bool:
+    """Return whether several processes may serve a database at once."""
+    return _is_postgres(url)
+
+
 def migrate_database(url: str, *, copy: bool, say: Say) -> str:
     """Create a database, or migrate it to this version's schema. Return its name. With `copy`, copy it first."""
     if _is_postgres(url):

@@ -17,6 +17,7 @@ from veche.storage.engines import postgres_identity as identity
 from veche.storage.engines import postgres_ids as ids
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
 from veche.storage.engines.postgres import CONNECT, Postgres
+from veche.storage.engines.postgres_nodes import PostgresNode
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.migrate import migrate
 
@@ -94,6 +95,13 @@ class PostgresDatabase:
         """Draw a new epoch, and return it."""
         with self.locked() as connection:
             return identity.draw_epoch(connection)
+
+    def join(self, node_id: str, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> PostgresNode:
+        """Become a node (`Database.join`)."""
+        connect = self._engine.connect
+        node = PostgresNode(node_id, self.name, connect, self.locked, machine=machine, shares_bus=shares_bus)
+        node.join(lobby_seq)
+        return node
 
     def writing(self) -> AbstractContextManager[Transaction]:
         return self._engine.writing()

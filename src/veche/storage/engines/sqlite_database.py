@@ -13,6 +13,7 @@ from veche.storage.engines import sqlite, sqlite_lock
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
 from veche.storage.engines.secret_file import load_or_create_secret
 from veche.storage.migrate import migrate
+from veche.storage.nodes import LoneNode
 
 
 class SqliteDatabase:
@@ -52,6 +53,10 @@ class SqliteDatabase:
     @property
     def secret_path(self) -> Path:
         return self.path.with_name(f"{self.path.name}.secret")
+
+    def join(self, node_id: str, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> LoneNode:
+        """Become the only node: the file is locked."""
+        return LoneNode(node_id, lobby_seq)
 
     def writing(self) -> AbstractContextManager[Transaction]:
         """Open a write transaction. It is committed at the end of the block, or rolled back if the block raises."""
