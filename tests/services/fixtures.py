@@ -1,0 +1,80 @@
+"""Fixtures for all tests. `postgres` and `redis` are one server each per run of pytest, shared by its workers.
+
+The first test that asks for one starts it. It ends when the run ends, since the main process of pytest owns it.
+A test that stops, kills or pauses a server starts its own, by `with Postgres() as postgres:`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from tests.services import MissingError, Postgres, PostgresAddress, Redis, RedisAddress
+from tests.services.redis import DATABASES
+
+NEVER_SKIP = ("CI", "VECHE_NO_SKIPS", "VECHE_NEED_SERVICES")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> PostgresAddress:
+    """The PostgreSQL of this run."""
+    return PostgresAddress(**_shared("postgres", tmp_path_factory, Postgres))
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresAddress) -> Iterator[str]:
+    """The URL of an empty database for this test. It is removed afterwards."""
+    url = postgres.new_database()
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> RedisAddress:
+    """The Redis of this run. Other workers use it at the same time: never flush all of it or drop its clients."""
+    return RedisAddress(**_shared("redis", tmp_path_factory, Redis))
+
+
+@pytest.fixture
+def redis_url(redis: RedisAddress) -> str:
+    """The URL of an empty database, which only this worker uses. The channels of pub/sub are common to all."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    assert number < DATABASES, "start a Redis with more databases"
+    redis.flush(number)
+    return redis.url(number)
+
+
+def _shared(
+    name: str, folders: pytest.TempPathFactory, make: Callable[..., Postgres] | Callable[..., Redis]
+) -> dict[str, Any]:
+    """Return where the run's server is. The first worker starts it, while others wait for the lock."""
+    folder, owner = folders.getbasetemp(), os.getpid()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder, owner = folder.parent, os.getppid()
+    where = Path(folder / f"{name}.json")
+    with Path(folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not where.exists():
+            try:
+                server = make(owner=owner)
+            except MissingError as missing:
+                skip(missing)
+            server.__enter__()
+            where.touch(mode=0o600)  # it holds a password
+            where.write_text(json.dumps(asdict(server.at)))
+            server.leave()
+        return dict(json.loads(where.read_text()))
+
+
+def skip(missing: MissingError) -> NoReturn:
+    """Skip the test for what is missing; fail it where nothing may be missing, as in CI."""
+    if any(os.environ.get(name) for name in NEVER_SKIP):
+        pytest.fail(str(missing), pytrace=False)
+    pytest.skip(str(missing))
