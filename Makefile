@@ -19,6 +19,7 @@ test: dev
 test-all: test
 	VECHE_NO_SKIPS=1 $(PY) -m pytest tests/proxies
 	VECHE_SCHEMA_EXAMPLES=100 $(PY) -m pytest tests/contract/test_every_answer.py --timeout 1800
+	VECHE_PAIRS=all $(PY) -m pytest tests/unit/storage/test_pauses.py --timeout 1800
 	$(PY) -m tests.mutants.needs
 	$(PY) -m tests.chaos.run --kills 30
 	$(PY) -m tests.chaos.restore --drills 50

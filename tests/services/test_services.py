@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 import redis as redis_py
 
-from tests.services import MissingError, Postgres, PostgresAddress, Redis, RedisAddress, fixtures
+from tests.services import MissingError, Postgres, PostgresAddress, Redis, RedisAddress, fixtures, redis_groups
 from tests.services import postgres as postgres_module
 from tests.services import redis as redis_module
 from tests.services.guard import descendants
@@ -45,10 +46,6 @@ def own_redis() -> Iterator[Redis]:
             yield server
     except MissingError as missing:
         fixtures.skip(missing)
-
-
-def postgres_programs() -> list[Path]:
-    return [postgres_module.programs(), *postgres_module.wheel_folders()[:1]]
 
 
 def test_postgres_is_durable_and_not_run_by_root(own_postgres: Postgres) -> None:
@@ -110,24 +107,42 @@ def test_databases_are_separate(postgres: PostgresAddress, postgres_url: str) ->
         postgres.psql("SELECT 1", url=other)
 
 
-@pytest.mark.parametrize("bin", postgres_programs(), ids=str)
-def test_each_postgres_here_starts(bin: Path) -> None:
-    with Postgres(bin=bin) as server:
+def test_the_postgres_of_the_wheel_starts() -> None:
+    folders = postgres_module.wheel_folders()
+    if not folders:
+        fixtures.skip(MissingError(postgres_module.HOW_TO_GET_IT))
+    with Postgres(bin=folders[0]) as server:
         assert server.psql("SELECT 1", url=server.new_database()) == [(1,)]
     assert not server.folder.exists()
 
 
-@pytest.mark.parametrize("tls", [False, True])
-def test_redis_answers_after_a_crash_on_the_same_port(tls: bool) -> None:
-    with Redis(tls=tls) as server:
-        server.run("SET", "a", "1")
-        server.kill()
-        with pytest.raises(redis_py.ConnectionError):
-            server.run("GET", "a")
-        server.restart()
-        assert server.run("GET", "a") is None  # nothing is stored on disk
-        assert server.url().startswith("rediss:" if tls else "redis:")
+def test_the_redis_of_the_wheel_starts() -> None:
+    program = redis_module.wheel_program()
+    if program is None:
+        fixtures.skip(MissingError(redis_module.HOW_TO_GET_IT))
+    with Redis(server=program) as server:
+        assert server.run("PING")
+
+
+@pytest.fixture(params=["plain", "tls"])
+def redis_to_crash(request: pytest.FixtureRequest) -> Iterator[Redis]:
+    try:
+        with Redis(tls=request.param == "tls") as server:
+            yield server
+    except MissingError as missing:  # the Valkey of the wheel has no TLS
+        pytest.skip(str(missing)) if request.param == "tls" else fixtures.skip(missing)
     assert not server.folder.exists()
+
+
+def test_redis_answers_after_a_crash_on_the_same_port(redis_to_crash: Redis) -> None:
+    server = redis_to_crash
+    server.run("SET", "a", "1")
+    server.kill()
+    with pytest.raises(redis_py.ConnectionError):
+        server.run("GET", "a")
+    server.restart()
+    assert server.run("GET", "a") is None  # nothing is stored on disk
+    assert server.url().startswith("rediss:" if server.ca else "redis:")
 
 
 def test_redis_asks_for_its_password(own_redis: Redis) -> None:
@@ -168,6 +183,50 @@ def test_redis_of_the_run(redis: RedisAddress, redis_url: str) -> None:
     assert redis.run("DBSIZE", database=number) == 0
 
 
+def answers(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+ONE_OF_TWO = """
+import os
+def test_server(postgres, redis):
+    with open({said!r}, "a") as said:
+        said.write(f"{{os.getpid()}} {{postgres.port}} {{redis.port}}\\n")
+"""
+
+
+def test_workers_share_one_server_which_ends_with_the_run(tmp_path: Path, redis: RedisAddress) -> None:
+    said = tmp_path / "said"
+    for name in ("test_one.py", "test_two.py"):
+        (tmp_path / name).write_text(ONE_OF_TWO.format(said=str(said)))
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
+    env["PYTHONPATH"] = os.pathsep.join(sys.path)
+    words = [
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:schemathesis",
+        "-n",
+        "2",
+        "--dist",
+        "loadfile",
+        "-p",
+        "tests.services.fixtures",
+        "--basetemp",
+    ]
+    done = subprocess.run(
+        [sys.executable, *words, tmp_path / "run", tmp_path], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    workers, *servers = (set(column) for column in zip(*map(str.split, said.read_text().splitlines()), strict=True))
+    assert len(workers) == 2
+    assert [len(ports) for ports in servers] == [1, 1]
+    redis_groups.wait_until(lambda: not any(map(answers, map(int, set.union(*servers)))), "a server outlives the run")
+
+
 @pytest.mark.parametrize("then", ["", "server.pause()"], ids=["running", "paused"])
 @pytest.mark.parametrize("name", ["Postgres", "Redis"])
 def test_server_ends_when_its_owner_is_killed(name: str, then: str) -> None:
@@ -201,3 +260,23 @@ def test_what_is_missing_fails_where_nothing_may_be(variable: str, monkeypatch: 
     monkeypatch.setenv(variable, "1")
     with pytest.raises(pytest.fail.Exception, match="apt-get install redis-server"):
         fixtures.skip(missing)
+
+
+def test_cluster_is_whole(redis: RedisAddress) -> None:
+    with redis_groups.cluster(password="p") as nodes:
+        startup = [redis_py.cluster.ClusterNode("127.0.0.1", nodes[0].port)]
+        with redis_py.RedisCluster(startup_nodes=startup, password="p") as client:
+            for key in ("a", "b", "c"):  # each on another node
+                assert client.set(key, "1")
+        assert [node.run("DBSIZE") for node in nodes] == [1, 1, 1]
+        nodes[0].kill()
+        nodes[0].start()
+        redis_groups.wait_until(lambda: redis_groups.whole(nodes[0], 3), "the node has forgotten the cluster")
+
+
+def test_sentinels_promote_the_replica(redis: RedisAddress) -> None:
+    with redis_groups.sentinels(password="p") as group:
+        assert group.master_port() == group.master.port
+        group.master.kill()
+        redis_groups.wait_until(lambda: group.master_port() == group.replica.port, "no failover")
+        assert group.replica.run("SET", "a", "1")

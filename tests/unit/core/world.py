@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from veche.core.accounts import ACCOUNTS, HANDLES, SKELETONS, skeleton_key
+from veche.core.accounts import ACCOUNTS, HANDLES, PASSWORDS, SKELETONS, skeleton_key
 from veche.core.errors import ChatError
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs
@@ -18,7 +18,7 @@ from veche.core.reading import COUNTS
 from veche.core.rooms import MEMBERS, ROOMS
 from veche.core.sessions import SESSIONS, SessionsEnded
 from veche.core.state import HEADS, State
-from veche.core.values import LOBBY_ID, SYSTEM_ID, Account, Head, Kind, Room
+from veche.core.values import LOBBY_ID, SYSTEM_ID, Account, Head, Kind, Room, account_log
 
 from . import commands as c
 
@@ -118,11 +118,15 @@ def run(everything: Everything, request: c.Request, now: int) -> tuple[Any, list
 
 
 def check_guarded(needs: Needs) -> None:
-    """Check that memberships are read under the lock of their room: storage locks each log whose head is asked."""
+    """Check that memberships are read under the lock of their room, and passwords under that of the account's log.
+
+    Storage locks each log whose head is asked.
+    """
+    locked = {key for fact, key in needs.pairs() if fact is HEADS}
     rooms = {key[0] for fact, key in needs.pairs() if fact is MEMBERS}
-    assert rooms <= {key for fact, key in needs.pairs() if fact is HEADS}, (
-        "a membership is read without the lock of its room"
-    )
+    assert rooms <= locked, "a membership is read without the lock of its room"
+    accounts = {account_log(key) for fact, key in needs.pairs() if fact is PASSWORDS}
+    assert accounts <= locked, "a password is read without the lock of its account"
 
 
 class Town:

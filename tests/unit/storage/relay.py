@@ -18,7 +18,8 @@ class Relay:
         parts = urlsplit(url)
         self._to = (parts.hostname or "127.0.0.1", parts.port or 5432)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = parts._replace(netloc=f"{parts.username}@127.0.0.1:{self._listener.getsockname()[1]}").geturl()
+        who = parts.netloc.rpartition("@")[0]
+        self.url = parts._replace(netloc=f"{who}@127.0.0.1:{self._listener.getsockname()[1]}").geturl()
         self._word = b""
         self._forward = False
         self.cuts = 0

@@ -27,10 +27,11 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 # Seconds. A transaction of ours takes milliseconds. One that stands still belongs to a node that was stopped: its
 # locks must not stop the others.
 IDLE_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 5, 10, 30
-# They are set in each transaction, because a pooler may give each transaction another connection.
-_LIMITS = f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"
-BEGIN_WRITING = f"BEGIN; {_LIMITS}; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
-BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_LIMITS}"
+_LIMITS = f"""
+    SELECT set_config('statement_timeout', '{STATEMENT_SECONDS}s', true), set_config('lock_timeout', '{LOCK_SECONDS}s',
+    true), set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true)
+"""
+BEGIN_WRITING, BEGIN_READING = "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 CONNECT = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -83,13 +84,15 @@ class Postgres:
     @contextlib.contextmanager
     def writing(self) -> Iterator[PostgresTransaction]:
         with self._connection(self._writers) as connection:
-            connection.execute(BEGIN_WRITING, prepare=False)
-            tx = PostgresTransaction(connection, self)
-            yield tx
+            tx = None
             try:
-                tx.commit()
+                with connection.pipeline() as pipeline:
+                    self._begin(connection, BEGIN_WRITING)
+                    tx = PostgresTransaction(connection, pipeline, self)
+                    yield tx
+                    tx.commit()
             except psycopg.Error:
-                if not connection.broken or not tx.commit_was_sent:
+                if tx is None or not connection.broken or not tx.commit_was_sent:
                     raise
                 # Nobody may be told anything before it is known whether the transaction is committed.
                 if not resolve(tx.number, self.connect, self._closing):
@@ -97,9 +100,16 @@ class Postgres:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresTransaction]:
-        with self._connection(self._readers) as connection:
-            connection.execute(BEGIN_READING, prepare=False)
-            yield PostgresTransaction(connection, self)
+        with self._connection(self._readers) as connection, connection.pipeline() as pipeline:
+            self._begin(connection, BEGIN_READING)
+            tx = PostgresTransaction(connection, pipeline, self)
+            yield tx
+            tx.commit()
+
+    def _begin(self, connection: Connection, begin: str) -> None:
+        """Begin a transaction. Its limits are set each time, because a pooler may give it another connection."""
+        connection.execute(begin, prepare=False)
+        connection.execute(_LIMITS)
 
     @contextlib.contextmanager
     def _connection(self, places: "_Places") -> Iterator[Connection]:

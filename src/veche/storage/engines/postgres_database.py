@@ -18,7 +18,7 @@ from veche.storage.engines import postgres_ids as ids
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
 from veche.storage.engines.postgres import CONNECT, Postgres
 from veche.storage.engines.postgres_options import TlsOptionError, without_unknown
-from veche.storage.engines.postgres_sql import SCHEMA
+from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.migrate import migrate
 
 LOCK = 0x7665636865
@@ -157,8 +157,8 @@ def parse(url: str) -> tuple[str, str]:
 
 def read_meta(connection: psycopg.Connection[tuple[Any, ...]], key: str) -> str | None:
     """Read a value of the table `meta`, or None."""
-    row = connection.execute(f"SELECT value FROM {SCHEMA}.meta WHERE key = %s", [key]).fetchone()  # noqa: S608
-    return row[0] if row is not None else None
+    value: str | None = one_value(connection, f"SELECT value FROM {SCHEMA}.meta WHERE key = $1::text", key)  # noqa: S608
+    return value
 
 
 def write_meta(connection: psycopg.Connection[tuple[Any, ...]], key: str, value: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from veche.storage.engines.postgres_sql import SCHEMA
+from veche.storage.engines.postgres_sql import SCHEMA, one_value
 
 KEY = "cluster"
 _IDENTITY = """
@@ -26,9 +26,7 @@ _SET_EPOCH = f"UPDATE {SCHEMA}.meta SET value = $1::text WHERE key = 'epoch'"  #
 
 def read(connection: psycopg.Connection[tuple[Any, ...]]) -> str:
     """Return the identity of the server that a connection leads to."""
-    row = connection.execute(_IDENTITY).fetchone()
-    assert row is not None
-    return str(row[0])
+    return str(one_value(connection, _IDENTITY))
 
 
 def remember(connection: psycopg.Connection[tuple[Any, ...]], identity: str) -> bool:
@@ -36,15 +34,15 @@ def remember(connection: psycopg.Connection[tuple[Any, ...]], identity: str) -> 
 
     Call it in a transaction, with the advisory lock.
     """
+    before = one_value(connection, _READ)
+    if before == identity:
+        return False
     with psycopg.RawCursor(connection) as cursor:
-        before = cursor.execute(_READ).fetchone()
-        if before is not None and before[0] == identity:
-            return False
         cursor.execute(_WRITE, [identity])
-        if before is None:
-            return False
-        draw_epoch(connection)
-        return True
+    if before is None:
+        return False
+    draw_epoch(connection)
+    return True
 
 
 def draw_epoch(connection: psycopg.Connection[tuple[Any, ...]]) -> str:

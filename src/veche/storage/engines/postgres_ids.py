@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 
 from veche.core.values import RESERVED_IDS
-from veche.storage.engines.postgres_sql import SCHEMA
+from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.tables import tables_with_given_ids
 
 _BELOW = f" WHERE id < {RESERVED_IDS}"
@@ -15,8 +15,7 @@ def create_missing(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
     """Create the sequences that are missing. Each one begins after the highest id of its table."""
     for table in tables_with_given_ids():
         name = name_of(table)
-        found = connection.execute("SELECT to_regclass(%s)", [name]).fetchone()
-        if found is not None and found[0] is None:
+        if one_value(connection, "SELECT to_regclass($1::text)", name) is None:
             connection.execute(f"CREATE SEQUENCE {name} CACHE 1")
             set_after_highest(connection, table)
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from veche.storage.engines.engine import DatabaseError
 from veche.storage.engines.postgres_database import PostgresDatabase
-from veche.storage.engines.postgres_sql import SCHEMA
+from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.migrate import check_version, schema_version
 
 OLDEST = 150_000  # PostgreSQL 15
@@ -126,11 +126,10 @@ def _check_server(database: PostgresDatabase, *, may_lose: bool) -> None:
 def _version(database: PostgresDatabase) -> str | None:
     """Return the version of the schema. None: there is no chat in this database yet."""
     with database.connected() as connection:
-        found = connection.execute(f"SELECT to_regclass('{SCHEMA}.alembic_version')").fetchone()
-        if found is None or found[0] is None:
+        if one_value(connection, f"SELECT to_regclass('{SCHEMA}.alembic_version')") is None:
             return None
-        row = connection.execute(f"SELECT version_num FROM {SCHEMA}.alembic_version").fetchone()  # noqa: S608
-        return str(row[0]) if row is not None else None
+        version = one_value(connection, f"SELECT version_num FROM {SCHEMA}.alembic_version")  # noqa: S608
+        return str(version) if version is not None else None
 
 
 def _check_version(version: str) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import psycopg
 
+from veche.storage.engines.postgres_sql import one_value
+
 PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between two attempts
 
 logger = logging.getLogger("veche.storage")
@@ -41,5 +43,5 @@ def resolve(number: str, connect: Callable[[], psycopg.Connection[tuple[Any, ...
 
 def _status(number: str, connect: Callable[[], psycopg.Connection[tuple[Any, ...]]]) -> str | None:
     with connect() as connection:
-        row = connection.execute("SELECT pg_xact_status($1::text::xid8)", [number], prepare=False).fetchone()
-        return None if row is None else row[0]
+        status: str | None = one_value(connection, "SELECT pg_xact_status($1::text::xid8)", number)
+        return status
