@@ -16,20 +16,21 @@ from veche.settings import ServerSettings
 
 from .programs import MissingError, skip
 from .site import FORGED, PROXIES, Proxy, shown, until
-from .two_nodes import NODES, SHARED, TwoNodes, configuration, two_nodes
+from .two_nodes import NODES, TwoNodes, configuration, two_nodes
 
 ADDRESSES = tuple(f"127.0.0.{number}" for number in range(2, 18))
 
 
 @pytest.fixture(scope="module", params=PROXIES, ids=str)
-def two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
-    database = bus = ""
-    if SHARED:
-        postgres: PostgresAddress = request.getfixturevalue("postgres")
-        redis: RedisAddress = request.getfixturevalue("redis")
-        database, bus = postgres.new_database(), redis.url()
+def two(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres: PostgresAddress,
+    redis: RedisAddress,
+) -> Iterator[TwoNodes]:
+    folder = tmp_path_factory.mktemp(str(request.param))
     try:
-        with two_nodes(request.param, tmp_path_factory.mktemp(str(request.param)), database, bus) as two:
+        with two_nodes(request.param, folder, postgres.new_database(), redis.url()) as two:
             yield two
     except MissingError as missing:
         skip(missing)
@@ -90,7 +91,6 @@ async def test_websockets_are_spread_over_both_nodes(two: TwoNodes) -> None:
     until(lambda: all("/v1/socket" in node.log for node in two.nodes))
 
 
-@pytest.mark.skipif(not SHARED, reason="this Veche knows no bus yet")
 async def test_a_message_reaches_members_on_both_nodes(two: TwoNodes) -> None:
     with two.http("127.0.0.1") as http:
         body = {"username": "ann", "password": PASSWORD}
@@ -116,7 +116,7 @@ def test_one_node_may_stop_and_come_back(two: TwoNodes) -> None:
     with two.http("127.0.0.1") as http:
         for _ in range(20):
             assert http.get("/while-away").status_code == 404
-    assert second.requests("/while-away") - before == 20
+    until(lambda: second.requests("/while-away") - before == 20)
     for address in ADDRESSES:
         poll(two, address)
     first.start()

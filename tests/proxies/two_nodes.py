@@ -1,7 +1,6 @@
 """Two nodes behind a proxy that has the configuration of `deploy/`. Only ports, paths and the name are replaced.
 
-The nodes share PostgreSQL and Redis. As long as this Veche knows no bus, they are two servers that know nothing of each
-other: enough to see where the proxy sends whom.
+The nodes share PostgreSQL and Redis.
 """
 
 from __future__ import annotations
@@ -17,25 +16,23 @@ from laws.town import TIMEOUT
 
 from tests.veche_process import VecheProcess, free_port
 from veche.gateway import application
-from veche.settings import ServerSettings
 
 from .programs import program
 from .site import ROOT, SETTINGS, Proxy, Site, make_certificate, until
 
-SHARED = "bus_url" in ServerSettings.model_fields
 NODES = ("10.0.0.11:8000", "10.0.0.12:8000")  # as the files of deploy/ have them
 SECRET = "a secret of these tests alone, long enough"
 
 
 @dataclass
 class Node(VecheProcess):
-    """One of the nodes. `url` is the database, or empty for an SQLite of its own."""
+    """One of the nodes. `url` is the database."""
 
     url: str = ""
 
     @property
     def database_url(self) -> str:
-        return self.url or f"sqlite:///{self.database}"
+        return self.url
 
     def requests(self, path: str) -> int:
         """Return how many requests with this path the node has answered."""
@@ -68,11 +65,10 @@ class TwoNodes:
 
 @contextlib.contextmanager
 def two_nodes(proxy: Proxy, folder: Path, database: str, bus: str) -> Iterator[TwoNodes]:
-    """Run two nodes behind a proxy. `database` and `bus` are empty if they share nothing. Raises MissingError."""
+    """Run two nodes behind a proxy. `database` and `bus` are the addresses of both. Raises MissingError."""
     program(proxy.name)
     make_certificate(folder)
-    settings = SETTINGS | {"VECHE_SECRET": SECRET, "VECHE_SOCKETIO_ANONYMOUS": "1"}
-    settings |= {"VECHE_BUS_URL": bus} if bus else {}
+    settings = SETTINGS | {"VECHE_SECRET": SECRET, "VECHE_SOCKETIO_ANONYMOUS": "1", "VECHE_BUS_URL": bus}
     with contextlib.ExitStack() as stack:
         nodes = []
         for number in (1, 2):
