@@ -3,7 +3,10 @@
 # those of VECHE_DATABASE_URL or DATABASE_URL if one is set and means this container, otherwise those of POSTGRES_*.
 set -euo pipefail
 
-decoded() { printf '%b' "${1//%/\\x}"; }
+decoded() {
+    local escaped=${1//\\/\\\\}
+    printf '%b' "${escaped//%/\\x}"
+}
 
 url=${VECHE_DATABASE_URL:-${DATABASE_URL:-}}
 if [[ $url =~ ^postgres(ql)?(\+[a-z0-9]+)?://([^:@/]*)(:([^@/]*))?@(db|postgres)(:5432)?/([^?]*) ]]; then

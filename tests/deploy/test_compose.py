@@ -30,6 +30,7 @@ ENV_FILES = {
     "000": "POSTGRES_USER=chat\nPOSTGRES_PASSWORD='p@ss/wo%rd $x'\nPOSTGRES_DB=chats\n",
     "002": "DATABASE_URL=postgresql://user:pass@db:5432/chat\n",
     "002 of Prisma": 'DATABASE_URL="postgres://user:p%40ss%2F@db:5432/chat?schema=public"\n',
+    "a backslash": r"DATABASE_URL='postgres://user:a\nb%5Cc%25d@db/chat'",
     "003": "APP_HOST=0.0.0.0\nAPP_PORT=8000\nPOSTGRES_DB=app\nPOSTGRES_USER=postgres\nPOSTGRES_PASSWORD=postgres\n"
     "POSTGRES_HOST=db\nPOSTGRES_PORT=5432\nIS_PROXY=False\n",
     "004": "POSTGRES_USER=admin\nPOSTGRES_PASSWORD=admin\nPOSTGRES_NAME=messanger_db\nPOSTGRES_HOST=db\n"
