@@ -47,6 +47,8 @@ class VecheProcess:
     port: int = 0
     """The server takes a free one if it is 0."""
     program: tuple[str, ...] = (str(VECHE),)
+    url: str = ""
+    """The database. Empty means an SQLite database in the folder."""
     greeting: str = ""
     """The first line that the server printed: where it is."""
     _process: subprocess.Popen[str] | None = None
@@ -126,7 +128,7 @@ class VecheProcess:
 
     @property
     def database_url(self) -> str:
-        return f"sqlite:///{self.database}"
+        return self.url or f"sqlite:///{self.database}"
 
     @property
     def log_file(self) -> Path:

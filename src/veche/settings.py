@@ -74,6 +74,13 @@ class ServerSettings(BaseModel):
         "redis://HOST:PORT or rediss://HOST:PORT, postgresql for the database itself, or postgresql:// with another "
         "address. Without it the server has one node.",
     )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="How many processes serve on this machine (see scaling.md). More than one need PostgreSQL and "
+        "`VECHE_BUS_URL`.",
+    )
     secret: Annotated[str | None, SECRET] = Field(
         None,
         repr=False,
@@ -178,6 +185,13 @@ class ServerSettings(BaseModel):
     )
     lookups_per_minute: int = Field(
         60, ge=1, le=1_000_000, description="How many usernames one account may look up per minute."
+    )
+    drain_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=600,
+        description="Seconds over which a node that stops sends its clients away, if other nodes can take them. "
+        "A node without others sends all of them away at once.",
     )
     ping_seconds: float = Field(25.0, gt=0, le=86_400, description="Seconds between two pings on a connection.")
     pong_seconds: float = Field(

@@ -21,8 +21,7 @@ from veche.bus.frames import Bell, EntryCodec, Sealer
 from veche.bus.remote import RemoteBus
 from veche.core.values import LogId
 
-MAX_PAYLOAD = 7500  # bytes of one notification; PostgreSQL takes 7,999
-LOGS = 150  # in one bell; with the longest ids and seqs it is shorter than MAX_PAYLOAD
+LOGS = 150  # in one bell; with the longest ids and seqs it has less than 7,500 bytes. PostgreSQL takes 7,999
 NOTIFICATIONS = 100  # in one statement
 FOLLOWED = 1000  # logs that are told to be followed at once
 ASK_SECONDS = 2.0  # between two looks at whether the server is there, and that it may take to answer

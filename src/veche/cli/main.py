@@ -1,4 +1,4 @@
-"""The commands of `veche`: serve, migrate, demo, backup, restore, epoch, user, doctor."""
+"""The commands of `veche`: serve, migrate, demo, backup, restore, copy, epoch, user, doctor."""
 
 import logging
 import os
@@ -9,10 +9,11 @@ import typer
 from veche import __version__
 from veche.app import DIALECTS
 from veche.bus.bus import BusError
-from veche.cli import backup, demo, doctor, epoch, restore, user
+from veche.cli import backup, copy, demo, doctor, epoch, restore, user
 from veche.cli.command import CommandError
 from veche.cli.database import Url, open_database, url_of_database
 from veche.cli.env_file import EnvFile, environment, files_of_serve, settings_for
+from veche.cli.parent import become_parent, check_workers
 from veche.cli.serve import BindError, begin_log, bind_all, serve, url_of
 from veche.cli.show import Json, complain, say
 from veche.dialects.native import dialect as native
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
+app.command("copy")(copy.copy)
 app.add_typer(epoch.app, name="epoch")
 app.add_typer(user.app, name="user")
 
@@ -72,27 +74,29 @@ def serve_command(
     port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
     bind: Annotated[list[str] | None, typer.Option(help="HOST:PORT to listen on; may be given several times.")] = None,
     database_url: Url = None,
+    workers: Annotated[int | None, typer.Option(help="How many processes serve on this machine.")] = None,
     env_file: EnvFile = None,
 ) -> None:
     """Serve the chat until it is stopped."""
     logs.hold()
+    addresses = tuple(bind) if bind else None
+    given: dict[str, object] = {"host": host, "port": port, "bind": addresses, "database_url": database_url}
+    given |= {"workers": workers}
     files = files_of_serve()
-    settings = read_settings(
-        DIALECTS,
-        environment(files),
-        host=host,
-        port=port,
-        bind=tuple(bind) if bind else None,
-        database_url=database_url,
-    )
+    environ = environment(files)
+    settings = read_settings(DIALECTS, environ, **given)
     begin_log(settings)
     for path in files:
         logger.info("settings are also read from %s", path.resolve())
+    check_workers(settings.server)
     listeners = bind_all(settings.server)
     where = " and ".join(url_of(listener) for listener in listeners)
     has_page = native.DIALECT.name in settings.options
     hint = " - open it in a browser." if has_page else "."
-    serve(settings, listeners, lambda: say(f"Veche {__version__} is on {where}{hint}"))
+    greeting = f"Veche {__version__} is on {where}{hint}"
+    if settings.server.workers > 1:
+        become_parent(settings.server, listeners, greeting, environ, given)
+    serve(settings, listeners, lambda: say(greeting))
 
 
 @app.command()

@@ -129,8 +129,7 @@ class FanOut:
                 others.append(write)
             else:
                 _write_each((write,), holder.take_held() + data)
-        if others:
-            _write_each(others, data)
+        _write_each(others, data)
 
     def _encode(self, topic: Topic, events: list[LogEvent]) -> list[Broadcast]:
         broadcasts: list[Broadcast] = []

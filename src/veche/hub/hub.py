@@ -104,6 +104,11 @@ class Hub:
         self._fan_out.write_held(subscriber)
         self._own_logs.detach(subscriber)
 
+    def lose_all(self) -> None:
+        """Call `lost` on all listeners: the database has another history, so no position here means anything."""
+        for subscriber in self._own_logs.everybody():
+            call(subscriber.listener.lost)
+
     def mark_slow(self, subscriber: Subscriber) -> None:
         """Mark a subscriber as slow, because the send buffer of its transport is full.
 

@@ -301,7 +301,7 @@ IN_FILES = {
     "VECHE_SECRET": STRONG,
     "VECHE_OLD_SECRET": STRONG,
     "VECHE_DATABASE_URL": "sqlite:////srv/chat.db",
-    "VECHE_BUS_URL": "redis://:p@redis:6379",
+    "VECHE_BUS_URL": "rediss://:p@redis.example",
     "VECHE_CHANNELS_ECHO_UPSTREAM": "wss://me:upstream1@up.example",
     "VECHE_ECHO_UPSTREAM": "wss://me:upstream1@up.example",
     "DATABASE_URL": "postgresql://me:p@db/chat",

@@ -27,10 +27,6 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 # Seconds. A transaction of ours takes milliseconds. One that stands still belongs to a node that was stopped: its
 # locks must not stop the others.
 IDLE_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 5, 10, 30
-_LIMITS = f"""
-    SELECT set_config('statement_timeout', '{STATEMENT_SECONDS}s', true), set_config('lock_timeout', '{LOCK_SECONDS}s',
-    true), set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true)
-"""
 BEGIN_WRITING, BEGIN_READING = "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 CONNECT = {
     "connect_timeout": 5,
@@ -43,6 +39,14 @@ CONNECT = {
     "client_encoding": "utf8",
 }
 
+
+def _limits(statement: int, lock: int, idle: int) -> str:
+    """Return a query that sets the limits of a transaction, in seconds. 0 is no limit."""
+    values = {"statement_timeout": statement, "lock_timeout": lock, "idle_in_transaction_session_timeout": idle}
+    return "SELECT " + ", ".join(f"set_config('{name}', '{seconds}s', true)" for name, seconds in values.items())
+
+
+_LIMITS = _limits(STATEMENT_SECONDS, LOCK_SECONDS, IDLE_SECONDS)
 _AGAIN = (
     errors.DeadlockDetected,
     errors.SerializationFailure,
@@ -63,12 +67,16 @@ logger = logging.getLogger("veche.storage")
 class Postgres:
     """One open PostgreSQL database: one connection to write, and a few to read. They are opened when they are needed.
 
-    `on_connect` is called with each new connection, and may refuse it with an exception.
+    `on_connect` is called with each new connection, and may refuse it with an exception. `patient`: statements may take
+    as long as they need.
     """
 
-    def __init__(self, conninfo: str, on_connect: Callable[[Connection], None] = lambda _: None) -> None:
+    def __init__(
+        self, conninfo: str, on_connect: Callable[[Connection], None] = lambda _: None, *, patient: bool = False
+    ) -> None:
         self._conninfo = conninfo
         self._on_connect = on_connect
+        self._patient = patient
         self._writers, self._readers = _places(1), _places(READERS)
         self._prepared: dict[Query | Write, Prepared] = {}
         self._prepares = True  # whether the server keeps our prepared statements; a pooler may not
@@ -86,9 +94,7 @@ class Postgres:
         with self._connection(self._writers) as connection:
             tx = None
             try:
-                with connection.pipeline() as pipeline:
-                    self._begin(connection, BEGIN_WRITING)
-                    tx = PostgresTransaction(connection, pipeline, self)
+                with self._begun(connection, BEGIN_WRITING) as tx:
                     yield tx
                     tx.commit()
             except psycopg.Error:
@@ -100,16 +106,25 @@ class Postgres:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresTransaction]:
-        with self._connection(self._readers) as connection, connection.pipeline() as pipeline:
-            self._begin(connection, BEGIN_READING)
-            tx = PostgresTransaction(connection, pipeline, self)
+        with self._connection(self._readers) as connection, self._begun(connection, BEGIN_READING) as tx:
             yield tx
             tx.commit()
 
-    def _begin(self, connection: Connection, begin: str) -> None:
-        """Begin a transaction. Its limits are set each time, because a pooler may give it another connection."""
-        connection.execute(begin, prepare=False)
-        connection.execute(_LIMITS)
+    @contextlib.contextmanager
+    def _begun(self, connection: Connection, begin: str) -> Iterator[PostgresTransaction]:
+        """Begin a transaction. Its limits are set each time, because a pooler may give it another connection.
+
+        A patient one is no pipeline: COPY is not possible in a pipeline.
+        """
+        if self._patient:
+            connection.execute(begin, prepare=False)
+            connection.execute(_limits(0, LOCK_SECONDS, 0), prepare=False)
+            yield PostgresTransaction(connection, self, lambda: None)
+            return
+        with connection.pipeline() as pipeline:
+            connection.execute(begin, prepare=False)
+            connection.execute(_LIMITS)
+            yield PostgresTransaction(connection, self, pipeline.sync)
 
     @contextlib.contextmanager
     def _connection(self, places: "_Places") -> Iterator[Connection]:
@@ -118,6 +133,8 @@ class Postgres:
         try:
             if connection is None:
                 connection = self.connect()
+            if not self._prepares:
+                connection.prepare_threshold = None
             yield connection
         except _NO_PREPARED:
             self._prepares = False
@@ -134,6 +151,9 @@ class Postgres:
             **CONNECT,  # type: ignore[arg-type]
         )
         try:
+            if self._prepares and _is_pooled(connection):
+                logger.info("there is a pooler in front of PostgreSQL, so statements are not prepared")
+                self._prepares = False
             connection.prepare_threshold = 0 if self._prepares else None
             connection.prepared_max = 400
             self._on_connect(connection)
@@ -188,6 +208,14 @@ class Postgres:
                 if connection is not None:
                     connection.close()
                 places.put(None)
+
+
+def _is_pooled(connection: Connection) -> bool:
+    """Return whether a pooler may give each transaction another connection. It hides which one it is.
+
+    Another connection may not have our prepared statements, or it has others by the same names.
+    """
+    return bool(sql.one_value(connection, "SELECT pg_backend_pid()") != connection.info.backend_pid)
 
 
 _Places = queue.Queue[Connection | None]

@@ -4,22 +4,28 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import psycopg
+from psycopg.rows import scalar_row
+
+from veche.storage.engines.copy_end import COPYING
 from veche.storage.engines.engine import DatabaseError
-from veche.storage.engines.postgres_database import PostgresDatabase
+from veche.storage.engines.postgres_database import PostgresDatabase, read_meta
+from veche.storage.engines.postgres_originals import originals
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.migrate import check_version, schema_version
 
 OLDEST = 150_000  # PostgreSQL 15
 _SERVER = """
-    SELECT current_setting('server_version_num')::int, current_setting('server_version'), pg_is_in_recovery(),
-    current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes')
+    SELECT current_setting('server_version_num')::int, current_setting('server_version')
 """
+_LOSING = "SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting = 'off' ORDER BY name"
 
 logger = logging.getLogger("veche.storage")
 
 Say = Callable[[str], None]
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 def open_to_serve(url: str, *, may_lose: bool = False) -> PostgresDatabase:
@@ -29,7 +35,11 @@ def open_to_serve(url: str, *, may_lose: bool = False) -> PostgresDatabase:
     """
     database = PostgresDatabase(url)
     try:
-        _check_server(database, may_lose=may_lose)
+        check_server(database, may_lose=may_lose)
+        _version(database)
+        with database.connected() as connection:
+            for sentence in originals(connection):
+                logger.warning("%s", sentence)
         database.migrate()
         database.begin_serving()
     except BaseException:
@@ -42,8 +52,9 @@ def migrate_database(url: str, *, copy: bool, say: Say) -> str:
     """Create a database, or migrate it to this version's schema. Return its name. Raises DatabaseError."""
     database = PostgresDatabase(url)
     try:
-        _check_server(database, may_lose=True)
-        if copy and _version(database) not in (None, schema_version()):
+        check_server(database, may_lose=True)
+        version = _version(database)
+        if copy and version not in (None, schema_version()):
             say("Nothing is copied before the migration: make a backup with pg_dump or pg_basebackup if you want one.")
         database.migrate()
     finally:
@@ -59,21 +70,27 @@ def open_existing(url: str, *, create: bool = False) -> Iterator[PostgresDatabas
     """
     database = PostgresDatabase(url)
     try:
-        version = _version(database)
-        if version is None and create:
-            _check_server(database, may_lose=True)
+        if create and _version(database) is None:
+            check_server(database, may_lose=True)
             database.migrate()
-        elif version is None:
-            raise DatabaseError(f"There is no chat in {database.name}. `veche serve` creates one.")
-        elif version != schema_version():
-            _check_version(version)
-            raise DatabaseError(
-                f"{database.name} has the schema {version}, and this Veche needs {schema_version()}. "
-                "`veche serve` and `veche migrate` migrate it."
-            )
+        else:
+            must_have_this_schema(database)
         yield database
     finally:
         database.close()
+
+
+def must_have_this_schema(database: PostgresDatabase) -> None:
+    """Raise DatabaseError if there is no complete chat of this version's schema in a database."""
+    version = _version(database)
+    if version is None:
+        raise DatabaseError(f"There is no chat in {database.name}. `veche serve` creates one.")
+    if version != schema_version():
+        _check_version(version)
+        raise DatabaseError(
+            f"{database.name} has the schema {version}, and this Veche needs {schema_version()}. "
+            "`veche serve` and `veche migrate` migrate it."
+        )
 
 
 def new_epoch(url: str) -> tuple[str, str]:
@@ -100,20 +117,13 @@ def restore(url: str, file: Path) -> NoReturn:
     )
 
 
-def _check_server(database: PostgresDatabase, *, may_lose: bool) -> None:
+def check_server(database: PostgresDatabase, *, may_lose: bool) -> None:
+    """Raise DatabaseError if the server is too old, or loses commits. `may_lose`: it may lose them."""
     with database.connected() as connection:
-        row = connection.execute(_SERVER).fetchone()
-    assert row is not None
-    number, version, is_replica, fsync, synchronous, full_pages = row
+        number, version = connection.execute(_SERVER).fetchall()[0]
+        off = losing_settings(connection)
     if number < OLDEST:
         raise DatabaseError(f"{database.name} is PostgreSQL {version}. Veche needs 15 or newer.")
-    if is_replica:
-        raise DatabaseError(f"{database.name} is a replica, which cannot be written. Give the address of the primary.")
-    off = [
-        name
-        for name, value in (("fsync", fsync), ("synchronous_commit", synchronous), ("full_page_writes", full_pages))
-        if value == "off"
-    ]
     if off and not may_lose:
         raise DatabaseError(
             f"{database.name} has {' and '.join(off)} off, so it would lose what it has acknowledged. Switch it on, or "
@@ -123,13 +133,39 @@ def _check_server(database: PostgresDatabase, *, may_lose: bool) -> None:
         logger.warning("%s has %s off: it may lose what was acknowledged", database.name, " and ".join(off))
 
 
+def losing_settings(connection: Connection) -> list[str]:
+    """Return the names of the settings that are off, so that a commit may be lost after it was reported."""
+    names = ["fsync", "synchronous_commit", "full_page_writes"]
+    with psycopg.Cursor(connection, row_factory=scalar_row) as cursor:
+        return cursor.execute(_LOSING, [names]).fetchall()
+
+
 def _version(database: PostgresDatabase) -> str | None:
-    """Return the version of the schema. None: there is no chat in this database yet."""
+    """Return the version of the schema. None: there is no chat in this database yet.
+
+    Raises DatabaseError if the chat is half copied.
+    """
     with database.connected() as connection:
-        if one_value(connection, f"SELECT to_regclass('{SCHEMA}.alembic_version')") is None:
-            return None
-        version = one_value(connection, f"SELECT version_num FROM {SCHEMA}.alembic_version")  # noqa: S608
-        return str(version) if version is not None else None
+        version = version_of(connection)
+        if version is not None and read_meta(connection, COPYING) is not None:
+            raise DatabaseError(half_copied(database))
+        return version
+
+
+def half_copied(database: PostgresDatabase) -> str:
+    """Return the sentence that says what to do with a database that is half copied."""
+    return (
+        f"{database.name} is half copied: `veche copy` was interrupted. Run it again with the same addresses. "
+        f"To begin anew, run DROP SCHEMA {SCHEMA} CASCADE in this database first."
+    )
+
+
+def version_of(connection: Connection) -> str | None:
+    """Return the version of the schema. None: there is no chat in this database yet."""
+    if one_value(connection, f"SELECT to_regclass('{SCHEMA}.alembic_version')") is None:
+        return None
+    version = one_value(connection, f"SELECT version_num FROM {SCHEMA}.alembic_version")  # noqa: S608
+    return str(version) if version is not None else None
 
 
 def _check_version(version: str) -> None:

@@ -66,7 +66,7 @@ class PostgresTransaction:
         "_given",
         "_locked",
         "_number",
-        "_pipeline",
+        "_sync",
         "_waited",
         "_writes",
         "commit_was_sent",
@@ -75,10 +75,10 @@ class PostgresTransaction:
     )
 
     def __init__(
-        self, connection: psycopg.Connection[tuple[Any, ...]], pipeline: psycopg.Pipeline, engine: "Postgres"
+        self, connection: psycopg.Connection[tuple[Any, ...]], engine: "Postgres", sync: Callable[[], None]
     ) -> None:
         self.connection = connection
-        self._pipeline = pipeline
+        self._sync = sync
         self._waited = True  # for all answers
         self._engine = engine
         self._writes: list[tuple[str, Sequence[Any]]] = []
@@ -190,7 +190,7 @@ class PostgresTransaction:
         """
         if not self._waited:
             self._waited = True
-            self._pipeline.sync()
+            self._sync()
 
     def _execute(self, sql: str, values: Sequence[Any], *, prepare: bool | None = None) -> psycopg.Cursor[Any]:
         self._send_writes()
