@@ -32,13 +32,18 @@ def check_workers(settings: ServerSettings) -> None:
 
 
 def become_parent(
-    settings: ServerSettings, listeners: Sequence[socket.socket], greeting: str, given: Mapping[str, object]
+    settings: ServerSettings,
+    listeners: Sequence[socket.socket],
+    greeting: str,
+    environ: Mapping[str, str],
+    given: Mapping[str, object],
 ) -> NoReturn:
     """Replace this program by the parent of the workers, which has few imports. The process stays the same.
 
-    `given`: the settings of the command line. The workers find them in the environment.
+    `environ`: the environment with what is in files `.env`. `given`: the settings of the command line. The workers find
+    all of them in their environment.
     """
-    environ = dict(os.environ)
+    environ = dict(environ)
     for field, value in given.items():
         if value is not None:
             environ[f"{PREFIX}{field.upper()}"] = ",".join(value) if isinstance(value, tuple) else str(value)

@@ -18,6 +18,7 @@ from veche.storage.engines import postgres_ids as ids
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
 from veche.storage.engines.postgres import CONNECT, Postgres
 from veche.storage.engines.postgres_nodes import PostgresNode
+from veche.storage.engines.postgres_options import TlsOptionError, without_unknown
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.migrate import migrate
 
@@ -142,6 +143,15 @@ def parse(url: str) -> tuple[str, str]:
 
     The error does not show the URL, which may contain a password.
     """
+    try:
+        url, dropped = without_unknown(url)
+    except TlsOptionError as error:
+        raise DatabaseError(
+            f"The address of the database has the option {error}, which is one of another driver. Use sslmode instead: "
+            "sslmode=require encrypts, sslmode=verify-full also checks the certificate."
+        ) from None
+    if dropped:
+        logger.warning("the address of the database has options that are ignored: %s", ", ".join(dropped))
     scheme, _, rest = url.partition("://")
     try:
         parts: dict[str, Any] = conninfo_to_dict(f"{scheme.partition('+')[0]}://{rest}")
