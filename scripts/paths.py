@@ -28,7 +28,6 @@ SENTENCES = {
     "service/chat.py": "`submit`: the one function for commands of all dialects",
     "service/shares.py": "counts what the account does, and how many of its commands wait",
     "storage/fair_queue.py": "takes the requests of the next batch, from each account in turn",
-    "core/actor.py": "says whose share and whose turn it is",
     "storage/writer.py": "gathers the commands of this turn of the loop; one thread commits them; back on the loop it "
     "gives each answer, then announces the batch once",
     "storage/commit.py": "commits the batch in one transaction; if something fails, finds the command that is refused",

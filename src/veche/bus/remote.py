@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from veche.bus.bus import BusError, Listener, OnBell, OnConnected, OnNote
+from veche.bus.bus import Listener, OnBell, OnConnected, OnNote
 from veche.bus.frames import BadFrameError, Bell, Entries, EntryCodec, Note, NoteTimes, Sealer
 from veche.bus.outbox import Outbox
 from veche.core.event import LogEvent
@@ -49,9 +49,9 @@ class RemoteBus:
         self._times = NoteTimes()
         self._wake = asyncio.Event()  # set while the outbox may have something
         self._idle = asyncio.Event()  # set while everything is sent
-        self._first = asyncio.Event()  # set once it has connected, or never can
-        self._fatal: BusError | None = None
+        self._first = asyncio.Event()  # set once it has connected
         self._connected = False
+        self._has_connected = False  # by the present attempt
         self._task: asyncio.Task[None] | None = None
         self._dropped = 0  # bad frames since the last line in the log
         self._logged: dict[str, float] = {}
@@ -64,13 +64,11 @@ class RemoteBus:
         return self._connected
 
     async def start(self) -> None:
-        """Connect. If that takes long, go on without, and log it. Raises BusError if it never will work."""
+        """Connect. If that takes long, go on without, and log it."""
         self._task = asyncio.create_task(self._run())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
                 await self._first.wait()
-        if self._fatal is not None:
-            raise self._fatal
         if not self._connected:
             logger.warning("the server starts without the bus: what other nodes write comes up to a second late")
 
@@ -135,12 +133,12 @@ class RemoteBus:
 
     @abstractmethod
     async def _connection(self) -> None:
-        """Connect, and serve this connection until it breaks. Raises what broke it, or BusError if it never works."""
+        """Connect, and serve this connection until it breaks. Raises what broke it."""
 
     def _opened(self) -> None:
         """Note that this node hears the others from now on."""
         self._outbox.clear()
-        self._connected = True
+        self._connected = self._has_connected = True
         self._first.set()
         logger.info("the bus is connected to %s", self.where)
         for callback in self._on_connected:
@@ -216,9 +214,10 @@ class RemoteBus:
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE
-        while self._fatal is None:
+        while True:
+            self._has_connected = False
             error = await self._one_connection()
-            was_connected, self._connected = self._connected, False
+            was_connected, self._connected = self._has_connected, False
             self._outbox.clear()
             if was_connected:
                 pause = FIRST_PAUSE
@@ -234,11 +233,6 @@ class RemoteBus:
         except Exception as error:
             while isinstance(error, ExceptionGroup):
                 error = error.exceptions[0]
-            if isinstance(error, BusError):
-                if self._first.is_set():  # it has worked before, so it may work again
-                    return error
-                self._fatal = error
-                self._first.set()
             return error
         return ConnectionError("it was closed")
 

@@ -1,5 +1,6 @@
 """`veche serve`: listens on the addresses, builds the server, runs it, and shuts it down in order."""
 
+import asyncio
 import contextlib
 import errno
 import faulthandler
@@ -11,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from types import FrameType
 from urllib.parse import unquote, urlsplit
 
 import uvicorn
@@ -29,6 +31,7 @@ logger = logging.getLogger("veche")
 SWITCH_INTERVAL = 0.001  # seconds after which the writer's thread has to give the GIL back to the event loop
 GC_THRESHOLD = 10_000  # new objects between two collections; CPython's default is 700 or 2,000
 OTHER_FILES = 100  # open files that are no connections: the database, listeners, logs, and connections to an upstream
+TICK = 1.0  # seconds between two updates of the Date header
 SHUTDOWN_TIMEOUT = 8  # seconds that connections have to close when the server stops
 
 
@@ -43,10 +46,24 @@ class _Uvicorn(uvicorn.Server):
         super().__init__(config)
         self._veche = server
         self._on_started = on_started
+        self._exit = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_started()
+
+    async def main_loop(self) -> None:
+        """Do what uvicorn does each second. uvicorn itself looks ten times a second whether a signal has come."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._exit.wait(), TICK)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._exit.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         started = time.monotonic()

@@ -16,7 +16,7 @@ from veche.gateway.handler import AdmittedHandler, DialectHandler
 from veche.hub.hub import Hub
 from veche.hub.serializer import Serializer
 from veche.service.accounts import Login
-from veche.service.shares import Shares
+from veche.service.shares import WINDOW, Shares
 
 ROOM = 7
 ANN, BOB = Account(1, "ann", "ann", "ann", None, 0), Account(2, "bob", "bob", "bob", None, 0)
@@ -190,7 +190,7 @@ async def test_a_client_that_caused_too_much_work_is_not_read_until_its_share_is
     world.client.work(2.0)
     assert world.socket.calls == ["pause"]
     share.allowed = 1000.0
-    share.end_window()
+    share.end_window(WINDOW)
     share.go_on()
     assert world.socket.calls == ["pause", "resume"]
     world.chat.shares.stop()

@@ -27,13 +27,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 # Seconds. A transaction of ours takes milliseconds. One that stands still belongs to a node that was stopped: its
 # locks must not stop the others.
 IDLE_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 5, 10, 30
-# They are set in each transaction, because a pooler may give each transaction another connection.
-_LIMITS = f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"
-BEGIN_WRITING = f"BEGIN; {_LIMITS}; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
-BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_LIMITS}"
-_NO_LIMITS = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
-BEGIN_PATIENTLY = f"BEGIN; {_NO_LIMITS}"
-BEGIN_READING_PATIENTLY = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_NO_LIMITS}"
+BEGIN_WRITING, BEGIN_READING = "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 CONNECT = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -45,6 +39,14 @@ CONNECT = {
     "client_encoding": "utf8",
 }
 
+
+def _limits(statement: int, lock: int, idle: int) -> str:
+    """Return a query that sets the limits of a transaction, in seconds. 0 is no limit."""
+    values = {"statement_timeout": statement, "lock_timeout": lock, "idle_in_transaction_session_timeout": idle}
+    return "SELECT " + ", ".join(f"set_config('{name}', '{seconds}s', true)" for name, seconds in values.items())
+
+
+_LIMITS = _limits(STATEMENT_SECONDS, LOCK_SECONDS, IDLE_SECONDS)
 _AGAIN = (
     errors.DeadlockDetected,
     errors.SerializationFailure,
@@ -74,9 +76,7 @@ class Postgres:
     ) -> None:
         self._conninfo = conninfo
         self._on_connect = on_connect
-        self._begin_writing, self._begin_reading = (
-            (BEGIN_PATIENTLY, BEGIN_READING_PATIENTLY) if patient else (BEGIN_WRITING, BEGIN_READING)
-        )
+        self._patient = patient
         self._writers, self._readers = _places(1), _places(READERS)
         self._prepared: dict[Query | Write, Prepared] = {}
         self._prepares = True  # whether the server keeps our prepared statements; a pooler may not
@@ -92,13 +92,13 @@ class Postgres:
     @contextlib.contextmanager
     def writing(self) -> Iterator[PostgresTransaction]:
         with self._connection(self._writers) as connection:
-            connection.execute(self._begin_writing, prepare=False)
-            tx = PostgresTransaction(connection, self)
-            yield tx
+            tx = None
             try:
-                tx.commit()
+                with self._begun(connection, BEGIN_WRITING) as tx:
+                    yield tx
+                    tx.commit()
             except psycopg.Error:
-                if not connection.broken or not tx.commit_was_sent:
+                if tx is None or not connection.broken or not tx.commit_was_sent:
                     raise
                 # Nobody may be told anything before it is known whether the transaction is committed.
                 if not resolve(tx.number, self.connect, self._closing):
@@ -106,9 +106,25 @@ class Postgres:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresTransaction]:
-        with self._connection(self._readers) as connection:
-            connection.execute(self._begin_reading, prepare=False)
-            yield PostgresTransaction(connection, self)
+        with self._connection(self._readers) as connection, self._begun(connection, BEGIN_READING) as tx:
+            yield tx
+            tx.commit()
+
+    @contextlib.contextmanager
+    def _begun(self, connection: Connection, begin: str) -> Iterator[PostgresTransaction]:
+        """Begin a transaction. Its limits are set each time, because a pooler may give it another connection.
+
+        A patient one is no pipeline: COPY is not possible in a pipeline.
+        """
+        if self._patient:
+            connection.execute(begin, prepare=False)
+            connection.execute(_limits(0, LOCK_SECONDS, 0), prepare=False)
+            yield PostgresTransaction(connection, self, lambda: None)
+            return
+        with connection.pipeline() as pipeline:
+            connection.execute(begin, prepare=False)
+            connection.execute(_LIMITS)
+            yield PostgresTransaction(connection, self, pipeline.sync)
 
     @contextlib.contextmanager
     def _connection(self, places: "_Places") -> Iterator[Connection]:

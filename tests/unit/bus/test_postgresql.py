@@ -1,0 +1,230 @@
+"""Nodes that use LISTEN and NOTIFY of a real PostgreSQL, and what a pool of connections does to that."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.services import MissingError, Postgres, fixtures
+from tests.veche_process import free_port
+from veche.bus import postgresql
+from veche.bus.bus import BusError
+from veche.bus.frames import Sealer
+from veche.bus.postgresql import LOGS, MAX_PAYLOAD, NOT_HEARD, PostgresBus
+from veche.storage.opening import postgres_address
+
+from .conftest import CODEC, OTHER, ROOM, SECRET, message, running, until
+from .relay import Relay
+
+
+def postgres_bus(url: str, secret: str = SECRET) -> PostgresBus:
+    return PostgresBus(*postgres_address(url), Sealer(secret), CODEC)
+
+
+async def test_nodes_ring_for_followed_logs_and_tell_notes(postgres_url: str) -> None:
+    async with running(*(postgres_bus(postgres_url) for _ in range(3))) as (ann, bob, eve):
+        bob.bus.follow(ROOM)
+        eve.bus.follow(OTHER)
+        ann.say(message(1), message(2), message(1, OTHER))
+        ann.bus.tell("test", "ä")
+        await until(lambda: bob.bells and eve.bells and bob.notes and eve.notes)
+        assert (ann.bells, bob.bells, eve.bells) == ([], [{ROOM: 2}], [{OTHER: 1}])
+        assert (ann.notes, bob.notes) == ([], [(ann.bus.node_id, "ä")])
+        bob.bus.unfollow(ROOM)
+        ann.say(message(3), message(2, OTHER))
+        await until(lambda: len(eve.bells) == 2)
+        assert bob.bells == [{ROOM: 2}]
+
+
+async def test_many_logs_are_several_notifications(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "NOTIFICATIONS", 2)
+    longest = 2**63 - 1
+    async with running(postgres_bus(postgres_url), postgres_bus(postgres_url)) as (ann, bob):
+        log_ids = [-longest + number for number in range(LOGS * 5 + 1)]
+        for log_id in log_ids:
+            bob.bus.follow(log_id)
+        ann.say(*(message(longest, log_id) for log_id in log_ids))
+        await until(lambda: sum(map(len, bob.bells)) == len(log_ids))
+        assert [len(bell) for bell in bob.bells] == [LOGS] * 5 + [1]
+        assert all(len(sealed) < MAX_PAYLOAD for sealed in ann.bus._bells_of(dict.fromkeys(log_ids, longest)))  # type: ignore[attr-defined]
+
+
+async def test_notifications_during_a_look_at_the_server_are_not_lost(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time that it asks whether the server is there, the connection does not listen for a moment."""
+    async with running(postgres_bus(postgres_url), postgres_bus(postgres_url)) as (ann, bob):
+        monkeypatch.setattr(postgresql, "ASK_SECONDS", 0.001)
+        await until(lambda: bob.bus.connected)
+        bob.bus.follow(ROOM)
+        monkeypatch.setattr(postgresql, "ASK_SECONDS", 2.0)
+        for seq in range(1, 200):
+            ann.say(message(seq))
+            await until(lambda: bob.bells and bob.bells[-1] == {ROOM: seq})  # noqa: B023
+        assert bob.connections == 1
+
+
+async def test_frames_of_others_are_dropped(postgres_url: str) -> None:
+    async with running(postgres_bus(postgres_url)) as (bob,):
+        bob.bus.follow(ROOM)
+        channel = f"veche_{Sealer(SECRET).name}"
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            for payload in ("", "x", "ä" * 3000, '["bell","x",{"1":9}]'):
+                connection.execute("SELECT pg_notify(%s, %s)", [channel, payload])
+        await until(lambda: bob.bus._dropped == 3)  # type: ignore[attr-defined]  # and one that was logged
+        assert (bob.bells, bob.connections) == ([], 1)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    try:
+        found = Postgres()
+    except MissingError as missing:
+        fixtures.skip(missing)
+    with found as server:
+        yield server
+
+
+async def test_it_connects_again_and_compares_what_it_follows(own_postgres: Postgres) -> None:
+    url = own_postgres.new_database()
+    async with running(postgres_bus(url), postgres_bus(url)) as (ann, bob):
+        bob.bus.follow(ROOM)
+        assert bob.followed == []
+        for stop in (own_postgres.drop_clients, own_postgres.restart, own_postgres.kill):
+            connections = (ann.connections, bob.connections)
+            await asyncio.to_thread(stop)
+            if not own_postgres.running:
+                await until(lambda: not ann.bus.connected and not bob.bus.connected)
+                ann.say(message(1))
+                await asyncio.to_thread(own_postgres.start)
+            await until(lambda: ann.connections > connections[0] and bob.connections > connections[1], 30.0)  # noqa: B023
+            assert bob.followed[-1:] == [ROOM]
+        bob.bells.clear()
+        ann.say(message(9))
+        await until(lambda: bob.bells == [{ROOM: 9}])
+
+
+async def test_a_server_that_does_not_answer_is_away(own_postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "ASK_SECONDS", 0.2)
+    url = own_postgres.new_database()
+    async with running(postgres_bus(url)) as (ann,):
+        own_postgres.pause()
+        await until(lambda: not ann.bus.connected)
+        own_postgres.resume()
+        monkeypatch.setattr(postgresql, "ASK_SECONDS", 2.0)
+        await until(lambda: ann.bus.connected, 30.0)
+
+
+async def test_a_network_that_is_silent(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "ASK_SECONDS", 0.2)
+    parts = urlsplit(postgres_url)
+    async with Relay(parts.port or 0) as relay:
+        url = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{relay.port}")).geturl()
+        bus = await asyncio.to_thread(postgres_bus, url)
+        async with running(bus) as (ann,):
+            relay.fall_silent()
+            await until(lambda: not ann.bus.connected)
+            relay.cut()
+            relay.speak()
+            monkeypatch.setattr(postgresql, "ASK_SECONDS", 2.0)
+            await until(lambda: ann.bus.connected)
+
+
+async def test_a_server_that_cannot_be_reached_at_the_start(
+    own_postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = own_postgres.new_database()
+    await asyncio.to_thread(own_postgres.stop)
+    bus = postgres_bus(url)
+    starting = asyncio.create_task(bus.start())
+    await until(lambda: any("is away" in text for text in caplog.messages))
+    assert str(urlsplit(url).password) not in caplog.text
+    await asyncio.to_thread(own_postgres.start)
+    await until(lambda: bus.connected, 30.0)
+    await starting
+    await bus.stop()
+
+
+# A pool of connections.
+
+
+@contextlib.contextmanager
+def pgbouncer(url: str, folder: Path, mode: str) -> Iterator[str]:
+    """Run pgbouncer in front of a database. Yield the URL of the database through it."""
+    program = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
+    if program is None:
+        fixtures.skip(MissingError("pgbouncer is missing. Install your system's package pgbouncer."))
+    parts, port = urlsplit(url), free_port()
+    name = parts.path.strip("/")
+    (folder / "users").write_text(f'"{parts.username}" "{parts.password}"\n')
+    (folder / "ini").write_text(
+        f"[databases]\n{name} = host=127.0.0.1 port={parts.port} dbname={name}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+        f"listen_port = {port}\nauth_type = plain\nauth_file = {folder}/users\npool_mode = {mode}\nunix_socket_dir =\n"
+        "ignore_startup_parameters = extra_float_digits\n"
+    )
+    words = [program, str(folder / "ini")]
+    if os.getuid() == 0:  # it refuses to run as root
+        for path in (folder, folder / "users", folder / "ini"):
+            os.chown(path, 65534, 65534)
+        for path in folder.parents:
+            if path != Path("/") and path != Path("/tmp"):
+                path.chmod(path.stat().st_mode | 0o011)
+        words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    through = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{port}")).geturl()
+    try:
+        until = time.monotonic() + 20
+        while True:
+            try:
+                psycopg.connect(through).close()
+                break
+            except psycopg.OperationalError:
+                assert process.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.02)
+        yield through
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_pool_of_transactions_is_refused_with_a_sentence(postgres_url: str, tmp_path: Path) -> None:
+    with pgbouncer(postgres_url, tmp_path, "transaction") as through:
+        began = time.monotonic()
+        with pytest.raises(BusError) as caught:
+            postgres_bus(through)
+        assert str(caught.value) == NOT_HEARD
+        assert time.monotonic() - began < 10
+
+
+async def test_a_pool_of_sessions_works(postgres_url: str, tmp_path: Path) -> None:
+    with pgbouncer(postgres_url, tmp_path, "session") as through:
+        async with running(postgres_bus(through), postgres_bus(postgres_url)) as (ann, bob):
+            ann.bus.follow(ROOM)
+            bob.say(message(1))
+            await until(lambda: ann.bells)
+
+
+async def test_a_pool_that_appears_later_keeps_the_bus_away(
+    own_postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "TEST_SECONDS", 0.2)
+    url = own_postgres.new_database()
+    with pgbouncer(url, tmp_path, "transaction") as through:
+        bus = postgres_bus(url)
+        bus._conninfo = postgres_address(through)[0]
+        starting = asyncio.create_task(bus.start())
+        await until(lambda: any("pgbouncer" in text for text in caplog.messages))
+        assert not bus.connected
+        await bus.stop()
+        starting.cancel()
