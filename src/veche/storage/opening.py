@@ -18,8 +18,8 @@ from veche.storage.engines import (
     sqlite_opening,
 )
 from veche.storage.engines.copy_end import CopyEnd
-from veche.storage.engines.finding import Finding as Finding
 from veche.storage.engines.sqlite_restore import Restored
+from veche.storage.finding import Finding as Finding
 
 Say = Callable[[str], None]
 
