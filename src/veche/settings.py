@@ -85,7 +85,7 @@ class ServerSettings(BaseModel):
         None,
         repr=False,
         description="The secret that signs tokens, 32 bytes or more. "
-        "Without it the server makes one and stores it beside the database.",
+        "Without it the server makes one and stores it beside the SQLite database, or in the PostgreSQL database.",
     )
     old_secret: Annotated[str | None, SECRET] = Field(
         None,

@@ -11,8 +11,8 @@ from pathlib import Path
 from veche.storage.database import Database, DatabaseError
 from veche.storage.engines import sqlite_ends, sqlite_examine, sqlite_opening
 from veche.storage.engines.copy_end import CopyEnd
-from veche.storage.engines.finding import Finding as Finding
 from veche.storage.engines.sqlite_restore import Restored
+from veche.storage.finding import Finding as Finding
 
 Say = Callable[[str], None]
 
