@@ -15,7 +15,7 @@ from veche.wire.websocket import WebSocket
 
 SLICE_SECONDS = 0.1
 FETCH_SLICES = 10
-"""This time is for clients that poll to fetch that their session has ended. Without slices, nobody could take them anyway."""
+"""For clients that poll, to fetch that their session has ended. Without slices nobody could take them."""
 
 
 async def drain(connections: Collection[object], dialects: Collection[Mounted], writer: Writer, seconds: float) -> None:
