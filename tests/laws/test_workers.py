@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -98,6 +99,17 @@ def test_nothing_is_lost_if_workers_are_killed(server: Workers) -> None:
     outcome = asyncio.run(run(server, [kill_one] * 2, clients=4))
     assert outcome.violations == []
     assert outcome.acked > 50
+
+
+def test_it_gives_up_if_workers_end_again_and_again(tmp_path: Path, postgres_url: str) -> None:
+    server = Workers(tmp_path, BUS | {"VECHE_WORKERS": "2"}, url=postgres_url).start()
+    while server.process.poll() is None:
+        with contextlib.suppress(OSError):  # they have ended meanwhile
+            for worker in workers_of(server):
+                os.kill(worker, signal.SIGKILL)
+        time.sleep(0.02)
+    assert server.ended() == 1
+    assert "the workers end again and again" in server.log
 
 
 def test_workers_do_not_outlive_their_parent(server: Workers) -> None:
