@@ -13,10 +13,11 @@ from typing import Any
 from fastapi import FastAPI
 
 from veche.bus.bus import Bus
-from veche.bus.memory import MemoryBus
+from veche.bus.opening import open_bus
 from veche.core.actor import Party
 from veche.core.errors import ChatError
 from veche.core.event import LogEvent
+from veche.core.messages import Message
 from veche.core.names import Reserved
 from veche.core.values import LOBBY_ID, RESERVED_IDS, LogId
 from veche.dialects.channels import dialect as channels
@@ -42,8 +43,9 @@ from veche.settings import Settings, SettingsError
 from veche.storage import log as logs
 from veche.storage.accounts import credentials
 from veche.storage.database import Database
-from veche.storage.entries import read_entries
+from veche.storage.entries import EVENT_TYPES, read_entries
 from veche.storage.feed import CommitFeed
+from veche.storage.opening import postgres_address
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
 from veche.wire.connections import Connections
@@ -66,13 +68,18 @@ DIALECTS: tuple[AnyDialect, ...] = (
 """All dialects. The setting VECHE_DIALECTS chooses which of them are served."""
 
 
+ENTRIES: tuple[type[LogEvent], ...] = (Message, *EVENT_TYPES)
+"""The types of all entries of logs."""
+
+
 class Server:
     """All parts of one running server."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
-        self.bus: Bus = MemoryBus()
+        self._secret = settings.server.secret or database.secret()
+        self.bus = self._bus()
         self.reader = Reader(database)
         self.feed = CommitFeed(self.reader)
         self.writer = Writer(database, self.bus.publish)
@@ -122,10 +129,18 @@ class Server:
             server.lookups_per_minute,
         )
 
+    def _bus(self) -> Bus:
+        """Make the bus that the settings name. Raises BusError or DatabaseError."""
+        server = self.settings.server
+
+        def read_address(url: str) -> tuple[str, str]:
+            return postgres_address(url if "://" in url else server.database_url)
+
+        return open_bus(server.bus_url, self._secret, ENTRIES, read_address)
+
     def _keys(self) -> dict[str, str]:
         """Return the secrets of tokens by `kid`. Raises SettingsError if the old secret is the one that signs."""
-        server = self.settings.server
-        secret = server.secret or self.database.secret()
+        server, secret = self.settings.server, self._secret
         if server.old_secret == secret:
             raise SettingsError("VECHE_OLD_SECRET is the secret that signs: give VECHE_SECRET another one.")
         if server.old_secret is not None:

@@ -67,6 +67,13 @@ class ServerSettings(BaseModel):
         description="Whether a PostgreSQL may be used that does not store a commit before it reports it "
         "(`fsync`, `full_page_writes` or `synchronous_commit` is off).",
     )
+    bus_url: Annotated[str, SECRET] = Field(
+        "",
+        repr=False,
+        description="How nodes that share a PostgreSQL tell each other what they have committed (see bus.md): "
+        "redis://HOST:PORT or rediss://HOST:PORT, postgresql for the database itself, or postgresql:// with another "
+        "address. Without it the server has one node.",
+    )
     secret: Annotated[str | None, SECRET] = Field(
         None,
         repr=False,

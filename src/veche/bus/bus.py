@@ -41,7 +41,7 @@ class Bus(Protocol):
         """Whether this node hears the others now, as far as it knows."""
 
     async def start(self) -> None:
-        """Connect. If that is not possible now, it is tried again later. Raises BusError if it never can be."""
+        """Connect. If that is not possible now, it is tried again later."""
 
     async def stop(self) -> None:
         """Send what waits, for a moment at most, and disconnect."""

@@ -102,6 +102,7 @@ class EntryCodec:
         found = tuple(types)
         self._to_json = msgspec.json.Encoder().encode
         self._decoders = {event.kind: msgspec.json.Decoder(event) for event in found}
+        self.kinds = frozenset(self._decoders)
         schemas, components = msgspec.json.schema_components(found, ref_template="{name}")
         shape = msgspec.json.encode([[event.kind for event in found], schemas, components], order="sorted")
         self.form = hashlib.sha256(shape).hexdigest()[:8]

@@ -172,7 +172,7 @@ class RedisBus(RemoteBus):
                 await self._publish([(self._channel(one.log_id), self._frame(one)) for one in part])
 
     def _frame(self, news: News) -> bytes:
-        if news.entries:
+        if news.entries and self._codec.kinds.issuperset(entry.kind for entry in news.entries):
             entries = [self._codec.encode(entry) for entry in news.entries]
             frame = Entries(self.node_id, news.log_id, news.head, self._codec.form, entries)
             if len(sealed := self._sealer.seal(frame)) <= MAX_FRAME:

@@ -57,7 +57,7 @@ def parse(url: str) -> RedisAddress:
     if unknown := options.keys() - set(allowed):
         known = f"Known are {', '.join(allowed)}" if allowed else "There are none"
         raise BusError(f"VECHE_BUS_URL has unknown options: {', '.join(sorted(unknown))}. {known} for this scheme.")
-    service = unquote(parts.path.strip("/"))
+    service = unquote(parts.path.strip("/")) if kind == "sentinel" else ""  # else it is the number of a database
     if kind == "sentinel" and not service:
         raise BusError("VECHE_BUS_URL does not name the service that Sentinel watches: add /SERVICE at the end.")
     if not kind and len(found) > 1:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from veche.bus.bus import BusError, Listener, OnBell, OnConnected, OnNote
+from veche.bus.bus import Listener, OnBell, OnConnected, OnNote
 from veche.bus.frames import BadFrameError, Bell, Entries, EntryCodec, Note, NoteTimes, Sealer
 from veche.bus.outbox import Outbox
 from veche.core.event import LogEvent
@@ -49,8 +49,7 @@ class RemoteBus:
         self._times = NoteTimes()
         self._wake = asyncio.Event()  # set while the outbox may have something
         self._idle = asyncio.Event()  # set while everything is sent
-        self._first = asyncio.Event()  # set once it has connected, or never can
-        self._fatal: BusError | None = None
+        self._first = asyncio.Event()  # set once it has connected
         self._connected = False
         self._task: asyncio.Task[None] | None = None
         self._dropped = 0  # bad frames since the last line in the log
@@ -64,13 +63,11 @@ class RemoteBus:
         return self._connected
 
     async def start(self) -> None:
-        """Connect. If that takes long, go on without, and log it. Raises BusError if it never will work."""
+        """Connect. If that takes long, go on without, and log it."""
         self._task = asyncio.create_task(self._run())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
                 await self._first.wait()
-        if self._fatal is not None:
-            raise self._fatal
         if not self._connected:
             logger.warning("the server starts without the bus: what other nodes write comes up to a second late")
 
@@ -135,7 +132,7 @@ class RemoteBus:
 
     @abstractmethod
     async def _connection(self) -> None:
-        """Connect, and serve this connection until it breaks. Raises what broke it, or BusError if it never works."""
+        """Connect, and serve this connection until it breaks. Raises what broke it."""
 
     def _opened(self) -> None:
         """Note that this node hears the others from now on."""
@@ -216,7 +213,7 @@ class RemoteBus:
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE
-        while self._fatal is None:
+        while True:
             error = await self._one_connection()
             was_connected, self._connected = self._connected, False
             self._outbox.clear()
@@ -234,11 +231,6 @@ class RemoteBus:
         except Exception as error:
             while isinstance(error, ExceptionGroup):
                 error = error.exceptions[0]
-            if isinstance(error, BusError):
-                if self._first.is_set():  # it has worked before, so it may work again
-                    return error
-                self._fatal = error
-                self._first.set()
             return error
         return ConnectionError("it was closed")
 

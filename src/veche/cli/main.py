@@ -7,6 +7,7 @@ import typer
 
 from veche import __version__
 from veche.app import DIALECTS
+from veche.bus.bus import BusError
 from veche.cli import backup, demo, doctor, epoch, restore, user
 from veche.cli.command import CommandError
 from veche.cli.database import Url, open_database, url_of_database
@@ -51,7 +52,7 @@ def main() -> None:
     os.umask(0o077)  # databases and backups contain private messages: only the owner may read them
     try:
         app()
-    except (SettingsError, DatabaseError, BindError, CommandError) as error:
+    except (SettingsError, DatabaseError, BusError, BindError, CommandError) as error:
         fail(str(error))
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from veche.storage.database import Database
-from veche.storage.engines import postgres_opening, sqlite_opening
+from veche.storage.database import Database, DatabaseError
+from veche.storage.engines import postgres_database, postgres_opening, sqlite_opening
 from veche.storage.engines.sqlite_restore import Restored
 
 Say = Callable[[str], None]
@@ -16,6 +16,16 @@ Say = Callable[[str], None]
 
 def _is_postgres(url: str) -> bool:
     return url.partition(":")[0].partition("+")[0] in ("postgresql", "postgres")
+
+
+def postgres_address(url: str) -> tuple[str, str]:
+    """Return what the driver of PostgreSQL takes for a URL, and a name without a password."""
+    if not _is_postgres(url):
+        raise DatabaseError(
+            "VECHE_BUS_URL=postgresql uses the database as the bus, and this database is no PostgreSQL. An SQLite "
+            "database has one node, which needs no bus: leave VECHE_BUS_URL empty."
+        )
+    return postgres_database.parse(url)
 
 
 def open_to_serve(url: str, *, may_lose: bool = False) -> Database:

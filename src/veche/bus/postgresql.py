@@ -1,0 +1,145 @@
+"""The bus over PostgreSQL's LISTEN and NOTIFY, for nodes that have no Redis. It carries bells and notes.
+
+All nodes listen to one channel, and each ignores the logs that it does not follow. PostgreSQL lets transactions hand
+over their notifications only one after the other. So this bus carries fewer than Redis does.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from itertools import islice
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import sql
+
+from veche.bus.bus import BusError
+from veche.bus.frames import Bell, EntryCodec, Sealer
+from veche.bus.remote import RemoteBus
+from veche.core.values import LogId
+
+MAX_PAYLOAD = 7500  # bytes of one notification; PostgreSQL takes 7,999
+LOGS = 150  # in one bell; with the longest ids and seqs it is shorter than MAX_PAYLOAD
+NOTIFICATIONS = 100  # in one statement
+FOLLOWED = 1000  # logs that are told to be followed at once
+ASK_SECONDS = 2.0  # between two looks at whether the server is there, and that it may take to answer
+TEST_SECONDS = 2.0  # after which a node that has not heard itself never will
+CONNECT = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "target_session_attrs": "read-write",  # a replica hands over no notifications
+    "application_name": "veche bus",
+    "client_encoding": "utf8",
+}
+NOT_HEARD = (
+    "Notifications of PostgreSQL do not come through. LISTEN does not work behind a pool of connections, such as "
+    "pgbouncer with pool_mode=transaction. Set VECHE_BUS_URL to postgresql://USER:PASSWORD@HOST:PORT/NAME with the "
+    "address of the server itself, or to a Redis."
+)
+_NOTIFY = "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload"
+
+Connection: TypeAlias = psycopg.AsyncConnection[Any]
+
+
+class PostgresBus(RemoteBus):
+    """`conninfo` is a connection string of libpq, and `where` names the server without a password.
+
+    Raises BusError if the server can be reached and does not hand over notifications.
+    """
+
+    def __init__(self, conninfo: str, where: str, sealer: Sealer, codec: EntryCodec) -> None:
+        super().__init__(sealer, codec, entries=False)
+        self._conninfo = conninfo
+        self.where = where
+        self._channel = f"veche_{sealer.name}"
+        self._test = ""  # the notification that this node sends itself
+        self._tested = asyncio.Event()
+        check_notifications(conninfo)
+
+    async def _connection(self) -> None:
+        async with self._open() as listener, self._open() as publisher:
+            await listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(listener))
+                await self._hear_oneself(publisher)
+                self._opened()
+                self._tell_all_followed()
+                group.create_task(self._send_news(publisher))
+
+    @contextlib.asynccontextmanager
+    async def _open(self) -> AsyncIterator[Connection]:
+        connection = await psycopg.AsyncConnection.connect(
+            self._conninfo,
+            autocommit=True,
+            prepare_threshold=None,
+            **CONNECT,  # type: ignore[arg-type]
+        )
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def _hear_oneself(self, publisher: Connection) -> None:
+        """Find out whether notifications come through. Raises BusError."""
+        self._test = secrets.token_hex(16)
+        self._tested.clear()
+        await self._notify(publisher, [self._test])
+        try:
+            async with asyncio.timeout(TEST_SECONDS):
+                await self._tested.wait()
+        except TimeoutError:
+            raise BusError(NOT_HEARD) from None
+
+    def _tell_all_followed(self) -> None:
+        followed = iter(tuple(self._followed))
+        while part := list(islice(followed, FOLLOWED)):
+            self._tell_followed(part)
+
+    async def _listen(self, connection: Connection) -> None:
+        while True:
+            async for notification in connection.notifies(timeout=ASK_SECONDS):
+                if notification.payload == self._test:
+                    self._tested.set()
+                else:
+                    self._hear(notification.payload.encode())
+            async with asyncio.timeout(ASK_SECONDS):
+                await connection.execute("SELECT 1")
+
+    async def _send_news(self, connection: Connection) -> None:
+        while True:
+            await self._something_to_send()
+            payloads = iter(
+                (*self._take_notes(), *self._bells_of({new.log_id: new.head for new in self._outbox.take()}))
+            )
+            while part := list(islice(payloads, NOTIFICATIONS)):
+                await self._notify(connection, [payload.decode() for payload in part])
+
+    def _bells_of(self, heads: dict[LogId, int]) -> list[bytes]:
+        left, bells = iter(heads.items()), []
+        while part := dict(islice(left, LOGS)):
+            bells.append(self._sealer.seal(Bell(self.node_id, part)))
+        return bells
+
+    async def _notify(self, connection: Connection, payloads: list[str]) -> None:
+        async with asyncio.timeout(ASK_SECONDS):
+            await connection.execute(_NOTIFY, [self._channel, payloads])
+
+
+def check_notifications(conninfo: str) -> None:
+    """Raise BusError if a server can be reached, and a connection to it does not get the notifications of another."""
+    channel = f"veche_{secrets.token_hex(8)}"
+    try:
+        with (
+            psycopg.connect(conninfo, autocommit=True, prepare_threshold=None, **CONNECT) as listener,  # type: ignore[arg-type]
+            psycopg.connect(conninfo, autocommit=True, prepare_threshold=None, **CONNECT) as publisher,  # type: ignore[arg-type]
+        ):
+            listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            publisher.execute("SELECT pg_notify(%s, '')", [channel])
+            if not list(listener.notifies(timeout=TEST_SECONDS, stop_after=1)):
+                raise BusError(NOT_HEARD)
+    except psycopg.Error:  # it cannot be reached now; it is tried again while the server runs
+        return
