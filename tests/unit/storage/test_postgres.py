@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from core import commands as c
 
+from tests.services import PostgresAddress
 from veche.core.errors import ChatError
 from veche.core.event import LogEvent
 from veche.core.values import LOBBY_ID, Kind
@@ -150,6 +151,14 @@ def test_two_nodes_that_start_at_once_migrate_once(postgres_url: str) -> None:
     with ThreadPoolExecutor(3) as pool:
         secrets = [pool.submit(start) for _ in range(3)]
         assert len({secret.result() for secret in secrets}) == 1
+
+
+def test_nodes_of_one_database_are_one_installation_and_a_copy_is_another(
+    database: Database, other: Database, postgres: PostgresAddress, postgres_url: str
+) -> None:
+    assert database.installation() == other.installation()
+    with contextlib.closing(opening.open_to_serve(postgres.new_database())) as copy:
+        assert copy.installation() != database.installation()
 
 
 def test_a_server_that_loses_commits_is_refused(postgres_url: str) -> None:
