@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -150,6 +151,7 @@ class Player:
         self.sockets: dict[str, PingCountingSocket] = {}
         self.open: set[str] = set()
         self.responses: dict[str, Future[httpx.Response]] = {}
+        self.owners: dict[str, str] = {}  # by Socket.IO session, the address of its node
 
     def play(self) -> None:
         for step in self.transcript.steps:
@@ -190,8 +192,16 @@ class Player:
             headers.setdefault("Content-Type", "application/json")
         if not headers.get("Content-Type", "x"):
             del headers["Content-Type"]
-        url = self.running.base + self.holes.fill(request.path)
-        return self.http.request(request.method, url, content=body, headers=headers)
+        path = self.holes.fill(request.path)
+        base = self.base_for(path)
+        answer = self.http.request(request.method, base + path, content=body, headers=headers)
+        self.owners |= dict.fromkeys(re.findall(r'"sid":"([^"]+)"', answer.text), base)
+        return answer
+
+    def base_for(self, path: str) -> str:
+        """Return the address of a node: the one that owns the Socket.IO session, as a load balancer has to do."""
+        found = re.search(r"[?&]sid=([^&]+)", path)
+        return (self.owners.get(found[1]) if found else None) or self.running.base
 
     def fill(self, template: str) -> str:
         return self.holes.fill(template if is_json(template) else unescape(template))
@@ -217,7 +227,8 @@ class Player:
     def connect(self, step: Connect) -> None:
         headers = {name: self.holes.fill(value) for name, value in step.headers.items()}
         offered = [part.strip() for part in self.holes.fill(step.protocols).split(",") if part.strip()]
-        address = self.running.base.replace("http", "ws", 1) + self.holes.fill(step.path)
+        path = self.holes.fill(step.path)
+        address = self.base_for(path).replace("http", "ws", 1) + path
         expected = step.answer or ExpectedResponse(step.line, "", 101, None, body=None)
         try:
             opening = connect(

@@ -24,8 +24,8 @@ def open_bus(
 ) -> Bus:
     """Make a bus, which is not connected yet. Raises BusError.
 
-    `secret` is the one that signs tokens, and `installation` tells the database from others. `entries` are the types of all entries of logs. The drivers are imported
-    only if they are needed.
+    `secret` is the one that signs tokens, and `installation` tells the database from others. `entries` are the types of
+    all entries of logs. The drivers are imported only if they are needed.
     """
     scheme = url.partition(":")[0]
     if not url:
