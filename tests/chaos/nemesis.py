@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import random
-import shutil
 import signal
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -70,14 +66,6 @@ def plan(kills: int, rng: random.Random) -> list[Act]:
     return acts
 
 
-@cache
-def compiled_code() -> str:
-    """Return a folder for the bytecode of all servers of this process; it is removed when the process ends."""
-    folder = tempfile.mkdtemp(prefix="veche-compiled-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
 class StartError(Exception):
     """The server did not start; the message has the end of its log."""
 
@@ -123,7 +111,7 @@ class Server:
 
     def _environment(self, crash: Crash | None) -> Mapping[str, str]:
         """Make the environment: without settings of Veche, and with cached bytecode, like an installed server."""
-        env = environment({"PYTHONPYCACHEPREFIX": compiled_code(), **self.settings})
+        env = environment(self.settings)
         if self._package is not None:
             env["PYTHONPATH"] = str(self._package)
         if crash is not None:
