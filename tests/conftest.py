@@ -57,7 +57,7 @@ def two_nodes(request: pytest.FixtureRequest) -> veche_process.TwoNodes | None:
 def split(request: pytest.FixtureRequest, two_nodes: veche_process.TwoNodes | None) -> Iterator[None]:
     """Let each test split its connections between two nodes in its own way, which is the same in every run."""
     if two_nodes is not None:
-        for server in two_nodes.made:
+        for server in two_nodes.servers:
             server.turn = zlib.crc32(request.node.nodeid.encode())
     yield
     if two_nodes is not None:

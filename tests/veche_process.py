@@ -5,17 +5,22 @@ It is one `veche serve` process on SQLite. With `pytest --on=nodes` it is two, o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
+
+import psycopg
+from psycopg.rows import dict_row
 
 if TYPE_CHECKING:
     from tests.services import PostgresAddress, RedisAddress
@@ -43,19 +48,25 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class TwoNodes:
-    """What all servers of a run with `--on=nodes` share. Each server has a database of its own."""
+    """What all servers of a run with `--on=nodes` share. Each folder has a database of its own."""
 
     postgres: PostgresAddress
     redis: RedisAddress
-    made: list[VecheProcess] = field(default_factory=list)
-    """The servers that have a database."""
+    servers: list[VecheProcess] = field(default_factory=list)
+    """The servers that were started, and have a database."""
+    databases: dict[Path, str] = field(default_factory=dict)
+    """The URL of the database for each folder."""
+
+    def database_url(self, folder: Path) -> str:
+        if folder not in self.databases:
+            self.databases[folder] = self.postgres.new_database()
+        return self.databases[folder]
 
     def drop_databases_of_ended(self) -> None:
-        """Remove the databases of the servers that have ended."""
-        ended = [server for server in self.made if not server.running]
-        for server in ended:
-            self.made.remove(server)
-            self.postgres.drop_database(server.database_url)
+        """Remove the databases of the folders whose servers have all ended."""
+        self.servers[:] = [server for server in self.servers if server.running]
+        for folder in self.databases.keys() - {server.folder for server in self.servers}:
+            self.postgres.drop_database(self.databases.pop(folder))
 
 
 two_nodes: TwoNodes | None = None
@@ -97,7 +108,7 @@ class Node:
             return self.started.wait()
 
 
-@dataclass
+@dataclass(eq=False)
 class VecheProcess:
     """One server, with its database and its log in a folder. A restart keeps them, and the port.
 
@@ -113,7 +124,6 @@ class VecheProcess:
     nodes: list[Node] = field(default_factory=lambda: [Node() for _ in range(1 if two_nodes is None else 2)])
     turn: int = 0
     """How many connections have been given a node."""
-    _database_url: str = ""
 
     def __enter__(self) -> Self:
         return self.start()
@@ -124,7 +134,9 @@ class VecheProcess:
     def start(self) -> Self:
         """Start the server, and return when it is ready."""
         words = [*self.program, "serve", "--database-url", self.database_url]
-        settings = self.settings if two_nodes is None else {"VECHE_BUS_URL": two_nodes.redis.url()} | self.settings
+        settings = self.settings if two_nodes is None else self.settings | {"VECHE_BUS_URL": two_nodes.redis.url()}
+        if two_nodes is not None and self not in two_nodes.servers:
+            two_nodes.servers.append(self)
         for node in self.nodes:
             with self.log_file.open("ab") as log:
                 node.process = subprocess.Popen(
@@ -223,10 +235,17 @@ class VecheProcess:
 
     @property
     def database_url(self) -> str:
-        if two_nodes is not None and not self._database_url:
-            self._database_url = two_nodes.postgres.new_database()
-            two_nodes.made.append(self)
-        return self._database_url or f"sqlite:///{self.folder / 'veche.db'}"
+        return f"sqlite:///{self.database}" if two_nodes is None else two_nodes.database_url(self.folder)
+
+    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        """Read what is committed, as another process sees it. `query` has a `?` for each of the values."""
+        if two_nodes is not None:
+            options = "options=-csearch_path%3Dveche"
+            with psycopg.connect(f"{self.database_url}?{options}", row_factory=dict_row) as postgres:
+                return postgres.execute(query.replace("?", "%s"), values).fetchall()  # type: ignore[arg-type]
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as file:
+            file.row_factory = sqlite3.Row
+            return [dict(row) for row in file.execute(query, values)]
 
     @property
     def log_file(self) -> Path:

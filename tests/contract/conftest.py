@@ -61,7 +61,6 @@ class RunningServer(VecheProcess):
         self.head = head
         self.upstream = upstream
         self._has_demo = False
-        self._fence_room: int | None = None
         self._fence: tuple[str, dict[str, object], dict[str, str]] | None = None
 
     def start(self) -> Self:
@@ -80,12 +79,16 @@ class RunningServer(VecheProcess):
 
     def fence(self) -> None:
         """Wait until all earlier commands are stored, and until all nodes know it."""
-        for node in self.nodes:
-            self._store(f"http://127.0.0.1:{node.port}")
+        self.store_on_each_node()
         if len(self.nodes) > 1 and self._serves_native():
             self._let_nodes_hear_each_other()
         elif len(self.nodes) > 1:
             time.sleep(SILENCE_BETWEEN_NODES)
+
+    def store_on_each_node(self) -> None:
+        """Wait until all earlier commands are stored."""
+        for node in self.nodes:
+            self._store(f"http://127.0.0.1:{node.port}")
 
     def _store(self, base: str) -> None:
         """Store one more command that sends no frames."""
@@ -100,13 +103,9 @@ class RunningServer(VecheProcess):
         answer.raise_for_status()
 
     def _let_nodes_hear_each_other(self) -> None:
-        """Send a message on each node, and wait until the others show it: they have what was sent before it, too."""
+        """Change a name on each node, and wait until the others show it: they have what was stored before it, too."""
         assert self._fence is not None
         headers = self._fence[2]
-        if self._fence_room is None:
-            body = {"kind": "group", "name": "Fence", "member_ids": []}
-            answer = httpx.post(f"{self.base}/v1/rooms", json=body, headers=headers, timeout=TIMEOUT, trust_env=False)
-            self._fence_room = int(answer.raise_for_status().json()["id"])
         hello = {"token": headers["Authorization"].partition(" ")[2], "rooms": {}}
         for node in self.nodes:
             with contextlib.ExitStack() as closing:
@@ -117,13 +116,11 @@ class RunningServer(VecheProcess):
                         sockets.append(closing.enter_context(connect(url, proxy=None, ping_interval=None)))
                         sockets[-1].send(json.dumps({"id": 1, "hello": hello}))
                         _receive_until(sockets[-1], '"caught_up"')
-                url = f"http://127.0.0.1:{node.port}/v1/rooms/{self._fence_room}/messages"
-                text = new_handle("fence")
-                httpx.post(
-                    url, json={"text": text}, headers=headers, timeout=TIMEOUT, trust_env=False
-                ).raise_for_status()
+                url, name = f"http://127.0.0.1:{node.port}/v1/me", new_handle("fence")
+                answer = httpx.patch(url, json={"name": name}, headers=headers, timeout=TIMEOUT, trust_env=False)
+                answer.raise_for_status()
                 for socket in sockets:
-                    _receive_until(socket, text)
+                    _receive_until(socket, name)
 
     def _serves_native(self) -> bool:
         return self.head.dialects == "all" or "native" in self.head.dialects
@@ -136,8 +133,9 @@ class RunningServer(VecheProcess):
 
 
 def _receive_until(socket: ClientConnection, text: str) -> None:
-    while text not in str(socket.recv(TIMEOUT)):
-        pass
+    while text not in (frame := str(socket.recv(TIMEOUT))):
+        if frame == "{}":  # a heartbeat
+            socket.send(frame)
 
 
 _REGISTER: dict[str, Callable[[str], tuple[str, dict[str, object]]]] = {

@@ -18,6 +18,7 @@ from veche.core.errors import ChatError
 from veche.core.event import LogEvent
 from veche.core.values import LOBBY_ID, Kind
 from veche.storage import opening
+from veche.storage.accounts import credentials
 from veche.storage.commit import commit
 from veche.storage.database import Database, DatabaseError
 from veche.storage.engines import postgres
@@ -152,6 +153,13 @@ def test_two_nodes_that_start_at_once_migrate_once(postgres_url: str) -> None:
     with ThreadPoolExecutor(3) as pool:
         secrets = [pool.submit(start) for _ in range(3)]
         assert len({secret.result() for secret in secrets}) == 1
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"], ids=["NUL", "lone surrogate"])
+def test_nobody_has_a_name_that_cannot_be_stored(database: Database, name: str) -> None:
+    with database.reading() as snapshot:
+        assert credentials(snapshot, username=name) is None
+        assert credentials(snapshot, email=name) is None
 
 
 def test_nodes_of_one_database_are_one_installation_and_a_copy_is_another(
