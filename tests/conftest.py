@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from typing import TypeGuard
 
 import pytest
 from hypothesis import settings
 
-from tests import veche_process
+from tests import sample, veche_process
 
 settings.register_profile("full", settings(), deadline=None)
 settings.register_profile("quick", settings(), deadline=None, max_examples=30)
@@ -30,18 +31,30 @@ ONE_NODE = "needs one node: "
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--on", choices=["sqlite", "nodes"], default="sqlite", help="what each server of the tests is")
+    parser.addoption("--third", metavar="SEED", help="play only a third of the transcripts, which SEED chooses")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items if config.getoption("--on") == "nodes" else ():
         if (mark := item.get_closest_marker("one_node")) is not None:
             item.add_marker(pytest.mark.skip(reason=ONE_NODE + mark.args[0]))
+    if (seed := config.getoption("--third")) is not None:
+        out = [item for item in items if _is_transcript(item) and not sample.is_chosen(item.callspec.id, seed)]
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def _is_transcript(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    return isinstance(item, pytest.Function) and item.originalname == "test_transcript"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
     if number := sum(ONE_NODE in reason for reason in skipped):
         terminalreporter.write_line(f"{number} tests need one node, and were left out.")
+    if (seed := config.getoption("--third")) is not None:
+        out = sample.left_out(seed)
+        terminalreporter.write_line(f"{len(out)} transcripts were left out (seed {seed}): {', '.join(out)}")
 
 
 @pytest.fixture(scope="session", autouse=True)

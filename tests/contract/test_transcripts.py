@@ -36,13 +36,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
-import veche.dialects
+from tests.sample import transcripts
 
-FOLDER = Path(__file__).with_name("transcripts")
-EXAMPLES = Path(veche.dialects.__file__).parent.glob("*/examples.txt")
-FILES = {str(path.relative_to(FOLDER).with_suffix("")): path for path in sorted(FOLDER.rglob("*.txt"))} | {
-    f"{path.parent.name}/examples": path for path in sorted(EXAMPLES)
-}
+FILES = transcripts()
 PER_NODE = {f"{dialect}/too_often" for dialect in ("channels", "dispatch", "messenger", "native", "rooms")} | {
     "dispatch/other_doors",
     "dispatch/prefix",
