@@ -154,7 +154,7 @@ class Server:
         def read_address(url: str) -> tuple[str, str]:
             return postgres_address(url if "://" in url else server.database_url)
 
-        return open_bus(server.bus_url, self._secret, ENTRIES, read_address)
+        return open_bus(server.bus_url, self._secret, self.database.installation(), ENTRIES, read_address)
 
     def _keys(self) -> dict[str, str]:
         """Return the secrets of tokens by `kid`. Raises SettingsError if the old secret is the one that signs."""

@@ -37,12 +37,6 @@ STEADY = Traffic(lifetime=1e9)  # no client drops its own connection
 class Workers(VecheProcess):
     """One `veche serve` with several workers on PostgreSQL."""
 
-    url: str = ""
-
-    @property
-    def database_url(self) -> str:
-        return self.url
-
     async def roll(self) -> None:
         """Replace all workers, and return when that is done."""
         done = self.log.count(REPLACED)

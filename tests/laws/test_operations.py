@@ -21,6 +21,8 @@ from tests.veche_process import VECHE, environment, free_port
 
 from .town import LOBBY, Frame, Person, Server, serving, start
 
+pytestmark = pytest.mark.one_node("they copy and replace the SQLite file")
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 OLD = ROOT / "tests" / "fixtures" / "f610f63.sql"

@@ -25,6 +25,9 @@ class Database(Protocol):
     def name(self) -> str:
         """What people read instead of its URL, which may contain a password."""
 
+    def installation(self) -> str:
+        """Return what tells this database from all others. It is the same in all processes that open it."""
+
     def secret(self) -> str:
         """Return the secret that signs tokens if no setting gives one. It is created at the first call."""
 

@@ -24,6 +24,7 @@ from veche.storage.migrate import migrate
 
 LOCK = 0x7665636865
 """The advisory lock of whoever migrates, or changes the epoch."""
+_INSTALLATION = "SELECT system_identifier::text || ' ' || current_database() FROM pg_control_system()"
 SECRET_KEY = "secret"  # noqa: S105  # the key of a row in `meta`
 
 logger = logging.getLogger("veche.storage")
@@ -41,6 +42,14 @@ class PostgresDatabase:
         self.on_replaced: Callable[[], object] = lambda: None
         self._identity: str | None = None
         self._engine = Postgres(self.conninfo, self._check_identity, patient=patient)
+
+    def installation(self) -> str:
+        """Return what tells this database from all others: the server's system identifier, and its own name there.
+
+        A copy has the same secret, and perhaps its nodes use the same Redis. They must not hear those of the original.
+        """
+        with self.connected() as connection:
+            return str(one_value(connection, _INSTALLATION))
 
     def secret(self) -> str:
         with self.locked() as connection:

@@ -47,6 +47,10 @@ class SqliteDatabase:
     def name(self) -> str:
         return str(self.path)
 
+    def installation(self) -> str:
+        """Return what tells this database from all others: its path."""
+        return str(self.path)
+
     def secret(self) -> str:
         return load_or_create_secret(self.secret_path)
 
