@@ -37,7 +37,9 @@ def figures(evidence: Evidence) -> Figures:
     acks = evidence.all(Ack)
     times = times_to_return(evidence)
     across = deliveries_to_the_other_node(evidence)
-    away = [seconds for at, seconds in across if _is_away(at, evidence)]
+    alone = [trouble for trouble in evidence.all(Trouble) if trouble.bus and not trouble.overlaps]
+    spans = [(trouble.at, trouble.at + trouble.seconds) for trouble in alone]
+    away = [seconds for at, seconds in across if any(begin <= at <= end for begin, end in spans)]
     return Figures(
         faults=tuple(sorted(Counter(fault.how for fault in evidence.all(Fault)).items())),
         acked=len({ack.cid for ack in acks}),
@@ -79,13 +81,6 @@ def deliveries_to_the_other_node(evidence: Evidence) -> list[tuple[float, float]
             if other and caught_up.get(socket, record.at) < ack.at:
                 found.append((ack.at, record.at - ack.at))
     return found
-
-
-def _is_away(at: float, evidence: Evidence) -> bool:
-    return any(
-        trouble.bus and not trouble.overlaps and trouble.at <= at <= trouble.at + trouble.seconds
-        for trouble in evidence.all(Trouble)
-    )
 
 
 def times_to_return(evidence: Evidence) -> list[float]:

@@ -74,15 +74,23 @@ class Server:
     """`veche serve` as a child process, with one data folder and one port."""
 
     def __init__(
-        self, folder: Path, package: Path | None = None, settings: Mapping[str, str] | None = None, name: str = "server"
+        self,
+        folder: Path,
+        package: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        name: str = "server",
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
     ) -> None:
         """`package` is a folder with another copy of the package `veche`, to run instead of the installed one.
 
-        Without `settings` the database is a file in the folder.
+        Without `settings` the database is a file in the folder. `prefix` are words before the command.
         """
         self.port = free_port()
         self.database = folder / "veche.db"
         self.log = folder / f"{name}.log"
+        self.host = host
+        self._prefix = prefix
         self.settings = settings or {"VECHE_DATABASE_URL": f"sqlite:///{self.database}"}
         self._folder = folder
         self._package = package
@@ -94,15 +102,15 @@ class Server:
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def socket_url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/v1/socket"
+        return f"ws://{self.host}:{self.port}/v1/socket"
 
     async def start(self, crash: Crash | None = None) -> None:
         """Return when the server answers, or has already reached its crash point. Raises StartError."""
-        command = [str(VECHE), "serve", "--port", str(self.port)]
+        command = [*self._prefix, str(VECHE), "serve", "--host", self.host, "--port", str(self.port)]
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command, cwd=self._folder, env=self._environment(crash), stdout=log, stderr=log

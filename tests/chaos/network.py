@@ -30,9 +30,9 @@ class Network:
         self._thread.join(LIMIT)
         self._loop.close()
 
-    def wire(self, target: int) -> Wire:
-        """Make a wire that leads to a port of 127.0.0.1."""
-        wire = Wire(self, target)
+    def wire(self, target: int, host: str = "127.0.0.1") -> Wire:
+        """Make a wire from a new port of an address of ours to a port of 127.0.0.1."""
+        wire = Wire(self, target, host)
         asyncio.run_coroutine_threadsafe(wire.listen(), self._loop).result(LIMIT)
         self._wires.append(wire)
         return wire
@@ -49,7 +49,8 @@ class Network:
 class Wire:
     """Passes connections to its port on to another port. `mend` ends what `cut` or `hold` began."""
 
-    def __init__(self, network: Network, target: int) -> None:
+    def __init__(self, network: Network, target: int, host: str) -> None:
+        self.host = host
         self.port = 0
         self.target = target
         self.is_cut = False
@@ -59,7 +60,7 @@ class Wire:
 
     async def listen(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: NearEnd(self), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: NearEnd(self), self.host, 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:

@@ -13,6 +13,7 @@ from typing import Literal, cast, get_args
 from tests.services import Postgres, Redis
 from tests.services.service import Service
 
+from .namespace import Namespace, NamespaceError
 from .nemesis import CRASH_LIMIT, CRASH_POINTS, Crash, CrashPoint, Server, StartError
 from .network import Network, Wire
 from .records import Fault, Journal, Trouble
@@ -61,7 +62,18 @@ class WireFails:
     seconds: float
 
 
-NodesAct = NodeEnds | NodeStops | ServiceFails | WireFails
+@dataclass(frozen=True)
+class NodeIsCutOff:
+    """A node has no network for some seconds: no packet comes to it, or from it, and nobody is told.
+
+    Where the machine makes no namespaces, only its networks to the services are silent.
+    """
+
+    node: int
+    seconds: float
+
+
+NodesAct = NodeEnds | NodeStops | NodeIsCutOff | ServiceFails | WireFails
 Round = tuple[NodesAct, ...]
 """What happens at the same time."""
 
@@ -97,6 +109,7 @@ def _all_kinds(rng: random.Random) -> list[NodesAct]:
     kinds.append(NodeEnds(node(), rng.choice(CRASH_POINTS), 0.0, rng.randint(1, 30)))
     kinds.append(NodeEnds(node(), "drain", 0.0))
     kinds += [NodeStops(node(), seconds()), NodeStops(node(), rng.uniform(5.5, 7.0))]
+    kinds += [NodeIsCutOff(node(), seconds()), NodeIsCutOff(node(), rng.uniform(5.5, 7.0))]
     kinds += [ServiceFails("postgres", "killed", rng.uniform(0.0, 1.0)), ServiceFails("postgres", "paused", seconds())]
     kinds += [ServiceFails("redis", "killed", seconds()), ServiceFails("redis", "paused", seconds())]
     kinds += [ServiceFails("redis", "flushed"), ServiceFails("redis", "clients dropped")]
@@ -118,29 +131,40 @@ def _thing(act: NodesAct) -> tuple[int, str]:
     match act:
         case ServiceFails(service=service) | WireFails(service=service):
             return 0, service
-        case NodeEnds(node=node) | NodeStops(node=node):
+        case NodeEnds(node=node) | NodeStops(node=node) | NodeIsCutOff(node=node):
             return node, "node"
 
 
 class Nodes:
     """Two nodes, each with a network of its own to the PostgreSQL and the Redis that they share."""
 
-    def __init__(self, folder: Path, package: Path | None, postgres: Postgres, redis: Redis, network: Network) -> None:
-        self.postgres, self.redis = postgres, redis
+    def __init__(
+        self,
+        folder: Path,
+        package: Path | None,
+        postgres: Postgres,
+        redis: Redis,
+        network: Network,
+        namespaces: Sequence[Namespace],
+    ) -> None:
+        """`namespaces` has one for each node, or is empty."""
+        self.postgres, self.redis, self._namespaces = postgres, redis, namespaces
         self.database_url = postgres.new_database()
         self.wires: list[Mapping[ServiceName, Wire]] = []
         self.servers: list[Server] = []
-        for number in (1, 2):
-            wires: dict[ServiceName, Wire] = {
-                "postgres": network.wire(postgres.port),
-                "redis": network.wire(redis.port),
-            }
+        for number in range(2):
+            space = namespaces[number] if namespaces else None
+            here, there = (space.here, space.there) if space else ("127.0.0.1", "127.0.0.1")
+            to_postgres, to_redis = network.wire(postgres.port, here), network.wire(redis.port, here)
             settings = {
-                "VECHE_DATABASE_URL": self.database_url.replace(f":{postgres.port}/", f":{wires['postgres'].port}/"),
-                "VECHE_BUS_URL": f"redis://127.0.0.1:{wires['redis'].port}",
+                "VECHE_DATABASE_URL": self.database_url.replace(
+                    f"127.0.0.1:{postgres.port}/", f"{here}:{to_postgres.port}/"
+                ),
+                "VECHE_BUS_URL": f"redis://{here}:{to_redis.port}",
             }
-            self.wires.append(wires)
-            self.servers.append(Server(folder, package, settings, f"node-{number}"))
+            self.wires.append({"postgres": to_postgres, "redis": to_redis})
+            prefix = space.prefix if space else ()
+            self.servers.append(Server(folder, package, settings, f"node-{number}", there, prefix))
 
     @property
     def base(self) -> str:
@@ -177,6 +201,9 @@ class Nodes:
                 self.servers[node].pause()
                 await asyncio.sleep(seconds)
                 self.servers[node].resume()
+            case NodeIsCutOff(node=node, seconds=seconds):
+                how = "node cut off"
+                await self._cut_off(node, seconds)
             case ServiceFails(service=service, how=what, seconds=seconds):
                 how = f"{service} {what}"
                 await _fail(self.postgres if service == "postgres" else self.redis, what, seconds)
@@ -187,6 +214,18 @@ class Nodes:
                 await asyncio.sleep(seconds)
                 await asyncio.to_thread(wire.mend)
         journal.add(Trouble(begun, how, journal.clock() - begun, bus="redis" in how, overlaps=overlaps))
+
+    async def _cut_off(self, node: int, seconds: float) -> None:
+        if self._namespaces:
+            await asyncio.to_thread(self._namespaces[node].part)
+            await asyncio.sleep(seconds)
+            await asyncio.to_thread(self._namespaces[node].join)
+            return
+        for wire in self.wires[node].values():
+            await asyncio.to_thread(wire.hold)
+        await asyncio.sleep(seconds)
+        for wire in self.wires[node].values():
+            await asyncio.to_thread(wire.mend)
 
     async def _end_and_start(self, act: NodeEnds, journal: Journal) -> None:
         server = self.servers[act.node]
@@ -241,5 +280,8 @@ async def _fail(service: Service, how: ServiceFault, seconds: float) -> None:
 @contextlib.contextmanager
 def two_nodes(folder: Path, package: Path | None = None) -> Iterator[Nodes]:
     """Start what two nodes share, and make the nodes. At the end everything is stopped."""
-    with Postgres() as postgres, Redis() as redis, Network() as network:
-        yield Nodes(folder, package, postgres, redis, network)
+    with Postgres() as postgres, Redis() as redis, Network() as network, contextlib.ExitStack() as stack:
+        namespaces: list[Namespace] = []
+        with contextlib.suppress(NamespaceError):
+            namespaces = [stack.enter_context(Namespace(number)) for number in range(2)]
+        yield Nodes(folder, package, postgres, redis, network, namespaces)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .node_mutants import NODE_MUTANTS, NodeMutant, failures
-from .nodes import NodeEnds, NodeStops, Round, ServiceFails, WireFails, plan_rounds
+from .nodes import NodeEnds, NodeIsCutOff, NodeStops, Round, ServiceFails, WireFails, plan_rounds
 from .run import RunOptions, run_nodes, summary
 
 SEED = "two"
@@ -24,6 +24,7 @@ ROUNDS: tuple[Round, ...] = (
     (NodeStops(1, 2.0),),
     (WireFails(0, "redis", "silent", 3.0),),
     (NodeEnds(1, "after_commit_before_ack", 0.0, hit=10),),
+    (NodeIsCutOff(0, 2.0),),
     (ServiceFails("postgres", "paused", 1.0), ServiceFails("redis", "clients dropped")),
 )
 
@@ -34,6 +35,8 @@ def kind(act: object) -> str:
             return "node kill" if how == "kill" else "node drain" if how == "drain" else "node crash"
         case NodeStops():
             return "node stops"
+        case NodeIsCutOff():
+            return "node cut off"
         case ServiceFails(service=service, how=how):
             return f"{service} {how}"
         case WireFails(service=service, how=how):
@@ -50,14 +53,14 @@ def test_a_plan_has_as_many_faults_as_asked(faults: int) -> None:
 
 def test_a_plan_of_100_has_each_kind_about_equally_often() -> None:
     kinds = Counter(kind(act) for acts in plan_rounds(100, random.Random(SEED)) for act in acts)
-    assert len(kinds) == 15
+    assert len(kinds) == 16
     assert min(kinds.values()) >= 5
     assert plan_rounds(30, random.Random("a")) == plan_rounds(30, random.Random("a"))
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(300)
-def test_nothing_is_lost_through_ten_faults_of_two_nodes(tmp_path: Path) -> None:
+def test_nothing_is_lost_through_eleven_faults_of_two_nodes(tmp_path: Path) -> None:
     options = RunOptions(SEED, (), rounds=ROUNDS)
     outcome = asyncio.run(run_nodes(options, tmp_path))
     assert outcome.kinds == set(), summary(options, outcome)
