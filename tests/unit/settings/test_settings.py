@@ -30,7 +30,7 @@ from veche.settings import (
     read_settings,
 )
 from veche.storage.database import DatabaseError
-from veche.storage.engines.sqlite_database import SqliteDatabase, sqlite_path
+from veche.storage.kinds.sqlite_database import SqliteDatabase, sqlite_path
 
 FOLDERS = {path.parent.name for path in Path(veche.dialects.__file__).parent.glob("*/dialect.py")}
 

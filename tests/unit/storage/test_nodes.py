@@ -17,8 +17,8 @@ from tests.services import Postgres
 from veche.storage import echo, opening
 from veche.storage.commit import commit
 from veche.storage.database import Database, DatabaseError
-from veche.storage.engines import postgres_nodes
-from veche.storage.engines.process import has_ended, this_process
+from veche.storage.kinds import postgres_nodes
+from veche.storage.kinds.process import has_ended, this_process
 from veche.storage.nodes import Node
 
 ANN = 1
@@ -103,7 +103,7 @@ def test_a_node_waits_for_a_lease_that_nobody_renews(database: Database, postgre
 
 
 def test_a_process_of_this_machine_that_has_ended_is_not_waited_for(database: Database, postgres_url: str) -> None:
-    words = "from veche.storage.engines.process import this_process; print(this_process())"
+    words = "from veche.storage.kinds.process import this_process; print(this_process())"
     described = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True).stdout.strip()
     assert has_ended(described)
     assert not has_ended(this_process())

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from veche.storage.engines.engine import DatabaseError
-from veche.storage.engines.postgres_database import PostgresDatabase, parse
-from veche.storage.engines.postgres_options import without_unknown
+from veche.storage.kinds.postgres_database import PostgresDatabase, parse
+from veche.storage.kinds.postgres_options import without_unknown
 
 SENTINEL = "Sentinel8b1f"
 

@@ -16,7 +16,7 @@ from veche.storage import opening
 from veche.storage.commit import commit
 from veche.storage.database import DatabaseError
 from veche.storage.engines import sqlite_copy, sqlite_restore
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 from veche.storage.tables import epoch
 
 from .conftest import Town, url

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from veche.storage.engines import postgres_identity as identity
-from veche.storage.engines import postgres_ids as ids
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
 from veche.storage.engines.postgres import CONNECT, Postgres
-from veche.storage.engines.postgres_nodes import PostgresNode
-from veche.storage.engines.postgres_options import TlsOptionError, without_unknown
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
+from veche.storage.kinds import postgres_identity as identity
+from veche.storage.kinds import postgres_ids as ids
+from veche.storage.kinds.postgres_nodes import PostgresNode
+from veche.storage.kinds.postgres_options import TlsOptionError, without_unknown
 from veche.storage.migrate import migrate
 
 LOCK = 0x7665636865

@@ -16,7 +16,7 @@ import psycopg
 
 from veche.storage.engines.engine import DatabaseError
 from veche.storage.engines.postgres_sql import SCHEMA
-from veche.storage.engines.process import has_ended, this_process
+from veche.storage.kinds.process import has_ended, this_process
 
 LEASE_SECONDS = 10
 RENEW_SECONDS = 2.0

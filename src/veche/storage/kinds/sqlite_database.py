@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from veche.storage.database import DEFAULT_URL
 from veche.storage.engines import sqlite, sqlite_lock
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
-from veche.storage.engines.secret_file import load_or_create_secret
+from veche.storage.kinds.secret_file import load_or_create_secret
 from veche.storage.migrate import migrate
 from veche.storage.nodes import LoneNode
 
