@@ -7,11 +7,10 @@ from typing import Any
 import psycopg
 
 from veche.core.values import RESERVED_IDS
-from veche.storage.engines.engine import READERS
+from veche.storage.engines.engine import COPYING, READERS
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.finding import Finding
 from veche.storage.kinds import postgres_identity as identity
-from veche.storage.kinds.copy_end import COPYING
 from veche.storage.kinds.postgres_database import SECRET_KEY, PostgresDatabase, read_meta
 from veche.storage.kinds.postgres_opening import OLDEST, half_copied, losing_settings, version_of
 from veche.storage.kinds.postgres_originals import originals

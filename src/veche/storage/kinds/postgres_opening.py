@@ -10,9 +10,8 @@ from typing import Any, NoReturn
 import psycopg
 from psycopg.rows import scalar_row
 
-from veche.storage.engines.engine import DatabaseError
+from veche.storage.engines.engine import COPYING, DatabaseError
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
-from veche.storage.kinds.copy_end import COPYING
 from veche.storage.kinds.postgres_database import PostgresDatabase, read_meta
 from veche.storage.kinds.postgres_originals import originals
 from veche.storage.migrate import check_version, schema_version
