@@ -25,7 +25,7 @@ from .conftest import SECRET
 
 
 def bus_of(url: str) -> Any:
-    return open_bus(url, SECRET, ENTRIES, postgres_address)
+    return open_bus(url, SECRET, "this installation", ENTRIES, postgres_address)
 
 
 def test_each_address_has_its_bus(postgres_url: str) -> None:

@@ -18,7 +18,7 @@ async def app(_scope: Any, _receive: Any, _send: Any) -> None:
 def made() -> serve._Uvicorn:
     config = uvicorn.Config(app, lifespan="off", log_config=None)
     config.load()
-    return serve._Uvicorn(config, cast(Server, None), lambda: None)
+    return serve._Uvicorn(config, cast(Server, None), lambda: None, None)
 
 
 @pytest.fixture(autouse=True)
