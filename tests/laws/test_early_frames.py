@@ -17,7 +17,10 @@ from .town import LOBBY, TIMEOUT, Person, Server
 
 @contextlib.contextmanager
 def one_write(server: Server, path: str, *texts: str, port: int = 0) -> Iterator[socket.socket]:
-    """Connect to a socket's path, on any node or on the one with this port. The request and the frames of the texts are one write."""
+    """Connect to a socket's path, on any node or on the one with this port.
+
+    The request and the frames of the texts are one write.
+    """
     request = (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
