@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -94,7 +96,7 @@ class Wire:
 
     def _abort(self) -> None:
         for end in tuple(self.ends):
-            end.transport.abort()
+            end.reset()
 
     def close(self) -> None:
         self._server.close()
@@ -113,6 +115,11 @@ class End(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.wire.ends.add(self)
+
+    def reset(self) -> None:
+        """End the connection with RST instead of FIN. See SO_LINGER in socket(7)."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         assert self.other is not None
@@ -138,7 +145,7 @@ class NearEnd(End):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         if self.wire.is_cut:
-            self.transport.abort()
+            self.reset()
             return
         self.transport.pause_reading()
         self._opening = asyncio.get_running_loop().create_task(self._open())

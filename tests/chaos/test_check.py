@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from .check import Evidence, Stored, check
-from .figures import figures, percentile, times_to_return
+from .figures import deliveries_to_the_other_node, figures, percentile, times_to_return
 from .records import (
     ME,
     Ack,
@@ -18,9 +19,11 @@ from .records import (
     Gone,
     Invoke,
     Nack,
+    Opened,
     Record,
     Recv,
     Reset,
+    Trouble,
     Unexpected,
     Welcome,
 )
@@ -334,6 +337,28 @@ def test_the_figures_count_each_message_once() -> None:
     records = [*SENT, ack(2, duplicate=True), Welcome(0.0, BOB, 1, {}), Welcome(0.0, BOB, 2, {})]
     numbers = figures(received_by_all(records, ROWS))
     assert (numbers.acked, numbers.stored, numbers.duplicates, numbers.reconnects) == (2, 2, 1, 1)
+
+
+def test_deliveries_to_the_other_node_are_timed_also_while_the_bus_is_away() -> None:
+    def message(at: float, number: int, client: str, connection: int) -> Recv:
+        return structs.replace(recv(stored(number), client, connection), at=at)
+
+    records: list[Record] = [
+        *(Opened(0.0, client, 1, url) for client, url in ((ANN, "a"), (BOB, "b"), (EVE, "a"))),
+        *(CaughtUp(1.0, client, 1) for client in (ANN, BOB, EVE)),
+        structs.replace(ack(1), at=2.0),
+        message(2.1, 1, EVE, 1),  # on the node of the sender
+        message(2.3, 1, BOB, 1),
+        structs.replace(ack(2), at=3.0),
+        message(3.4, 2, BOB, 1),
+        Opened(3.5, EVE, 2, "b"),
+        message(3.6, 2, EVE, 2),  # a replay
+        Trouble(2.9, "redis killed", 1.0, bus=True),
+        Trouble(1.9, "redis killed", 1.0, bus=True, overlaps=True),
+    ]
+    run = evidence(records, ROWS)
+    assert deliveries_to_the_other_node(run) == [(2.0, pytest.approx(0.3)), (3.0, pytest.approx(0.4))]
+    assert (figures(run).away, figures(run).away_p99) == (1, pytest.approx(0.4))
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.5, 3), (0.99, 4), (0.0, 1)])

@@ -16,13 +16,16 @@ from .town import LOBBY, TIMEOUT, Person, Server
 
 
 @contextlib.contextmanager
-def one_write(server: Server, path: str, *texts: str) -> Iterator[socket.socket]:
-    """Connect to a socket's path. The request and the frames of the texts are one write."""
+def one_write(server: Server, path: str, *texts: str, port: int = 0) -> Iterator[socket.socket]:
+    """Connect to a socket's path, on any node or on the one with this port.
+
+    The request and the frames of the texts are one write.
+    """
     request = (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client:
+    with socket.create_connection(("127.0.0.1", port or server.port), timeout=TIMEOUT) as client:
         client.sendall(request.encode() + b"".join(map(frame, texts)))
         yield client
 
@@ -58,7 +61,8 @@ def test_the_echo_answers_what_comes_with_the_request(server: Server, ann: Perso
 
 
 def test_a_probe_that_comes_with_the_request_upgrades_a_polling_client(server: Server, ann: Person) -> None:
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as http:
+    port = server.port  # a node knows only its own sessions
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
         sid = json.loads(http.get("/socket.io/", params=POLLING).raise_for_status().text[1:])["sid"]
-    with one_write(server, f"{SOCKETIO.path(ann, LOBBY)}&sid={sid}", "2probe") as client:
+    with one_write(server, f"{SOCKETIO.path(ann, LOBBY)}&sid={sid}", "2probe", port=port) as client:
         read_until(client, b"3probe")

@@ -23,7 +23,7 @@ from tests.veche_process import VECHE, VecheProcess, environment
 LOBBY = 2**31 - 1
 PASSWORD = "correct horse battery"
 QUIET = {"VECHE_LOG_LEVEL": "warning"}
-TIMEOUT = 10.0  # seconds for anything that should be immediate; generous, for a busy machine
+TIMEOUT = 30.0  # seconds for anything that should be immediate; generous, for a busy machine
 
 Frame = dict[str, Any]
 _names = itertools.count(1)
