@@ -16,6 +16,7 @@ from veche.gateway.handler import AdmittedHandler, DialectHandler
 from veche.hub.hub import Hub
 from veche.hub.serializer import Serializer
 from veche.service.accounts import Login
+from veche.service.chat import Chat
 from veche.service.shares import WINDOW, Shares
 
 ROOM = 7
