@@ -100,10 +100,16 @@ class Elsewhere:
     async def online(self, by: Party, log_id: LogId, after: int, limit: int) -> set[int]:
         """Return accounts that are subscribed to a log on other nodes: of each node the first `limit` above `after`.
 
-        `by` is who asks.
+        `by` is who asks. A note may have room for fewer than `limit`. Then each node is asked again.
         """
-        found = await self._ask(by, "online", [log_id, after, min(limit, PEOPLE_ANSWERED)])
-        return {id for ids in found.values for id in ids}
+        people: set[int] = set()
+        while True:
+            pages = (await self._ask(by, "online", [log_id, after, min(limit, PEOPLE_ANSWERED)])).values
+            people.update(id for ids in pages for id in ids)
+            cut = [ids[-1] for ids in pages if len(ids) >= PEOPLE_ANSWERED]
+            if not cut or sum(id <= min(cut) for id in people) >= limit:
+                return people
+            after = min(cut)
 
     async def connected_sessions(self, session_ids: Sequence[str]) -> set[str] | None:
         """Return those of these sessions that are connected to other nodes. None if not all nodes have answered."""
