@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from tests.services import MissingError, Redis
 from tests.services.fixtures import skip
@@ -74,7 +74,7 @@ async def is_refused(port: int, dialect: Dialect, person: Person, seconds: float
                     if str(frame).startswith("44"):  # Socket.IO refuses a namespace, and lets the client try again
                         return True
         return True
-    except InvalidStatus:
+    except (InvalidStatus, ConnectionClosedError):
         return True
     except TimeoutError:
         return False

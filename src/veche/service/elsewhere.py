@@ -81,6 +81,7 @@ class Elsewhere:
         try:
             while True:
                 self._bus.tell("here", False)
+                self._others()  # forgets those that are gone
                 await asyncio.sleep(BEAT)
         finally:
             self._bus.tell("gone", None)
