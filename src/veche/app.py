@@ -91,14 +91,13 @@ class Server:
         self.hub = Hub(self._pull, self._heads, of_account=per_account, unannounced=unannounced, following=self.bus)
         self.bus.subscribe(self.hub.receive)
         self.comparison = Comparison(self.feed, self.hub, self.bus)
-        limits = RoomLimits(server.rooms_per_hour, server.members_per_hour, server.rooms_into_per_hour)
-        self.elsewhere = Elsewhere(self.bus, self.hub)
-        self.chat = Chat(self.writer, self.reader, self.hub, limits, self.elsewhere)
+        self.room_limits = RoomLimits(server.rooms_per_hour, server.members_per_hour, server.rooms_into_per_hour)
+        self.chat = Chat(self.writer, self.reader, self.hub, self.room_limits, Elsewhere(self.bus, self.hub))
         self.guests = Guests(self.chat.shares)
         self.passwords = Passwords()
         self.tokens = Tokens(self._keys())
         self.accounts = self._accounts()
-        self.shared_use = SharedUse(self.bus, self._secret, {**self.accounts.limits, **limits.limits})
+        self.shared_use = SharedUse(self.bus, self._secret, {**self.accounts.limits, **self.room_limits.limits})
         self.heartbeats = Heartbeats(server.ping_seconds, server.pong_seconds, server.stall_seconds)
         self.connections = Connections(server.connections, server.guests_per_address, server.connections_per_account)
         self.origins = Origins.of(server.origins)
@@ -187,7 +186,7 @@ class Server:
         background = [
             asyncio.create_task(self.comparison.run()),
             asyncio.create_task(forget_expired_sessions(self.chat)),
-            asyncio.create_task(self.elsewhere.run()),
+            asyncio.create_task(self.chat.elsewhere.run()),
         ]
         try:
             yield {WIRE: self._wire()}
