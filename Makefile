@@ -21,7 +21,9 @@ test-all: test
 	VECHE_SCHEMA_EXAMPLES=100 $(PY) -m pytest tests/contract/test_every_answer.py --timeout 1800
 	VECHE_PAIRS=all $(PY) -m pytest tests/unit/storage/test_pauses.py --timeout 1800
 	$(PY) -m tests.mutants.needs
+	$(PY) -m pytest --on=nodes tests/contract tests/laws tests/security -n 2 --timeout 600
 	$(PY) -m tests.chaos.run --kills 30
+	$(PY) -m tests.chaos.run --nodes 2 --faults 100
 	$(PY) -m tests.chaos.restore --drills 50
 	$(PY) -m tests.security.fairness
 	$(PY) -m tests.conformance.autobahn
@@ -41,6 +43,7 @@ bench-peers: dev
 
 chaos: dev
 	$(PY) -m tests.chaos.run --kills 30
+	$(PY) -m tests.chaos.run --nodes 2 --faults 100
 
 needs: dev
 	$(PY) -m tests.mutants.needs

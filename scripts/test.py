@@ -8,12 +8,24 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 
+COMMIT = subprocess.run(
+    ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+).stdout.strip()
+# One representative of each kind. `make test-all` runs all of contract, laws and security on two nodes.
+ON_TWO_NODES = [
+    "tests/contract/test_transcripts.py",
+    "tests/contract/dispatch/test_bad_input.py",
+    "tests/laws/test_dialects.py",
+    "tests/security/test_tokens.py",
+]
+
 STEPS = {
     "format": ["ruff", "format", "--check", "--quiet", "."],
     "lint": ["ruff", "check", "--quiet", "."],
     "types": ["mypy"],
     "imports": ["lint-imports", "--no-cache"],
     "fast tests": ["pytest", "tests", "-n", "2", "-m", "not chaos and not e2e", "--ignore=tests/conformance", "-rs"],
+    "two nodes": ["pytest", "--on=nodes", "--third", COMMIT, *ON_TWO_NODES, "-n", "2"],
     "browser and chaos": ["pytest", "tests", "-m", "chaos or e2e"],
 }
 

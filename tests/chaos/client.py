@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from .records import (
     Invoke,
     Journal,
     Nack,
+    Opened,
     Recv,
     Reset,
     Unexpected,
@@ -269,12 +270,15 @@ def reconnect_delay(bye: Bye, rng: random.Random) -> float | None:
 
 
 class Client:
-    """Connects, resumes, sends up to `WINDOW` messages at once, sometimes drops its socket, and reconnects."""
+    """Connects to one of the nodes, resumes, sends up to `WINDOW` messages at once, sometimes drops its socket.
+
+    Then it reconnects, perhaps to another node.
+    """
 
     def __init__(
         self,
         account: Account,
-        url: str,
+        url: str | Sequence[str],
         rooms: Iterable[int],
         journal: Journal,
         rng: random.Random,
@@ -283,7 +287,7 @@ class Client:
     ) -> None:
         self.memory = Memory(account, {ME: 0} | dict.fromkeys(rooms, 0))
         self.listen_only = listen_only
-        self._url = url
+        self._urls = (url,) if isinstance(url, str) else tuple(url)
         self._rooms = sorted(rooms)
         self._journal = journal
         self._rng = rng
@@ -291,6 +295,7 @@ class Client:
         self._changed = asyncio.Event()
         self._connections = 0
         self._connection: Connection | None = None
+        self.failures: list[str] = []  # attempts to connect that failed
 
     async def run(self) -> None:
         """Reconnect until it is cancelled, or until the server forbids it."""
@@ -335,14 +340,17 @@ class Client:
         return SILENCE_LIMIT if self.listen_only else min(self._rng.expovariate(1 / mean), SILENCE_LIMIT)
 
     async def _connect_once(self) -> float | None:
+        url = self._rng.choice(self._urls)
         try:
             socket = await connect(
-                self._url, compression=None, ping_interval=None, open_timeout=OPEN_LIMIT, close_timeout=OPEN_LIMIT
+                url, compression=None, ping_interval=None, open_timeout=OPEN_LIMIT, close_timeout=OPEN_LIMIT
             )
-        except (OSError, TimeoutError, EOFError, WebSocketException):
+        except (OSError, TimeoutError, EOFError, WebSocketException) as error:
+            self.failures.append(repr(error))
             return reconnect_delay(Bye(code=0), self._rng)
         self._connections += 1
         self._connection = connection = Connection(self._connections, self.memory, self._journal, self._changed)
+        self._journal.add(Opened(self._journal.clock(), self.memory.account.name, connection.number, url))
         own = await self._read_and_write(socket, connection)
         self._connection = None
         code = connection.bye.code or socket.close_code

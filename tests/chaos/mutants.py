@@ -127,10 +127,15 @@ MUTANTS = (ACKS_BEFORE_COMMIT, DOES_NOT_DEDUPE, READS_BEFORE_IT_REGISTERS)
 
 def build(mutant: Mutant, folder: Path, package: Path = PACKAGE) -> Path:
     """Copy the package into `folder` and change it there; return the folder for the server's PYTHONPATH."""
+    return build_copy(mutant.name, mutant.edits, folder, package)
+
+
+def build_copy(name: str, edits: Sequence[Edit], folder: Path, package: Path = PACKAGE) -> Path:
+    """Copy the package into `folder` and change it there; return the folder for PYTHONPATH."""
     copy = folder / "veche"
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    for edit in mutant.edits:
-        _replace(mutant.name, edit, copy / edit.file)
+    for edit in edits:
+        _replace(name, edit, copy / edit.file)
     return folder
 
 

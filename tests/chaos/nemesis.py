@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import random
-import shutil
 import signal
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -25,7 +21,7 @@ CRASH_POINTS: tuple[CrashPoint, ...] = get_args(CrashPoint)
 CRASH_CODE = 9
 CRASH_VARIABLE = "VECHE_TEST_CRASH_AT"
 
-START_LIMIT = 20.0
+START_LIMIT = 60.0
 DRAIN_LIMIT = 10.0
 CRASH_LIMIT = 10.0
 END_LIMIT = 10.0
@@ -70,14 +66,6 @@ def plan(kills: int, rng: random.Random) -> list[Act]:
     return acts
 
 
-@cache
-def compiled_code() -> str:
-    """Return a folder for the bytecode of all servers of this process; it is removed when the process ends."""
-    folder = tempfile.mkdtemp(prefix="veche-compiled-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
 class StartError(Exception):
     """The server did not start; the message has the end of its log."""
 
@@ -85,11 +73,25 @@ class StartError(Exception):
 class Server:
     """`veche serve` as a child process, with one data folder and one port."""
 
-    def __init__(self, folder: Path, package: Path | None = None) -> None:
-        """`package` is a folder with another copy of the package `veche`, to run instead of the installed one."""
+    def __init__(
+        self,
+        folder: Path,
+        package: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        name: str = "server",
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+    ) -> None:
+        """`package` is a folder with another copy of the package `veche`, to run instead of the installed one.
+
+        Without `settings` the database is a file in the folder. `prefix` are words before the command.
+        """
         self.port = free_port()
         self.database = folder / "veche.db"
-        self.log = folder / "server.log"
+        self.log = folder / f"{name}.log"
+        self.host = host
+        self._prefix = prefix
+        self.settings = settings or {"VECHE_DATABASE_URL": f"sqlite:///{self.database}"}
         self._folder = folder
         self._package = package
         self._process: asyncio.subprocess.Process | None = None
@@ -100,16 +102,15 @@ class Server:
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def socket_url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/v1/socket"
+        return f"ws://{self.host}:{self.port}/v1/socket"
 
     async def start(self, crash: Crash | None = None) -> None:
         """Return when the server answers, or has already reached its crash point. Raises StartError."""
-        command = [str(VECHE), "serve", "--port", str(self.port)]
-        command += ["--database-url", f"sqlite:///{self.database}"]
+        command = [*self._prefix, str(VECHE), "serve", "--host", self.host, "--port", str(self.port)]
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command, cwd=self._folder, env=self._environment(crash), stdout=log, stderr=log
@@ -118,7 +119,7 @@ class Server:
 
     def _environment(self, crash: Crash | None) -> Mapping[str, str]:
         """Make the environment: without settings of Veche, and with cached bytecode, like an installed server."""
-        env = environment({"PYTHONPYCACHEPREFIX": compiled_code()})
+        env = environment(self.settings)
         if self._package is not None:
             env["PYTHONPATH"] = str(self._package)
         if crash is not None:
@@ -155,6 +156,13 @@ class Server:
         except TimeoutError:
             await self.kill()
             return None
+
+    def pause(self) -> None:
+        """Send SIGSTOP: connections stay open, and nothing answers."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._running().send_signal(signal.SIGCONT)
 
     async def ended(self, limit: float) -> int | None:
         """Wait for the server to end by itself; return the exit code, or None if it had to be killed."""

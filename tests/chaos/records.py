@@ -110,6 +110,26 @@ class Fault(Record, frozen=True):
     seconds: float
 
 
+class Opened(Record, frozen=True):
+    """A socket was opened to the node at `url`."""
+
+    client: str
+    connection: int
+    url: str
+
+
+class Trouble(Record, frozen=True):
+    """Something beside the server's processes was disturbed for some seconds, from `at`. `how` says what, and how.
+
+    `bus`: nodes cannot hear each other meanwhile. `overlaps`: something else was disturbed at the same time.
+    """
+
+    how: str
+    seconds: float
+    bus: bool = False
+    overlaps: bool = False
+
+
 Verdict = Literal["next", "repeat", "gap"]
 
 

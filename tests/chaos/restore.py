@@ -31,7 +31,7 @@ from websockets.sync.client import connect
 from tests.veche_process import VECHE, environment
 
 from .client import Account
-from .nemesis import CRASH_CODE, CRASH_VARIABLE, Server, compiled_code
+from .nemesis import CRASH_CODE, CRASH_VARIABLE, Server
 from .world import api, create_room, register, served_history
 
 STEPS = (
@@ -128,7 +128,7 @@ async def say(http: httpx.AsyncClient, by: Account, room: int, text: str) -> Non
 
 
 def environment_of(folder: Path) -> dict[str, str]:
-    return environment({"VECHE_DATABASE_URL": f"sqlite:///{folder}/veche.db", "PYTHONPYCACHEPREFIX": compiled_code()})
+    return environment({"VECHE_DATABASE_URL": f"sqlite:///{folder}/veche.db"})
 
 
 def veche(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

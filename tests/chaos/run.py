@@ -1,5 +1,7 @@
 """One run of the checker: `python -m tests.chaos.run --kills 30 --clients 6 --rooms 3 --seed 1 [--package PATH]`.
 
+With `--nodes 2 --faults 100` two nodes run on PostgreSQL and Redis, and these and the network between them fail, too.
+
 The exit code is 0 if every promise was kept, and 1 if one was broken; then the folder with the evidence is kept.
 """
 
@@ -23,10 +25,23 @@ from .check import Evidence, Violation, check
 from .client import Account, Client, Traffic
 from .figures import Figures, figures
 from .nemesis import Act, Kill, Server, plan, run_act, run_acts
+from .nodes import Nodes, Round, plan_rounds, two_nodes
 from .records import Journal
-from .world import api, create_room, database_events, database_rows, head_of, register, served_history
+from .world import (
+    api,
+    create_room,
+    database_events,
+    database_rows,
+    head_of,
+    postgres_events,
+    postgres_rows,
+    register,
+    served_history,
+)
 
 HEAL_LIMIT = 10.0
+NODES_HEAL_LIMIT = 30.0  # a PostgreSQL that was killed needs some seconds more
+QUIET = 0.3, 0.8  # seconds between two rounds
 STRANGER = "stranger"
 
 
@@ -40,6 +55,8 @@ class RunOptions:
     rooms: int = 3
     package: Path | None = None
     traffic: Traffic = field(default_factory=Traffic)
+    rounds: Sequence[Round] = ()
+    """What fails while two nodes run; there are no `acts` then."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +106,61 @@ async def run(options: RunOptions, folder: Path) -> Outcome:
     return Outcome(check(evidence), figures(evidence))
 
 
+async def run_nodes(options: RunOptions, folder: Path) -> Outcome:
+    """Make one run with two nodes; the empty `folder` gets their logs and the records."""
+    journal = Journal()
+    with two_nodes(folder, options.package) as nodes:
+        try:
+            await nodes.start()
+            async with api(nodes.base) as http:
+                world = await _set_up(http, options)
+                heads = await _disturb(nodes, http, world, options, journal)
+                served = [row for room in world.rooms for row in await served_history(http, world.members[0], room)]
+            await nodes.drain_and_record(journal)
+        finally:
+            await nodes.kill()
+            journal.save(folder / "records.jsonl")
+        everybody = (*world.members, world.stranger)
+        logs = [*world.rooms, *(-account.id for account in everybody)]
+        evidence = Evidence(
+            records=journal.records,
+            accounts={account.name: account.id for account in everybody},
+            members=dict.fromkeys(world.rooms, frozenset(account.name for account in world.members)),
+            served=served,
+            rows=postgres_rows(nodes.postgres, nodes.database_url, world.rooms),
+            events=postgres_events(nodes.postgres, nodes.database_url, logs),
+            heads=heads,
+        )
+    return Outcome(check(evidence), figures(evidence))
+
+
+async def _disturb(
+    nodes: Nodes, http: httpx.AsyncClient, world: World, options: RunOptions, journal: Journal
+) -> dict[int, int]:
+    """Run the clients and all rounds, then let the clients catch up; return the heads of the rooms."""
+    clients = [_client(account, nodes.socket_urls, world, options, journal) for account in world.members]
+    stranger = _client(world.stranger, nodes.socket_urls, world, options, journal, listen_only=True)
+    rng = random.Random(f"{options.seed}/pauses")
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(client.run()) for client in (*clients, stranger)]
+        for acts in options.rounds:
+            await asyncio.sleep(rng.uniform(*QUIET))
+            await nodes.run_round(acts, journal)
+        for client in clients:
+            client.stop_sending()
+        await asyncio.gather(*(client.wait_answered(NODES_HEAL_LIMIT) for client in clients))
+        await nodes.kill_and_record(journal)
+        await nodes.start()
+        heads = {room: await head_of(http, world.members[0], room) for room in world.rooms}
+        await asyncio.gather(
+            *(client.wait_caught_up(heads, NODES_HEAL_LIMIT) for client in clients),
+            stranger.wait_caught_up({}, NODES_HEAL_LIMIT),
+        )
+        for task in tasks:
+            task.cancel()
+    return heads
+
+
 async def _set_up(http: httpx.AsyncClient, options: RunOptions) -> World:
     members = [await register(http, f"c{number}") for number in range(1, options.clients + 1)]
     stranger = await register(http, STRANGER)
@@ -100,8 +172,8 @@ async def _run_clients(
     server: Server, http: httpx.AsyncClient, world: World, options: RunOptions, journal: Journal
 ) -> dict[int, int]:
     """Run the clients and all acts, then let the clients catch up; return the heads of the rooms."""
-    clients = [_client(account, server, world, options, journal) for account in world.members]
-    stranger = _client(world.stranger, server, world, options, journal, listen_only=True)
+    clients = [_client(account, [server.socket_url], world, options, journal) for account in world.members]
+    stranger = _client(world.stranger, [server.socket_url], world, options, journal, listen_only=True)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(client.run()) for client in (*clients, stranger)]
         await run_acts(server, options.acts, journal)
@@ -120,10 +192,15 @@ async def _run_clients(
 
 
 def _client(
-    account: Account, server: Server, world: World, options: RunOptions, journal: Journal, listen_only: bool = False
+    account: Account,
+    urls: Sequence[str],
+    world: World,
+    options: RunOptions,
+    journal: Journal,
+    listen_only: bool = False,
 ) -> Client:
     rng = random.Random(f"{options.seed}/{account.name}")
-    return Client(account, server.socket_url, world.rooms, journal, rng, options.traffic, listen_only)
+    return Client(account, urls, world.rooms, journal, rng, options.traffic, listen_only)
 
 
 def summary(options: RunOptions, outcome: Outcome) -> str:
@@ -139,9 +216,23 @@ def summary(options: RunOptions, outcome: Outcome) -> str:
         f"frames received     {numbers.frames}",
         f"reconnects          {numbers.reconnects}, of them after own drops {numbers.own_drops}",
         f"kill to caught up   p50 {numbers.back_p50:.2f} s, p99 {numbers.back_p99:.2f} s",
+        *_about_nodes(numbers),
         f"verdict             {'BROKEN' if outcome.violations else 'kept'}",
     ]
     return "\n".join([*lines, *_broken(outcome.violations)])
+
+
+def _about_nodes(numbers: Figures) -> list[str]:
+    """Return the lines that only a run with two nodes has."""
+    if not numbers.troubles:
+        return []
+    return [
+        f"other faults        {', '.join(f'{how} {times}' for how, times in numbers.troubles)}",
+        f"faults              {sum(times for _, times in (*numbers.faults, *numbers.troubles))}",
+        f"to the other node   p50 {1000 * numbers.across_p50:.0f} ms, p99 {1000 * numbers.across_p99:.0f} ms",
+        f"while Redis is away p50 {1000 * numbers.away_p50:.0f} ms, p99 {1000 * numbers.away_p99:.0f} ms"
+        f" ({numbers.away} deliveries)",
+    ]
 
 
 def _broken(violations: Sequence[Violation]) -> list[str]:
@@ -153,7 +244,9 @@ def _broken(violations: Sequence[Violation]) -> list[str]:
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description=__doc__)
-    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--kills", type=int, default=30, help="how often one node ends")
+    parser.add_argument("--nodes", type=int, choices=[1, 2], default=1)
+    parser.add_argument("--faults", type=int, default=100, help="how often something fails while two nodes run")
     parser.add_argument("--clients", type=int, default=6)
     parser.add_argument("--rooms", type=int, default=3)
     parser.add_argument("--seed", default=None, help="a word; random when not given")
@@ -165,10 +258,12 @@ def main(argv: Sequence[str]) -> int:
     arguments = _arguments(argv)
     seed = arguments.seed or secrets.token_hex(4)
     print(f"seed {seed}", flush=True)
-    acts = plan(arguments.kills, random.Random(seed))
-    options = RunOptions(seed, acts, arguments.clients, arguments.rooms, arguments.package)
+    two, rng = arguments.nodes == 2, random.Random(seed)
+    acts = [] if two else plan(arguments.kills, rng)
+    rounds = plan_rounds(arguments.faults, rng) if two else []
+    options = RunOptions(seed, acts, arguments.clients, arguments.rooms, arguments.package, rounds=rounds)
     folder = Path(tempfile.mkdtemp(prefix="veche-chaos-"))
-    outcome = asyncio.run(run(options, folder))
+    outcome = asyncio.run((run_nodes if two else run)(options, folder))
     print(summary(options, outcome))
     if outcome.violations:
         print(f"evidence            {folder}")

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from tests.services import Postgres
+
 from .check import Stored
 from .client import Account
 
@@ -86,6 +88,19 @@ def database_events(database: Path, logs: Sequence[int]) -> list[tuple[int, int]
     with closing(_opened(database)) as connection:
         query = f"SELECT log_id, seq FROM events WHERE log_id IN ({_marks(logs)})"
         return [(log, seq) for log, seq in connection.execute(query, logs)]
+
+
+def postgres_rows(postgres: Postgres, url: str, rooms: Sequence[int]) -> list[Stored]:
+    """Read all messages of `rooms` from PostgreSQL."""
+    columns = "room_id, seq, id, sender_id, client_message_id, text, kind"
+    query = f"SELECT {columns} FROM veche.messages WHERE room_id = ANY(%s)"
+    return [Stored(*row) for row in postgres.psql(query, list(rooms), url=url)]
+
+
+def postgres_events(postgres: Postgres, url: str, logs: Sequence[int]) -> list[tuple[int, int]]:
+    """Read the (log, seq) of all events of `logs` from PostgreSQL."""
+    query = "SELECT log_id, seq FROM veche.events WHERE log_id = ANY(%s)"
+    return [(log, seq) for log, seq in postgres.psql(query, list(logs), url=url)]
 
 
 def _opened(database: Path) -> sqlite3.Connection:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
@@ -16,6 +18,7 @@ import httpx
 import pytest
 from transcript import Head
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import Server, ServerConnection, serve
 
 from tests.veche_process import VECHE, VecheProcess, environment
@@ -33,6 +36,7 @@ USUAL = {
     "VECHE_LOOKUPS_PER_MINUTE": "100000",
 }
 LOBBY = 2147483647
+SILENCE_BETWEEN_NODES = 0.2  # seconds in which one node hears what another has stored, where nothing else tells
 _numbers = itertools.count(1)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -56,15 +60,17 @@ class RunningServer(VecheProcess):
         super().__init__(folder, {name: value for name, value in settings.items() if value})
         self.head = head
         self.upstream = upstream
+        self._has_demo = False
         self._fence: tuple[str, dict[str, object], dict[str, str]] | None = None
 
     def start(self) -> Self:
-        if self.head.demo and not self.database.exists():
+        if self.head.demo and not self._has_demo:
             self._run_demo()
+            self._has_demo = True
         return super().start()
 
     def send_sigterm(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
 
     def _run_demo(self) -> None:
         words, env = [VECHE, "demo", "--database-url", self.database_url], environment(self.settings)
@@ -72,7 +78,20 @@ class RunningServer(VecheProcess):
         assert done.returncode == 0, done.stderr
 
     def fence(self) -> None:
-        """Wait until all earlier commands are stored: store one more that sends no frames."""
+        """Wait until all earlier commands are stored, and until all nodes know it."""
+        self.store_on_each_node()
+        if len(self.nodes) > 1 and self._serves_native():
+            self._let_nodes_hear_each_other()
+        elif len(self.nodes) > 1:
+            time.sleep(SILENCE_BETWEEN_NODES)
+
+    def store_on_each_node(self) -> None:
+        """Wait until all earlier commands are stored."""
+        for node in self.nodes:
+            self._store(f"http://127.0.0.1:{node.port}")
+
+    def _store(self, base: str) -> None:
+        """Store one more command that sends no frames."""
         if self._fence is None:
             self._fence = self._native_fence() if self._serves_native() else None
         if self._fence is not None:
@@ -80,8 +99,28 @@ class RunningServer(VecheProcess):
         else:
             path, body = _REGISTER[self.head.dialects.split(",")[0].strip()](new_handle("fence"))
             headers = {}
-        answer = httpx.post(f"{self.base}{path}", json=body, headers=headers, timeout=TIMEOUT, trust_env=False)
+        answer = httpx.post(f"{base}{path}", json=body, headers=headers, timeout=TIMEOUT, trust_env=False)
         answer.raise_for_status()
+
+    def _let_nodes_hear_each_other(self) -> None:
+        """Change a name on each node, and wait until the others show it: they have what was stored before it, too."""
+        assert self._fence is not None
+        headers = self._fence[2]
+        hello = {"token": headers["Authorization"].partition(" ")[2], "rooms": {}}
+        for node in self.nodes:
+            with contextlib.ExitStack() as closing:
+                sockets = []
+                for other in self.nodes:
+                    if other is not node:
+                        url = f"ws://127.0.0.1:{other.port}/v1/socket"
+                        sockets.append(closing.enter_context(connect(url, proxy=None, ping_interval=None)))
+                        sockets[-1].send(json.dumps({"id": 1, "hello": hello}))
+                        _receive_until(sockets[-1], '"caught_up"')
+                url, name = f"http://127.0.0.1:{node.port}/v1/me", new_handle("fence")
+                answer = httpx.patch(url, json={"name": name}, headers=headers, timeout=TIMEOUT, trust_env=False)
+                answer.raise_for_status()
+                for socket in sockets:
+                    _receive_until(socket, name)
 
     def _serves_native(self) -> bool:
         return self.head.dialects == "all" or "native" in self.head.dialects
@@ -91,6 +130,12 @@ class RunningServer(VecheProcess):
         answer = httpx.post(f"{self.base}/v1/register", json=body, timeout=TIMEOUT, trust_env=False)
         token = answer.raise_for_status().json()["token"]
         return f"/v1/rooms/{LOBBY}/read", {"seq": 0}, {"Authorization": f"Bearer {token}"}
+
+
+def _receive_until(socket: ClientConnection, text: str) -> None:
+    while text not in (frame := str(socket.recv(TIMEOUT))):
+        if frame == "{}":  # a heartbeat
+            socket.send(frame)
 
 
 _REGISTER: dict[str, Callable[[str], tuple[str, dict[str, object]]]] = {

@@ -269,6 +269,7 @@ def test_a_server_does_not_speak_as_somebody_who_has_an_account(tmp_path: Path) 
 # Accounts of older versions.
 
 
+@pytest.mark.one_node("it looks into the SQLite file")
 def test_an_account_that_breaks_the_rule_works_as_before_and_the_doctor_lists_it(servers: Servers) -> None:
     server = servers.new(Head(own=True))
     old = {"one": "nаdia\u2065 ", "two": "alice ", "three": "..", "four": "scope"}

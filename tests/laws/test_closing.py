@@ -12,7 +12,7 @@ LOBBY = 2**31 - 1
 
 
 def veche(server: Server, *words: str) -> str:
-    process = start("user", *words, "--database-url", f"sqlite:///{server.database}")
+    process = start("user", *words, "--database-url", server.database_url)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
     return out

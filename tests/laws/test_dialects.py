@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from veche.hub.topic import Subscriber
 from veche.service.chat import ROWS_OF_A_UNIT
 from veche.service.shares import Share
 from veche.settings import read_settings
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 from veche.wire.websocket import WebSocket
 
 from .dialects import IN_LOBBY, IN_ROOMS, NATIVE, SOCKETIO, Dialect, DialectClient, opened, polling
@@ -50,10 +49,9 @@ def people_in_room(server: Server, dialects: tuple[Dialect, ...]) -> tuple[int, 
 
 
 def stored(server: Server, room_id: int, person: Person) -> list[str]:
-    """Read a person's texts in a room from the database file, as another process sees it."""
-    with contextlib.closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as database:
-        query = "SELECT text FROM messages WHERE room_id = ? AND sender_id = ? AND kind = 'text' ORDER BY seq"
-        return [text for (text,) in database.execute(query, (room_id, person.id))]
+    """Read a person's texts in a room from the database, as another process sees it."""
+    query = "SELECT text FROM messages WHERE room_id = ? AND sender_id = ? AND kind = 'text' ORDER BY seq"
+    return [row["text"] for row in server.rows(query, room_id, person.id)]
 
 
 @pytest.mark.parametrize("dialects", [IN_LOBBY, IN_ROOMS], ids=["lobby", "room"])

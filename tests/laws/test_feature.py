@@ -10,7 +10,7 @@ import contextlib
 import filecmp
 import re
 import shutil
-import sqlite3
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -128,9 +128,7 @@ def test_the_page_shows_the_sample(name: str) -> None:
 def rows(server: Server, table: str, room_id: int) -> list[dict[str, Any]]:
     """Read what is committed in a room, as somebody else who opens the database sees it now."""
     where = {"pins": "room_id = ?", "events": "log_id = ? AND kind = 'message_pinned'"}[table]
-    with contextlib.closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as database:
-        database.row_factory = sqlite3.Row
-        return [dict(row) for row in database.execute(f"SELECT * FROM {table} WHERE {where}", (room_id,))]
+    return server.rows(f"SELECT * FROM {table} WHERE {where}", room_id)
 
 
 def pins(socket: Socket, room_id: int) -> list[Frame]:
@@ -222,8 +220,7 @@ async def test_a_pin_outlives_a_kill_and_is_replayed_to_one_that_resumes(copy: P
         message = ann.say(room, "pin me")
         async with ann.socket() as socket:
             answer = await socket.ask("pin", room_id=room, message_id=message["id"])
-            server.process.kill()
-        server.process.wait()
+            server.send_signal(signal.SIGKILL)
     with serving(tmp_path, PYTHONPATH=str(copy.parent)) as server:
         ann.server = bob.server = server
         for person in (ann, bob):

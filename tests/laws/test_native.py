@@ -299,6 +299,7 @@ async def test_a_password_change_closes_the_other_sockets(ann: Person) -> None:
         assert await socket.ended() == 4004
 
 
+@pytest.mark.one_node("it counts the connections to the SQLite file")
 async def test_an_idle_socket_holds_no_database_connection(server: Server, ann: Person) -> None:
     def connections() -> int:
         return sum(path == str(server.database) for path in server.open_files())

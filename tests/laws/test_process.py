@@ -18,6 +18,8 @@ from tests.veche_process import VECHE, free_port
 
 from .town import serving, start
 
+pytestmark = pytest.mark.one_node("they are about one process and its file")
+
 
 async def test_sigterm_drains_answers_and_closes_with_bye(tmp_path: Path) -> None:
     with serving(tmp_path) as server:

@@ -150,6 +150,7 @@ def test_the_log_for_people_has_no_line_of_others(tmp_path: Path) -> None:
     assert r"GET /\nERROR veche: forged\x1b[2J 404" in log
 
 
+@pytest.mark.one_node("it breaks the SQLite file")
 def test_no_secret_is_in_the_log_or_in_an_answer(tmp_path: Path) -> None:
     """Sentinels as the secret, a password, a token in a query, and a bug whose traceback is logged."""
     settings = {**JSON, "VECHE_LOG_LEVEL": "debug", "VECHE_ACCESS_LOG": "1"}
@@ -205,6 +206,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.one_node("it breaks the SQLite file")
 def test_an_error_tells_nothing_of_the_inside_and_opens_nothing(tmp_path: Path) -> None:
     with running(tmp_path) as server:
         token = server.register()
@@ -222,6 +224,7 @@ SOCKETS = ["/rooms/ws", "/messenger/ws/1"]
 """Whose token is read before the upgrade is answered."""
 
 
+@pytest.mark.one_node("it breaks the SQLite file")
 @pytest.mark.parametrize("style", ["json", "text"])
 def test_a_bug_has_an_id_in_its_answer_and_in_the_line_with_its_traceback(tmp_path: Path, style: str) -> None:
     with running(tmp_path, VECHE_LOG_FORMAT=style) as server:
@@ -253,6 +256,7 @@ def test_a_bug_has_an_id_in_its_answer_and_in_the_line_with_its_traceback(tmp_pa
     assert traces == ids, "one traceback for each, and none without its id"
 
 
+@pytest.mark.one_node("it looks into the SQLite file")
 def test_a_command_that_fails_on_a_socket_has_an_id(tmp_path: Path) -> None:
     with running(tmp_path, **JSON) as server:
         token = server.register()
@@ -401,6 +405,7 @@ def test_a_weak_secret_stops_the_start(tmp_path: Path, name: str, secret: str) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.one_node("it looks for the secret beside the SQLite file")
 def test_an_old_secret_that_still_signs_stops_the_start(tmp_path: Path) -> None:
     """Otherwise an operator would think that it has been replaced."""
     with running(tmp_path, VECHE_SECRET="") as server:
@@ -416,6 +421,7 @@ def test_an_old_secret_that_still_signs_stops_the_start(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.one_node("it looks into the SQLite file")
 def test_a_backup_holds_no_secret_and_is_for_its_owner_alone(tmp_path: Path) -> None:
     target = tmp_path / "backup.db"
     with running(tmp_path) as server:

@@ -51,8 +51,7 @@ def test_a_common_password_is_refused_where_accounts_are_made_and_where_it_is_ch
     headers = {"Authorization": f"Bearer {token}"}
     refused(server.http.put("/v1/me/password", json=change, headers=headers), "new_password")
     for words in (("add", "ann.smith", "--email", "ann@example.com"), ("password", "ann.smith")):
-        url = f"sqlite:///{server.database}"
-        with start("user", *words, "--password", password, "--database-url", url) as command:
+        with start("user", *words, "--password", password, "--database-url", server.database_url) as command:
             _, said = command.communicate(timeout=60)
         assert (command.returncode, said) == (1, "veche: This password is among the first that anybody would try.\n")
 

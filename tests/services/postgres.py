@@ -39,7 +39,7 @@ SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "shared_buffers": "16MB",
-    "max_connections": "200",
+    "max_connections": "500",
     "log_min_messages": "warning",
     "timezone": "UTC",
     "lc_messages": "C",

@@ -45,3 +45,7 @@ class Restored(Postgres):
 
     def _initdb(self) -> None:
         raise AssertionError("the data folder is missing")
+
+    def answers(self) -> bool:
+        """Whether it has read the archive, and can be written."""
+        return super().answers() and self.psql("SELECT pg_is_in_recovery()") == [(False,)]

@@ -52,7 +52,7 @@ def test_postgres_is_durable_and_not_run_by_root(own_postgres: Postgres) -> None
     said = {
         name: own_postgres.psql(f"SHOW {name}")[0][0] for name in ("fsync", "synchronous_commit", "max_connections")
     }
-    assert said == {"fsync": "on", "synchronous_commit": "on", "max_connections": "200"}
+    assert said == {"fsync": "on", "synchronous_commit": "on", "max_connections": "500"}
     assert own_postgres.psql("SHOW server_encoding") == [("UTF8",)]
     assert Path(f"/proc/{own_postgres.pid}").stat().st_uid == own_postgres.uid != 0
 

@@ -60,13 +60,16 @@ class BadFrameError(Exception):
 
 
 class Sealer:
-    """Makes frames of one installation, and opens them. Raises BusError if there is no secret."""
+    """Makes frames of one installation, and opens them. Raises BusError if there is no secret.
 
-    def __init__(self, secret: str) -> None:
+    `installation` tells its database from others. Copies of a database have the same secret.
+    """
+
+    def __init__(self, secret: str, installation: str = "") -> None:
         if not secret:
             raise BusError("The bus needs the secret that signs tokens: set VECHE_SECRET, the same on all nodes.")
-        self._key = hmac.digest(secret.encode(), b"veche bus frames 1", "sha256")
-        # Installations with other secrets have other channels, so that they do not hear each other in one Redis.
+        self._key = hmac.digest(secret.encode(), b"veche bus frames 1 " + installation.encode(), "sha256")
+        # Other installations have other channels, so that they do not hear each other in one Redis.
         self.name = hmac.new(self._key, b"channels", hashlib.sha256).hexdigest()[:12]
         self._to_json = msgspec.json.Encoder().encode
         self._from_json: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)

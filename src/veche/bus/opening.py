@@ -19,11 +19,13 @@ WRONG = (
 )
 
 
-def open_bus(url: str, secret: str, entries: Iterable[type[LogEvent]], read_address: ReadAddress) -> Bus:
+def open_bus(
+    url: str, secret: str, installation: str, entries: Iterable[type[LogEvent]], read_address: ReadAddress
+) -> Bus:
     """Make a bus, which is not connected yet. Raises BusError.
 
-    `secret` is the one that signs tokens. `entries` are the types of all entries of logs. The drivers are imported
-    only if they are needed.
+    `secret` is the one that signs tokens, and `installation` tells the database from others. `entries` are the types of
+    all entries of logs. The drivers are imported only if they are needed.
     """
     scheme = url.partition(":")[0]
     if not url:
@@ -31,9 +33,9 @@ def open_bus(url: str, secret: str, entries: Iterable[type[LogEvent]], read_addr
     if scheme.partition("+")[0] in ("redis", "rediss"):
         from veche.bus.redis import RedisBus
 
-        return RedisBus(url, Sealer(secret), EntryCodec(entries))
+        return RedisBus(url, Sealer(secret, installation), EntryCodec(entries))
     if scheme in ("postgresql", "postgres"):
         from veche.bus.postgresql import PostgresBus
 
-        return PostgresBus(*read_address(url), Sealer(secret), EntryCodec(entries))
+        return PostgresBus(*read_address(url), Sealer(secret, installation), EntryCodec(entries))
     raise BusError(WRONG)

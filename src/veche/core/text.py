@@ -11,6 +11,15 @@ def size_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
+def can_be_stored(text: str) -> bool:
+    """Return whether every database can store a text: it contains no NUL and no lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
 def check_text(text: str) -> None:
     """Raise ChatError if a text has more than 64 KiB of UTF-8, or contains NUL or a lone surrogate.
 

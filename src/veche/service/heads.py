@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from veche.bus.bus import Bus
+from veche.core.errors import ChatError
 from veche.core.values import LogId
 from veche.hub.hub import Hub
 from veche.storage.feed import CommitFeed
@@ -53,5 +54,7 @@ class Comparison:
     async def _compare(self, positions: dict[LogId, int]) -> None:
         try:
             self._hub.learn_heads(await self._feed.heads_ahead_of(positions))
+        except ChatError as refusal:
+            logger.warning("the heads could not be compared, which is tried again soon: %s", refusal.message)
         except Exception:
             logger.exception("the heads could not be compared; this is tried again in %.1f s", SECONDS)

@@ -19,6 +19,7 @@ from veche.core.accounts import (
 from veche.core.closing import AccountDeleted
 from veche.core.names import handle_of
 from veche.core.profile import AccountChanged, ProfileChanged
+from veche.core.text import can_be_stored
 from veche.core.values import RESERVED_IDS, Account, Person
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.subject import Subject
@@ -157,6 +158,8 @@ def credentials(
     tx: Transaction, *, username: str | None = None, email: str | None = None
 ) -> tuple[Account, str] | None:
     """Return the account with this username or e-mail and the hash of its password, or None."""
+    if not can_be_stored(username or email or ""):  # nobody has it, and PostgreSQL takes no question for it
+        return None
     if username is not None:
         row = tx.first(_BY_USERNAME, handle=handle_of(username))
     else:

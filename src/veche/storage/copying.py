@@ -36,8 +36,8 @@ from veche.ops.crash import crash_point
 from veche.storage import subjects as _  # noqa: F401  # declares every table
 from veche.storage.accounts import accounts
 from veche.storage.database import Database, DatabaseError
-from veche.storage.engines.copy_end import COPIED_FROM, COPYING, CopyEnd
-from veche.storage.engines.engine import Transaction
+from veche.storage.engines.engine import COPYING, Transaction
+from veche.storage.kinds.copy_end import COPIED_FROM, CopyEnd
 from veche.storage.log import events, logs
 from veche.storage.messages import messages
 from veche.storage.migrate import schema_version

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from veche.core.accounts import skeleton_key
 from veche.core.errors import ChatError
 from veche.core.names import RESERVED_WORDS, check_username, normal_form
-from veche.storage.engines.finding import Finding
+from veche.storage.finding import Finding
 
 SHOWN = 20  # of the usernames that could not be registered today
 

@@ -66,6 +66,7 @@ DOT_SEGMENTS = {".", "..", "%2e", ".%2e", "%2e.", "%2e%2e"}
 """The path segments that clients remove, in lower case (WHATWG URL Standard, 4.1)."""
 
 
+@pytest.mark.one_node("it looks into the SQLite file")
 @pytest.mark.parametrize("name", [".", ".."])
 @pytest.mark.parametrize("open_links", ["false", "true"])
 def test_the_links_of_an_old_account_with_a_name_of_dots(tmp_path: Path, name: str, open_links: str) -> None:

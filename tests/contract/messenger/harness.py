@@ -41,7 +41,7 @@ class LiveServer(VecheProcess):
         super().__init__(folder, {f"VECHE_{name}": value for name, value in (USUAL | (settings or {})).items()})
 
     def send_sigterm(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
 
     def http(self, token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}

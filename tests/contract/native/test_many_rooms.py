@@ -18,7 +18,7 @@ from veche.core.room_creation import CreateRoom
 from veche.core.values import Kind
 from veche.dialects.native.limits import MAX_FRAME_BYTES, MAX_PAGE, MAX_SYNC
 from veche.storage.commit import commit
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.opening import open_existing
 
 from .people import Person, receive, send_command
 
@@ -38,12 +38,12 @@ def people(server: RunningServer) -> Iterator[tuple[Person, Person]]:
     """Ann owns ROOMS groups, with Bob in each, and one message in each; the rooms have the ids from 1 on."""
     ann, bob = Person.new(server.base, "ann"), Person.new(server.base, "bob")
     server.end()
-    database, actor = SqliteDatabase(f"sqlite:///{server.folder / 'veche.db'}"), Actor(ann.id, "native")
-    for first in range(1, ROOMS + 1, BATCH):
-        ids = range(first, first + BATCH)
-        commit(database, [(actor, CreateRoom(Kind.GROUP, f"Room {id}", (bob.id,))) for id in ids])
-        commit(database, [(actor, SendMessage(id, "hi")) for id in ids])
-    database.close()
+    actor = Actor(ann.id, "native")
+    with open_existing(server.database_url) as database:
+        for first in range(1, ROOMS + 1, BATCH):
+            ids = range(first, first + BATCH)
+            commit(database, [(actor, CreateRoom(Kind.GROUP, f"Room {id}", (bob.id,))) for id in ids])
+            commit(database, [(actor, SendMessage(id, "hi")) for id in ids])
     server.start()
     yield ann, bob
     for person in (ann, bob):

@@ -11,7 +11,6 @@ import json
 import socket
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -177,12 +176,12 @@ def test_a_session_that_ended_is_refused_by_the_next_request(server: Server) -> 
     ]
     for method, path, body in calls:
         assert all(response.is_success for response in both.ask(method, path, body, **JSON))
-    change_password(server.database, both.person.name)
+    change_password(server.database_url, both.person.name)
     for method, path, body in calls:
         assert [response.status_code for response in both.ask(method, path, body, **JSON)] == [401, 401]
 
 
-def change_password(database: Path, username: str) -> None:
+def change_password(database_url: str, username: str) -> None:
     """End all sessions of an account, from another process."""
     command = [
         VECHE,
@@ -192,7 +191,7 @@ def change_password(database: Path, username: str) -> None:
         "--password",
         "another horse",
         "--database-url",
-        f"sqlite:///{database}",
+        database_url,
     ]
     subprocess.run(command, check=True, capture_output=True)
 

@@ -92,8 +92,8 @@ async def running(*buses: Bus) -> AsyncIterator[list[Node]]:
 CODEC = EntryCodec((Message, *EVENT_TYPES))
 
 
-def redis_bus(url: str, secret: str = SECRET) -> RedisBus:
-    return RedisBus(url, Sealer(secret), CODEC)
+def redis_bus(url: str, secret: str = SECRET, installation: str = "") -> RedisBus:
+    return RedisBus(url, Sealer(secret, installation), CODEC)
 
 
 @pytest.fixture(autouse=True)

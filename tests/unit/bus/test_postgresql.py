@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
 from tests.services import MissingError, Postgres, fixtures
-from tests.veche_process import free_port
+from tests.services.pgbouncer import PgBouncer
+from tests.services.postgres import PostgresAddress
 from veche.bus import postgresql
 from veche.bus.bus import BusError
 from veche.bus.frames import Sealer
@@ -159,47 +156,18 @@ async def test_a_server_that_cannot_be_reached_at_the_start(
 
 
 @contextlib.contextmanager
-def pgbouncer(url: str, folder: Path, mode: str) -> Iterator[str]:
+def pgbouncer(to: PostgresAddress, url: str, mode: str) -> Iterator[str]:
     """Run pgbouncer in front of a database. Yield the URL of the database through it."""
-    program = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
-    if program is None:
-        fixtures.skip(MissingError("pgbouncer is missing. Install your system's package pgbouncer."))
-    parts, port = urlsplit(url), free_port()
-    name = parts.path.strip("/")
-    (folder / "users").write_text(f'"{parts.username}" "{parts.password}"\n')
-    (folder / "ini").write_text(
-        f"[databases]\n{name} = host=127.0.0.1 port={parts.port} dbname={name}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-        f"listen_port = {port}\nauth_type = plain\nauth_file = {folder}/users\npool_mode = {mode}\nunix_socket_dir =\n"
-        "ignore_startup_parameters = extra_float_digits\n"
-    )
-    words = [program, str(folder / "ini")]
-    if os.getuid() == 0:  # it refuses to run as root
-        for path in (folder, folder / "users", folder / "ini"):
-            os.chown(path, 65534, 65534)
-        for path in folder.parents:
-            if path != Path("/") and path != Path("/tmp"):
-                path.chmod(path.stat().st_mode | 0o011)
-        words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    through = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{port}")).geturl()
     try:
-        until = time.monotonic() + 20
-        while True:
-            try:
-                psycopg.connect(through).close()
-                break
-            except psycopg.OperationalError:
-                assert process.poll() is None
-                assert time.monotonic() < until
-                time.sleep(0.02)
-        yield through
-    finally:
-        process.kill()
-        process.wait()
+        found = PgBouncer(to, {"pool_mode": mode})
+    except MissingError as missing:
+        fixtures.skip(missing)
+    with found as bouncer:
+        yield bouncer.url(urlsplit(url).path.strip("/"))
 
 
-def test_a_pool_of_transactions_is_refused_with_a_sentence(postgres_url: str, tmp_path: Path) -> None:
-    with pgbouncer(postgres_url, tmp_path, "transaction") as through:
+def test_a_pool_of_transactions_is_refused_with_a_sentence(postgres: PostgresAddress, postgres_url: str) -> None:
+    with pgbouncer(postgres, postgres_url, "transaction") as through:
         began = time.monotonic()
         with pytest.raises(BusError) as caught:
             postgres_bus(through)
@@ -207,8 +175,8 @@ def test_a_pool_of_transactions_is_refused_with_a_sentence(postgres_url: str, tm
         assert time.monotonic() - began < 10
 
 
-async def test_a_pool_of_sessions_works(postgres_url: str, tmp_path: Path) -> None:
-    with pgbouncer(postgres_url, tmp_path, "session") as through:
+async def test_a_pool_of_sessions_works(postgres: PostgresAddress, postgres_url: str) -> None:
+    with pgbouncer(postgres, postgres_url, "session") as through:
         async with running(postgres_bus(through), postgres_bus(postgres_url)) as (ann, bob):
             ann.bus.follow(ROOM)
             bob.say(message(1))
@@ -216,12 +184,11 @@ async def test_a_pool_of_sessions_works(postgres_url: str, tmp_path: Path) -> No
 
 
 async def test_a_pool_that_appears_later_keeps_the_bus_away(
-    own_postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    postgres: PostgresAddress, postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgresql, "TEST_SECONDS", 0.2)
-    url = own_postgres.new_database()
-    with pgbouncer(url, tmp_path, "transaction") as through:
-        bus = postgres_bus(url)
+    with pgbouncer(postgres, postgres_url, "transaction") as through:
+        bus = postgres_bus(postgres_url)
         bus._conninfo = postgres_address(through)[0]
         starting = asyncio.create_task(bus.start())
         await until(lambda: any("pgbouncer" in text for text in caplog.messages))

@@ -181,10 +181,15 @@ async def test_a_note_that_somebody_repeats_is_dropped(redis: RedisAddress) -> N
         assert [payload for _, payload in bob.notes] == [1, 4]
 
 
+@pytest.mark.parametrize(
+    ("secret", "installation"),
+    [("another secret of thirty-two bytes", ""), (SECRET, "another database, which is a copy")],
+    ids=["secret", "database"],
+)
 async def test_another_installation_in_the_same_redis_is_not_heard(
-    redis: RedisAddress, caplog: pytest.LogCaptureFixture
+    redis: RedisAddress, caplog: pytest.LogCaptureFixture, secret: str, installation: str
 ) -> None:
-    theirs = redis_bus(redis.url(), "another secret of thirty-two bytes")
+    theirs = redis_bus(redis.url(), secret, installation)
     async with running(redis_bus(redis.url()), redis_bus(redis.url()), theirs) as (ann, bob, eve):
         for node in (bob, eve):
             await node.follow(ROOM)

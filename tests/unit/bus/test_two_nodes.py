@@ -29,9 +29,9 @@ from veche.service.heads import Comparison
 from veche.storage import log as logs
 from veche.storage.commit import commit
 from veche.storage.database import Database
-from veche.storage.engines.sqlite_database import SqliteDatabase
 from veche.storage.entries import read_entries
 from veche.storage.feed import CommitFeed
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 from veche.storage.opening import open_to_serve
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer

@@ -12,7 +12,7 @@ from veche.core.actor import NOBODY_ID, Actor
 from veche.settings import ServerSettings
 from veche.storage.commit import commit
 from veche.storage.engines.sqlite import SqliteTransaction
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 
 
 def settings(folder: Path) -> ServerSettings:

@@ -18,7 +18,7 @@ from veche.app import DIALECTS, Server
 from veche.dialects.channels.options import Options as ChannelsOptions
 from veche.dialects.rooms.options import Options as RoomsOptions
 from veche.gateway.dialect import AnyDialect, Dialect, Mounted, Parts
-from veche.gateway.legacy import Legacy
+from veche.gateway.legacy import FALSE_WORDS, TRUE_WORDS, Legacy, in_container
 from veche.gateway.options import Alias, DialectOptions, Setting, TokenSeconds, settings_of
 from veche.legacy import LEGACY
 from veche.settings import (
@@ -30,7 +30,7 @@ from veche.settings import (
     read_settings,
 )
 from veche.storage.database import DatabaseError
-from veche.storage.engines.sqlite_database import SqliteDatabase, sqlite_path
+from veche.storage.kinds.sqlite_database import SqliteDatabase, sqlite_path
 
 FOLDERS = {path.parent.name for path in Path(veche.dialects.__file__).parent.glob("*/dialect.py")}
 
@@ -195,6 +195,14 @@ def test_a_misspelt_alias_is_suggested() -> None:
         loud({"VECHE_NOISSY": "1"})
 
 
+@pytest.mark.parametrize("word", [*TRUE_WORDS, *FALSE_WORDS])
+def test_a_boolean_takes_the_words_of_the_page(word: str) -> None:
+    for one in (word, word.upper()):
+        server = read_settings(DIALECTS, {"VECHE_DOCS": one, "VECHE_CONTAINER": one}).server
+        assert server.docs is server.container is (word in TRUE_WORDS)
+        assert in_container({"VECHE_CONTAINER": one}) is (word in TRUE_WORDS)
+
+
 def test_the_echo_keeps_its_older_names() -> None:
     upstream = {"VECHE_ECHO_PROXY": "1", "VECHE_ECHO_UPSTREAM": "ws://up", "VECHE_ECHO_UPSTREAM_GREETS": "no"}
     options = read_settings(DIALECTS, upstream).options["channels"]
@@ -298,6 +306,7 @@ IN_FILES = {
     "VECHE_ECHO_UPSTREAM": "wss://me:upstream1@up.example",
     "DATABASE_URL": "postgresql://me:p@db/chat",
     "POSTGRES_PASSWORD": "a password with a blank ",
+    "REDIS_PASSWORD": "a password with a blank ",
     "JWT_SECRET": STRONG,
     "SECRET_KEY": STRONG,
     "JWT_SECRET_KEY": STRONG,
@@ -317,9 +326,11 @@ def test_a_value_in_a_file_is_the_same_as_in_the_environment(tmp_path: Path, nam
     path = tmp_path / "file"
     path.write_text(f"{IN_FILES[name]}\n")
     path.chmod(0o400)
-    of_file = read_settings(DIALECTS, {f"{name}_FILE": str(path)})
-    assert of_file == read_settings(DIALECTS, {name: IN_FILES[name]})
-    assert of_file != read_settings(DIALECTS, {})
+    (config := tmp_path / "config.yaml").write_text("{db: {host: db}, redis: {host: redis}}")
+    more = {"CONFIG_PATH": str(config)} if name == "REDIS_PASSWORD" else {"POSTGRES_HOST": "db"}
+    of_file = read_settings(DIALECTS, {f"{name}_FILE": str(path), **more})
+    assert of_file == read_settings(DIALECTS, {name: IN_FILES[name], **more})
+    assert of_file != read_settings(DIALECTS, more)
 
 
 @pytest.mark.parametrize("name", IN_FILES)

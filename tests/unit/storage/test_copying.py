@@ -20,7 +20,7 @@ from veche.core.values import LOBBY_ID, Kind
 from veche.storage import copying, opening
 from veche.storage.commit import commit
 from veche.storage.database import Database, DatabaseError
-from veche.storage.engines.sqlite_database import sqlite_path
+from veche.storage.kinds.sqlite_database import sqlite_path
 from veche.storage.tables import meta, metadata
 
 from .conftest import codes
@@ -281,7 +281,7 @@ def test_a_source_that_is_served_is_refused(sqlite_url: str, open_source: Databa
 def test_a_postgresql_that_is_served_is_refused(
     sqlite_url: str, postgres_url: str, tmp_path: Path, served: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("veche.storage.engines.postgres_ends.PATIENCE", 0.2)
+    monkeypatch.setattr("veche.storage.kinds.postgres_ends.PATIENCE", 0.2)
     other = f"sqlite:///{tmp_path}/o.db"
     with contextlib.closing(opening.open_to_serve(postgres_url)) as database:
         with database.reading():

@@ -14,10 +14,12 @@ import pytest
 from core import commands as c
 from sqlalchemy import bindparam, select
 
+from tests.services import PostgresAddress
 from veche.core.errors import ChatError
 from veche.core.event import LogEvent
 from veche.core.values import LOBBY_ID, Kind
 from veche.storage import opening
+from veche.storage.accounts import credentials
 from veche.storage.commit import commit
 from veche.storage.database import Database, DatabaseError
 from veche.storage.engines import postgres
@@ -128,7 +130,8 @@ def test_a_connection_that_was_dropped_between_two_batches_is_opened_again(
     database: Database, postgres_url: str
 ) -> None:
     do(database, say())
-    rows(postgres_url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'veche'")
+    own_clients = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    rows(postgres_url, f"SELECT pg_terminate_backend(pid) {own_clients}")
     assert codes(do(database, say(), say(by=EVE))) == ["ok", "not_member"]
 
 
@@ -159,6 +162,21 @@ def test_two_nodes_that_start_at_once_migrate_once(postgres_url: str) -> None:
     with ThreadPoolExecutor(3) as pool:
         secrets = [pool.submit(start) for _ in range(3)]
         assert len({secret.result() for secret in secrets}) == 1
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"], ids=["NUL", "lone surrogate"])
+def test_nobody_has_a_name_that_cannot_be_stored(database: Database, name: str) -> None:
+    with database.reading() as snapshot:
+        assert credentials(snapshot, username=name) is None
+        assert credentials(snapshot, email=name) is None
+
+
+def test_nodes_of_one_database_are_one_installation_and_a_copy_is_another(
+    database: Database, other: Database, postgres: PostgresAddress, postgres_url: str
+) -> None:
+    assert database.installation() == other.installation()
+    with contextlib.closing(opening.open_to_serve(postgres.new_database())) as copy:
+        assert copy.installation() != database.installation()
 
 
 def test_a_server_that_loses_commits_is_refused(postgres_url: str) -> None:

@@ -66,7 +66,7 @@ def test_a_transaction_that_is_open_for_long_is_found(
     postgres_url: str, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve(postgres_url)
-    from veche.storage.engines import postgres_examine
+    from veche.storage.kinds import postgres_examine
 
     monkeypatch.setattr(postgres_examine, "_LONG", postgres_examine._LONG.replace("5 minutes", "0 minutes"))
     assert found(postgres_url)["transactions"][0]
@@ -80,7 +80,7 @@ def test_a_transaction_that_is_open_for_long_is_found(
 def test_a_server_without_free_connections_is_found(
     postgres_url: str, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("veche.storage.engines.postgres_examine.OF_NODE", 100_000)
+    monkeypatch.setattr("veche.storage.kinds.postgres_examine.OF_NODE", 100_000)
     good, sentence = found(postgres_url)["connections"]
     assert not good
     assert "raise max_connections" in sentence

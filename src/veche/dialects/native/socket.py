@@ -271,7 +271,9 @@ class NativeHandler(DialectHandler):
             self.lost()
         if heads is None or client is None or client.ended:
             return
-        allowed = {log_id: head_seq for log_id, head_seq in heads.items() if self._may_sync(client, log_id)}
+        # In the order of the question: databases give the heads in any order.
+        known = (log_id for log_id in (own, *asked) if log_id in heads)
+        allowed = {log_id: heads[log_id] for log_id in known if self._may_sync(client, log_id)}
         rooms = {log_id: head_seq for log_id, head_seq in allowed.items() if log_id != own}
         self._write(a.SyncAnswer(id, a.SyncResult(rooms, heads[own])))
         self._subscribe(resume(asked, allowed))

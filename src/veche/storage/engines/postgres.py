@@ -9,7 +9,7 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import psycopg
@@ -188,7 +188,7 @@ class Postgres:
             return Failure.AGAIN if error.sqlstate is None or error.sqlstate.startswith("08") else Failure.UNAVAILABLE
         return None
 
-    def prepared(self, statement: Query | Write, names: Iterator[str] | Any) -> Prepared:
+    def prepared(self, statement: Query | Write, names: Iterable[str]) -> Prepared:
         """Return the SQL of a statement. It is compiled at the first call."""
         found = self._prepared.get(statement)
         if found is None:

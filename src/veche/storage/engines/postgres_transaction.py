@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import psycopg
 
@@ -12,9 +12,6 @@ from veche.storage.engines.engine import Query, Write
 from veche.storage.engines.postgres_sql import SCHEMA, array_of, keys_as_parameters, rows_as_parameters
 from veche.storage.engines.prepared import Prepared
 from veche.storage.kept import KeptRows
-
-if TYPE_CHECKING:
-    from veche.storage.engines.postgres import Postgres
 
 READ_WHOLE = 64  # rows: a query with such a limit is read at once
 _LOCK = f"""
@@ -54,6 +51,15 @@ class Rows(Sequence[Any]):
         return iter(self.all())
 
 
+class Statements(Protocol):
+    """What a transaction takes from its engine."""
+
+    next_ids: dict[str, int]
+
+    def prepared(self, statement: Query | Write, names: Iterable[str]) -> Prepared:
+        """Return the SQL of a statement."""
+
+
 class PostgresTransaction:
     """One transaction. Statements are sent in a pipeline: the server gets many before the first answer is waited for.
 
@@ -75,7 +81,7 @@ class PostgresTransaction:
     )
 
     def __init__(
-        self, connection: psycopg.Connection[tuple[Any, ...]], engine: "Postgres", sync: Callable[[], None]
+        self, connection: psycopg.Connection[tuple[Any, ...]], engine: Statements, sync: Callable[[], None]
     ) -> None:
         self.connection = connection
         self._sync = sync

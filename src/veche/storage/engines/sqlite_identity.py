@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from veche.ops.crash import crash_point
-from veche.storage.engines.copy_end import COPYING
+from veche.storage.engines.engine import COPYING
 
 EPOCH = "SELECT value FROM meta WHERE key = 'epoch'"
 COPIED = "SELECT value FROM meta WHERE key = 'copied'"

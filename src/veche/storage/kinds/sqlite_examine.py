@@ -8,9 +8,9 @@ from pathlib import Path
 
 from veche.storage.database import DEFAULT_URL
 from veche.storage.engines import sqlite_files
-from veche.storage.engines.finding import Finding
-from veche.storage.engines.sqlite_database import sqlite_path
 from veche.storage.engines.sqlite_state import USABLE, State, state_of
+from veche.storage.finding import Finding
+from veche.storage.kinds.sqlite_database import sqlite_path
 from veche.storage.migrate import schema_version
 from veche.storage.usernames import not_allowed_today
 

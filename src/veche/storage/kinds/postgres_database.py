@@ -13,15 +13,18 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from veche.storage.engines import postgres_identity as identity
-from veche.storage.engines import postgres_ids as ids
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
 from veche.storage.engines.postgres import CONNECT, Postgres
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
+from veche.storage.kinds import postgres_identity as identity
+from veche.storage.kinds import postgres_ids as ids
+from veche.storage.kinds.postgres_nodes import PostgresNode
+from veche.storage.kinds.postgres_options import TlsOptionError, without_unknown
 from veche.storage.migrate import migrate
 
 LOCK = 0x7665636865
 """The advisory lock of whoever migrates, or changes the epoch."""
+_INSTALLATION = "SELECT system_identifier::text || ' ' || current_database() FROM pg_control_system()"
 SECRET_KEY = "secret"  # noqa: S105  # the key of a row in `meta`
 
 logger = logging.getLogger("veche.storage")
@@ -39,6 +42,14 @@ class PostgresDatabase:
         self.on_replaced: Callable[[], object] = lambda: None
         self._identity: str | None = None
         self._engine = Postgres(self.conninfo, self._check_identity, patient=patient)
+
+    def installation(self) -> str:
+        """Return what tells this database from all others: the server's system identifier, and its own name there.
+
+        A copy has the same secret, and perhaps its nodes use the same Redis. They must not hear those of the original.
+        """
+        with self.connected() as connection:
+            return str(one_value(connection, _INSTALLATION))
 
     def secret(self) -> str:
         with self.locked() as connection:
@@ -95,6 +106,13 @@ class PostgresDatabase:
         with self.locked() as connection:
             return identity.draw_epoch(connection)
 
+    def join(self, node_id: str, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> PostgresNode:
+        """Become a node (`Database.join`)."""
+        connect = self._engine.connect
+        node = PostgresNode(node_id, self.name, connect, self.locked, machine=machine, shares_bus=shares_bus)
+        node.join(lobby_seq)
+        return node
+
     def writing(self) -> AbstractContextManager[Transaction]:
         return self._engine.writing()
 
@@ -134,6 +152,15 @@ def parse(url: str) -> tuple[str, str]:
 
     The error does not show the URL, which may contain a password.
     """
+    try:
+        url, dropped = without_unknown(url)
+    except TlsOptionError as error:
+        raise DatabaseError(
+            f"The address of the database has the option {error}, which is one of another driver. Use sslmode instead: "
+            "sslmode=require encrypts, sslmode=verify-full also checks the certificate."
+        ) from None
+    if dropped:
+        logger.warning("the address of the database has options that are ignored: %s", ", ".join(dropped))
     scheme, _, rest = url.partition("://")
     try:
         parts: dict[str, Any] = conninfo_to_dict(f"{scheme.partition('+')[0]}://{rest}")

@@ -4,16 +4,16 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any, NoReturn
 
 import psycopg
 from psycopg.rows import scalar_row
 
-from veche.storage.engines.copy_end import COPYING
-from veche.storage.engines.engine import DatabaseError
-from veche.storage.engines.postgres_database import PostgresDatabase, read_meta
-from veche.storage.engines.postgres_originals import originals
+from veche.storage.engines.engine import COPYING, DatabaseError
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
+from veche.storage.kinds.postgres_database import PostgresDatabase, read_meta
+from veche.storage.kinds.postgres_originals import originals
 from veche.storage.migrate import check_version, schema_version
 
 OLDEST = 150_000  # PostgreSQL 15
@@ -103,17 +103,21 @@ def backup(url: str, target: Path) -> NoReturn:
     """Raise DatabaseError, which names PostgreSQL's own command."""
     name = PostgresDatabase(url).name
     raise DatabaseError(
-        f"{name} is backed up with PostgreSQL's own commands, for example: "
-        f"pg_dump --format=custom --schema={SCHEMA} --file={target} --dbname=ADDRESS. docs/operations.md says more."
+        f"{name} is copied by PostgreSQL's own command. Nodes may run meanwhile:\n"
+        f'  pg_dump --format=custom --schema={SCHEMA} --file={quote(str(target))} "$VECHE_DATABASE_URL"\n'
+        "docs/postgresql.md also says how to lose less than what came after the last dump."
     )
 
 
 def restore(url: str, file: Path) -> NoReturn:
-    """Raise DatabaseError, which names PostgreSQL's own command."""
+    """Raise DatabaseError, which names PostgreSQL's own commands."""
     name = PostgresDatabase(url).name
     raise DatabaseError(
-        f"{name} is restored with PostgreSQL's own commands: stop all nodes, then for example pg_restore --clean "
-        f"--if-exists --dbname=ADDRESS {file}, then veche epoch new. docs/operations.md says more."
+        f"{name} is restored by PostgreSQL's own commands. Stop all nodes, and run:\n"
+        f"  psql \"$VECHE_DATABASE_URL\" --command='ALTER SCHEMA {SCHEMA} RENAME TO {SCHEMA}_replaced'\n"
+        f'  pg_restore --exit-on-error --no-owner --dbname="$VECHE_DATABASE_URL" {quote(str(file))}\n'
+        "  veche epoch new\n"
+        "The first command sets the old chat aside. docs/postgresql.md says more."
     )
 
 

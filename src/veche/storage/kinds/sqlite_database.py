@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from veche.storage.database import DEFAULT_URL
 from veche.storage.engines import sqlite, sqlite_lock
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
-from veche.storage.engines.secret_file import load_or_create_secret
+from veche.storage.kinds.secret_file import load_or_create_secret
 from veche.storage.migrate import migrate
+from veche.storage.nodes import LoneNode
 
 
 class SqliteDatabase:
@@ -46,12 +47,20 @@ class SqliteDatabase:
     def name(self) -> str:
         return str(self.path)
 
+    def installation(self) -> str:
+        """Return what tells this database from all others: its path."""
+        return str(self.path)
+
     def secret(self) -> str:
         return load_or_create_secret(self.secret_path)
 
     @property
     def secret_path(self) -> Path:
         return self.path.with_name(f"{self.path.name}.secret")
+
+    def join(self, node_id: str, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> LoneNode:
+        """Become the only node: the file is locked."""
+        return LoneNode(node_id, lobby_seq)
 
     def writing(self) -> AbstractContextManager[Transaction]:
         """Open a write transaction. It is committed at the end of the block, or rolled back if the block raises."""

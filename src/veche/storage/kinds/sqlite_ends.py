@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import Insert, Table, insert
 
 from veche.storage.engines import sqlite_files, sqlite_identity
-from veche.storage.engines.copy_end import CopyEnd, complete_nothing
 from veche.storage.engines.engine import Transaction
-from veche.storage.engines.secret_file import read_secret, write_secret
-from veche.storage.engines.sqlite_database import SqliteDatabase, lock, make_default_folder, sqlite_path
 from veche.storage.engines.sqlite_lock import Purpose
-from veche.storage.engines.sqlite_opening import must_exist, must_have_this_schema, sentences
 from veche.storage.engines.sqlite_state import USABLE, State, check
+from veche.storage.kinds.copy_end import CopyEnd, complete_nothing
+from veche.storage.kinds.secret_file import read_secret, write_secret
+from veche.storage.kinds.sqlite_database import SqliteDatabase, lock, make_default_folder, sqlite_path
+from veche.storage.kinds.sqlite_opening import must_exist, must_have_this_schema, sentences
 
 
 @contextlib.contextmanager

@@ -8,14 +8,14 @@ from typing import Any
 import psycopg
 from sqlalchemy import Table
 
-from veche.storage.engines import postgres_identity as identity
-from veche.storage.engines import postgres_ids as ids
-from veche.storage.engines.copy_end import CopyEnd, complete_nothing
 from veche.storage.engines.engine import DatabaseError, Transaction
-from veche.storage.engines.postgres_database import SECRET_KEY, PostgresDatabase, read_meta, write_meta
-from veche.storage.engines.postgres_opening import check_server, must_have_this_schema
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.engines.postgres_transaction import PostgresTransaction
+from veche.storage.kinds import postgres_identity as identity
+from veche.storage.kinds import postgres_ids as ids
+from veche.storage.kinds.copy_end import CopyEnd, complete_nothing
+from veche.storage.kinds.postgres_database import SECRET_KEY, PostgresDatabase, read_meta, write_meta
+from veche.storage.kinds.postgres_opening import check_server, must_have_this_schema
 from veche.storage.tables import metadata, tables_with_given_ids
 
 LOCK = 0x7665636866

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from veche.storage.engines import sqlite_copy, sqlite_files, sqlite_identity, sqlite_lock, sqlite_restore
 from veche.storage.engines.engine import DatabaseError, Failure
-from veche.storage.engines.sqlite_database import SqliteDatabase, lock, make_default_folder, sqlite_path
 from veche.storage.engines.sqlite_lock import Purpose
 from veche.storage.engines.sqlite_state import USABLE, State, Unusable, check
+from veche.storage.kinds.sqlite_database import SqliteDatabase, lock, make_default_folder, sqlite_path
 from veche.storage.migrate import check_version, schema_version
 
 logger = logging.getLogger("veche.storage")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg.rows import namedtuple_row
+from psycopg.rows import dict_row
 
 from veche.storage.engines.postgres_sql import SCHEMA
 
@@ -41,9 +41,9 @@ _ORIGINALS: Mapping[str, Mapping[str, frozenset[str]]] = {
 def originals(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
     """Return a sentence for each original server whose tables seem to be in this database."""
     schemas: dict[str, dict[str, frozenset[str]]] = {}
-    with psycopg.Cursor(connection, row_factory=namedtuple_row) as cursor:
+    with psycopg.Cursor(connection, row_factory=dict_row) as cursor:
         for row in cursor.execute(_COLUMNS):
-            schemas.setdefault(row.schema, {})[row.name] = frozenset(row.columns)
+            schemas.setdefault(row["schema"], {})[row["name"]] = frozenset(row["columns"])
     return [
         f"The schema {schema!a} seems to have the tables of the original server of the dialect {dialect}. They are not "
         f"touched: the chat of Veche is in the schema {SCHEMA}, without them. A later version will have a command "

@@ -8,8 +8,6 @@ from sqlalchemy import Table
 from veche.storage.database import Database
 from veche.storage.engines.engine import Transaction
 
-COPYING = "copying"
-"""The key in `meta` of how far a copy to this database has come. Until it is complete, nobody may use the database."""
 COPIED_FROM = "copied_from"
 """The key in `meta` of the `identity` of the database from which a copy was made."""
 

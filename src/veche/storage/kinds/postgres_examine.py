@@ -7,14 +7,13 @@ from typing import Any
 import psycopg
 
 from veche.core.values import RESERVED_IDS
-from veche.storage.engines import postgres_identity as identity
-from veche.storage.engines.copy_end import COPYING
-from veche.storage.engines.engine import READERS
-from veche.storage.engines.finding import Finding
-from veche.storage.engines.postgres_database import SECRET_KEY, PostgresDatabase, read_meta
-from veche.storage.engines.postgres_opening import OLDEST, half_copied, losing_settings, version_of
-from veche.storage.engines.postgres_originals import originals
+from veche.storage.engines.engine import COPYING, READERS
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
+from veche.storage.finding import Finding
+from veche.storage.kinds import postgres_identity as identity
+from veche.storage.kinds.postgres_database import SECRET_KEY, PostgresDatabase, read_meta
+from veche.storage.kinds.postgres_opening import OLDEST, half_copied, losing_settings, version_of
+from veche.storage.kinds.postgres_originals import originals
 from veche.storage.migrate import schema_version
 from veche.storage.usernames import not_allowed_today
 
