@@ -32,6 +32,7 @@ from veche.gateway.dialect import AnyDialect, Mounted, Parts
 from veche.hub.hub import Hub
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
+from veche.service.elsewhere import Elsewhere
 from veche.service.expiry import forget_expired_sessions
 from veche.service.guests import Guests
 from veche.service.heads import Comparison
@@ -39,6 +40,7 @@ from veche.service.limits import AddressLimit, LoginLimits, Rate
 from veche.service.nodes import Nodes
 from veche.service.passwords import Passwords
 from veche.service.room_limits import RoomLimits
+from veche.service.shared_use import SharedUse
 from veche.service.tokens import Tokens, keys_of
 from veche.settings import Settings, SettingsError
 from veche.storage import log as logs
@@ -98,12 +100,13 @@ class Server:
         self.hub = Hub(self._pull, self._heads, of_account=per_account, unannounced=unannounced, following=self.bus)
         self.bus.subscribe(self.hub.receive)
         self.comparison = Comparison(self.feed, self.hub, self.bus)
-        limits = RoomLimits(server.rooms_per_hour, server.members_per_hour, server.rooms_into_per_hour)
-        self.chat = Chat(self.writer, self.reader, self.hub, limits)
+        self.room_limits = RoomLimits(server.rooms_per_hour, server.members_per_hour, server.rooms_into_per_hour)
+        self.chat = Chat(self.writer, self.reader, self.hub, self.room_limits, Elsewhere(self.bus, self.hub))
         self.guests = Guests(self.chat.shares)
         self.passwords = Passwords()
         self.tokens = Tokens(self._keys())
         self.accounts = self._accounts()
+        self.shared_use = SharedUse(self.bus, self._secret, {**self.accounts.limits, **self.room_limits.limits})
         self.heartbeats = Heartbeats(server.ping_seconds, server.pong_seconds, server.stall_seconds)
         self.connections = Connections(server.connections, server.guests_per_address, server.connections_per_account)
         self.origins = Origins.of(server.origins)
@@ -210,6 +213,7 @@ class Server:
         background = [
             asyncio.create_task(self.comparison.run()),
             asyncio.create_task(forget_expired_sessions(self.chat)),
+            asyncio.create_task(self.chat.elsewhere.run()),
         ]
         try:
             yield {WIRE: self._wire()}
