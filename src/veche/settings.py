@@ -385,4 +385,8 @@ def _read(
 
 def _error_sentence(names: Mapping[str, str], loc: tuple[int | str, ...], message: str) -> str:
     message = message.removeprefix("Value error, ")
+    message = message.replace(
+        "Input should be a valid boolean, unable to interpret input", "takes true, yes, on or 1, or false, no, off or 0"
+    )
+    message = message.replace("Input should be", "has to be")
     return f"{names[str(loc[0])]} {message[0].lower()}{message[1:]}." if loc else f"{message}."

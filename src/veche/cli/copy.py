@@ -25,6 +25,6 @@ def copy(source: Source, target: Target) -> None:
     if done.odd:
         say(f"The heads of these logs do not fit their entries, in both databases: {', '.join(map(str, done.odd))}.")
     if not has_secret:
-        say("The secret of tokens was not copied, because it is in a setting: give the new servers the same.")
+        say(f"{old} has no secret of tokens. If a setting has it, give the new servers the same.")
     say("Now set VECHE_DATABASE_URL to the new address, and start the server. Clients go on where they were.")
     say(f"Never start a server with {old} again: what it stored would be missing in the other.")

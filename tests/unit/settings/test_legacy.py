@@ -231,14 +231,14 @@ def test_a_single_allowed_origin_may_be_a_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
-        ({"APP_PORT": "70000"}, "APP_PORT input should be less than or equal to 65535."),
-        ({"PORT": "many"}, "PORT input should be a valid integer, unable to parse string as an integer."),
-        ({"PORT": "many", "APP_PORT": "x"}, "APP_PORT input should be a valid integer, unable to parse"),
+        ({"APP_PORT": "70000"}, "APP_PORT has to be less than or equal to 65535."),
+        ({"PORT": "many"}, "PORT has to be a valid integer, unable to parse string as an integer."),
+        ({"PORT": "many", "APP_PORT": "x"}, "APP_PORT has to be a valid integer, unable to parse"),
         (
             {"ACCESS_TOKEN_EXPIRE_MINUTES": "0"},
-            "ACCESS_TOKEN_EXPIRE_MINUTES input should be greater than or equal to 1.",
+            "ACCESS_TOKEN_EXPIRE_MINUTES has to be greater than or equal to 1.",
         ),
-        ({"JWT_EXPIRATION_TIME": "0"}, "JWT_EXPIRATION_TIME input should be greater than or equal to 1."),
+        ({"JWT_EXPIRATION_TIME": "0"}, "JWT_EXPIRATION_TIME has to be greater than or equal to 1."),
         ({"JWT_SECRET": "a" * 16}, "JWT_SECRET is too weak"),
     ],
 )

@@ -118,7 +118,7 @@ def test_the_dialects_that_are_switched_on_keep_their_order(chosen: str) -> None
 
 
 ONLY = "VECHE_DIALECTS takes some of native, dispatch, rooms, socketio, channels, messenger, separated by commas."
-NOT_AN_INTEGER = "input should be a valid integer, unable to parse string as an integer."
+NOT_AN_INTEGER = "has to be a valid integer, unable to parse string as an integer."
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,9 @@ NOT_AN_INTEGER = "input should be a valid integer, unable to parse string as an 
         ("VECHE_ROOM_ERROR_NAME=a", "There is no setting VECHE_ROOM_ERROR_NAME. Did you mean VECHE_ROOMS_ERROR_NAME?"),
         ("veche_port=1", "There is no setting veche_port. Did you mean VECHE_PORT?"),
         ("VECHE_QQQQQQQQQQQQQQQQ=1", "There is no setting VECHE_QQQQQQQQQQQQQQQQ."),
-        ("VECHE_ROOMS_TEXT_BYTES=0", "VECHE_ROOMS_TEXT_BYTES input should be greater than or equal to 1."),
+        ("VECHE_ROOMS_TEXT_BYTES=0", "VECHE_ROOMS_TEXT_BYTES has to be greater than or equal to 1."),
         ("VECHE_DISPATCH_TOKEN_SECONDS=x", f"VECHE_DISPATCH_TOKEN_SECONDS {NOT_AN_INTEGER}"),
-        ("VECHE_PORT=70000", "VECHE_PORT input should be less than or equal to 65535."),
+        ("VECHE_PORT=70000", "VECHE_PORT has to be less than or equal to 65535."),
         ("VECHE_SECRET=x", f"VECHE_SECRET {TOO_WEAK}."),
         ("VECHE_PING_SECONDS=5", "VECHE_PONG_SECONDS must be less than VECHE_PING_SECONDS."),
         ("VECHE_DIALECTS=native,irc", ONLY),
@@ -186,7 +186,7 @@ def test_an_alias_has_priority_between_the_main_name_and_legacy_names(environ: d
 
 
 def test_a_refusal_names_the_alias_that_was_set() -> None:
-    with pytest.raises(SettingsError, match=r"^VECHE_NOISY input should be a valid boolean"):
+    with pytest.raises(SettingsError, match=r"^VECHE_NOISY takes true, yes, on or 1, or false, no, off or 0"):
         loud({"VECHE_NOISY": "very"})
 
 
@@ -248,7 +248,7 @@ def test_every_number_has_its_bounds(model: type[BaseModel], name: str) -> None:
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_a_huge_lifetime_is_refused_at_the_start(dialect: AnyDialect) -> None:
     name = f"{prefix_of(dialect)}TOKEN_SECONDS"
-    with pytest.raises(SettingsError, match=f"^{name} input should be less than or equal to"):
+    with pytest.raises(SettingsError, match=f"^{name} has to be less than or equal to"):
         read_settings(DIALECTS, {name: HUGE})
 
 
