@@ -193,3 +193,10 @@ def wait(holds: Callable[[], bool]) -> bool:
     while not holds():  # the test's timeout ends it
         time.sleep(0.02)
     return True
+
+
+def test_there_is_no_new_epoch_while_a_node_runs(database: Database, postgres_url: str) -> None:
+    with Joined(database, "a"), pytest.raises(DatabaseError, match=r"1 of the nodes .* run"):
+        opening.new_epoch(postgres_url)
+    _, epoch = opening.new_epoch(postgres_url)
+    assert run(postgres_url, "SELECT value FROM veche.meta WHERE key = 'epoch'") == [(epoch,)]

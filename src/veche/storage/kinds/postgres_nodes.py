@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from veche.storage.engines.engine import DatabaseError
-from veche.storage.engines.postgres_sql import SCHEMA
+from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.kinds.process import has_ended, this_process
 
 LEASE_SECONDS = 10
@@ -51,6 +51,12 @@ _REMOVE = f"DELETE FROM {SCHEMA}.nodes WHERE id = ANY($1::text[])"  # noqa: S608
 _REMOVE_ENDED = f"DELETE FROM {SCHEMA}.nodes WHERE lease_until <= {_NOW} RETURNING id"  # noqa: S608
 
 logger = logging.getLogger("veche.storage")
+
+
+def count_alive(connection: Connection) -> int:
+    """Return how many nodes have a lease."""
+    query = f"SELECT count(*) FROM {SCHEMA}.nodes WHERE lease_until > {_NOW}"  # noqa: S608
+    return int(one_value(connection, query))
 
 
 class _Other(NamedTuple):

@@ -13,6 +13,7 @@ from psycopg.rows import scalar_row
 from veche.storage.engines.engine import COPYING, DatabaseError
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.kinds.postgres_database import PostgresDatabase, read_meta
+from veche.storage.kinds.postgres_nodes import count_alive
 from veche.storage.kinds.postgres_originals import originals
 from veche.storage.migrate import check_version, schema_version
 
@@ -96,6 +97,13 @@ def must_have_this_schema(database: PostgresDatabase) -> None:
 def new_epoch(url: str) -> tuple[str, str]:
     """Give a database a new epoch. Return its name and the epoch. Raises DatabaseError."""
     with open_existing(url) as database:
+        with database.connected() as connection:
+            alive = count_alive(connection)
+        if alive:
+            raise DatabaseError(
+                f"{alive} of the nodes of {database.name} run, or were killed some seconds ago. Stop all nodes first: "
+                "clients that are connected would not notice the new epoch."
+            )
         return database.name, database.new_epoch()
 
 
