@@ -114,6 +114,11 @@ def measure_together(site: Site, running_nodes: Nodes, endpoints: Sequence[Endpo
             clients.append(stack.enter_context(running_client(own, "load", client_options(own, endpoint, load))))
         for client in clients:
             client.lines_before("begin")
+        if load.sites > 1:  # they warm up when the members of all of them are there
+            for client in clients:
+                client.write("go\n")
+            for client in clients:
+                client.lines_before("begin")
         before, commits, publishes = cpu(), running_nodes.commits(), running_nodes.publishes()
         for client in clients:
             client.write("go\n")

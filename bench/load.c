@@ -514,7 +514,8 @@ static double quantile_ms(struct numbers *numbers, double q) {
 
 static void count_wrong(uint64_t *lost, uint64_t *extra) {
     for (int i = 0; i < opt.connections - opt.never_read; i++) {
-        uint64_t expected = opt.rooms.count ? members[i].expected : count.sent * (uint64_t)opt.sites, received = members[i].received;
+        uint64_t expected = opt.rooms.count ? members[i].expected : count.sent * (uint64_t)opt.sites;
+        uint64_t received = members[i].received;
         *lost += expected > received ? expected - received : 0;
         *extra += received > expected ? received - expected : 0;
     }
@@ -522,6 +523,7 @@ static void count_wrong(uint64_t *lost, uint64_t *extra) {
 
 static void measure(void) {
     uint64_t lost = 0, extra = 0;
+    if (opt.sites > 1) wait_for_go(); /* what is sent before all members are there would not reach all */
     send_and_drain(opt.warmup);
     wait_for_go();
     uint64_t sent_0 = count.sent, acked_0 = count.acked, delivered_0 = count.delivered, reads_0 = count.reads,
