@@ -88,7 +88,8 @@ def plan(load: Load, costs: Costs = Costs()) -> Needs:
 
 def hearing_nodes(nodes: int, deliveries: float) -> float:
     """Return how many other nodes have at least one of the sockets of a message, if sockets are spread at random."""
-    return (nodes - 1) * (1 - (1 - 1 / nodes) ** deliveries)
+    missed: float = (1 - 1 / nodes) ** deliveries
+    return (nodes - 1) * (1 - missed)
 
 
 def describe(load: Load, costs: Costs) -> list[str]:
