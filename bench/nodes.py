@@ -89,5 +89,7 @@ def row_of(measured: Together) -> Row:
         "redis cpu us/message": measured.redis_cpu_s / acked * 1e6,
         "commits/message": measured.commits / acked,
         "publishes/message": measured.publishes / acked,
+        "frames/read": max(report.frames_per_read for report in measured.reports),
+        "node cores": max(measured.node_cpu_s) / seconds,
         "wrong": measured.wrong,
     }
