@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 import msgspec
 from rich.console import Console
 
-from bench import against, cpu, fanout, machine, memory, rest, sends, slow, small, socketio, start
+from bench import against, cpu, fanout, machine, memory, nodes, postgres, rest, sends, slow, small, socketio, start
 from bench.build import CACHE
 from bench.checkout import checkout_at
 from bench.errors import BenchError
@@ -28,6 +28,8 @@ FIGURES: dict[str, Callable[[Plan], Outcome]] = {
     "memory": memory.run,
     "slow": slow.run,
     "start": start.run,
+    "postgres": postgres.run,
+    "nodes": nodes.run,
 }
 PEERS: dict[str, Peer] = {"veche": veche, "naive": naive, "limit": limit}
 QUICK_TURNS, TURNS = 1, 5

@@ -63,7 +63,7 @@ struct lines {
 };
 
 static struct {
-    int port, connections, senders, window, never_read, limit;
+    int port, connections, senders, window, never_read, limit, sites;
     double rate, warmup, seconds, drain;
     bool idle, joined, quick_ack;
     const char *path, *subprotocol, *ready, *delivery, *stamp, *message;
@@ -73,6 +73,7 @@ static struct {
          .delivery = "{\"message\":",
          .stamp = "\"@",
          .window = 1,
+         .sites = 1,
          .limit = 120,
          .warmup = 0.7,
          .seconds = 2.5,
@@ -203,8 +204,8 @@ static void send_message(struct member *m, uint64_t at) {
         else if (*p == 'r') length += (size_t)snprintf(to, left, "%s", opt.rooms.at[m->index]);
         else die("%%%c in the message is none of %%n %%t %%N %%T %%s %%r", *p);
     }
-    m->expected++;
-    count.expected += opt.rooms.count ? 1 : (uint64_t)(opt.connections - opt.never_read);
+    m->expected += (uint64_t)opt.sites;
+    count.expected += (uint64_t)opt.sites * (opt.rooms.count ? 1 : (uint64_t)(opt.connections - opt.never_read));
     write_frame(m, 1, (unsigned char *)text, length);
 }
 
@@ -513,7 +514,8 @@ static double quantile_ms(struct numbers *numbers, double q) {
 
 static void count_wrong(uint64_t *lost, uint64_t *extra) {
     for (int i = 0; i < opt.connections - opt.never_read; i++) {
-        uint64_t expected = opt.rooms.count ? members[i].expected : count.sent, received = members[i].received;
+        uint64_t expected = opt.rooms.count ? members[i].expected : count.sent * (uint64_t)opt.sites;
+        uint64_t received = members[i].received;
         *lost += expected > received ? expected - received : 0;
         *extra += received > expected ? received - expected : 0;
     }
@@ -521,6 +523,7 @@ static void count_wrong(uint64_t *lost, uint64_t *extra) {
 
 static void measure(void) {
     uint64_t lost = 0, extra = 0;
+    if (opt.sites > 1) wait_for_go(); /* what is sent before all members are there would not reach all */
     send_and_drain(opt.warmup);
     wait_for_go();
     uint64_t sent_0 = count.sent, acked_0 = count.acked, delivered_0 = count.delivered, reads_0 = count.reads,
@@ -590,7 +593,7 @@ static void take_options(int argc, char **argv) {
         {"port", 1, 0, 'p'},        {"path", 1, 0, 'P'},    {"connections", 1, 0, 'c'},
         {"subprotocol", 1, 0, 'u'}, {"first", 1, 0, 'f'},   {"ready", 1, 0, 'y'},
         {"rooms", 1, 0, 'o'},       {"message", 1, 0, 'm'}, {"delivery", 1, 0, 'd'},
-        {"ack", 1, 0, 'a'},         {"stamp", 1, 0, 'S'},   {"senders", 1, 0, 's'},
+        {"sites", 1, 0, 'x'},       {"ack", 1, 0, 'a'},         {"stamp", 1, 0, 'S'},   {"senders", 1, 0, 's'},
         {"window", 1, 0, 'w'},      {"rate", 1, 0, 'r'},    {"warmup", 1, 0, 'W'},
         {"seconds", 1, 0, 't'},     {"drain", 1, 0, 'D'},   {"never-read", 1, 0, 'n'},
         {"idle", 0, 0, 'i'},        {"limit", 1, 0, 'l'},   {"joined", 0, 0, 'j'},
@@ -611,6 +614,7 @@ static void take_options(int argc, char **argv) {
             case 'a': ack = optarg; break;
             case 'S': opt.stamp = optarg; break;
             case 's': opt.senders = atoi(optarg); break;
+            case 'x': opt.sites = atoi(optarg); break;
             case 'w': opt.window = atoi(optarg); break;
             case 'r': opt.rate = atof(optarg); break;
             case 'W': opt.warmup = atof(optarg); break;

@@ -26,7 +26,8 @@ class Load:
 
     With a `rate` (messages a second in all) it is an open loop. Without it, it is a closed loop: each sender has one
     message outstanding. The last `never_read` connections never read. With `quick_ack`, the kernel acknowledges at once
-    what the senders receive.
+    what the senders receive. `sites`: so many load clients do exactly the same at once, each at a node of its own, in
+    the same rooms, with a `rate`. So a client expects the deliveries of all of them.
     """
 
     connections: int
@@ -36,6 +37,7 @@ class Load:
     never_read: int = 0
     text: str = "hello to all of you, how do you do today?"
     quick_ack: bool = False
+    sites: int = 1
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -107,9 +109,7 @@ def _no_watch(_endpoint: Endpoint, _unread_ports: list[int]) -> AbstractContextM
 
 def measure(site: Site, endpoint: Endpoint, load: Load, watch: Watch = _no_watch) -> Measured:
     """Run the load. `watch` is entered for the window, with the local ports of the connections that never read."""
-    with running_client(
-        site, "load", [*_endpoint_options(site, endpoint), *_load_options(site, endpoint, load)]
-    ) as client:
+    with running_client(site, "load", client_options(site, endpoint, load)) as client:
         unread_ports = [int(line.split()[1]) for line in client.lines_before("begin")]
         before, busy_before = machine.cpu_seconds(endpoint.server.pid), machine.busy_seconds()
         with watch(endpoint, unread_ports):
@@ -130,6 +130,10 @@ def idle(site: Site, endpoint: Endpoint, connections: int) -> Iterator[None]:
         closed = msgspec.json.decode(client.line(), type=dict[str, int])["closed"]
     if closed:
         raise BenchError(f"The server closed {closed} of {connections} idle sockets.")
+
+
+def client_options(site: Site, endpoint: Endpoint, load: Load) -> list[str]:
+    return [*_endpoint_options(site, endpoint), *_load_options(site, endpoint, load)]
 
 
 def _endpoint_options(site: Site, endpoint: Endpoint) -> list[str]:
@@ -156,6 +160,7 @@ def _load_options(site: Site, endpoint: Endpoint, load: Load) -> list[str]:
         "limit": int(load.seconds + EXTRA_SECONDS),
         "message": endpoint.message or f'{{"id":%n,"send":{send}}}',
         "ack": endpoint.ack,
+        "sites": load.sites,
     }
     values |= {name: value for name in ("delivery", "stamp") if (value := getattr(endpoint, name))}
     if endpoint.rooms:

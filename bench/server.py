@@ -43,12 +43,13 @@ def running(
     *,
     wait: bool = True,
     any_status: bool = False,
+    core: int = machine.SERVER_CORE,
 ) -> Iterator[Server]:
-    """Run `command` on the server's core until the block ends.
+    """Run `command` on one core until the block ends.
 
     With `wait`, wait until /healthz answers 200, or any status with `any_status`.
     """
-    with log.open("wb") as output, machine.pinned(machine.SERVER_CORE):
+    with log.open("wb") as output, machine.pinned(core):
         started = time.monotonic()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **(env or {})}

@@ -116,7 +116,7 @@ def post(
 ) -> dict[str, Any]:
     """Send a POST request from the address `source`, and return the JSON of the answer.
 
-    Wait and try again after a 429.
+    Wait and try again after a 429, and after a 503 of a busy machine.
     """
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     for _ in range(TRIES):
@@ -127,7 +127,7 @@ def post(
             text = answer.read()
         finally:
             connection.close()
-        if answer.status != http.client.TOO_MANY_REQUESTS:
+        if answer.status not in (http.client.TOO_MANY_REQUESTS, http.client.SERVICE_UNAVAILABLE):
             break
         time.sleep(min(float(answer.headers.get("Retry-After") or 1), 10))
     if answer.status not in (http.client.OK, http.client.CREATED):

@@ -25,7 +25,9 @@ from veche.core.event import LogEvent
 from veche.core.messages import SendMessage, Sent
 from veche.core.room_creation import CreateRoom
 from veche.core.values import Kind
+from veche.storage.database import Database
 from veche.storage.kinds.sqlite_database import SqliteDatabase
+from veche.storage.opening import open_to_serve
 from veche.storage.writer import Writer
 
 OUTSTANDING = 200
@@ -43,7 +45,7 @@ class Stored:
 
 
 def store(folder: Path, batch: int, seconds: float) -> Stored:
-    """Keep 200 messages outstanding for `seconds`. At most `batch` messages go into one commit."""
+    """Keep 200 messages outstanding for `seconds` in a new SQLite database. At most `batch` go into one commit."""
     own = Path(mkdtemp(dir=folder, prefix="writer-"))
     database = SqliteDatabase(f"sqlite:///{own}/veche.db")
     try:
@@ -54,7 +56,16 @@ def store(folder: Path, batch: int, seconds: float) -> Stored:
         shutil.rmtree(own)
 
 
-async def _drive(database: SqliteDatabase, batch: int, seconds: float) -> Stored:
+def store_at(url: str, batch: int, seconds: float) -> Stored:
+    """Do the same in an empty database of any kind."""
+    database = open_to_serve(url)
+    try:
+        return asyncio.run(_drive(database, batch, seconds))
+    finally:
+        database.close()
+
+
+async def _drive(database: Database, batch: int, seconds: float) -> Stored:
     writer = Writer(database, _ignore, batch=batch)
     writer.start()
     senders = await _people(writer)

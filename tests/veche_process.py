@@ -252,7 +252,7 @@ class VecheProcess:
         if two_nodes is not None:
             options = "options=-csearch_path%3Dveche"
             with psycopg.connect(f"{self.database_url}?{options}", row_factory=dict_row) as postgres:
-                return postgres.execute(query.replace("?", "%s"), values).fetchall()  # type: ignore[arg-type]
+                return postgres.execute(query.replace("?", "%s"), values).fetchall()
         with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as file:
             file.row_factory = sqlite3.Row
             return [dict(row) for row in file.execute(query, values)]
