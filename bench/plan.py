@@ -17,14 +17,16 @@ class Costs:
 
     delivery_us: float = 11.9
     """One message to one socket: "CPU for each delivery" in docs/performance.md."""
-    message_us: float = 100.0
-    """What a message costs its node beside deliveries. `bench --only sends`: 74, and 13 more for PostgreSQL."""
+    message_us: float = 440.0
+    """What a message costs its node beside deliveries, on PostgreSQL in many rooms: `bench --only nodes`, 463 with two.
+    In a batch of many it is about 100."""
     request_us: float = 178.0
     """One REST request: "CPU for each message" of REST in docs/performance.md."""
     hearing_us: float = 74.0
     """What a node needs to hear an entry on Redis: half of 148 for both nodes in decision 0030."""
-    stored_per_second: float = 5000.0
-    """Messages that one PostgreSQL stores in a second: `bench --only postgres`."""
+    database_us: float = 1080.0
+    """What a message costs PostgreSQL if it has a commit of its own, as with many nodes: `bench --only nodes`.
+    With eight messages in a commit it is 200."""
     redis_us: float = 10.0
     """What Redis needs for one PUBLISH, or for handing it to one node. An estimate."""
     socket_kb: float = 16.0
@@ -40,6 +42,7 @@ class Load:
     deliveries: float  # sockets that get one message
     requests: float = 0.01  # of one person in a second
     sockets_per_node: int = 10_000  # the default of VECHE_CONNECTIONS
+    database_cores: int = 16
     share: float = 0.5
     node_price: float = 15.0
     database_price: float = 300.0
@@ -69,15 +72,14 @@ def plan(load: Load, costs: Costs = Costs()) -> Needs:
     own_us += load.people * load.requests * costs.request_us
     sockets = max(ceil(load.people / load.sockets_per_node), 1)
     nodes = hearing = sockets
-    while (
-        True
-    ):  # more nodes hear more, so the number grows until it suffices; no message is heard more than once a socket
+    # More nodes hear more, so the number grows until it suffices. No message is heard more than once for each socket.
+    while True:
         hearings = messages * hearing_nodes(hearing, load.deliveries)
         nodes = max(sockets, ceil((own_us + hearings * costs.hearing_us) / (load.share * 1e6)))
         if nodes <= hearing:
             break
         hearing = nodes
-    databases = max(ceil(messages / (costs.stored_per_second * load.share)), 1)
+    databases = max(ceil(messages * costs.database_us / (load.database_cores * load.share * 1e6)), 1)
     redis_us = (messages + hearings) * costs.redis_us if nodes > 1 else 0.0
     redis = ceil(redis_us / (load.share * 1e6))
     price = nodes * load.node_price + databases * load.database_price + redis * load.redis_price
@@ -116,6 +118,7 @@ def main(words: list[str] | None = None) -> int:
     add("--deliveries", type=float, required=True, help="sockets that get one message, in the mean")
     add("--requests", type=float, default=Load.requests, help="REST requests of one person in a second (%(default)s)")
     add("--sockets-per-node", type=int, default=Load.sockets_per_node, help="at most (%(default)s)")
+    add("--database-cores", type=int, default=Load.database_cores, help="of one PostgreSQL (%(default)s)")
     add("--share", type=float, default=Load.share, help="how much of a core and a database is used (%(default)s)")
     add("--node-price", type=float, default=Load.node_price, help="a month, for one core (%(default)s)")
     add("--database-price", type=float, default=Load.database_price, help="a month (%(default)s)")
@@ -132,7 +135,7 @@ def main(words: list[str] | None = None) -> int:
     if unknown := set(own) - {field.name for field in fields(Costs)}:
         parser.error(f"unknown cost: {', '.join(sorted(unknown))}")
     load = Load(**options)
-    numbers = [load.people, load.sockets_per_node, load.share, load.deliveries]
+    numbers = [load.people, load.sockets_per_node, load.database_cores, load.share, load.deliveries]
     if min(numbers) <= 0 or load.share > 1 or min(load.messages, load.requests) < 0:
         parser.error("people, deliveries, sockets and share must be above 0, and share at most 1; rates at least 0")
     try:

@@ -11,8 +11,8 @@ from bench.plan import Costs, Load, hearing_nodes, main, plan
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "scaling.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```\n\$ python -m bench\.plan (.+)\n([^`]+)```", PAGE)
-LOAD = Load(people=1000, messages=1, deliveries=10, requests=0)
-COSTS = Costs(delivery_us=10, message_us=100, request_us=1000, hearing_us=50, stored_per_second=1000, redis_us=100)
+LOAD = Load(database_cores=1, people=1000, messages=1, deliveries=10, requests=0)
+COSTS = Costs(delivery_us=10, message_us=100, request_us=1000, hearing_us=50, database_us=1000, redis_us=100)
 
 
 def test_one_node_needs_no_redis() -> None:
