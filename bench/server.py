@@ -78,7 +78,7 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path, 
     while not answers(port, any_status=any_status):
         if process.poll() is not None or time.monotonic() > deadline:
             ended = "ended" if process.poll() is not None else f"did not answer within {START_SECONDS:.0f} s"
-            raise BenchError(f"{process.args!r} {ended}; its last lines:\n{_tail(log)}")
+            raise BenchError(f"{process.args!r} {ended}; its last lines:\n{tail(log)}")
         time.sleep(0.05)
 
 
@@ -94,7 +94,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _tail(log: Path) -> str:
+def tail(log: Path) -> str:
+    """Return the last lines of a server's log."""
     with suppress(OSError):
         return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
     return ""

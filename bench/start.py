@@ -4,17 +4,20 @@ import sqlite3
 import time
 from contextlib import suppress
 from functools import cache, partial
-from http.client import HTTPException
 
 from bench.errors import BenchError
 from bench.peers import Crowd, Site
 from bench.report import Line, Outcome, Plan, Row, Target, in_turns, median_of
-from bench.veche import Prepared, post, prepare, serve
+from bench.server import tail
+from bench.veche import LOG, Prepared, post, prepare, serve
 
 MESSAGES = 1_000_000
 AT_MOST = Target("<=", 2)  # the requirement is about the first accepted connection; this measures more than that
 LIMIT_SECONDS = 60.0
 PAUSE_SECONDS = 0.005
+# The requests come from another address than the server's. As long as nobody listens, the kernel may give a connection
+# the server's own port. From the server's address it would connect to itself, and then keep the port for a minute.
+SOURCE = "127.0.0.2"
 FILL_LIMIT_SECONDS = 300.0
 FILL = """
 import contextlib, sqlite3, sys
@@ -70,9 +73,13 @@ def start(plan: Plan) -> Row:
     with serve(plan.site, prepared.folder, wait=False) as server:
         deadline = server.started + LIMIT_SECONDS
         while time.monotonic() < deadline:
-            # HTTPException: before the server listens, the kernel may give its port to this connection itself.
-            with suppress(OSError, HTTPException):
-                post(server, f"/v1/rooms/{prepared.rooms[0]}/messages", {"text": "the first"}, prepared.tokens[0])
+            with suppress(OSError):
+                post(
+                    server, f"/v1/rooms/{prepared.rooms[0]}/messages", {"text": "the first"}, prepared.tokens[0], SOURCE
+                )
                 return {"seconds": time.monotonic() - server.started}
             time.sleep(PAUSE_SECONDS)
-    raise BenchError(f"No message was stored within {LIMIT_SECONDS:.0f} s of the start.")
+    lines = tail(prepared.folder / LOG)
+    raise BenchError(
+        f"No message was stored within {LIMIT_SECONDS:.0f} s of the start. The server's last lines:\n{lines}"
+    )

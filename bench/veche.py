@@ -18,6 +18,7 @@ from bench.server import Server, free_port, running
 
 ACK = '{"id":%n,"send":'
 CAUGHT_UP = '"caught_up"'
+LOG = "veche.log"  # in the folder of the server
 PASSWORD = "correct horse battery"
 SHARED_ROOMS, ROOMS_EACH = 20, 5
 TRIES = 60
@@ -61,7 +62,7 @@ def serve(site: Site, folder: Path, *, wait: bool = True) -> AbstractContextMana
     port = free_port()
     program = str(site.checkout.veche)
     command = [program, "serve", "--port", str(port), "--database-url", f"sqlite:///{folder}/veche.db"]
-    return running(command, port, folder / "veche.log", wait=wait)
+    return running(command, port, folder / LOG, wait=wait)
 
 
 @cache

@@ -25,7 +25,7 @@ from veche.core.event import LogEvent
 from veche.core.messages import SendMessage, Sent
 from veche.core.room_creation import CreateRoom
 from veche.core.values import Kind
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 from veche.storage.writer import Writer
 
 OUTSTANDING = 200

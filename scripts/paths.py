@@ -28,11 +28,10 @@ SENTENCES = {
     "service/chat.py": "`submit`: the one function for commands of all dialects",
     "service/shares.py": "counts what the account does, and how many of its commands wait",
     "storage/fair_queue.py": "takes the requests of the next batch, from each account in turn",
-    "core/actor.py": "says whose share and whose turn it is",
     "storage/writer.py": "gathers the commands of this turn of the loop; one thread commits them; back on the loop it "
     "gives each answer, then announces the batch once",
     "storage/commit.py": "commits the batch in one transaction; if something fails, finds the command that is refused",
-    "storage/engines/sqlite_database.py": "opens the transaction; one commit, one fsync",
+    "storage/kinds/sqlite_database.py": "opens the transaction; one commit, one fsync",
     "storage/ended.py": "whether the session of each command has ended; it is kept, so nothing is read",
     "storage/kept.py": "the rows that earlier batches have left: the room, its head, the sender and the membership",
     "storage/engines/prepared.py": "makes the rows of a query, with the columns by name",

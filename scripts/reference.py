@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from veche.app import DIALECTS
-from veche.gateway.legacy import Legacy
+from veche.gateway.legacy import FALSE_WORDS, TRUE_WORDS, Legacy
 from veche.gateway.options import Setting, settings_of
 from veche.gateway.secret_files import SUFFIX
 from veche.legacy import LEGACY
@@ -14,13 +14,16 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 HEAD = """\
 # Settings
 
-Settings are read from the environment. The server does not start if there is an unknown `VECHE_` name, so a
-misspelt name is found. The same holds for keys in the YAML file of `CONFIG_PATH`. Settings of a dialect that is
-switched off (`VECHE_DIALECTS`) are ignored, and so are its legacy names.
+Settings are read from the environment, and from a [file `.env`](#the-file-env). The server does not start if there is
+an unknown `VECHE_` name, so a misspelt name is found. The same holds for keys in the YAML file of `CONFIG_PATH`.
+Settings of a dialect that is switched off (`VECHE_DIALECTS`) are ignored, and so are its legacy names.
+
+A setting whose default is `True` or `False` takes {true_words} for true, and
+{false_words} for false, in capitals too.
 
 Legacy names are those of the five original servers. `VECHE_*` names and the command line have priority over them. An
-empty name counts as not set. Veche does not support PostgreSQL yet: if a legacy name asks for it, the server starts
-only if `VECHE_DATABASE_URL` or the command line names an SQLite database, and then it logs what it ignores.
+empty name counts as not set. If a legacy name asks for PostgreSQL, and `VECHE_DATABASE_URL` or the command line names
+an SQLite database, the log says that the legacy name is ignored.
 """
 ORIGINS = """\
 ## Which web pages may connect
@@ -36,6 +39,31 @@ for all dialects and transports.
 - The page of this server may always connect. Its origin is the scheme and the `Host` of the request. Behind a proxy in
   `VECHE_TRUSTED_PROXIES` it is `X-Forwarded-Proto`, and `X-Forwarded-Host` if the proxy sends it.
 - A page that is refused is a line in the [log](logs.md), which names the origin.
+"""
+ADDRESSES = """\
+## The address of PostgreSQL
+
+`VECHE_DATABASE_URL` and `DATABASE_URL` take `postgresql://USER:PASSWORD@HOST:PORT/NAME`. `postgres://` means the same,
+and so does `postgresql+asyncpg://` or another driver. Write special characters of the password as `%XX`; the values of
+`POSTGRES_*` are taken as they are.
+
+The options behind `?` are those of PostgreSQL's own library, such as `sslmode=verify-full`. Options that it does not
+know, such as Prisma's `schema`, are ignored, and the log names them. If the name of such an option begins with `ssl`,
+the server does not start: use `sslmode`. All tables are in a schema of their own, `veche`.
+"""
+ENV_FILE = """\
+## The file .env
+
+`veche serve` reads `.env` in its folder, and `src/.env`. A variable of the environment has priority over both, and
+`.env` over `src/.env`. The log names each file that was read. Other commands read a file only with `--env-file FILE`;
+`veche serve --env-file FILE` reads this file instead of both. `.env.example` in the source is a beginning.
+
+- A line is `NAME=value`, or a comment after `#`. `export` before the name is allowed. A name alone sets nothing.
+- A value may stand in quotes. Without quotes it ends before a blank and `#`. In double quotes `\\n`, `\\t`, `\\"` and
+  `\\\\` are a line feed, a tab, a quote and a backslash. In single quotes all characters stand for themselves.
+- A value with `$` has to be in single quotes, because other programs would fill in a variable.
+- A file that other people can write, or that belongs to somebody else, is refused. So is a line that cannot be read:
+  the message names the line, and shows nothing of it.
 """
 SECRETS = """\
 ## The secret
@@ -54,7 +82,7 @@ repeats itself, and one with fewer than six different bytes. No secret is ever s
 IGNORED = """\
 ## Legacy names that are ignored
 
-`DEBUG`, `RELOAD`, `STATIC_PATH`, `APP_PROXY_PORT` and `APP_PROXY_LINK` are ignored. In the YAML file, `redis`,
+`DEBUG`, `RELOAD`, `STATIC_PATH`, `APP_PROXY_PORT` and `APP_PROXY_LINK` are ignored. In the YAML file, `redis.ttl`,
 `log`, and the timeouts and buffer sizes of `http` and `websocket` are ignored.
 """
 
@@ -62,7 +90,13 @@ IGNORED = """\
 def settings() -> str:
     server = section("The server", settings_of(ServerSettings, PREFIX), LEGACY)
     dialects = [section(one.name, settings_of(one.options, prefix_of(one)), one.legacy) for one in DIALECTS]
-    return "\n".join([HEAD, server, *dialects, ORIGINS, SECRETS, IGNORED])
+    words = {f"{name}_words": listed(found) for name, found in (("true", TRUE_WORDS), ("false", FALSE_WORDS))}
+    head = HEAD.format_map(words)
+    return "\n".join([head, server, *dialects, ORIGINS, ADDRESSES, ENV_FILE, SECRETS, IGNORED])
+
+
+def listed(words: tuple[str, ...]) -> str:
+    return f"{', '.join(f'`{word}`' for word in words[:-1])} or `{words[-1]}`"
 
 
 def section(title: str, found: list[Setting], legacy: Legacy) -> str:

@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 
 
 def new_database(path: Path) -> SqliteDatabase:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -29,15 +30,17 @@ from veche.dialects.socketio import dialect as socketio
 from veche.gateway.application import build_application, websocket_routes
 from veche.gateway.dialect import AnyDialect, Mounted, Parts
 from veche.hub.hub import Hub
-from veche.service import echoes
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
+from veche.service.elsewhere import Elsewhere
 from veche.service.expiry import forget_expired_sessions
 from veche.service.guests import Guests
 from veche.service.heads import Comparison
 from veche.service.limits import AddressLimit, LoginLimits, Rate
+from veche.service.nodes import Nodes
 from veche.service.passwords import Passwords
 from veche.service.room_limits import RoomLimits
+from veche.service.shared_use import SharedUse
 from veche.service.tokens import Tokens, keys_of
 from veche.settings import Settings, SettingsError
 from veche.storage import log as logs
@@ -45,10 +48,12 @@ from veche.storage.accounts import credentials
 from veche.storage.database import Database
 from veche.storage.entries import EVENT_TYPES, read_entries
 from veche.storage.feed import CommitFeed
+from veche.storage.nodes import Node
 from veche.storage.opening import postgres_address
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
 from veche.wire.connections import Connections
+from veche.wire.engineio.neighbours import Neighbours
 from veche.wire.handler import WIRE, Wire
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.held import MEGABYTE, HeldBytes
@@ -73,9 +78,16 @@ ENTRIES: tuple[type[LogEvent], ...] = (Message, *EVENT_TYPES)
 
 
 class Server:
-    """All parts of one running server."""
+    """All parts of one running server.
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    `machine`: the same for all workers of one `veche serve`. `neighbours`: the other ones.
+    """
+
+    def __init__(
+        self, settings: Settings, database: Database, *, machine: str = "", neighbours: Neighbours | None = None
+    ) -> None:
+        self.machine = machine
+        self.neighbours = neighbours
         self.settings = settings
         self.database = database
         self._secret = settings.server.secret or database.secret()
@@ -88,20 +100,27 @@ class Server:
         self.hub = Hub(self._pull, self._heads, of_account=per_account, unannounced=unannounced, following=self.bus)
         self.bus.subscribe(self.hub.receive)
         self.comparison = Comparison(self.feed, self.hub, self.bus)
-        limits = RoomLimits(server.rooms_per_hour, server.members_per_hour, server.rooms_into_per_hour)
-        self.chat = Chat(self.writer, self.reader, self.hub, limits)
+        self.room_limits = RoomLimits(server.rooms_per_hour, server.members_per_hour, server.rooms_into_per_hour)
+        self.chat = Chat(self.writer, self.reader, self.hub, self.room_limits, Elsewhere(self.bus, self.hub))
         self.guests = Guests(self.chat.shares)
         self.passwords = Passwords()
         self.tokens = Tokens(self._keys())
         self.accounts = self._accounts()
+        self.shared_use = SharedUse(self.bus, self._secret, {**self.accounts.limits, **self.room_limits.limits})
         self.heartbeats = Heartbeats(server.ping_seconds, server.pong_seconds, server.stall_seconds)
         self.connections = Connections(server.connections, server.guests_per_address, server.connections_per_account)
         self.origins = Origins.of(server.origins)
         self.trusted = Trusted.parse(server.trusted_proxies)
+        self.node = self._node()
+        self.draining = self._has_heard = False
+        self.nodes = Nodes(self.node, self.chat)
         self.dialects = self._mounted()
         holding = (self.connections, *(mounted.connections for mounted in self.dialects))
         self.held = HeldBytes(holding, server.held_megabytes * MEGABYTE)
-        self.app = build_application(
+        self.app = self._application()
+
+    def _application(self) -> FastAPI:
+        app = build_application(
             self.dialects,
             self._lifespan,
             self.origins,
@@ -109,11 +128,13 @@ class Server:
             self.guests,
             self.tokens.account_of,
             self.chat.shares,
-            docs=server.docs,
+            self.problem,
+            docs=self.settings.server.docs,
         )
-        state = self.app.state
+        state = app.state
         state.chat, state.accounts, state.trusted = self.chat, self.accounts, self.trusted
         state.heartbeats = self.heartbeats
+        return app
 
     def _accounts(self) -> Accounts:
         server = self.settings.server
@@ -158,28 +179,41 @@ class Server:
                         "as somebody: choose another name, or let them change theirs first."
                     )
 
-    def _mounted(self) -> list[Mounted]:
+    def _node(self) -> Node:
         with self.database.reading() as snapshot:
             lobby_seq = logs.head_seqs(snapshot, [LOBBY_ID])[LOBBY_ID]
+        shares_bus = bool(self.settings.server.bus_url)
+        return self.database.join(self.bus.node_id, lobby_seq, machine=self.machine, shares_bus=shares_bus)
+
+    def _mounted(self) -> list[Mounted]:
+        node = self.node
         parts = Parts(
-            self.chat, self.accounts, self.guests, lobby_seq, self.origins, self.trusted, self.heartbeats.interval
+            chat=self.chat,
+            accounts=self.accounts,
+            guests=self.guests,
+            node_id=node.id,
+            lobby_seq=node.lobby_seq,
+            origins=self.origins,
+            trusted=self.trusted,
+            neighbours=self.neighbours,
+            ping_seconds=self.heartbeats.interval,
         )
         options = self.settings.options
         return [dialect.mount(parts, options[dialect.name]) for dialect in DIALECTS if dialect.name in options]
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        loop = asyncio.get_running_loop()
+        self.database.on_replaced = partial(loop.call_soon_threadsafe, self.hub.lose_all)
         await self.bus.start()
         self.writer.start()
-        try:
-            await echoes.close_unfinished(self.chat, "channels")
-        except ChatError as refusal:  # the next start closes them
-            logger.warning("open echo conversations could not be closed: %s", refusal.message)
+        await self.nodes.start()
         self.heartbeats.start()
         self.held.start()
         background = [
             asyncio.create_task(self.comparison.run()),
             asyncio.create_task(forget_expired_sessions(self.chat)),
+            asyncio.create_task(self.chat.elsewhere.run()),
         ]
         try:
             yield {WIRE: self._wire()}
@@ -189,11 +223,20 @@ class Server:
             self.heartbeats.stop()
             self.held.stop()
             self.chat.shares.stop()
+            await self.nodes.stop()
             await self.writer.stop()
             await self.bus.stop()
             self.reader.stop()
             self.passwords.stop()
             self.database.close()
+
+    def problem(self) -> str | None:
+        """Return why this node should get no clients now, as an English sentence. None: it may get them."""
+        if self.draining:
+            return "The node is stopping."
+        if not self._has_heard:
+            self._has_heard = self.bus.connected  # later the bus may be away: that costs time, and loses nothing
+        return self.node.problem if self._has_heard else "The bus cannot be reached."
 
     def _wire(self) -> Wire:
         routes = websocket_routes(self.dialects, self.guests)

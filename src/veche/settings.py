@@ -9,11 +9,11 @@ from typing import Annotated, Literal, NamedTuple, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from veche.gateway.dialect import AnyDialect
-from veche.gateway.legacy import Legacy, LegacyError
+from veche.gateway.legacy import LegacyError
 from veche.gateway.options import DialectOptions, Setting, settings_of
 from veche.gateway.secret_files import SECRET, SUFFIX, SecretFileError, read_secrets
 from veche.gateway.weakness import is_weak
-from veche.legacy import LEGACY
+from veche.legacy import LEGACY, leave_out_ignored, read_all
 from veche.storage.database import DEFAULT_URL
 from veche.wire.origins import normal_origin
 from veche.wire.proxy import Trusted
@@ -74,11 +74,18 @@ class ServerSettings(BaseModel):
         "redis://HOST:PORT or rediss://HOST:PORT, postgresql for the database itself, or postgresql:// with another "
         "address. Without it the server has one node.",
     )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="How many processes serve on this machine (see scaling.md). More than one need PostgreSQL and "
+        "`VECHE_BUS_URL`.",
+    )
     secret: Annotated[str | None, SECRET] = Field(
         None,
         repr=False,
         description="The secret that signs tokens, 32 bytes or more. "
-        "Without it the server makes one and stores it beside the database.",
+        "Without it the server makes one and stores it beside the SQLite database, or in the PostgreSQL database.",
     )
     old_secret: Annotated[str | None, SECRET] = Field(
         None,
@@ -99,6 +106,11 @@ class ServerSettings(BaseModel):
         "",
         description="Addresses and networks of proxies whose X-Forwarded-For header is used, separated by commas. "
         "`*` means all.",
+    )
+    container: bool = Field(
+        False,
+        description="Whether the server runs in a container of Veche's image, which sets this. Then legacy names that "
+        "give a database and no host mean the service `postgres`.",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         "info", description="The least level of lines in the log: `debug`, `info`, `warning` or `error`."
@@ -173,6 +185,13 @@ class ServerSettings(BaseModel):
     )
     lookups_per_minute: int = Field(
         60, ge=1, le=1_000_000, description="How many usernames one account may look up per minute."
+    )
+    drain_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=600,
+        description="Seconds over which a node that stops sends its clients away, if other nodes can take them. "
+        "A node without others sends all of them away at once.",
     )
     ping_seconds: float = Field(25.0, gt=0, le=86_400, description="Seconds between two pings on a connection.")
     pong_seconds: float = Field(
@@ -261,10 +280,11 @@ def read_settings(
     environ |= of_files
     given: dict[str, object] = environ | overridden
     given["VECHE_DIALECTS"] = tuple(dialect.name for dialect in switched_on)
-    legacy, written = _read_legacy(switched_on, environ)
+    chosen = {name: value for name, value in overridden.items() if isinstance(value, str)}
+    legacy, written = _read_legacy(switched_on, environ | chosen)
     written = {name: one for name, one in written.items() if name not in given}
     written |= {name: name + SUFFIX for name in of_files}
-    _warn_of_two_databases(given, legacy)
+    leave_out_ignored(given, legacy)
     if "VECHE_SECRET" in legacy and "VECHE_SECRET" not in given:
         name = written["VECHE_SECRET"]
         logger.warning("tokens are signed with %s; set VECHE_SECRET instead, with 32 bytes or more", name)
@@ -292,17 +312,10 @@ def _read_legacy(
     switched_on: Sequence[AnyDialect], environ: Mapping[str, str]
 ) -> tuple[dict[str, object], dict[str, str]]:
     """Return the values of the legacy names by VECHE_ name, and by VECHE_ name what the operator wrote instead."""
-    nonempty = {name: value for name, value in environ.items() if value}
-    found: dict[str, object] = {}
-    written: dict[str, str] = {}
     try:
-        for legacy in _legacies(switched_on):
-            new = {name: value for name, value in legacy.read(nonempty).items() if value not in (None, "")}
-            found |= new
-            written |= {name: legacy.written_as(name, nonempty) for name in new}
+        return read_all([*(dialect.legacy for dialect in switched_on), LEGACY], environ)
     except LegacyError as error:
         raise SettingsError(str(error)) from None
-    return found, written
 
 
 def _read_files(
@@ -310,22 +323,15 @@ def _read_files(
 ) -> dict[str, str]:
     """Return the secrets that are in files, by the name of their setting. Raises SettingsError."""
     names = [name for setting in _settings_with(switched_on) if setting.secret for name in setting.names]
-    legacy = {name: means for one in _legacies(switched_on) for name, means in one.secrets.items()}
+    legacy = {
+        name: means
+        for one in (*(dialect.legacy for dialect in switched_on), LEGACY)
+        for name, means in one.secrets.items()
+    }
     try:
         return read_secrets(names, legacy, environ, overridden)
     except SecretFileError as error:
         raise SettingsError(str(error)) from None
-
-
-def _legacies(switched_on: Sequence[AnyDialect]) -> tuple[Legacy, ...]:
-    """Return the legacy names. The later ones have priority."""
-    return (*(dialect.legacy for dialect in switched_on), LEGACY)
-
-
-def _warn_of_two_databases(given: Mapping[str, object], legacy: Mapping[str, object]) -> None:
-    chosen, other = (str(source.get("VECHE_DATABASE_URL", "")).partition(":")[0] for source in (given, legacy))
-    if chosen and other and chosen != other:
-        logger.warning("the environment of an original server names another database, which is ignored")
 
 
 def _refuse_unknown(declared: Sequence[AnyDialect], environ: Mapping[str, str]) -> None:
@@ -379,4 +385,8 @@ def _read(
 
 def _error_sentence(names: Mapping[str, str], loc: tuple[int | str, ...], message: str) -> str:
     message = message.removeprefix("Value error, ")
+    message = message.replace(
+        "Input should be a valid boolean, unable to interpret input", "takes true, yes, on or 1, or false, no, off or 0"
+    )
+    message = message.replace("Input should be", "has to be")
     return f"{names[str(loc[0])]} {message[0].lower()}{message[1:]}." if loc else f"{message}."

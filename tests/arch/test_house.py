@@ -347,3 +347,9 @@ def test_columns_need_no_conversion() -> None:
         if type(column.type) not in plain
     ]
     assert not other, f"give these a type that the driver takes as it is, integer or text: {other}"
+
+
+def test_a_server_on_sqlite_imports_no_driver_of_a_service() -> None:
+    code = "import sys, veche.cli.main; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"psycopg", "redis", "sqlalchemy.dialects.postgresql", "alembic"} & set(loaded)

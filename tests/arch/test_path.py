@@ -13,7 +13,7 @@ PATHS = runpy.run_path(str(ROOT / "scripts" / "paths.py"))
 
 
 MAX_FILES = 39
-MAX_LINES_RUN = 526
+MAX_LINES_RUN = 530
 
 Trail = dict[str, Any]
 

@@ -42,8 +42,10 @@ MAY_LACK = 1  # of the counted runs; what more of them lack is no part of the ac
 QUIET = 0.03  # seconds without a line of ours, after which the server has done all that an action asked of it
 LOOK = 0.005
 LONG = 86_400.0  # seconds between heartbeats: none comes while we look
-# Functions of service/shares.py that a timer calls twenty times a second. They do not belong to one message.
-BY_TIME = frozenset({"_end_window", "_adjust", "_share_what_is_left", "end_window", "is_idle", "_drop_if_unused"})
+# Functions of service/shares.py that a timer calls, up to twenty times a second. They do not belong to one message.
+BY_TIME = frozenset(
+    {"_end_window", "end_quiet_window", "_adjust", "_share_what_is_left", "end_window", "is_idle", "is_stopped"}
+)
 COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 

@@ -295,6 +295,7 @@ class Client:
         self._changed = asyncio.Event()
         self._connections = 0
         self._connection: Connection | None = None
+        self.failures: list[str] = []  # attempts to connect that failed
 
     async def run(self) -> None:
         """Reconnect until it is cancelled, or until the server forbids it."""
@@ -344,7 +345,8 @@ class Client:
             socket = await connect(
                 url, compression=None, ping_interval=None, open_timeout=OPEN_LIMIT, close_timeout=OPEN_LIMIT
             )
-        except (OSError, TimeoutError, EOFError, WebSocketException):
+        except (OSError, TimeoutError, EOFError, WebSocketException) as error:
+            self.failures.append(repr(error))
             return reconnect_delay(Bye(code=0), self._rng)
         self._connections += 1
         self._connection = connection = Connection(self._connections, self.memory, self._journal, self._changed)

@@ -22,7 +22,7 @@ from veche.hub.topic import Subscriber
 from veche.service.chat import ROWS_OF_A_UNIT
 from veche.service.shares import Share
 from veche.settings import read_settings
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 from veche.wire.websocket import WebSocket
 
 from .dialects import IN_LOBBY, IN_ROOMS, NATIVE, SOCKETIO, Dialect, DialectClient, opened, polling

@@ -36,8 +36,8 @@ def start(*words: str, **settings: str) -> subprocess.Popen[str]:
 
 
 class Server(VecheProcess):
-    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
-        super().__init__(folder, QUIET | (settings or {}))
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None, url: str = "") -> None:
+        super().__init__(folder, QUIET | (settings or {}), url=url)
         self.start()
         self.http = httpx.Client(base_url=self.base, timeout=30)
 
@@ -57,9 +57,9 @@ class Server(VecheProcess):
 
 
 @contextlib.contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[Server]:
-    """Run a server. The block may stop it; otherwise it is killed at the end."""
-    server = Server(folder, settings)
+def serving(folder: Path, url: str = "", **settings: str) -> Iterator[Server]:
+    """Run a server. The block may stop it; otherwise it is killed at the end. `url` is as for VecheProcess."""
+    server = Server(folder, settings, url)
     try:
         yield server
     finally:

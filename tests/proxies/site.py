@@ -28,7 +28,8 @@ from tests.veche_process import free_port
 
 from .programs import program
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "proxies.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "proxies.md").read_text(encoding="utf-8")
 CLIENT = "127.0.0.2"  # an address of this machine too, but not that of the proxy
 FORGED = "192.0.2.66"
 
@@ -39,12 +40,14 @@ Replaced = dict[str, str]
 class Proxy:
     """A proxy: what it is started with, and how it reads its configuration again.
 
-    `configure` writes the configuration: it takes a folder, the port of the proxy, the port of the server, and more
-    texts to replace on the page.
+    `configure` writes the configuration: it takes a folder, the port of the proxy, the text of the configuration, and
+    texts to replace there. `language` is that of the configuration on the page, `file` is the one for two nodes.
     """
 
     name: str
-    configure: Callable[[Path, int, int, Replaced], None]
+    language: str
+    file: str
+    configure: Callable[[Path, int, str, Replaced], None]
     start: tuple[str, ...]
     reload: tuple[str, ...] | None  # None: by SIGUSR2
     loaded: str  # what its log says when it has read its configuration
@@ -55,24 +58,28 @@ class Proxy:
         return self.name
 
 
-def shown(language: str, replaced: Replaced) -> str:
-    """Return a configuration of the page with other values; each of the old ones has to be there."""
-    [text] = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    for old, new in replaced.items():
-        assert old in text, old
-        text = text.replace(old, new)
+def shown(proxy: Proxy) -> str:
+    """Return the configuration of the page, for one server."""
+    [text] = re.findall(rf"```{proxy.language}\n(.*?)```", PAGE, re.DOTALL)
     return str(text)
 
 
-def _nginx(folder: Path, port: int, server: int, more: Replaced) -> None:
+def with_others(text: str, replaced: Replaced) -> str:
+    """Return a text with other values; each of the old ones has to be there."""
+    for old, new in replaced.items():
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+def _nginx(folder: Path, port: int, text: str, more: Replaced) -> None:
     replaced = {
-        "127.0.0.1:8000": f"127.0.0.1:{server}",
         "listen 443": f"listen 127.0.0.1:{port}",
         "chat.example.com;": "localhost;",
         "/etc/ssl/chat.example.com": f"{folder}/chat",
         "/var/log/nginx": str(folder),
     }
-    (folder / "veche.conf").write_text(shown("nginx", replaced | more))
+    (folder / "veche.conf").write_text(with_others(text, replaced | more))
     paths = "".join(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -83,32 +90,40 @@ def _nginx(folder: Path, port: int, server: int, more: Replaced) -> None:
     )
 
 
-def _haproxy(folder: Path, port: int, server: int, more: Replaced) -> None:
+def _haproxy(folder: Path, port: int, text: str, more: Replaced) -> None:
     replaced = {
-        "127.0.0.1:8000": f"127.0.0.1:{server}",
         "bind :443": f"bind 127.0.0.1:{port}",
         "/etc/ssl/chat.example.com.pem": f"{folder}/both.pem",
     }
-    (folder / "haproxy.cfg").write_text(shown("haproxy", replaced | more))
+    (folder / "haproxy.cfg").write_text(with_others(text, replaced | more))
 
 
-def _caddy(folder: Path, port: int, server: int, more: Replaced) -> None:
+def _caddy(folder: Path, port: int, text: str, more: Replaced) -> None:
     certificate = f"tls {folder}/chat.pem {folder}/chat.key"
     replaced = {
-        "127.0.0.1:8000": f"127.0.0.1:{server}",
         "chat.example.com {": f"https://localhost:{port} {{\n    bind 127.0.0.1\n    {certificate}",
     }
     alone = f"{{\n    admin unix/{folder}/admin\n    auto_https off\n}}\n"
-    (folder / "Caddyfile").write_text(alone + shown("caddyfile", replaced | more))
+    (folder / "Caddyfile").write_text(alone + with_others(text, replaced | more))
 
 
 _NGINX = ("-p", "{folder}", "-c", "nginx.conf")
 _CADDY = ("--config", "{folder}/Caddyfile")
 PROXIES = (
-    Proxy("nginx", _nginx, _NGINX, (*_NGINX, "-s", "reload"), "start worker process "),
-    Proxy("haproxy", _haproxy, ("-W", "-db", "-f", "{folder}/haproxy.cfg"), None, "Loading success"),
+    Proxy("nginx", "nginx", "nginx/veche.conf", _nginx, _NGINX, (*_NGINX, "-s", "reload"), "start worker process "),
+    Proxy(
+        "haproxy",
+        "haproxy",
+        "haproxy/haproxy.cfg",
+        _haproxy,
+        ("-W", "-db", "-f", "{folder}/haproxy.cfg"),
+        None,
+        "Loading success",
+    ),
     Proxy(
         "caddy",
+        "caddyfile",
+        "caddy/Caddyfile",
         _caddy,
         ("run", *_CADDY),
         ("reload", *_CADDY, "--force"),
@@ -215,7 +230,8 @@ def serving(
             return
         tls = ssl.create_default_context(cafile=str(folder / "chat.pem"))
         site = Site(proxy, folder, server, free_port(), tls)
-        proxy.configure(folder, site.port, server.address[1], replaced or {})
+        addresses = {"127.0.0.1:8000": f"127.0.0.1:{server.address[1]}"}
+        proxy.configure(folder, site.port, shown(proxy), addresses | (replaced or {}))
         try:
             site.start()
             yield site

@@ -27,6 +27,7 @@ SETTINGS = {
 }
 
 SHAPES = {
+    "cli.env_file.MAX_BYTES",
     "core.accounts.MAX_DIGITS",
     "core.names.MAX_EMAIL",
     "core.names.MAX_MARKS",

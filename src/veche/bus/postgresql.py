@@ -6,8 +6,10 @@ over their notifications only one after the other. So this bus carries fewer tha
 
 import asyncio
 import contextlib
+import os
 import secrets
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -19,8 +21,7 @@ from veche.bus.frames import Bell, EntryCodec, Sealer
 from veche.bus.remote import RemoteBus
 from veche.core.values import LogId
 
-MAX_PAYLOAD = 7500  # bytes of one notification; PostgreSQL takes 7,999
-LOGS = 150  # in one bell; with the longest ids and seqs it is shorter than MAX_PAYLOAD
+LOGS = 150  # in one bell; with the longest ids and seqs it has less than 7,500 bytes. PostgreSQL takes 7,999
 NOTIFICATIONS = 100  # in one statement
 FOLLOWED = 1000  # logs that are told to be followed at once
 ASK_SECONDS = 2.0  # between two looks at whether the server is there, and that it may take to answer
@@ -62,7 +63,8 @@ class PostgresBus(RemoteBus):
 
     async def _connection(self) -> None:
         async with self._open() as listener, self._open() as publisher:
-            await listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+            with _limited(listener):
+                await listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(listener))
                 await self._hear_oneself(publisher)
@@ -100,14 +102,17 @@ class PostgresBus(RemoteBus):
             self._tell_followed(part)
 
     async def _listen(self, connection: Connection) -> None:
-        while True:
-            async for notification in connection.notifies(timeout=ASK_SECONDS):
-                if notification.payload == self._test:
-                    self._tested.set()
-                else:
-                    self._hear(notification.payload.encode())
-            async with asyncio.timeout(ASK_SECONDS):
-                await connection.execute("SELECT 1")
+        try:
+            while True:
+                async for notification in connection.notifies(timeout=ASK_SECONDS):
+                    if notification.payload == self._test:
+                        self._tested.set()
+                    else:
+                        self._hear(notification.payload.encode())
+                with _limited(connection):
+                    await connection.execute("SELECT 1")
+        finally:
+            self._connected = False  # at once: to end a statement on the other connection can take seconds
 
     async def _send_news(self, connection: Connection) -> None:
         while True:
@@ -125,8 +130,23 @@ class PostgresBus(RemoteBus):
         return bells
 
     async def _notify(self, connection: Connection, payloads: list[str]) -> None:
-        async with asyncio.timeout(ASK_SECONDS):
+        with _limited(connection):
             await connection.execute(_NOTIFY, [self._channel, payloads])
+
+
+@contextlib.contextmanager
+def _limited(connection: Connection) -> Iterator[None]:
+    """Break a connection if a statement takes too long. A timeout would ask the server to cancel it, and wait again."""
+
+    def shut_down() -> None:
+        with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as copy:
+            copy.shutdown(socket.SHUT_RDWR)
+
+    timer = asyncio.get_running_loop().call_later(ASK_SECONDS, shut_down)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def check_notifications(conninfo: str) -> None:

@@ -51,6 +51,7 @@ class RemoteBus:
         self._idle = asyncio.Event()  # set while everything is sent
         self._first = asyncio.Event()  # set once it has connected
         self._connected = False
+        self._has_connected = False  # by the present attempt
         self._task: asyncio.Task[None] | None = None
         self._dropped = 0  # bad frames since the last line in the log
         self._logged: dict[str, float] = {}
@@ -137,7 +138,7 @@ class RemoteBus:
     def _opened(self) -> None:
         """Note that this node hears the others from now on."""
         self._outbox.clear()
-        self._connected = True
+        self._connected = self._has_connected = True
         self._first.set()
         logger.info("the bus is connected to %s", self.where)
         for callback in self._on_connected:
@@ -214,8 +215,9 @@ class RemoteBus:
     async def _run(self) -> None:
         pause = FIRST_PAUSE
         while True:
+            self._has_connected = False
             error = await self._one_connection()
-            was_connected, self._connected = self._connected, False
+            was_connected, self._connected = self._has_connected, False
             self._outbox.clear()
             if was_connected:
                 pause = FIRST_PAUSE

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from veche.app import DIALECTS
-from veche.settings import read_settings
+from veche.cli.env_file import settings_for
 from veche.storage.database import Database
 from veche.storage.opening import open_existing
 
@@ -15,7 +14,7 @@ Url = Annotated[str | None, typer.Option("--database-url", help="The database, s
 
 def url_of_database(url: str | None) -> str:
     """Return the URL of the settings, or `url` if it is given."""
-    return read_settings(DIALECTS, database_url=url).server.database_url
+    return settings_for(url).server.database_url
 
 
 def open_database(url: str | None, *, create: bool = False) -> AbstractContextManager[Database]:

@@ -3,6 +3,7 @@
 import typer
 
 from veche.cli.database import Url, url_of_database
+from veche.cli.env_file import EnvFile
 from veche.cli.show import say
 from veche.storage import opening
 
@@ -15,7 +16,7 @@ def epoch() -> None:
 
 
 @app.command("new")
-def new(database_url: Url = None) -> None:
+def new(database_url: Url = None, env_file: EnvFile = None) -> None:
     """Draw a new epoch. Do this before the first start from a snapshot, or from a copy made without `veche backup`."""
     path, drawn = opening.new_epoch(url_of_database(database_url))
     say(f"The epoch of {path} is {drawn}, so clients load everything again. Start the server now.")

@@ -1,5 +1,6 @@
-"""The commands of `veche`: serve, migrate, demo, backup, restore, epoch, user, doctor."""
+"""The commands of `veche`: serve, migrate, demo, backup, restore, copy, epoch, user, doctor."""
 
+import logging
 import os
 from typing import Annotated, NoReturn
 
@@ -8,9 +9,11 @@ import typer
 from veche import __version__
 from veche.app import DIALECTS
 from veche.bus.bus import BusError
-from veche.cli import backup, demo, doctor, epoch, restore, user
+from veche.cli import backup, copy, demo, doctor, epoch, restore, user
 from veche.cli.command import CommandError
 from veche.cli.database import Url, open_database, url_of_database
+from veche.cli.env_file import EnvFile, environment, files_of_serve, settings_for
+from veche.cli.parent import become_parent, check_workers
 from veche.cli.serve import BindError, begin_log, bind_all, serve, url_of
 from veche.cli.show import Json, complain, say
 from veche.dialects.native import dialect as native
@@ -18,6 +21,8 @@ from veche.ops import logs
 from veche.settings import SettingsError, read_settings
 from veche.storage.database import DatabaseError
 from veche.storage.opening import migrate_database
+
+logger = logging.getLogger("veche")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +32,7 @@ app = typer.Typer(
 )
 app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
+app.command("copy")(copy.copy)
 app.add_typer(epoch.app, name="epoch")
 app.add_typer(user.app, name="user")
 
@@ -68,23 +74,36 @@ def serve_command(
     port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
     bind: Annotated[list[str] | None, typer.Option(help="HOST:PORT to listen on; may be given several times.")] = None,
     database_url: Url = None,
+    workers: Annotated[int | None, typer.Option(help="How many processes serve on this machine.")] = None,
+    env_file: EnvFile = None,
 ) -> None:
     """Serve the chat until it is stopped."""
     logs.hold()
-    settings = read_settings(
-        DIALECTS, host=host, port=port, bind=tuple(bind) if bind else None, database_url=database_url
-    )
+    addresses = tuple(bind) if bind else None
+    given: dict[str, object] = {"host": host, "port": port, "bind": addresses, "database_url": database_url}
+    given |= {"workers": workers}
+    files = files_of_serve()
+    environ = environment(files)
+    settings = read_settings(DIALECTS, environ, **given)
     begin_log(settings)
+    for path in files:
+        logger.info("settings are also read from %s", path.resolve())
+    check_workers(settings.server)
     listeners = bind_all(settings.server)
     where = " and ".join(url_of(listener) for listener in listeners)
     has_page = native.DIALECT.name in settings.options
     hint = " - open it in a browser." if has_page else "."
-    serve(settings, listeners, lambda: say(f"Veche {__version__} is on {where}{hint}"))
+    greeting = f"Veche {__version__} is on {where}{hint}"
+    if settings.server.workers > 1:
+        become_parent(settings.server, listeners, greeting, environ, given)
+    serve(settings, listeners, lambda: say(greeting))
 
 
 @app.command()
 def migrate(
-    copy: Annotated[bool, typer.Option(help="Copy the database before a migration.")] = True, database_url: Url = None
+    copy: Annotated[bool, typer.Option(help="Copy the database before a migration.")] = True,
+    database_url: Url = None,
+    env_file: EnvFile = None,
 ) -> None:
     """Create the database, or migrate it to this version's schema. `serve` does this too."""
     path = migrate_database(url_of_database(database_url), copy=copy, say=say)
@@ -92,7 +111,7 @@ def migrate(
 
 
 @app.command("demo")
-def demo_command(database_url: Url = None) -> None:
+def demo_command(database_url: Url = None, env_file: EnvFile = None) -> None:
     """Create four people, two rooms and 25 messages to try Veche with. It may run twice, and while a server runs."""
     with open_database(database_url, create=True) as database:
         demo.create(database)
@@ -100,9 +119,9 @@ def demo_command(database_url: Url = None) -> None:
 
 
 @app.command("doctor")
-def doctor_command(json: Json = False, database_url: Url = None) -> None:
+def doctor_command(json: Json = False, database_url: Url = None, env_file: EnvFile = None) -> None:
     """Check for common problems, and print what to do about them."""
-    findings = doctor.examine(read_settings(DIALECTS, database_url=database_url).server)
+    findings = doctor.examine(settings_for(database_url).server)
     doctor.show(findings, json=json)
     if not all(finding.good for finding in findings):
         raise SystemExit(1)

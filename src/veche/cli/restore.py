@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from veche.cli.database import Url, url_of_database
+from veche.cli.env_file import EnvFile
 from veche.cli.show import say
 from veche.storage import opening
 
@@ -16,6 +17,7 @@ def restore(
         bool, typer.Option("--end-sessions", help="Sign everybody out: sessions that ended since the backup are back.")
     ] = False,
     database_url: Url = None,
+    env_file: EnvFile = None,
 ) -> None:
     """Put a copy of FILE in the place of the database. FILE is only read. The old database is set aside."""
     path, done = opening.restore(url_of_database(database_url), file, end_sessions=end_sessions, say=say)

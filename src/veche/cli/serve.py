@@ -1,5 +1,6 @@
 """`veche serve`: listens on the addresses, builds the server, runs it, and shuts it down in order."""
 
+import asyncio
 import contextlib
 import errno
 import faulthandler
@@ -11,16 +12,21 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
 from urllib.parse import unquote, urlsplit
 
 import uvicorn
 
 from veche import __version__
 from veche.app import Server
+from veche.cli.draining import drain
+from veche.cli.place import Place
 from veche.gateway.watch import Watch
 from veche.ops import logs
 from veche.settings import ServerSettings, Settings
 from veche.storage.opening import open_to_serve
+from veche.wire.engineio.neighbours import Neighbours
 from veche.wire.http import BoundedHttp
 from veche.wire.websocket import WebSocket
 
@@ -29,6 +35,7 @@ logger = logging.getLogger("veche")
 SWITCH_INTERVAL = 0.001  # seconds after which the writer's thread has to give the GIL back to the event loop
 GC_THRESHOLD = 10_000  # new objects between two collections; CPython's default is 700 or 2,000
 OTHER_FILES = 100  # open files that are no connections: the database, listeners, logs, and connections to an upstream
+TICK = 1.0  # seconds between two updates of the Date header
 SHUTDOWN_TIMEOUT = 8  # seconds that connections have to close when the server stops
 
 
@@ -37,27 +44,83 @@ class BindError(Exception):
 
 
 class _Uvicorn(uvicorn.Server):
-    """Shuts down in order: it commits and answers the commands that it has taken, then it closes the connections."""
+    """Shuts down in order: it accepts no more, sends its clients away (`draining`), and then ends."""
 
-    def __init__(self, config: uvicorn.Config, server: Server, on_started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, server: Server, on_started: Callable[[], None], place: Place | None
+    ) -> None:
         super().__init__(config)
         self._veche = server
         self._on_started = on_started
+        self._place = place
+        self._stops_alone = False
+        self._exit = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._place is not None:
+            await self._join_workers(self._place)
         self._on_started()
+
+    async def _join_workers(self, place: Place) -> None:
+        loop = asyncio.get_running_loop()
+        signal.signal(signal.SIGHUP, self._stop_alone)
+        loop.add_reader(place.lifeline, self._lost_parent, place.lifeline)
+        veche = self._veche
+        app = next((dialect.forwarded for dialect in veche.dialects if dialect.forwarded is not None), None)
+        if veche.neighbours is not None and app is not None:
+            await veche.neighbours.start(app, self._adopt)
+
+    def _stop_alone(self, *_: object) -> None:
+        self._stops_alone = True
+        self._stop()
+
+    def _lost_parent(self, lifeline: int) -> None:
+        asyncio.get_running_loop().remove_reader(lifeline)
+        logger.critical("the parent of this worker has ended, so the worker stops")
+        self._stop()
+
+    async def _adopt(self, connection: socket.socket, head: bytes) -> None:
+        """Take over the WebSocket of another worker, with the request that was read from it."""
+        state, app_state = self.server_state, self.lifespan.state
+        _, websocket = await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: WebSocket(self.config, state, app_state), connection
+        )
+        websocket.data_received(head)
+
+    async def main_loop(self) -> None:
+        """Do what uvicorn does each second. uvicorn itself looks ten times a second whether a signal has come."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._exit.wait(), TICK)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._stop()
+
+    def _stop(self) -> None:
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._exit.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         started = time.monotonic()
         connections = len(self.server_state.connections)
         logger.info("stopping; %d connections are open", connections, extra={"fields": {"connections": connections}})
+        veche = self._veche
+        veche.draining = True
         for listener in self.servers:
             listener.close()
-        await self._veche.writer.drain()
-        for dialect in self._veche.dialects:
-            dialect.drain()
+        for bound in sockets or []:
+            bound.close()
+        has_successors = self._stops_alone or veche.node.has_successors
+        seconds = veche.settings.server.drain_seconds if has_successors else 0.0
+        await drain(self.server_state.connections, veche.dialects, veche.writer, seconds)
         await super().shutdown(sockets)
+        if veche.neighbours is not None:
+            veche.neighbours.stop()
         fields = {"connections": connections, "seconds": time.monotonic() - started}
         logger.info(
             "stopped; it took %.1f s to close %d connections", *reversed(fields.values()), extra={"fields": fields}
@@ -111,10 +174,14 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def begin_log(settings: Settings) -> None:
-    """Write the log as the settings say. The secrets that the settings contain never appear in it."""
+def begin_log(settings: Settings, worker: int = 0) -> None:
+    """Write the log as the settings say, with the number of this worker.
+
+    The secrets that the settings contain never appear in it.
+    """
     server = settings.server
-    logs.configure(server.log_level, server.log_format, access=server.access_log, secrets=secrets_of(settings))
+    secrets = secrets_of(settings)
+    logs.configure(server.log_level, server.log_format, access=server.access_log, secrets=secrets, worker=worker)
 
 
 def secrets_of(settings: Settings) -> list[str]:
@@ -142,15 +209,40 @@ def _log_start(settings: Settings, server: Server, listeners: list[socket.socket
     )
 
 
-def serve(settings: Settings, listeners: list[socket.socket], on_started: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then shut down and return. `on_started` is called once clients can connect."""
+def serve(
+    settings: Settings, listeners: list[socket.socket], on_started: Callable[[], None], place: Place | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT, then shut down and return. `on_started` is called once clients can connect.
+
+    `place`: the place of this process among several workers. Exits with status 1 if the node may not go on.
+    """
     settings = with_fitting_connections(settings, raise_file_limit())
     sys.setswitchinterval(SWITCH_INTERVAL)
     faulthandler.enable(logs.STDERR)  # if the C code of a library crashes, the log says where
     database = open_to_serve(settings.server.database_url, may_lose=settings.server.database_may_lose)
-    server = Server(settings, database)
+    neighbours = Neighbours(Path(place.folder), place.number) if place is not None else None
+    try:
+        server = Server(settings, database, machine=place.machine if place is not None else "", neighbours=neighbours)
+    except BaseException:
+        database.close()
+        raise
     spare_garbage_collector()
-    config = uvicorn.Config(
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises the signal again after its shutdown: exit with 0
+
+    def started() -> None:
+        _log_start(settings, server, listeners)
+        on_started()
+
+    _Uvicorn(_config(server), server, started, place).run(sockets=listeners)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the rest of the shutdown
+    if server.nodes.refused:
+        raise SystemExit(1)
+
+
+def _config(server: Server) -> uvicorn.Config:
+    return uvicorn.Config(
         Watch(server.app, server.trusted),
         loop="uvloop",
         http=BoundedHttp,
@@ -162,16 +254,6 @@ def serve(settings: Settings, listeners: list[socket.socket], on_started: Callab
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # uvicorn raises the signal again after its shutdown: exit with 0
-
-    def started() -> None:
-        _log_start(settings, server, listeners)
-        on_started()
-
-    _Uvicorn(config, server, started).run(sockets=listeners)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the rest of the shutdown
 
 
 def spare_garbage_collector() -> None:

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from veche.app import DIALECTS
 from veche.cli.command import CommandError, hash_password, run
 from veche.cli.database import Url, open_database
+from veche.cli.env_file import EnvFile, settings_for
 from veche.cli.show import Json, say, show_json, show_table, time_of
 from veche.core.accounts import Register
 from veche.core.actor import NOBODY_ID
@@ -20,7 +20,6 @@ from veche.core.sessions import EndSessions, SetPassword
 from veche.core.values import Account, Closed
 from veche.dialects.native.limits import check_email, check_person_name, check_username
 from veche.dialects.native.passwords import check_password
-from veche.settings import read_settings
 from veche.storage.accounts import credentials, list_accounts
 from veche.storage.closing import closed
 from veche.storage.database import Database
@@ -37,7 +36,14 @@ Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many account
 
 
 @app.command("add")
-def add(username: str, password: Password, email: str | None = None, name: str | None = None, url: Url = None) -> None:
+def add(
+    username: str,
+    password: Password,
+    email: str | None = None,
+    name: str | None = None,
+    url: Url = None,
+    env_file: EnvFile = None,
+) -> None:
     """Add an account. The rules are those of the native dialect."""
     _check_new(username, password, email, name)
     with open_database(url) as database:
@@ -47,7 +53,9 @@ def add(username: str, password: Password, email: str | None = None, name: str |
 
 
 @app.command("list")
-def list_users(after: After = 0, limit: Limit = 100, json: Json = False, url: Url = None) -> None:
+def list_users(
+    after: After = 0, limit: Limit = 100, json: Json = False, url: Url = None, env_file: EnvFile = None
+) -> None:
     """List accounts by id."""
     with open_database(url) as database, database.reading() as snapshot:
         found = list_accounts(snapshot, after, limit)
@@ -63,7 +71,7 @@ def list_users(after: After = 0, limit: Limit = 100, json: Json = False, url: Ur
 
 
 @app.command("password")
-def password(username: Username, password: Password, url: Url = None) -> None:
+def password(username: Username, password: Password, url: Url = None, env_file: EnvFile = None) -> None:
     """Set the password of an account. All its sessions end."""
     with open_database(url) as database:
         account = _existing(database, username)
@@ -73,7 +81,7 @@ def password(username: Username, password: Password, url: Url = None) -> None:
 
 
 @app.command("rename")
-def rename(username: Username, new_username: str, url: Url = None) -> None:
+def rename(username: Username, new_username: str, url: Url = None, env_file: EnvFile = None) -> None:
     """Change the username of an account. Its id, its messages and its sessions stay."""
     _check(check_username, new_username)
     account, renamed = _change(username, RenameAccount(new_username, _reserved(url)), url)
@@ -81,14 +89,14 @@ def rename(username: Username, new_username: str, url: Url = None) -> None:
 
 
 @app.command("disable")
-def disable(username: Username, url: Url = None) -> None:
+def disable(username: Username, url: Url = None, env_file: EnvFile = None) -> None:
     """Let nobody sign in to an account, and end its sessions. Its connections are closed."""
     account, _ = _change(username, DisableAccount(), url)
     say(f"Nobody can sign in as {account.username} any more.")
 
 
 @app.command("enable")
-def enable(username: Username, url: Url = None) -> None:
+def enable(username: Username, url: Url = None, env_file: EnvFile = None) -> None:
     """Let the owner of a disabled account sign in again."""
     account, _ = _change(username, EnableAccount(), url)
     say(f"{account.username} can sign in.")
@@ -99,6 +107,7 @@ def delete(
     username: Username,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     url: Url = None,
+    env_file: EnvFile = None,
 ) -> None:
     """Delete an account for ever: its names, e-mail, password and sessions. Its messages stay, without its name."""
     with open_database(url) as database:
@@ -111,7 +120,7 @@ def delete(
 
 
 @app.command("sessions")
-def sessions(username: Username, json: Json = False, url: Url = None) -> None:
+def sessions(username: Username, json: Json = False, url: Url = None, env_file: EnvFile = None) -> None:
     """List the sessions of an account."""
     with open_database(url) as database:
         account = _existing(database, username)
@@ -130,14 +139,14 @@ def sessions(username: Username, json: Json = False, url: Url = None) -> None:
 
 
 @app.command("end-sessions")
-def end_sessions(username: Username, url: Url = None) -> None:
+def end_sessions(username: Username, url: Url = None, env_file: EnvFile = None) -> None:
     """Sign an account out everywhere. Its connections are closed; its owner can sign in again."""
     account, _ = _change(username, EndSessions(), url)
     say(f"All sessions of {account.username} have ended.")
 
 
 def _reserved(url: str | None) -> Reserved:
-    return Reserved(read_settings(DIALECTS, database_url=url).spoken_names.values())
+    return Reserved(settings_for(url).spoken_names.values())
 
 
 def _row(account: Account, state: Closed | None) -> dict[str, Any]:

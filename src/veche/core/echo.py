@@ -22,6 +22,7 @@ class EchoOpened(Event, frozen=True, gc=False):
     id: int
     account_id: int
     at: int
+    node_id: str = ""
 
 
 class EchoLineAdded(Event, frozen=True, gc=False):
@@ -42,10 +43,12 @@ class EchoClosed(Event, frozen=True, gc=False):
 
 
 class OpenEcho(Command[int], frozen=True, gc=False):
-    """Begin a conversation. The answer is its id."""
+    """Begin a conversation with the node `node_id`. The answer is its id."""
+
+    node_id: str = ""
 
     def decide(self, actor: Actor, state: State) -> int:
-        opened = EchoOpened(state.new_id(ECHO_IDS), actor.account_id, state.now)
+        opened = EchoOpened(state.new_id(ECHO_IDS), actor.account_id, state.now, self.node_id)
         state.record(opened)
         return opened.id
 

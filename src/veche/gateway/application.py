@@ -51,6 +51,7 @@ logger = logging.getLogger("veche.http")
 
 REDOC_SCRIPT = "/static-offline-docs/redoc.standalone.js"
 HEALTH = ("/healthz", "/health")
+READY = "/readyz"
 REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
@@ -64,6 +65,7 @@ def build_application(
     guests: Guests,
     account_of: Callable[[str], int | None],
     shares: Shares,
+    problem: Callable[[], str | None],
     *,
     docs: bool = True,
 ) -> FastAPI:
@@ -71,14 +73,14 @@ def build_application(
 
     Pages of `origins` may read the answers. `trusted` are the proxies whose headers are used. `account_of`
     returns the account of a token, if somebody has signed in with it; other requests take turns as those of `guests`.
+    `problem` returns why the node should get no clients now, or None.
     """
     app = _new_app(dialects, lifespan, docs=docs)
     for dialect in dialects:
         for router in dialect.routers:
             app.include_router(router)
             app.include_router(router, prefix=f"/{dialect.name}", include_in_schema=False)
-    for path in HEALTH:
-        app.add_api_route(path, _healthz, include_in_schema=False)
+    _add_health_checks(app, problem)
     errors = _ErrorResponses(dialects)
     app.add_exception_handler(HTTPException, errors.on_http_exception)
     app.add_exception_handler(Exception, errors.on_bug)
@@ -97,6 +99,16 @@ def build_application(
     return app
 
 
+def _add_health_checks(app: FastAPI, problem: Callable[[], str | None]) -> None:
+    async def readyz() -> Response:
+        found = problem()
+        return reply({"status": "ok"}) if found is None else reply({"status": found}, 503)
+
+    for path in HEALTH:
+        app.add_api_route(path, _healthz, include_in_schema=False)
+    app.add_api_route(READY, readyz, include_in_schema=False)
+
+
 def _new_app(dialects: Sequence[Mounted], lifespan: Lifespan, *, docs: bool) -> FastAPI:
     if not docs:
         return FastAPI(title=TITLE, lifespan=lifespan, redirect_slashes=False, openapi_url=None)
@@ -106,7 +118,7 @@ def _new_app(dialects: Sequence[Mounted], lifespan: Lifespan, *, docs: bool) -> 
 
 
 def _is_health_check(scope: Scope) -> bool:
-    return scope["path"] in HEALTH
+    return scope["path"] in HEALTH or scope["path"] == READY
 
 
 def _account_of_request(account_of: Callable[[str], int | None], scope: Scope) -> int | None:

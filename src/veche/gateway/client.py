@@ -12,7 +12,7 @@ from veche.core.actor import Actor
 from veche.core.command import Command, T
 from veche.core.errors import ChatError
 from veche.core.values import LogId, Person
-from veche.hub.listener import Listener
+from veche.hub.listener import Listener, call
 from veche.hub.serializer import Serializer
 from veche.hub.topic import Subscriber
 from veche.service.chat import Chat
@@ -60,15 +60,25 @@ class Client:
         subscription = self._subscriber.subscriptions.get(log_id)
         return subscription is None or subscription.live
 
-    def online(self, room_id: int, after: int, limit: int) -> list[Person]:
-        """Return people whose clients are subscribed to a room on this server: `limit` with an id above `after`."""
-        return self._chat.hub.online(room_id, after, limit)
+    def online(self, done: Callable[[list[Person] | ChatError], None], room_id: int, after: int, limit: int) -> None:
+        """Find people whose clients are subscribed to a room, on any node: `limit` with an id above `after`.
 
-    def other_listeners(self) -> list[Listener]:
-        """Return the handlers of the account's other clients in this dialect."""
-        found = self._chat.hub.subscribers(self.account_id)
+        `done` is called with them, or with a ChatError, unless the client is detached by then.
+        """
+
+        def reply(outcome: list[Person] | ChatError) -> None:
+            if not self.ended:
+                done(outcome)
+
+        self._chat.online(self.actor.party, reply, room_id, after, limit)
+
+    def replace_others(self) -> None:
+        """Call `replaced` on the handlers of the account's other clients in this dialect, on all nodes."""
         mine = self._subscriber
-        return [other.listener for other in found if other is not mine and other.dialect == mine.dialect]
+        for other in self._chat.hub.subscribers(self.account_id):
+            if other is not mine and other.dialect == mine.dialect:
+                call(other.listener.replaced)
+        self._chat.elsewhere.tell_came(self.account_id, mine.dialect, mine.attached_at)
 
     # Connecting and subscribing.
 

@@ -18,6 +18,7 @@ from veche.gateway.refusals import Refused
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
 from veche.service.guests import Guests
+from veche.wire.engineio.neighbours import Neighbours
 from veche.wire.handler import Accept
 from veche.wire.held import Holding
 from veche.wire.origins import Origins
@@ -32,9 +33,11 @@ class Parts(NamedTuple):
     chat: Chat
     accounts: Accounts
     guests: Guests
-    lobby_seq: int  # the head of the lobby when the server started
+    node_id: str  # of this process, among all that serve the database
+    lobby_seq: int  # the head of the lobby when the first node started
     origins: Origins  # the origins of web pages that may connect
     trusted: Trusted  # the proxies whose X-Forwarded-For header is used
+    neighbours: Neighbours | None  # the other workers of this machine
     ping_seconds: float  # seconds between two pings, for a dialect that sends its own
 
 
@@ -48,7 +51,7 @@ def _no_problem(refusal: ChatError) -> RawResponse:
     return detail(400, refusal.message)
 
 
-def _nothing() -> None:
+def _nothing(part: float) -> None:
     """Do nothing: the default of `Mounted.drain`."""
 
 
@@ -65,8 +68,10 @@ class Mounted:
     `plain`: makes the response to an error that no route handles, from the status and an English sentence. If several
     dialects are served, it is used only for `/{name}`, the paths in `owns`, and all paths below them.
     `quick`: routes that answer usual requests without FastAPI. Each has a route in `routers` that answers the others.
-    `drain`: called when the server stops, to end connections that are neither requests nor WebSockets.
+    `drain`: called when the server stops, to end connections that are neither requests nor WebSockets. It ends
+    this part of those that are left, 1 for all, and lets no new ones in.
     `connections`: these connections. The bytes that wait for their clients are counted.
+    `forwarded`: answers what other workers pass on to this one.
     `about`, `examples`, `problem`, `error_bodies`, `bodies`: for the OpenAPI document. `problem` makes the response to
     a refusal, and `error_bodies` has the types of its body if that is JSON. `bodies` has the types of other responses.
     """
@@ -82,8 +87,9 @@ class Mounted:
     bodies: tuple[type, ...] = ()
     owns: tuple[str, ...] = ()
     quick: tuple[QuickRoute, ...] = ()
-    drain: Callable[[], None] = _nothing
+    drain: Callable[[float], None] = _nothing
     connections: Iterable[Holding] = ()
+    forwarded: ASGIApp | None = None
     about: str = ""
     examples: tuple[Example, ...] = ()
 

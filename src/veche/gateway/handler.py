@@ -81,6 +81,9 @@ class DialectHandler:
     def session_ended(self) -> None:
         self.end(Ending.SESSION_ENDED)
 
+    def replaced(self) -> None:
+        """Do nothing: in most dialects, an account may have several clients."""
+
     def lost(self) -> None:
         self.end(Ending.LOST)
 

@@ -4,11 +4,15 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
+from urllib.parse import quote
 
 from veche.gateway.secret_files import as_written
 from veche.gateway.weakness import is_weak
 
 MIN_SECRET_BYTES = 16
+TRUE_WORDS = ("1", "on", "t", "true", "y", "yes")
+FALSE_WORDS = ("0", "off", "f", "false", "n", "no")
+"""What a boolean setting takes, in any case. They are the words of pydantic."""
 
 
 class LegacyError(Exception):
@@ -63,3 +67,27 @@ def signing_key(environ: Mapping[str, str], name: str, secret: str) -> str | Non
             "`openssl rand -hex 32`, or set VECHE_SECRET instead."
         )
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def in_container(environ: Mapping[str, str]) -> bool:
+    """Return whether this process runs in Veche's image, where other services have the names of the compose file."""
+    return environ.get("VECHE_CONTAINER", "").lower() in TRUE_WORDS
+
+
+def service_host(environ: Mapping[str, str], host: object, service: str, name: str, means: str) -> str:
+    """Return `host`, or if there is none the name of the service in the compose file.
+
+    `name` is what would give the host of the setting `means`. Raises LegacyError outside the container, where nobody
+    knows which host is meant, unless `means` is set, which has priority.
+    """
+    if not host and means not in environ and not in_container(environ):
+        raise LegacyError(f"{name} is not set: set it to the host of {service}, for example localhost, or set {means}.")
+    return str(host or service)
+
+
+def url_of(scheme: str, host: str, port: object, path: object, user: object, password: object) -> str:
+    """Return the URL of a service. Values that are None or empty are left out, and all are quoted."""
+    user, password, path = (quote(str(one or ""), safe="") for one in (user, password, path))
+    credentials = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    where = f"[{host.strip('[]')}]" if ":" in host else quote(host, safe="")
+    return f"{scheme}://{credentials}{where}{f':{quote(str(port))}' if port else ''}/{path}"

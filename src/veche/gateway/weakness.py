@@ -10,7 +10,10 @@ KNOWN = frozenset(
     supersecret super-secret super_secret secretpassword password password123 jwt_secret jwt-secret jwtsecret
     some_long_secret_key your-256-bit-secret your_jwt_secret_key your-super-secret-key your_super_secret_key
     my-secret-key my_secret_key mysecretkey supersecretkey super_secret_key default-secret-key insecure-secret-key
+    default default-secret pass postgres mypass change-this changethis replace-me replaceme your_secret your_jwt_secret
     09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7
+    60e564f55e8381869ecab0b9e87f5cf3154140d97e8c6275aed3c80676652e2e eyjhbgcioijiuzi1niisinr5cci6ikpxvcj9
+    eyjhbgcioijiuzi1niisinr5cci6ikpxvcj9...
     """.split()
 )
 """Examples that are printed in documents of the original servers, in tutorials and in templates. In lower case."""

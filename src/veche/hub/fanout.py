@@ -123,9 +123,13 @@ class FanOut:
         if not self._holders:
             _write_each(writes, data)
             return
+        others: list[Write] = []
         for write in writes:
-            holder = self._holders.pop(write, None)
-            _write_each((write,), data if holder is None else holder.take_held() + data)
+            if (holder := self._holders.pop(write, None)) is None:
+                others.append(write)
+            else:
+                _write_each((write,), holder.take_held() + data)
+        _write_each(others, data)
 
     def _encode(self, topic: Topic, events: list[LogEvent]) -> list[Broadcast]:
         broadcasts: list[Broadcast] = []

@@ -63,6 +63,10 @@ class Hub:
         self._fan_out = FanOut(self._catch_up)
         self._own_logs = OwnLogs(self._topics, pull, self._apply_effect)
 
+    def now(self) -> int:
+        """Return the time in microseconds since 1970, by the clock that sets `attached_at`."""
+        return self._now()
+
     # Subscribers.
 
     def attach(self, subscriber: Subscriber) -> None:
@@ -104,6 +108,11 @@ class Hub:
         self._fan_out.write_held(subscriber)
         self._own_logs.detach(subscriber)
 
+    def lose_all(self) -> None:
+        """Call `lost` on all listeners: the database has another history, so no position here means anything."""
+        for subscriber in self._own_logs.everybody():
+            call(subscriber.listener.lost)
+
     def mark_slow(self, subscriber: Subscriber) -> None:
         """Mark a subscriber as slow, because the send buffer of its transport is full.
 
@@ -126,6 +135,10 @@ class Hub:
     def subscribers(self, account_id: int) -> list[Subscriber]:
         """List the subscribers of an account."""
         return self._own_logs.subscribers(account_id)
+
+    def is_connected(self, account_id: int, dialect: str) -> bool:
+        """Return whether an account has a subscriber of a dialect."""
+        return any(subscriber.dialect == dialect for subscriber in self.subscribers(account_id))
 
     def online(self, log_id: LogId, after: int, limit: int) -> list[Person]:
         """Return people who are subscribed to a log in this process, in the order of their account ids.

@@ -36,6 +36,9 @@ class Listener(Protocol):
     def crowded_out(self) -> None:
         """The account has too many clients, and this one connected first: close the connection."""
 
+    def replaced(self) -> None:
+        """The account has a newer client in this dialect, perhaps on another node. Most dialects allow that."""
+
     def lost(self) -> None:
         """The hub lost the subscriber's position: close the connection, so that the client reconnects and resumes."""
 

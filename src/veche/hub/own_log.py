@@ -31,9 +31,13 @@ class OwnLogs:
         """List the subscribers of an account."""
         return list(self._subscribers.get(account_log(account_id), ()))
 
+    def everybody(self) -> list[Subscriber]:
+        """List all subscribers."""
+        return [subscriber for subscribers in self._subscribers.values() for subscriber in subscribers]
+
     def session_ids(self) -> set[str]:
         """Return the ids of the sessions of all subscribers."""
-        return {subscriber.session_id for subscribers in self._subscribers.values() for subscriber in subscribers}
+        return {subscriber.session_id for subscriber in self.everybody()}
 
     def surplus(self, account_id: int, at_most: int) -> Subscriber | None:
         """Return the subscriber of an account that was attached first, if the account has more than `at_most`."""

@@ -32,10 +32,18 @@ MIN_REDACTED: Final = 6  # characters; to look for a shorter secret would damage
 
 
 class TextFormatter(logging.Formatter):
-    """One line for people: time, level, logger, message. A traceback follows on lines that begin with `  | `."""
+    """One line for people: time, level, logger, message. A traceback follows on lines that begin with `  | `.
+
+    `worker`: the number of this process among the workers of one `veche serve`. 0: it is the only one.
+    """
+
+    def __init__(self, worker: int = 0) -> None:
+        super().__init__()
+        self.worker = worker
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{_time(record)} {record.levelname:<7} {record.name}: {visible(cut(message_of(record), MAX_MESSAGE))}"
+        name = f"{record.name}[{self.worker}]" if self.worker else record.name
+        line = f"{_time(record)} {record.levelname:<7} {name}: {visible(cut(message_of(record), MAX_MESSAGE))}"
         if trace := self._trace(record):
             line += "".join(f"\n  | {part}" for part in visible_lines(trace).split("\n"))
         return line
@@ -54,6 +62,8 @@ class JsonFormatter(TextFormatter):
             "logger": record.name,
             "message": cut(message_of(record), MAX_MESSAGE),
         }
+        if self.worker:
+            line["worker"] = self.worker
         line |= {name: _field(value) for name, value in fields_of(record).items() if name not in line}
         if trace := self._trace(record):
             line["trace"] = trace
@@ -226,16 +236,17 @@ def show_warnings() -> None:
     _use(handler, logging.WARNING)
 
 
-def configure(level: str, style: str, *, access: bool, secrets: Sequence[str] = ()) -> LogHandler:
+def configure(level: str, style: str, *, access: bool, secrets: Sequence[str] = (), worker: int = 0) -> LogHandler:
     """Write the log to stderr from now on, also the lines that were kept.
 
-    `level` and `style` are the settings VECHE_LOG_LEVEL and VECHE_LOG_FORMAT. Libraries log warnings and errors only:
+    `level` and `style` are the settings VECHE_LOG_LEVEL and VECHE_LOG_FORMAT. `worker` is as for `TextFormatter`.
+    Libraries log warnings and errors only:
     below that, some of them log the texts and headers that they pass on.
     """
     held = [
         record for handler in logging.getLogger().handlers if isinstance(handler, _Held) for record in handler.records
     ]
-    handler = LogHandler(STDERR, JsonFormatter() if style == "json" else TextFormatter(), secrets)
+    handler = LogHandler(STDERR, (JsonFormatter if style == "json" else TextFormatter)(worker), secrets)
     number = logging.getLevelNamesMapping()[level.upper()]
     _use(handler, max(number, logging.WARNING))
     logging.getLogger("veche").setLevel(number)

@@ -83,6 +83,7 @@ class Accounts:
         self._lookups = Limit(
             Rate(lookups_per_minute, lookups_per_minute), "You have looked for many people. Wait a while."
         )
+        self.limits: dict[str, Limit] = {**limits.limits, "registrations": registrations, "lookups": self._lookups}
 
     async def register(
         self,

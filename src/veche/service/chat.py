@@ -6,11 +6,13 @@ All dialects make their changes through `Chat.submit`. The answer comes after th
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
+from veche.bus.memory import MemoryBus
 from veche.core.access import Right, check_access
 from veche.core.actor import Actor, Party
 from veche.core.command import Command
@@ -18,17 +20,20 @@ from veche.core.errors import ChatError, Code
 from veche.core.membership import AddMember, Entered
 from veche.core.messages import Message, MessagePage
 from veche.core.room_creation import CreateRoom
-from veche.core.values import LogId
+from veche.core.values import LogId, Person
 from veche.core.views import MemberView, RoomView, Welcome
 from veche.hub.hub import Hub
+from veche.service.elsewhere import Elsewhere
 from veche.service.room_limits import RoomLimits
 from veche.service.shares import Shares
-from veche.storage import log, membership, messages, rooms, sessions
+from veche.storage import accounts, log, membership, messages, rooms, sessions
 from veche.storage.reader import Query, Reader
 from veche.storage.writer import Reply, Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+logger = logging.getLogger("veche")
 
 ROWS_OF_A_UNIT: Final = 20
 """Rows that are read and shown with about as much work as sending one message."""
@@ -40,11 +45,20 @@ class Chat:
     Queries raise ChatError if the account `by` may not see what it asks for.
     """
 
-    def __init__(self, writer: Writer, reader: Reader, hub: Hub, limits: RoomLimits | None = None) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        reader: Reader,
+        hub: Hub,
+        limits: RoomLimits | None = None,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
         self._writer = writer
         self._limits = limits or RoomLimits()
         self._reader = reader
         self.hub = hub
+        self.elsewhere = elsewhere or Elsewhere(MemoryBus(), hub)
+        self._tasks: set[asyncio.Task[None]] = set()
         self.shares = Shares(self._cpu_seconds)
 
     def _cpu_seconds(self) -> float:
@@ -184,9 +198,51 @@ class Chat:
         self.charge(by, len(rows))
         return rows
 
-    def is_connected(self, account_id: int, dialect: str) -> bool:
-        """Return whether an account has a connection to this server in a dialect."""
-        return any(subscriber.dialect == dialect for subscriber in self.hub.subscribers(account_id))
+    async def is_connected(self, account_id: int, dialect: str) -> bool:
+        """Return whether an account has a connection in a dialect, to any node. Raises ChatError (OVERLOADED)."""
+        return self.hub.is_connected(account_id, dialect) or await self.elsewhere.is_connected(account_id, dialect)
+
+    def online(
+        self,
+        by: Party,
+        reply: Callable[[list[Person] | ChatError], None],
+        room_id: int,
+        after: int,
+        limit: int,
+    ) -> None:
+        """Find people who are subscribed to a room, on any node: the first `limit` with an id above `after`.
+
+        `reply` is called on the loop with them, in the order of their ids, or with a ChatError. If there is no other
+        node, it is called at once.
+        """
+        if self.elsewhere.is_alone():
+            reply(self.hub.online(room_id, after, limit))
+            return
+        task = asyncio.get_running_loop().create_task(self._online(by, reply, room_id, after, limit))
+        self._tasks.add(task)  # the loop alone would not keep it
+        task.add_done_callback(self._tasks.discard)
+
+    async def _online(
+        self,
+        by: Party,
+        reply: Callable[[list[Person] | ChatError], None],
+        room_id: int,
+        after: int,
+        limit: int,
+    ) -> None:
+        try:
+            elsewhere = await self.elsewhere.online(by, room_id, after, limit)
+            people = {person.id: person for person in self.hub.online(room_id, after, limit)}
+            ids = sorted(elsewhere | people.keys())[:limit]
+            if missing := [id for id in ids if id not in people]:
+                people |= await self.read(by, accounts.people, missing)
+            outcome: list[Person] | ChatError = [people[id] for id in ids if id in people]
+        except ChatError as refusal:
+            outcome = refusal
+        except Exception:
+            logger.exception("who is in a room could not be found out")
+            outcome = ChatError(Code.INTERNAL, "Something went wrong.")
+        reply(outcome)
 
 
 def _checked(right: Right, view: RoomView | None) -> RoomView:

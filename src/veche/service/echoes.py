@@ -18,9 +18,9 @@ CLOSE_AT_ONCE = 1000
 RETRY_AFTER = 1.0  # seconds
 
 
-async def begin(chat: Chat, actor: Actor) -> int:
-    """Begin a conversation and return its id."""
-    return await chat.do(actor, OpenEcho())
+async def begin(chat: Chat, actor: Actor, node_id: str) -> int:
+    """Begin a conversation with the node `node_id`, this one, and return its id."""
+    return await chat.do(actor, OpenEcho(node_id))
 
 
 def lines(echo_id: int, *pairs: tuple[str, str]) -> AddEchoLines:
@@ -53,8 +53,11 @@ async def history(chat: Chat, actor: Actor) -> AsyncIterator[list[EchoLine]]:
 
 
 async def close_unfinished(chat: Chat, dialect: str) -> None:
-    """End the conversations that were still open when the server stopped. Called when the server starts."""
-    unfinished = await chat.read(None, echo.open_echoes)
+    """End the conversations that were still open when their node stopped.
+
+    Called when a node starts, when it stops, and when the lease of another one ran out.
+    """
+    unfinished = await chat.read(None, echo.unfinished_echoes)
     actor = server_actor(dialect)
     for start in range(0, len(unfinished), CLOSE_AT_ONCE):
         await asyncio.gather(*(chat.do(actor, CloseEcho(id)) for id in unfinished[start : start + CLOSE_AT_ONCE]))

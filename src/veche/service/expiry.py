@@ -32,13 +32,21 @@ async def forget_expired_sessions(chat: Chat) -> None:
 async def forget_once(chat: Chat, pause: float = PAUSE) -> int:
     """Remove all sessions that expired more than a day ago. Return how many there were. Raises ChatError.
 
-    Those of clients that are still connected stay: some contracts do not close a socket when its token expires, and the
-    writer refuses commands of a session that is not there. The sessions are looked for on a reader. The writer gets
-    small commands, with a pause after each.
+    Those of clients that are still connected, to any node, stay: some contracts do not close a socket when its token
+    expires, and the writer refuses commands of a session that is not there. If the other nodes cannot be asked, all
+    stay. The sessions are looked for on a reader. The writer gets small commands, with a pause after each.
     """
     removed = 0
-    while found := await _expired(chat):
-        count = await chat.do(Actor(NOBODY_ID, "expiry"), ForgetSessions(tuple(found)))
+    spared: set[str] = set()  # connected to other nodes
+    while found := await _expired(chat, spared):
+        connected = await chat.elsewhere.connected_sessions(found)
+        if connected is None:
+            logger.info("other nodes cannot be asked now: expired sessions stay until the next round")
+            break
+        spared |= connected
+        if not (unused := [session_id for session_id in found if session_id not in connected]):
+            continue
+        count = await chat.do(Actor(NOBODY_ID, "expiry"), ForgetSessions(tuple(unused)))
         removed += count
         if not count:
             break
@@ -48,7 +56,7 @@ async def forget_once(chat: Chat, pause: float = PAUSE) -> int:
     return removed
 
 
-async def _expired(chat: Chat) -> list[str]:
-    connected = chat.hub.session_ids()
+async def _expired(chat: Chat, spared: set[str]) -> list[str]:
+    connected = chat.hub.session_ids() | spared
     found = await chat.read(None, sessions.expired, time.time_ns() // 1000, SLICE + len(connected))
     return [session_id for session_id in found if session_id not in connected][:SLICE]

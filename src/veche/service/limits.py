@@ -30,6 +30,10 @@ class Rate(NamedTuple):
     per_minute: float
 
 
+def _itself(key: Hashable) -> Hashable:
+    return key
+
+
 class Limit:
     """Counts what each key uses of a rate (a token bucket for each key).
 
@@ -42,6 +46,15 @@ class Limit:
         self._sentence = sentence
         self._clock = clock
         self._unused_at: OrderedDict[Hashable, float] = OrderedDict()  # by key: when everything is unused again
+        self._name_of: Callable[[Hashable], Hashable] = _itself
+        self._tell: Callable[[Hashable, float], None] | None = None
+
+    def share(self, name_of: Callable[[Hashable], Hashable], tell: Callable[[Hashable, float], None]) -> None:
+        """Count keys under the names that `name_of` gives them, and call `tell` with a name and an amount for each.
+
+        Call it before anything is counted. What other nodes tell is counted by `add_told`.
+        """
+        self._name_of, self._tell = name_of, tell
 
     def __len__(self) -> int:
         """The number of keys that are counted."""
@@ -49,7 +62,7 @@ class Limit:
 
     def used(self, key: Hashable) -> float:
         """Return how much of `at_once` a key has used just now. It may be more than that."""
-        return max(0.0, self._unused_at.get(key, 0.0) - self._clock()) / self._seconds_each
+        return max(0.0, self._unused_at.get(self._name_of(key), 0.0) - self._clock()) / self._seconds_each
 
     def wait(self, key: Hashable, amount: float = 1.0) -> float:
         """Return the seconds until a key may use an amount, or 0 if it may now.
@@ -67,9 +80,16 @@ class Limit:
 
     def add(self, key: Hashable, amount: float = 1.0) -> None:
         """Count an amount, also if the key is over the limit. A negative amount gives back what was counted."""
+        name = self._name_of(key)
+        self.add_told(name, amount)
+        if self._tell is not None:
+            self._tell(name, amount)
+
+    def add_told(self, name: Hashable, amount: float) -> None:
+        """Count an amount of the key with this name, which was used on another node."""
         now = self._clock()
-        self._unused_at[key] = max(now, self._unused_at.get(key, now)) + amount * self._seconds_each
-        self._unused_at.move_to_end(key)
+        self._unused_at[name] = max(now, self._unused_at.get(name, now)) + amount * self._seconds_each
+        self._unused_at.move_to_end(name)
         if len(self._unused_at) > MAX_KEYS:
             self._unused_at.popitem(last=False)
 
@@ -108,6 +128,7 @@ class LoginLimits:
         self._wrong = AddressLimit("wrong passwords", Rate(wrong, wrong))
         self._tries = AddressLimit("tries to sign in", Rate(tries, tries))
         self._accounts = Limit(Rate(FREE_TRIES + 10, FREE_TRIES + 10))
+        self.limits = {"wrong": self._wrong, "tries": self._tries, "accounts": self._accounts}
 
     def admit(self, address: str, account: str) -> float:
         """Count a try before its password is checked. Return how many seconds the caller has to wait before the check.

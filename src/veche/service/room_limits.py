@@ -25,6 +25,7 @@ class RoomLimits:
         sentence = "Somebody of these was put into many rooms. Wait a while."
         self._into = Limit(per_hour(into), sentence)
         self._by_one = Limit(per_hour(max(1, into // 2)), sentence)
+        self.limits = {"rooms": self._rooms, "members": self._members, "into": self._into, "by_one": self._by_one}
 
     def charge_room(self, by: int, command: CreateRoom) -> None:
         """Charge an account for a new room and its first members.

@@ -39,12 +39,18 @@ WINDOW: Final = 0.05
 """Seconds between two looks at what the accounts do."""
 PARTS: Final = 5
 """Parts of a window. A limited share is free bit by bit, because others would wait for what it does at once."""
-SMOOTHED: Final = 0.3  # what one window counts in the average of the windows
+QUIET: Final = 0.2
+"""CPU seconds per second below which a window is quiet. A quiet window is long, because the end of a window wakes a
+server that sleeps most of the time. It ends early after QUIET_UNITS, or when a connection has to wait. So a sudden load
+is seen as soon as without quiet windows."""
+QUIET_WINDOW: Final = 0.5  # seconds
+QUIET_UNITS: Final = 25.0
+SMOOTHED: Final = 0.3  # what WINDOW seconds count in the average of the windows
 BUSY: Final = 0.5  # CPU seconds per second of the threads that serve everybody: the event loop's and the writer's
 CALM: Final = 0.4
 LARGE: Final = 1 / 3  # part of all work of a window
-LOWEST: Final = 5.0  # units in a window (100 in a second) that an account may always do
-ACTIVE: Final = 20  # windows for which an account counts as active after its last work
+LOWEST: Final = 5.0  # units in WINDOW seconds (100 in a second) that an account may always do
+ACTIVE: Final = 1.0  # seconds for which an account counts as active after its last work
 
 CpuSeconds = Callable[[], float]
 
@@ -74,9 +80,9 @@ class Share:
         self.key = key
         self.users = 0  # connections and requests
         self.done = 0.0  # units in this window
-        self.allowed = inf  # units in a window
+        self.allowed = inf  # units in WINDOW seconds
         self._debt = 0.0  # units done in earlier windows beyond what was allowed
-        self.idle = ACTIVE  # windows since the last work, at most ACTIVE
+        self.idle = ACTIVE  # seconds since the last window with work, at most ACTIVE
         self.waiting = 0
         self.waiting_bytes = 0
         self.requests = 0  # that wait until the share is not full any more
@@ -106,6 +112,7 @@ class Share:
         if not self.done:
             self._shares.activate(self)
         self.done += units
+        self._shares.work(units)
 
     def is_full(self) -> bool:
         """Return whether the account has to wait before it may do more."""
@@ -117,6 +124,7 @@ class Share:
 
     def call_when_free(self, resume: Callable[[], None]) -> None:
         """Call `resume` once, when the share is not full any more."""
+        self._shares.end_quiet_window()
         self._stopped[resume] = None
         self._shares.activate(self)
 
@@ -134,9 +142,9 @@ class Share:
             except Exception:  # one connection must not stop the others
                 logger.exception("a connection could not go on")
 
-    def end_window(self) -> None:
-        """Begin a new window."""
-        self.idle = 0 if self.done else min(self.idle + 1, ACTIVE)
+    def end_window(self, seconds: float) -> None:
+        """Begin a new window. The last one took `seconds`."""
+        self.idle = 0.0 if self.done else min(self.idle + seconds, ACTIVE)
         self._debt = max(0.0, self.done + self._debt - self.allowed) if self.allowed < inf else 0.0
         self.done = 0.0
 
@@ -148,6 +156,11 @@ class Share:
         for _ in range(len(self._stopped) if self.allowed == inf else max(1, int(self.allowed / PARTS))):
             if self._stopped:
                 self._resume_one()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Return whether connections or requests of the account wait until the share is not full any more."""
+        return bool(self._stopped)
 
     @property
     def is_idle(self) -> bool:
@@ -169,6 +182,7 @@ class Shares:
         self._limited: list[Share] = []
         self._began = (0.0, 0.0)  # time, and CPU seconds, when the window began
         self._busy = 0.0
+        self._quiet_units = inf  # units that are left in a quiet window
         self.waiting = 0
         self.waiting_bytes = 0
         self.most_waiting = MAX_WAITING
@@ -206,20 +220,33 @@ class Shares:
             self._began = time.monotonic(), self._cpu_seconds()
             self._begin_window()
 
+    def work(self, units: float) -> None:
+        """Count work of any account."""
+        self._quiet_units -= units
+        if self._quiet_units <= 0:
+            self.end_quiet_window()
+
+    def end_quiet_window(self) -> None:
+        """End this window now if it is a quiet one. The next one is short."""
+        if self._quiet_units < inf and self._timer is not None:
+            self._timer.cancel()
+            self._end_window(quiet=False)
+
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _begin_window(self) -> None:
+    def _begin_window(self, quiet: bool = False) -> None:
         """Set the timer. If there are limited shares, the window has parts."""
         loop = asyncio.get_running_loop()
+        self._quiet_units = QUIET_UNITS if quiet else inf
         if self._limited:
             self.part = 1 / PARTS
             self._timer = loop.call_later(WINDOW / PARTS, self._end_part, 1)
         else:
             self.part = 1.0
-            self._timer = loop.call_later(WINDOW, self._end_window)
+            self._timer = loop.call_later(QUIET_WINDOW if quiet else WINDOW, self._end_window)
 
     def _end_part(self, ended: int) -> None:
         if ended == PARTS:
@@ -230,22 +257,25 @@ class Shares:
         for share in self._limited:
             share.go_on()
 
-    def _end_window(self) -> None:
+    def _end_window(self, quiet: bool = True) -> None:
+        """Look at what was done, and begin the next window. It may be a quiet one if `quiet` is true."""
         now, cpu = time.monotonic(), self._cpu_seconds()
         took = max(now - self._began[0], 1e-6)
-        self._busy += SMOOTHED * ((cpu - self._began[1]) / took - self._busy)
+        counts = 1 - (1 - SMOOTHED) ** (took / WINDOW)
+        self._busy += counts * ((cpu - self._began[1]) / took - self._busy)
         self._adjust(self._busy, WINDOW / took)
         self._share_what_is_left()
         self._timer, self._began = None, (now, cpu)
         shares = tuple(self._active)
         for share in shares:
-            share.end_window()
+            share.end_window(took)
             if share.is_idle:
                 del self._active[share]
                 self.drop_if_unused(share)
         self._limited = [share for share in self._active if share.allowed < inf]
         if self._active:
-            self._begin_window()
+            calm = quiet and self._busy < QUIET and not self._limited
+            self._begin_window(calm and not any(share.is_stopped for share in self._active))
         for share in shares:
             share.go_on()
 

@@ -117,11 +117,15 @@ def _read(tx: Transaction, state: State, wanted: Mapping[Fact[Any, Any], Collect
         names = ", ".join(sorted(fact.name for fact in unknown))
         raise TypeError(f"nothing in storage loads {names}: name it in `loads` of its subject's file")
     tx.lock_logs(sorted(wanted.get(HEADS, ())))
+    found: list[tuple[Fact[Any, Any], Iterable[tuple[Any, Any]]]] = []
     for fact, load_rows in _LOADS.items():
         if keys := wanted.get(fact):
             left = tx.kept.load(state, fact, keys) if tx.kept is not None and fact in _KEEPS else keys
-            for key, row in load_rows(tx, left) if left else ():
-                state.load(fact, key, row)
+            if left:
+                found.append((fact, load_rows(tx, left)))
+    for fact, rows in found:  # only now, so that a database that is far away gets all queries at once
+        for key, row in rows:
+            state.load(fact, key, row)
 
 
 def _ask_for_dependent_rows(tx: Transaction, fact: Fact[Any, Any], all_needs: Sequence[Needs]) -> None:

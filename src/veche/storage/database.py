@@ -1,17 +1,25 @@
 """What the server and the commands need of one open database, whichever kind it is. `opening.py` opens it."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from veche.storage.engines.engine import DatabaseError as DatabaseError
 from veche.storage.engines.engine import Failure, Transaction
+from veche.storage.nodes import Node
 
 DEFAULT_URL = "sqlite:///data/veche.db"
 """The folder of this database is created if it is missing. Other folders are not: the address may be misspelt."""
 
 
 class Database(Protocol):
-    """One open database."""
+    """One open database.
+
+    `on_replaced` is called, in some thread, when the database has another history than before: its server was replaced.
+    It is set by whoever has to know it.
+    """
+
+    on_replaced: Callable[[], object]
 
     @property
     def name(self) -> str:
@@ -22,6 +30,13 @@ class Database(Protocol):
 
     def secret(self) -> str:
         """Return the secret that signs tokens if no setting gives one. It is created at the first call."""
+
+    def join(self, node_id: str, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> Node:
+        """Become one of the nodes that serve this database. Raises DatabaseError if it may not.
+
+        `lobby_seq`: the head of the lobby. `machine`: the same for all nodes that stop together. `shares_bus`: whether
+        the node hears what other nodes announce. Without that, it may only be the only one.
+        """
 
     def writing(self) -> AbstractContextManager[Transaction]:
         """Open a write transaction. It is committed at the end of the block, or rolled back if the block raises."""

@@ -5,11 +5,12 @@ The tables, how they are written, and the queries for the history.
 
 from typing import TypeAlias
 
-from sqlalchemy import BigInteger, Column, String, Table, Text, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Column, String, Table, Text, bindparam, exists, insert, select, update
 
 from veche.core.echo import EchoClosed, EchoLine, EchoLineAdded, EchoOpened
 from veche.core.text import size_of
 from veche.storage.engines.engine import Transaction
+from veche.storage.nodes import nodes
 from veche.storage.subject import Subject
 from veche.storage.tables import PAGE_BYTES, Id, id_column, metadata
 
@@ -23,6 +24,7 @@ echoes = Table(
     Column("account_id", Id, nullable=False, index=True),
     Column("opened_at", BigInteger, nullable=False),
     Column("closed_at", BigInteger),
+    Column("node_id", String(32)),
 )
 
 echo_lines = Table(
@@ -42,7 +44,9 @@ _CLOSED = (
     .where(echoes.c.account_id == bindparam("account"), echoes.c.closed_at.is_not(None))
     .order_by(echoes.c.closed_at, echoes.c.id)
 )
-_OPEN = select(echoes.c.id).where(echoes.c.closed_at.is_(None))
+_UNFINISHED = select(echoes.c.id).where(
+    echoes.c.closed_at.is_(None), ~exists().where(nodes.c.id == echoes.c.node_id).correlate(echoes)
+)
 _LINES = (
     select(c.id, c.source, c.text, c.created_at)
     .where(c.echo_id == bindparam("echo"), c.id > bindparam("after"))
@@ -63,7 +67,8 @@ def _write(tx: Transaction, events: list[EchoEvent]) -> None:
     for event in events:
         match event:
             case EchoOpened():
-                tx.write_each(_open, [{"id": event.id, "account_id": event.account_id, "opened_at": event.at}])
+                row = {"id": event.id, "account_id": event.account_id, "opened_at": event.at, "node_id": event.node_id}
+                tx.write_each(_open, [row])
             case EchoLineAdded():
                 line = {"id": event.id, "echo_id": event.echo_id, "source": event.source, "text": event.text}
                 tx.write_each(_add_line, [line | {"created_at": event.at}])
@@ -101,9 +106,6 @@ def echo_page(tx: Transaction, echo_ids: list[int], after: int) -> tuple[list[Ec
     return found, echo_ids[MAX_CONVERSATIONS_PER_PAGE:], 0
 
 
-def open_echoes(tx: Transaction) -> list[int]:
-    """Return the ids of all open conversations.
-
-    When the server starts, these are the ones that were not closed before it stopped.
-    """
-    return [row.id for row in tx.read(_OPEN)]
+def unfinished_echoes(tx: Transaction) -> list[int]:
+    """Return the ids of the open conversations with nodes that are no more: they stopped before they ended them."""
+    return [row.id for row in tx.read(_UNFINISHED)]

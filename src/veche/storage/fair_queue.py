@@ -80,7 +80,8 @@ class FairQueue:
             self._short = min(self._limit, 2 * self._short)
 
     def _size(self) -> int:
-        several = len(self._lines) > 1 or len({request.actor.party for request in self._arrived}) > 1
+        arrived = self._arrived
+        several = len(self._lines) > 1 or (len(arrived) > 1 and len({request.actor.party for request in arrived}) > 1)
         if several:
             self._shared_until = self._clock() + REMEMBERED
         return self._short if several or self._clock() < self._shared_until else self._limit

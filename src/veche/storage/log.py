@@ -62,8 +62,10 @@ def _heads_after(engine: Engine) -> Select[Any]:
 
 def load_heads(tx: Transaction, log_ids: Collection[LogId]) -> Iterator[tuple[LogId, Head]]:
     """Read the heads of logs."""
-    for row in tx.read_by_keys(_heads_by_id, log_ids):
-        yield row.id, Head(row.last_seq, row.message_count, row.last_message_id)
+    return (
+        (row.id, Head(row.last_seq, row.message_count, row.last_message_id))
+        for row in tx.read_by_keys(_heads_by_id, log_ids)
+    )
 
 
 def head_seqs(tx: Transaction, log_ids: Iterable[LogId]) -> dict[LogId, int]:

@@ -1,17 +1,16 @@
 """Runs the migrations with Alembic. Each one runs in its own transaction, which also stores the new version number."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
-
-from veche.storage.migrate import Begin
+from sqlalchemy import Connection, Engine
 
 
-def upgrade(engine: Engine, migrations: Path, begin: Begin) -> None:
+def upgrade(engine: Engine, migrations: Path, begin: Callable[[Connection], None]) -> None:
     """Run the migrations of a folder that the database does not have. Another process may do the same meanwhile."""
     config = Config()
     config.set_main_option("script_location", str(migrations))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -33,6 +34,10 @@ class Upgrade:
     """Whether the peer is a trusted proxy, so that its X-Forwarded headers count."""
     subprotocols: tuple[str, ...] = field(default=(), repr=False)
     """The offered subprotocols, in the client's order of preference."""
+    head: bytes = field(default=b"", repr=False)
+    """The request as it came."""
+    transport: asyncio.BaseTransport | None = field(default=None, repr=False)
+    """The connection, for a process that passes it on to another one."""
 
 
 class UpgradeRefused(Exception):
@@ -45,7 +50,14 @@ class UpgradeRefused(Exception):
         self.headers = headers
 
 
-def read_upgrade(head: bytes, peer: str, trusted: Trusted) -> Upgrade:
+class UpgradeMoved(UpgradeRefused):
+    """Raised if another process of this machine has taken over the connection, and answers. Here nothing is sent."""
+
+    def __init__(self) -> None:
+        super().__init__(101)
+
+
+def read_upgrade(head: bytes, peer: str, trusted: Trusted, transport: asyncio.BaseTransport | None = None) -> Upgrade:
     """Parse a request head. Raises UpgradeRefused if it is not a valid upgrade."""
     request, *lines = head.decode("latin-1").split("\r\n")
     method, _, rest = request.partition(" ")
@@ -60,6 +72,8 @@ def read_upgrade(head: bytes, peer: str, trusted: Trusted) -> Upgrade:
         client=client_address(peer, headers.get("x-forwarded-for"), trusted),
         from_proxy=peer in trusted,
         subprotocols=tuple(_tokens(headers.get("sec-websocket-protocol", ""))),
+        head=head,
+        transport=transport,
     )
 
 
@@ -80,6 +94,8 @@ def accept_response(upgrade: Upgrade, subprotocol: str | None = None) -> bytes:
 
 def refusal_response(refused: UpgradeRefused) -> bytes:
     """Build the response that refuses an upgrade. A body without a Content-Type header is sent as JSON."""
+    if isinstance(refused, UpgradeMoved):
+        return b""
     headers = list(refused.headers)
     if refused.body and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))

@@ -152,6 +152,11 @@ class BoundedHttp(HttpToolsProtocol):
             super().send_400_response(msg)
             self._tell_unanswered()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a request has come."""
+        return self.cycle is not None
+
     # Called by `Connections`.
 
     @property

@@ -249,7 +249,7 @@ class WebSocket(asyncio.Protocol):
     def _request_received(self, head: bytes) -> None:
         wire = self._wire
         try:
-            upgrade = read_upgrade(head, tcp.peer_host(self._transport), wire.trusted)
+            upgrade = read_upgrade(head, tcp.peer_host(self._transport), wire.trusted, self._transport)
             self.upgrade = upgrade
             check_origin(upgrade, wire.origins)
             accept = wire.routes(upgrade)

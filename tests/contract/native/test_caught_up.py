@@ -16,6 +16,7 @@ from veche.dialects.native.resume import Resumption
 from veche.dialects.native.socket import SLICE, NativeHandler, Replay
 from veche.hub.hub import Hub
 from veche.service.accounts import Login
+from veche.service.chat import Chat
 from veche.service.shares import Shares
 
 OWN = -1
@@ -33,6 +34,7 @@ class SilentHub:
         self.opened: list[LogId] = []
         hub = Hub(lambda *_: None, lambda reply, log_ids: self.opened.extend(log_ids))
         self.chat: Any = SimpleNamespace(hub=hub, heads=self._heads, submit=self._submit, shares=Shares(lambda: 0.0))
+        self.chat.online = Chat(self.chat, self.chat, hub).online
         self.handler = NativeHandler(self.chat, self.chat, ACTOR, None)
         socket: Any = SimpleNamespace(
             write=self._write,

@@ -28,8 +28,6 @@ class Relay:
         self._server.close()
         self.cut()
         self._open.set()
-        for task in self._tasks:
-            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def cut(self) -> None:

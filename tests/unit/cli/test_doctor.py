@@ -12,7 +12,7 @@ from veche.core.actor import NOBODY_ID, Actor
 from veche.settings import ServerSettings
 from veche.storage.commit import commit
 from veche.storage.engines.sqlite import SqliteTransaction
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 
 
 def settings(folder: Path) -> ServerSettings:
@@ -34,7 +34,7 @@ def make(folder: Path, usernames: list[str]) -> None:
 
 
 def finding(folder: Path) -> doctor.Finding:
-    [found] = doctor._usernames(settings(folder))
+    [found] = [one for one in doctor.examine(settings(folder)) if one.subject == "usernames"]
     return found
 
 
@@ -76,7 +76,7 @@ def test_of_many_the_first_are_listed_and_all_are_counted(tmp_path: Path) -> Non
 
 
 def test_without_a_database_there_is_nothing_to_say_and_none_is_made(tmp_path: Path) -> None:
-    assert list(doctor._usernames(settings(tmp_path))) == []
+    assert "usernames" not in {one.subject for one in doctor.examine(settings(tmp_path))}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,7 +16,8 @@ from veche.gateway.handler import AdmittedHandler, DialectHandler
 from veche.hub.hub import Hub
 from veche.hub.serializer import Serializer
 from veche.service.accounts import Login
-from veche.service.shares import Shares
+from veche.service.chat import Chat
+from veche.service.shares import WINDOW, Shares
 
 ROOM = 7
 ANN, BOB = Account(1, "ann", "ann", "ann", None, 0), Account(2, "bob", "bob", "bob", None, 0)
@@ -58,6 +59,8 @@ class World:
         self.chat: Any = SimpleNamespace(
             hub=self.hub, own_head=self.own_head, submit=self.submit, shares=Shares(lambda: 0.0)
         )
+        chat = Chat(None, None, self.hub)  # type: ignore[arg-type]  # it needs neither a writer nor a reader for these
+        self.chat.elsewhere, self.chat.online = chat.elsewhere, chat.online
         self.handler = AdmittedHandler(self.chat, LOGIN)
         self.client = self.handler.client
         self.socket: Any = RecordingSocket()
@@ -118,16 +121,27 @@ async def test_subscribing_and_unsubscribing(world: World) -> None:
     assert (world.client.is_subscribed(ROOM), world.client.is_caught_up(ROOM)) == (False, True)
     world.client.subscribe(ROOM, SERIALIZER, 0)
     assert (world.client.is_subscribed(ROOM), world.client.is_caught_up(ROOM)) == (True, False)
-    assert world.client.online(ROOM, 0, 9) == [LOGIN.account.person]
+    found: list[object] = []
+    world.client.online(found.append, ROOM, 0, 9)
+    assert found == [[LOGIN.account.person]]
     world.client.unsubscribe(ROOM)
     assert not world.client.is_subscribed(ROOM)
 
 
-async def test_other_listeners_have_the_same_account_and_dialect(world: World) -> None:
-    other = AdmittedHandler(world.chat, LOGIN)
-    AdmittedHandler(world.chat, LOGIN._replace(actor=Actor(1, "another", "session")))
-    AdmittedHandler(world.chat, Login(BOB, Actor(2, "test", "other"), 0))
-    assert world.client.other_listeners() == [other]
+class Replaceable(AdmittedHandler):
+    """Counts how often it was replaced."""
+
+    count = 0
+
+    def replaced(self) -> None:
+        self.count += 1
+
+
+async def test_a_client_replaces_the_others_of_its_account_in_its_dialect(world: World) -> None:
+    logins = (LOGIN, LOGIN._replace(actor=Actor(1, "another", "session")), Login(BOB, Actor(2, "test", "other"), 0))
+    handlers = [Replaceable(world.chat, login) for login in (LOGIN, *logins)]
+    handlers[0].client.replace_others()
+    assert [handler.count for handler in handlers] == [0, 1, 0, 0]
 
 
 async def test_answers_after_detach_are_dropped(world: World) -> None:
@@ -190,7 +204,7 @@ async def test_a_client_that_caused_too_much_work_is_not_read_until_its_share_is
     world.client.work(2.0)
     assert world.socket.calls == ["pause"]
     share.allowed = 1000.0
-    share.end_window()
+    share.end_window(WINDOW)
     share.go_on()
     assert world.socket.calls == ["pause", "resume"]
     world.chat.shares.stop()

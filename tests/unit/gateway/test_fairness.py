@@ -19,7 +19,7 @@ from veche.gateway.actors import guest
 from veche.gateway.fairness import NATIVE, draw, in_turn
 from veche.service.guests import GUEST_REQUEST, MAX_WAITING
 from veche.settings import read_settings
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 from veche.wire.handler import WIRE, Accept, Accepted, Wire
 from veche.wire.handshake import Upgrade, UpgradeRefused
 from veche.wire.http import BoundedHttp

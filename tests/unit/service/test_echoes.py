@@ -34,7 +34,7 @@ async def test_its_pages_are_bounded_in_lines_and_in_bytes(services: Services) -
     chat = services.chat
     said = ["", *[""] * 2 * MAX_LINES_PER_PAGE, *["é" * 30_000] * 7, *["x"] * (MAX_LINES_PER_PAGE + 1)]
     for part in (said[:100], said[100:]):  # two conversations
-        echo_id = await echoes.begin(chat, ANN)
+        echo_id = await echoes.begin(chat, ANN, "")
         for text in part:
             chat.submit(ANN, echoes.lines(echo_id, ("client", text)), lambda outcome: None)
         await chat.stored()
@@ -51,7 +51,7 @@ async def test_it_has_what_was_submitted_just_now_and_is_no_command(services: Se
     writer.commands = []
     writer.start()
     chat = Chat(writer, services.reader, services.hub)
-    echo_id = await echoes.begin(chat, ANN)
+    echo_id = await echoes.begin(chat, ANN, "")
     for number in range(said):
         chat.submit(ANN, echoes.lines(echo_id, ("client", f"{number}")), lambda outcome: None)
     echoes.end(chat, ANN, echo_id)

@@ -14,7 +14,7 @@ from veche.hub.hub import Hub
 from veche.hub.topic import Subscriber
 from veche.service.chat import Chat
 from veche.service.expiry import SLICE, forget_expired_sessions, forget_once
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
 

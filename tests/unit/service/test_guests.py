@@ -9,7 +9,7 @@ import pytest
 
 from veche.core.errors import ChatError, Code
 from veche.service.guests import MAX_WAITING, Guests
-from veche.service.shares import Shares
+from veche.service.shares import WINDOW, Shares
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ async def test_guests_without_a_share_wait_and_go_on(guests: Guests, shares: Sha
     assert not began
     assert len(guests) == 3
     share.allowed = 1e6
-    share.end_window()
+    share.end_window(WINDOW)
     share.go_on()
     await asyncio.gather(*tasks)
     assert len(began) == 3
@@ -82,7 +82,7 @@ async def test_those_who_leave_do_not_wait_any_more(guests: Guests, shares: Shar
     await asyncio.wait([gone])
     assert len(guests) == 1
     share.allowed = 1e6
-    share.end_window()
+    share.end_window(WINDOW)
     share.go_on()
     await stays
     assert began == ["192.0.2.1"]

@@ -14,8 +14,11 @@ from veche.service.shares import (
     MAX_WAITING,
     MAX_WAITING_BYTES,
     PARTS,
+    QUIET_UNITS,
+    QUIET_WINDOW,
     SMALLEST_SHARE,
     TOTAL_WAITING,
+    WINDOW,
     Share,
     Shares,
 )
@@ -32,7 +35,7 @@ class Machine:
         self.shares._adjust(busy, 1.0)
         self.shares._share_what_is_left()
         for share in tuple(self.shares._active):
-            share.end_window()
+            share.end_window(WINDOW)
             share.go_on()
 
 
@@ -140,7 +143,7 @@ async def test_shares_are_forgotten_when_nobody_uses_them() -> None:
     async with asyncio.timeout(10):
         while len(shares):  # noqa: ASYNC110  # shares have no event to wait for
             await asyncio.sleep(0.01)
-    assert shares._timer is None, f"nothing runs after {ACTIVE} idle windows"
+    assert shares._timer is None, f"nothing runs after {ACTIVE} idle seconds"
     shares.stop()
 
 
@@ -175,9 +178,62 @@ async def test_a_share_is_forgotten_also_if_the_last_answer_comes_after_the_last
     share = machine.shares.open(1)
     share.take(10)
     machine.shares.close(share)
-    for _ in range(ACTIVE + 1):
+    for _ in range(round(ACTIVE / WINDOW) + 1):
         machine.end_window(0.0)
     machine.shares._active.clear()
     assert len(machine.shares) == 1, "a command waits"
     share.release(10)
     assert len(machine.shares) == 0
+
+
+def seconds_left(shares: Shares) -> float:
+    """Return the seconds until this window ends by itself."""
+    assert shares._timer is not None
+    return shares._timer.when() - asyncio.get_running_loop().time()
+
+
+async def quiet_shares() -> Shares:
+    """Return shares in a quiet window: an account has done little, and the server does not compute."""
+    shares = Shares(lambda: 0.0)
+    shares.open(1).work(1)
+    assert seconds_left(shares) <= WINDOW, "nothing is known yet"
+    async with asyncio.timeout(10):
+        while seconds_left(shares) <= WINDOW:  # noqa: ASYNC110  # shares have no event to wait for
+            await asyncio.sleep(0.005)
+    assert seconds_left(shares) <= QUIET_WINDOW
+    return shares
+
+
+async def test_a_sudden_load_ends_a_quiet_window() -> None:
+    shares = await quiet_shares()
+    for done in range(int(QUIET_UNITS)):
+        assert seconds_left(shares) > WINDOW, f"after {done} units"
+        shares.open(done).work(1)
+    assert seconds_left(shares) <= WINDOW
+    shares.stop()
+
+
+async def test_a_quiet_window_ends_if_a_connection_has_to_wait() -> None:
+    shares = await quiet_shares()
+    free = asyncio.Event()
+    shares.of(1).take(MAX_WAITING_BYTES)
+    shares.of(1).call_when_free(free.set)
+    assert seconds_left(shares) <= WINDOW
+    assert not free.is_set()
+    shares.stop()
+
+
+async def test_no_window_is_quiet_while_the_server_computes() -> None:
+    computed = iter(range(1000))
+    shares = Shares(lambda: next(computed) * WINDOW)  # the whole of each window
+    share = shares.open(1)
+    share.work(1)
+    ends = 0
+    began = shares._began
+    async with asyncio.timeout(10):
+        while ends < 3:
+            assert seconds_left(shares) <= WINDOW
+            await asyncio.sleep(0.005)
+            ends += shares._began != began
+            began = shares._began
+    shares.stop()

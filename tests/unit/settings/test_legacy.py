@@ -37,7 +37,7 @@ def test_empty_and_other_variables_give_nothing():
         ({"ACCESS_TOKEN_EXPIRE_MINUTES": "30"}, {"VECHE_CHANNELS_TOKEN_SECONDS": 1800}),
         ({"JWT_EXPIRATION_TIME": "3600"}, {"VECHE_MESSENGER_TOKEN_SECONDS": 216_000}),
         ({"DATABASE_URL": "sqlite:///x.db"}, {"VECHE_DATABASE_URL": "sqlite:///x.db"}),
-        ({"POSTGRES_HOST": "db", "POSTGRES_NAME": "chat"}, {"VECHE_DATABASE_URL": "postgresql://db/chat"}),
+        ({"POSTGRES_HOST": "db", "POSTGRES_NAME": "chat"}, {"VECHE_DATABASE_URL": "postgresql://postgres@db/chat"}),
         (
             {
                 "POSTGRES_HOST": "db",
@@ -49,11 +49,22 @@ def test_empty_and_other_variables_give_nothing():
             {"VECHE_DATABASE_URL": "postgresql://me:p%40ss%2Fword@db:5433/app"},
         ),
         (
-            {"POSTGRES_USER": "me", "POSTGRES_PASSWORD": "pw", "POSTGRES_DB": "app"},
+            {"VECHE_CONTAINER": "1", "POSTGRES_USER": "me", "POSTGRES_PASSWORD": "pw", "POSTGRES_DB": "app"},
             {"VECHE_DATABASE_URL": "postgresql://me:pw@postgres/app"},
         ),
-        ({"POSTGRES_DB": "app"}, {"VECHE_DATABASE_URL": "postgresql://postgres/app"}),
-        ({"POSTGRES_PASSWORD": "pw"}, {"VECHE_DATABASE_URL": "postgresql://:pw@postgres/"}),
+        (
+            {"VECHE_CONTAINER": "True", "POSTGRES_DB": "app"},
+            {"VECHE_DATABASE_URL": "postgresql://postgres@postgres/app"},
+        ),
+        (
+            {"VECHE_CONTAINER": "1", "POSTGRES_PASSWORD": "pw"},
+            {"VECHE_DATABASE_URL": "postgresql://postgres:pw@postgres/"},
+        ),
+        ({"POSTGRES_HOST": "::1", "POSTGRES_DB": "a"}, {"VECHE_DATABASE_URL": "postgresql://postgres@[::1]/a"}),
+        (
+            {"POSTGRES_HOST": "/run/postgresql", "POSTGRES_DB": "a"},
+            {"VECHE_DATABASE_URL": "postgresql://postgres@%2Frun%2Fpostgresql/a"},
+        ),
         ({"POSTGRES_PORT": "5432"}, {}),
         ({"DATABASE_URL": "sqlite:///x.db", "POSTGRES_DB": "app"}, {"VECHE_DATABASE_URL": "sqlite:///x.db"}),
         ({"JWT_ALGORITHM": "HS256"}, {}),
@@ -66,7 +77,7 @@ def test_the_environment_of_the_original_servers(environ, found):
 @pytest.mark.parametrize("wish", ["DATABASE_URL", "POSTGRES_HOST", "POSTGRES_DB", "POSTGRES_USER", "db"])
 def test_a_wish_for_postgresql_is_met_or_logged_if_sqlite_is_chosen(tmp_path, caplog, wish):
     """However it is expressed: the server never serves SQLite without a word."""
-    environ = {wish: "postgresql://me:hunter2@db/app" if wish == "DATABASE_URL" else "db"}
+    environ = {wish: "postgresql://me:hunter2@db/app" if wish == "DATABASE_URL" else "db", "VECHE_CONTAINER": "1"}
     if wish == "db":
         (tmp_path / "config.yaml").write_text("db: {host: db, port: 5432, user: me, password: hunter2, name: chat}")
         environ = {"CONFIG_PATH": str(tmp_path / "config.yaml")}
@@ -77,6 +88,65 @@ def test_a_wish_for_postgresql_is_met_or_logged_if_sqlite_is_chosen(tmp_path, ca
         assert read_settings(DIALECTS, **{"environ": environ, **chosen}).server.database_url == "sqlite:///y.db"
         assert caplog.messages == ["the environment of an original server names another database, which is ignored"]
     assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "POSTGRES_NAME"])
+def test_a_database_without_a_host_is_refused_outside_of_the_container(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"^POSTGRES_HOST is not set: set it to the host of postgres") as refused:
+        read_settings(DIALECTS, {name: "hunter2", "VECHE_CONTAINER": "off"})
+    assert "hunter2" not in str(refused.value)
+    for chosen in ("sqlite:///y.db", "postgresql://db/chat"):
+        settings = read_settings(DIALECTS, {name: "hunter2"}, database_url=chosen)
+        assert settings.server.database_url == chosen
+
+
+def test_the_file_of_rooms_takes_what_is_missing_from_the_environment(tmp_path: Path) -> None:
+    """The example of the original has only host and port there."""
+    path = tmp_path / "config.yaml"
+    path.write_text("db: {host: pg.example, port: 5433}\nredis: {host: redis, port: 6379, db: 0, ttl: 1h}")
+    environ = {
+        "CONFIG_PATH": str(path),
+        "POSTGRES_USER": "me",
+        "POSTGRES_PASSWORD": "p@ss/",
+        "POSTGRES_DB": "chat",
+        "REDIS_PASSWORD": "p:w",
+    }
+    assert read_legacy(DIALECTS, environ) == {
+        "VECHE_DATABASE_URL": "postgresql://me:p%40ss%2F@pg.example:5433/chat",
+        "VECHE_BUS_URL": "redis://:p%3Aw@redis:6379/",
+    }
+    path.write_text("redis: {host: 'fe80::1', password: own, db: 2}")
+    assert read_legacy(DIALECTS, {"CONFIG_PATH": str(path), "REDIS_PASSWORD": "other"}) == {
+        "VECHE_BUS_URL": "redis://:own@[fe80::1]/2"
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("db: {name: chat}", "^db.host is not set: set it to the host of postgres"),
+        ("redis: {port: 1}", "^redis.host is not set: set it to the host of redis"),
+    ],
+)
+def test_a_service_without_a_host_in_the_file_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=sentence):
+        read_legacy(DIALECTS, {"CONFIG_PATH": str(path)})
+    path.write_text("redis: {ttl: 10m}")
+    assert read_legacy(DIALECTS, {"CONFIG_PATH": str(path)}) == {}
+
+
+@pytest.mark.parametrize("chosen", [{}, {"VECHE_DATABASE_URL": "sqlite:///x.db"}])
+def test_the_redis_of_a_file_is_ignored_if_the_database_is_sqlite(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, chosen: dict[str, str]
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("redis: {host: redis}")
+    read_settings(DIALECTS, {"CONFIG_PATH": str(path), **chosen})
+    assert caplog.messages == [
+        "redis (in the file of CONFIG_PATH) is ignored: a server with SQLite needs no bus",
+    ]
 
 
 def test_two_databases_of_the_original_servers_are_logged(caplog):
@@ -161,14 +231,14 @@ def test_a_single_allowed_origin_may_be_a_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
-        ({"APP_PORT": "70000"}, "APP_PORT input should be less than or equal to 65535."),
-        ({"PORT": "many"}, "PORT input should be a valid integer, unable to parse string as an integer."),
-        ({"PORT": "many", "APP_PORT": "x"}, "APP_PORT input should be a valid integer, unable to parse"),
+        ({"APP_PORT": "70000"}, "APP_PORT has to be less than or equal to 65535."),
+        ({"PORT": "many"}, "PORT has to be a valid integer, unable to parse string as an integer."),
+        ({"PORT": "many", "APP_PORT": "x"}, "APP_PORT has to be a valid integer, unable to parse"),
         (
             {"ACCESS_TOKEN_EXPIRE_MINUTES": "0"},
-            "ACCESS_TOKEN_EXPIRE_MINUTES input should be greater than or equal to 1.",
+            "ACCESS_TOKEN_EXPIRE_MINUTES has to be greater than or equal to 1.",
         ),
-        ({"JWT_EXPIRATION_TIME": "0"}, "JWT_EXPIRATION_TIME input should be greater than or equal to 1."),
+        ({"JWT_EXPIRATION_TIME": "0"}, "JWT_EXPIRATION_TIME has to be greater than or equal to 1."),
         ({"JWT_SECRET": "a" * 16}, "JWT_SECRET is too weak"),
     ],
 )

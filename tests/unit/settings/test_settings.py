@@ -18,7 +18,7 @@ from veche.app import DIALECTS, Server
 from veche.dialects.channels.options import Options as ChannelsOptions
 from veche.dialects.rooms.options import Options as RoomsOptions
 from veche.gateway.dialect import AnyDialect, Dialect, Mounted, Parts
-from veche.gateway.legacy import Legacy
+from veche.gateway.legacy import FALSE_WORDS, TRUE_WORDS, Legacy, in_container
 from veche.gateway.options import Alias, DialectOptions, Setting, TokenSeconds, settings_of
 from veche.legacy import LEGACY
 from veche.settings import (
@@ -30,7 +30,7 @@ from veche.settings import (
     read_settings,
 )
 from veche.storage.database import DatabaseError
-from veche.storage.engines.sqlite_database import SqliteDatabase, sqlite_path
+from veche.storage.kinds.sqlite_database import SqliteDatabase, sqlite_path
 
 FOLDERS = {path.parent.name for path in Path(veche.dialects.__file__).parent.glob("*/dialect.py")}
 
@@ -118,7 +118,7 @@ def test_the_dialects_that_are_switched_on_keep_their_order(chosen: str) -> None
 
 
 ONLY = "VECHE_DIALECTS takes some of native, dispatch, rooms, socketio, channels, messenger, separated by commas."
-NOT_AN_INTEGER = "input should be a valid integer, unable to parse string as an integer."
+NOT_AN_INTEGER = "has to be a valid integer, unable to parse string as an integer."
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,9 @@ NOT_AN_INTEGER = "input should be a valid integer, unable to parse string as an 
         ("VECHE_ROOM_ERROR_NAME=a", "There is no setting VECHE_ROOM_ERROR_NAME. Did you mean VECHE_ROOMS_ERROR_NAME?"),
         ("veche_port=1", "There is no setting veche_port. Did you mean VECHE_PORT?"),
         ("VECHE_QQQQQQQQQQQQQQQQ=1", "There is no setting VECHE_QQQQQQQQQQQQQQQQ."),
-        ("VECHE_ROOMS_TEXT_BYTES=0", "VECHE_ROOMS_TEXT_BYTES input should be greater than or equal to 1."),
+        ("VECHE_ROOMS_TEXT_BYTES=0", "VECHE_ROOMS_TEXT_BYTES has to be greater than or equal to 1."),
         ("VECHE_DISPATCH_TOKEN_SECONDS=x", f"VECHE_DISPATCH_TOKEN_SECONDS {NOT_AN_INTEGER}"),
-        ("VECHE_PORT=70000", "VECHE_PORT input should be less than or equal to 65535."),
+        ("VECHE_PORT=70000", "VECHE_PORT has to be less than or equal to 65535."),
         ("VECHE_SECRET=x", f"VECHE_SECRET {TOO_WEAK}."),
         ("VECHE_PING_SECONDS=5", "VECHE_PONG_SECONDS must be less than VECHE_PING_SECONDS."),
         ("VECHE_DIALECTS=native,irc", ONLY),
@@ -186,13 +186,21 @@ def test_an_alias_has_priority_between_the_main_name_and_legacy_names(environ: d
 
 
 def test_a_refusal_names_the_alias_that_was_set() -> None:
-    with pytest.raises(SettingsError, match=r"^VECHE_NOISY input should be a valid boolean"):
+    with pytest.raises(SettingsError, match=r"^VECHE_NOISY takes true, yes, on or 1, or false, no, off or 0"):
         loud({"VECHE_NOISY": "very"})
 
 
 def test_a_misspelt_alias_is_suggested() -> None:
     with pytest.raises(SettingsError, match="Did you mean VECHE_NOISY"):
         loud({"VECHE_NOISSY": "1"})
+
+
+@pytest.mark.parametrize("word", [*TRUE_WORDS, *FALSE_WORDS])
+def test_a_boolean_takes_the_words_of_the_page(word: str) -> None:
+    for one in (word, word.upper()):
+        server = read_settings(DIALECTS, {"VECHE_DOCS": one, "VECHE_CONTAINER": one}).server
+        assert server.docs is server.container is (word in TRUE_WORDS)
+        assert in_container({"VECHE_CONTAINER": one}) is (word in TRUE_WORDS)
 
 
 def test_the_echo_keeps_its_older_names() -> None:
@@ -240,7 +248,7 @@ def test_every_number_has_its_bounds(model: type[BaseModel], name: str) -> None:
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_a_huge_lifetime_is_refused_at_the_start(dialect: AnyDialect) -> None:
     name = f"{prefix_of(dialect)}TOKEN_SECONDS"
-    with pytest.raises(SettingsError, match=f"^{name} input should be less than or equal to"):
+    with pytest.raises(SettingsError, match=f"^{name} has to be less than or equal to"):
         read_settings(DIALECTS, {name: HUGE})
 
 
@@ -293,10 +301,12 @@ IN_FILES = {
     "VECHE_SECRET": STRONG,
     "VECHE_OLD_SECRET": STRONG,
     "VECHE_DATABASE_URL": "sqlite:////srv/chat.db",
+    "VECHE_BUS_URL": "rediss://:p@redis.example",
     "VECHE_CHANNELS_ECHO_UPSTREAM": "wss://me:upstream1@up.example",
     "VECHE_ECHO_UPSTREAM": "wss://me:upstream1@up.example",
     "DATABASE_URL": "postgresql://me:p@db/chat",
     "POSTGRES_PASSWORD": "a password with a blank ",
+    "REDIS_PASSWORD": "a password with a blank ",
     "JWT_SECRET": STRONG,
     "SECRET_KEY": STRONG,
     "JWT_SECRET_KEY": STRONG,
@@ -316,9 +326,11 @@ def test_a_value_in_a_file_is_the_same_as_in_the_environment(tmp_path: Path, nam
     path = tmp_path / "file"
     path.write_text(f"{IN_FILES[name]}\n")
     path.chmod(0o400)
-    of_file = read_settings(DIALECTS, {f"{name}_FILE": str(path)})
-    assert of_file == read_settings(DIALECTS, {name: IN_FILES[name]})
-    assert of_file != read_settings(DIALECTS, {})
+    (config := tmp_path / "config.yaml").write_text("{db: {host: db}, redis: {host: redis}}")
+    more = {"CONFIG_PATH": str(config)} if name == "REDIS_PASSWORD" else {"POSTGRES_HOST": "db"}
+    of_file = read_settings(DIALECTS, {f"{name}_FILE": str(path), **more})
+    assert of_file == read_settings(DIALECTS, {name: IN_FILES[name], **more})
+    assert of_file != read_settings(DIALECTS, more)
 
 
 @pytest.mark.parametrize("name", IN_FILES)

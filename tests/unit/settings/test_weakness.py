@@ -29,6 +29,20 @@ def test_what_can_be_guessed_is_weak(secret: str) -> None:
     assert is_weak(secret, 16)
 
 
+OF_THE_ORIGINALS = [
+    *("some_long_secret_key", "secretpassword", "password123", "password", "default", "pass", "postgres", "dev-secret"),
+    *("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9...", "secret-key"),
+    "60e564f55e8381869ecab0b9e87f5cf3154140d97e8c6275aed3c80676652e2e",
+]
+"""What the documents and the repositories of the original servers print in the place of a secret."""
+
+
+@pytest.mark.parametrize("secret", OF_THE_ORIGINALS)
+def test_what_the_originals_print_is_known(secret: str) -> None:
+    assert is_weak(secret, 1)
+    assert is_weak(f" {secret.upper()}\n", 1)
+
+
 @pytest.mark.parametrize("secret", ["some_long_secret_key", "dev-secret", "changeme", "secretpassword"])
 @pytest.mark.parametrize("name", ["VECHE_SECRET", "JWT_SECRET", "SECRET_KEY", "JWT_SECRET_KEY"])
 def test_known_examples_are_refused_by_name_and_not_shown(name: str, secret: str) -> None:

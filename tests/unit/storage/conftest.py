@@ -15,7 +15,7 @@ from veche.core.errors import ChatError
 from veche.core.values import Kind
 from veche.storage.commit import commit
 from veche.storage.engines.engine import Transaction
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 
 
 class Counted(SqliteDatabase):

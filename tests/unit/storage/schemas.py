@@ -3,6 +3,7 @@
 from .conftest import Town
 
 UNDONE: dict[str, list[str]] = {
+    "0006": ["DROP TABLE nodes", "ALTER TABLE echoes DROP COLUMN node_id"],
     "0005": ["DROP INDEX ix_members_room_id_joined_at"],
     "0004": ["DROP TABLE closed_accounts", "DROP INDEX ix_sessions_expires_at"],
     "0003": [

@@ -12,8 +12,8 @@ import pytest
 from veche.storage import opening
 from veche.storage.database import DatabaseError
 from veche.storage.engines import sqlite_copy, sqlite_identity
-from veche.storage.engines.sqlite_database import SqliteDatabase
 from veche.storage.engines.sqlite_state import State, check
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 from veche.storage.log import head_seqs
 
 from .conftest import Town, url

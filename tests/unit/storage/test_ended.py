@@ -11,7 +11,7 @@ from veche.core.actor import Actor
 from veche.core.command import Command
 from veche.core.values import Kind
 from veche.storage.commit import commit
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 
 from .conftest import Town, codes
 

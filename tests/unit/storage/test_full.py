@@ -41,7 +41,7 @@ from veche.core.actor import Actor
 from veche.core.errors import ChatError
 from veche.core.messages import SendMessage
 from veche.core.values import LOBBY_ID
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 from veche.storage.commit import commit
 
 logging.disable()

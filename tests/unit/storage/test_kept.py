@@ -14,7 +14,7 @@ from veche.storage import kept
 from veche.storage.batch import _KEEPS, _LOADS
 from veche.storage.commit import commit
 from veche.storage.engines.sqlite import Sqlite, SqliteTransaction
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 
 from .conftest import Town, codes
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from veche.storage.database import DatabaseError
-from veche.storage.engines.sqlite_database import SqliteDatabase, lock
 from veche.storage.engines.sqlite_lock import Purpose, is_served
+from veche.storage.kinds.sqlite_database import SqliteDatabase, lock
 
 from .conftest import url
 

@@ -12,7 +12,7 @@ import veche.storage.subjects  # noqa: F401  # declares every table
 from veche.core.values import LOBBY_ID
 from veche.storage.database import DatabaseError
 from veche.storage.engines.sqlite import engine_for_migrations
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 from veche.storage.migrate import schema_version
 from veche.storage.tables import metadata
 

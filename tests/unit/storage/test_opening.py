@@ -13,8 +13,8 @@ import pytest
 from veche.storage import opening
 from veche.storage.database import DEFAULT_URL, DatabaseError
 from veche.storage.engines import sqlite_copy
-from veche.storage.engines.sqlite_database import SqliteDatabase, sqlite_path
 from veche.storage.engines.sqlite_state import State, check
+from veche.storage.kinds.sqlite_database import SqliteDatabase, sqlite_path
 
 from .conftest import Town, url
 from .schemas import back_to

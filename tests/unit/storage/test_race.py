@@ -17,7 +17,7 @@ from veche.core.errors import ChatError, Code
 from veche.core.values import Kind
 from veche.storage import batch
 from veche.storage.commit import commit
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 
 from .conftest import Town, codes
 

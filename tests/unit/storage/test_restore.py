@@ -16,7 +16,7 @@ from veche.storage import opening
 from veche.storage.commit import commit
 from veche.storage.database import DatabaseError
 from veche.storage.engines import sqlite_copy, sqlite_restore
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 from veche.storage.tables import epoch
 
 from .conftest import Town, url
@@ -199,6 +199,19 @@ def test_the_new_database_has_the_rights_of_the_old_one(path: Path, tmp_path: Pa
     path.chmod(0o640)
     restore(path, tmp_path / "b.db")
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root works for other accounts")
+def test_what_root_restores_belongs_to_the_account_of_the_server(path: Path, tmp_path: Path) -> None:
+    file = backup(path, tmp_path / "backup.db")
+    folder = tmp_path / "of-the-server"
+    folder.mkdir()
+    os.chown(folder, 12345, 12346)
+    for _ in range(2):  # on an empty machine, and in the place of a database
+        restored = opening.restore(f"sqlite:///{folder / 'veche.db'}", file, end_sessions=False, say=lambda _: None)
+        assert restored[1].messages == messages(file)
+        owners = {one.name: (one.stat().st_uid, one.stat().st_gid) for one in folder.iterdir()}
+        assert set(owners.values()) == {(12345, 12346)}, owners
 
 
 def test_a_file_system_without_hard_links_will_do(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

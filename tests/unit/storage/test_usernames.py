@@ -23,7 +23,7 @@ from veche.core.accounts import skeleton_key
 from veche.core.names import handle_of
 from veche.storage.accounts import accounts
 from veche.storage.engines.sqlite import SqliteTransaction
-from veche.storage.engines.sqlite_database import SqliteDatabase
+from veche.storage.kinds.sqlite_database import SqliteDatabase
 
 from .conftest import Counted, Open, Town, codes
 

@@ -22,7 +22,7 @@ def mount(parts: Parts, options: Options) -> Mounted:
     On the shared paths /register and /login, this dialect gets requests whose body has a username and no e-mail.
     """
     links = Links(parts.accounts, options)
-    echo = partial(Echo.open, parts.chat, options.upstream)
+    echo = partial(Echo.open, parts.chat, parts.node_id, options.upstream)
     public = partial(Public.open, parts.lobby_seq)
     return Mounted(
         "channels",

@@ -34,9 +34,9 @@ class Echo:
         self._handler: ChannelsHandler
 
     @classmethod
-    async def open(cls, chat: Chat, target: Target | None, actor: Actor) -> "Echo | ProxiedEcho":
+    async def open(cls, chat: Chat, node_id: str, target: Target | None, actor: Actor) -> "Echo | ProxiedEcho":
         """Open a conversation, with the upstream `target` or, if that is None, without one."""
-        echo_id = await echoes.begin(chat, actor)
+        echo_id = await echoes.begin(chat, actor, node_id)
         return cls(chat, actor, echo_id) if target is None else ProxiedEcho(chat, actor, echo_id, target)
 
     def start(self, handler: ChannelsHandler) -> None:

@@ -40,7 +40,7 @@ async def signin(body: CredentialsOf, accounts: AccountsOf, chat: ChatOf, guest:
     if not body.is_complete:
         raise wrong_format()
     verified = await _check_password(body, accounts, guest)
-    if chat.is_connected(verified.account.id, "dispatch"):
+    if await chat.is_connected(verified.account.id, "dispatch"):
         raise ChatError(Code.TAKEN, "The account has an open connection.", reason="connected")
     signed = await accounts.open_session(guest, verified)
     return response(raw_text(signed.token))

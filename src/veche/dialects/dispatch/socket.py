@@ -80,6 +80,9 @@ class DispatchHandler(DialectHandler):
         self._closing = self._closing or self.client is None
         super().close(code, reason)
 
+    def replaced(self) -> None:
+        self.close(*REPLACED)
+
     async def _sign_in(self, token: str) -> None:
         try:
             login = await self._accounts.authenticate(self._guest, token)
@@ -101,9 +104,7 @@ class DispatchHandler(DialectHandler):
 
     def _enter_lobby(self, client: Client) -> None:
         """Close the account's other connections, and subscribe to the lobby from its first entry."""
-        for other in client.other_listeners():
-            if isinstance(other, DispatchHandler):
-                other.close(*REPLACED)
+        client.replace_others()
         client.subscribe(LOBBY_ID, SERIALIZER, after=0)
         self.socket.resume_reading()
 

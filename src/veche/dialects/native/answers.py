@@ -101,7 +101,7 @@ class SyncAnswer(Outgoing):
 
 
 class WhoResult(Outgoing):
-    """The accounts with a connection to this server, by id. `cursor` fetches the next page, and is null on the last."""
+    """The accounts that receive the room on an open socket, by id. `cursor` fetches the next page; null on the last."""
 
     room_id: int
     online: list[Person]

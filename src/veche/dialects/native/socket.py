@@ -21,7 +21,7 @@ from veche.core.errors import ChatError, Code
 from veche.core.membership import Entered, JoinRoom, LeaveRoom
 from veche.core.messages import SendMessage, Sent
 from veche.core.reading import ReadUpTo
-from veche.core.values import LOBBY_ID, LogId, account_log
+from veche.core.values import LOBBY_ID, LogId, Person, account_log
 from veche.core.views import Welcome
 from veche.dialects.native import answers as a
 from veche.dialects.native import frames as f
@@ -320,11 +320,19 @@ class NativeHandler(DialectHandler):
         client = self._require_client()
         if not client.is_subscribed(who.room_id):
             raise ChatError(Code.NOT_FOUND, "You do not hear this room.", what="room")
-        found = client.online(who.room_id, int(who.cursor or 0), MAX_PAGE + 1)
-        client.work(1 + len(found) / PEOPLE_OF_A_UNIT)
-        page = found[:MAX_PAGE]
-        cursor = str(page[-1].id) if len(found) > MAX_PAGE else None
-        self._write(a.WhoAnswer(id, a.WhoResult(who.room_id, page, cursor)))
+        client.work(1)
+        client.online(partial(self._found, id, who.room_id), who.room_id, int(who.cursor or 0), MAX_PAGE + 1)
+
+    def _found(self, id: int, room_id: int, found: list[Person] | ChatError) -> None:
+        client = self._require_client()
+        if isinstance(found, ChatError):
+            self._send_error(id, found)
+        elif not client.is_subscribed(room_id):  # removed while other nodes were asked
+            self._send_error(id, ChatError(Code.NOT_FOUND, "You do not hear this room.", what="room"))
+        else:
+            client.work(len(found) / PEOPLE_OF_A_UNIT)
+            cursor = str(found[MAX_PAGE - 1].id) if len(found) > MAX_PAGE else None
+            self._write(a.WhoAnswer(id, a.WhoResult(room_id, found[:MAX_PAGE], cursor)))
 
     def _require_client(self) -> Client:
         if self.client is None or self.client.ended:

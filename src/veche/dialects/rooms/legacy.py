@@ -5,16 +5,17 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import yaml
 
-from veche.gateway.legacy import Legacy, LegacyError, signing_key
+from veche.gateway.legacy import Legacy, LegacyError, service_host, signing_key, url_of
 
 NAMES = {
     "CONFIG_PATH": "a YAML file: `pkg.system_username`, `pkg.error_username`, `http.host`, `http.port`, "
     "`websocket.msg_max_length`, `websocket.check_origin`, `websocket.allowed_origins`, `jwt.secret`, `jwt.expire`, "
-    "and `db`, a database of PostgreSQL",
+    "`db` (`VECHE_DATABASE_URL`, a database of PostgreSQL: `host`, `port`, `user`, `password`, `name`; what is missing "
+    "is that of `POSTGRES_*`) and `redis` (`VECHE_BUS_URL`: `host`, `port`, `password`, `db`)",
+    "REDIS_PASSWORD": "the password of `redis` in this file",
 }
 
 SECTIONS = {
@@ -38,13 +39,14 @@ def _read(environ: Mapping[str, str]) -> dict[str, object]:
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise LegacyError(f"CONFIG_PATH: {path} cannot be read: {error}.") from None
     _refuse_unknown(file)
-    pkg, http, socket, jwt, db = (_section(file, name) for name in ("pkg", "http", "websocket", "jwt", "db"))
+    pkg, http, socket, jwt = (_section(file, name) for name in ("pkg", "http", "websocket", "jwt"))
     if socket.get("check_origin") and not socket.get("allowed_origins"):
         raise LegacyError("websocket.check_origin needs websocket.allowed_origins: which pages may connect.")
     return {
         "VECHE_HOST": http.get("host"),
         "VECHE_PORT": http.get("port"),
-        "VECHE_DATABASE_URL": _postgres(db),
+        "VECHE_DATABASE_URL": _postgres(environ, _section(file, "db")),
+        "VECHE_BUS_URL": _redis(environ, _section(file, "redis")),
         "VECHE_ROOMS_SYSTEM_NAME": pkg.get("system_username"),
         "VECHE_ROOMS_ERROR_NAME": pkg.get("error_username"),
         "VECHE_ROOMS_TEXT_BYTES": socket.get("msg_max_length"),
@@ -75,14 +77,34 @@ def _section(file: object, name: str) -> dict[str, Any]:
     return section if isinstance(section, dict) else {}
 
 
-def _postgres(db: Mapping[str, Any]) -> str | None:
-    """Return the URL of the PostgreSQL database that the section `db` names, or None if it is empty."""
+def _postgres(environ: Mapping[str, str], db: Mapping[str, Any]) -> str | None:
+    """Return the URL of the PostgreSQL database that the section `db` names, or None if it is empty.
+
+    The original takes what is missing there from the environment.
+    """
     if not db:
         return None
-    user, password, name = (quote(str(db.get(key) or ""), safe="") for key in ("user", "password", "name"))
-    credentials = f"{user}:{password}@" if password else f"{user}@" if user else ""
-    port = f":{db['port']}" if db.get("port") else ""
-    return f"postgresql://{credentials}{db.get('host') or 'postgres'}{port}/{name}"
+    user, password, name, other_name, port = (
+        environ.get(f"POSTGRES_{part}") for part in ("USER", "PASSWORD", "DB", "NAME", "PORT")
+    )
+    host = db.get("host") or environ.get("POSTGRES_HOST")
+    return url_of(
+        "postgresql",
+        service_host(environ, host, "postgres", "db.host", "VECHE_DATABASE_URL"),
+        db.get("port") or port,
+        db.get("name") or name or other_name,
+        db.get("user") or user,
+        db.get("password") or password,
+    )
+
+
+def _redis(environ: Mapping[str, str], redis: Mapping[str, Any]) -> str | None:
+    """Return the URL of the Redis that the section `redis` names, or None if it has nothing of an address."""
+    password = redis.get("password") or environ.get("REDIS_PASSWORD")
+    if not redis.keys() & {"host", "port", "password", "db"}:
+        return None
+    host = service_host(environ, redis.get("host"), "redis", "redis.host", "VECHE_BUS_URL")
+    return url_of("redis", host, redis.get("port"), redis.get("db"), None, password)
 
 
 def _origins(value: object) -> tuple[str, ...]:
@@ -112,6 +134,7 @@ LEGACY = Legacy(
             "VECHE_HOST": "http.host",
             "VECHE_PORT": "http.port",
             "VECHE_DATABASE_URL": "db",
+            "VECHE_BUS_URL": "redis",
             "VECHE_ROOMS_SYSTEM_NAME": "pkg.system_username",
             "VECHE_ROOMS_ERROR_NAME": "pkg.error_username",
             "VECHE_ROOMS_TEXT_BYTES": "websocket.msg_max_length",
@@ -120,4 +143,5 @@ LEGACY = Legacy(
             "VECHE_SECRET": "jwt.secret",
         }.items()
     },
+    {"REDIS_PASSWORD": "VECHE_BUS_URL"},
 )

@@ -30,13 +30,15 @@ def mount(parts: Parts, options: Options) -> Mounted:
         ),
         origins=parts.origins,
         trusted=parts.trusted,
+        neighbours=parts.neighbours,
     )
     accept, polling = WebSocketAccept(engine), Polling(engine)
+    application = InTurn(polling, parts.guests, parts.trusted, polling.has_entered)
     return Mounted(
         "socketio",
         routers=(rest.router_of(options.anonymous),),
         sockets={"/socket.io/": accept, "/socket.io": accept},
-        applications={"/socket.io": InTurn(polling, parts.guests, parts.trusted, polling.has_entered)},
+        applications={"/socket.io": application},
         plain=plain,
         problem=problem,
         error_bodies=(ErrorBody,),
@@ -44,6 +46,7 @@ def mount(parts: Parts, options: Options) -> Mounted:
         owns=("/api/auth", "/api/users", "/api/messages"),
         drain=engine.drain,
         connections=engine,
+        forwarded=application,
         about="One room for everybody over Socket.IO at `/socket.io/`.",
         examples=examples_beside(__file__),
     )

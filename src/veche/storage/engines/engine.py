@@ -17,6 +17,8 @@ from veche.core.state import State
 from veche.storage.kept import KeptRows
 
 READERS = 4  # how many read transactions can be open at once
+COPYING = "copying"
+"""The key in `meta` of how far a copy to this database has come. Until it is complete, nobody may use the database."""
 
 
 class DatabaseError(Exception):

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import psycopg
@@ -27,10 +27,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 # Seconds. A transaction of ours takes milliseconds. One that stands still belongs to a node that was stopped: its
 # locks must not stop the others.
 IDLE_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 5, 10, 30
-# They are set in each transaction, because a pooler may give each transaction another connection.
-_LIMITS = f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"
-BEGIN_WRITING = f"BEGIN; {_LIMITS}; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
-BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_LIMITS}"
+BEGIN_WRITING, BEGIN_READING = "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 CONNECT = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -42,6 +39,14 @@ CONNECT = {
     "client_encoding": "utf8",
 }
 
+
+def _limits(statement: int, lock: int, idle: int) -> str:
+    """Return a query that sets the limits of a transaction, in seconds. 0 is no limit."""
+    values = {"statement_timeout": statement, "lock_timeout": lock, "idle_in_transaction_session_timeout": idle}
+    return "SELECT " + ", ".join(f"set_config('{name}', '{seconds}s', true)" for name, seconds in values.items())
+
+
+_LIMITS = _limits(STATEMENT_SECONDS, LOCK_SECONDS, IDLE_SECONDS)
 _AGAIN = (
     errors.DeadlockDetected,
     errors.SerializationFailure,
@@ -62,12 +67,16 @@ logger = logging.getLogger("veche.storage")
 class Postgres:
     """One open PostgreSQL database: one connection to write, and a few to read. They are opened when they are needed.
 
-    `on_connect` is called with each new connection, and may refuse it with an exception.
+    `on_connect` is called with each new connection, and may refuse it with an exception. `patient`: statements may take
+    as long as they need.
     """
 
-    def __init__(self, conninfo: str, on_connect: Callable[[Connection], None] = lambda _: None) -> None:
+    def __init__(
+        self, conninfo: str, on_connect: Callable[[Connection], None] = lambda _: None, *, patient: bool = False
+    ) -> None:
         self._conninfo = conninfo
         self._on_connect = on_connect
+        self._patient = patient
         self._writers, self._readers = _places(1), _places(READERS)
         self._prepared: dict[Query | Write, Prepared] = {}
         self._prepares = True  # whether the server keeps our prepared statements; a pooler may not
@@ -83,13 +92,13 @@ class Postgres:
     @contextlib.contextmanager
     def writing(self) -> Iterator[PostgresTransaction]:
         with self._connection(self._writers) as connection:
-            connection.execute(BEGIN_WRITING, prepare=False)
-            tx = PostgresTransaction(connection, self)
-            yield tx
+            tx = None
             try:
-                tx.commit()
+                with self._begun(connection, BEGIN_WRITING) as tx:
+                    yield tx
+                    tx.commit()
             except psycopg.Error:
-                if not connection.broken or not tx.commit_was_sent:
+                if tx is None or not connection.broken or not tx.commit_was_sent:
                     raise
                 # Nobody may be told anything before it is known whether the transaction is committed.
                 if not resolve(tx.number, self.connect, self._closing):
@@ -97,9 +106,25 @@ class Postgres:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresTransaction]:
-        with self._connection(self._readers) as connection:
-            connection.execute(BEGIN_READING, prepare=False)
-            yield PostgresTransaction(connection, self)
+        with self._connection(self._readers) as connection, self._begun(connection, BEGIN_READING) as tx:
+            yield tx
+            tx.commit()
+
+    @contextlib.contextmanager
+    def _begun(self, connection: Connection, begin: str) -> Iterator[PostgresTransaction]:
+        """Begin a transaction. Its limits are set each time, because a pooler may give it another connection.
+
+        A patient one is no pipeline: COPY is not possible in a pipeline.
+        """
+        if self._patient:
+            connection.execute(begin, prepare=False)
+            connection.execute(_limits(0, LOCK_SECONDS, 0), prepare=False)
+            yield PostgresTransaction(connection, self, lambda: None)
+            return
+        with connection.pipeline() as pipeline:
+            connection.execute(begin, prepare=False)
+            connection.execute(_LIMITS)
+            yield PostgresTransaction(connection, self, pipeline.sync)
 
     @contextlib.contextmanager
     def _connection(self, places: "_Places") -> Iterator[Connection]:
@@ -108,6 +133,8 @@ class Postgres:
         try:
             if connection is None:
                 connection = self.connect()
+            if not self._prepares:
+                connection.prepare_threshold = None
             yield connection
         except _NO_PREPARED:
             self._prepares = False
@@ -124,6 +151,9 @@ class Postgres:
             **CONNECT,  # type: ignore[arg-type]
         )
         try:
+            if self._prepares and _is_pooled(connection):
+                logger.info("there is a pooler in front of PostgreSQL, so statements are not prepared")
+                self._prepares = False
             connection.prepare_threshold = 0 if self._prepares else None
             connection.prepared_max = 400
             self._on_connect(connection)
@@ -158,7 +188,7 @@ class Postgres:
             return Failure.AGAIN if error.sqlstate is None or error.sqlstate.startswith("08") else Failure.UNAVAILABLE
         return None
 
-    def prepared(self, statement: Query | Write, names: Iterator[str] | Any) -> Prepared:
+    def prepared(self, statement: Query | Write, names: Iterable[str]) -> Prepared:
         """Return the SQL of a statement. It is compiled at the first call."""
         found = self._prepared.get(statement)
         if found is None:
@@ -178,6 +208,14 @@ class Postgres:
                 if connection is not None:
                     connection.close()
                 places.put(None)
+
+
+def _is_pooled(connection: Connection) -> bool:
+    """Return whether a pooler may give each transaction another connection. It hides which one it is.
+
+    Another connection may not have our prepared statements, or it has others by the same names.
+    """
+    return bool(sql.one_value(connection, "SELECT pg_backend_pid()") != connection.info.backend_pid)
 
 
 _Places = queue.Queue[Connection | None]

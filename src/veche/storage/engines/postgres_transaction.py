@@ -1,20 +1,17 @@
 """The `Transaction` for PostgreSQL."""
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import psycopg
 
 from veche.core.facts import Fact
 from veche.core.state import State
 from veche.storage.engines.engine import Query, Write
-from veche.storage.engines.postgres_sql import SCHEMA, keys_as_parameters, rows_as_parameters
+from veche.storage.engines.postgres_sql import SCHEMA, array_of, keys_as_parameters, rows_as_parameters
 from veche.storage.engines.prepared import Prepared
 from veche.storage.kept import KeptRows
-
-if TYPE_CHECKING:
-    from veche.storage.engines.postgres import Postgres
 
 READ_WHOLE = 64  # rows: a query with such a limit is read at once
 _LOCK = f"""
@@ -25,49 +22,103 @@ _NUMBER = "SELECT pg_current_xact_id()::text"
 _stream_names = itertools.count(1)
 
 
+class Rows(Sequence[Any]):
+    """The rows of a query that was sent. They are fetched when they are first looked at."""
+
+    __slots__ = ("_cursor", "_fetched", "_row", "_wait")
+
+    def __init__(
+        self, cursor: psycopg.Cursor[Any], row: Callable[[Iterable[Any]], Any], wait: Callable[[], None]
+    ) -> None:
+        self._cursor = cursor
+        self._row = row
+        self._wait = wait
+        self._fetched: list[Any] | None = None
+
+    def all(self) -> list[Any]:
+        if self._fetched is None:
+            self._wait()
+            self._fetched = list(map(self._row, self._cursor.fetchall()))
+        return self._fetched
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.all()[index]
+
+    def __len__(self) -> int:
+        return len(self.all())
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.all())
+
+
+class Statements(Protocol):
+    """What a transaction takes from its engine."""
+
+    next_ids: dict[str, int]
+
+    def prepared(self, statement: Query | Write, names: Iterable[str]) -> Prepared:
+        """Return the SQL of a statement."""
+
+
 class PostgresTransaction:
-    """One transaction. Its writes are sent together: before a read, and with the COMMIT."""
+    """One transaction. Statements are sent in a pipeline: the server gets many before the first answer is waited for.
 
-    __slots__ = ("_cursor", "_drawn", "_engine", "_given", "_writes", "commit_was_sent", "connection", "kept", "number")
+    Writes are sent together, before a read and with the COMMIT.
+    """
 
-    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], engine: "Postgres") -> None:
+    __slots__ = (
+        "_drawn",
+        "_engine",
+        "_given",
+        "_locked",
+        "_number",
+        "_sync",
+        "_waited",
+        "_writes",
+        "commit_was_sent",
+        "connection",
+        "kept",
+    )
+
+    def __init__(
+        self, connection: psycopg.Connection[tuple[Any, ...]], engine: Statements, sync: Callable[[], None]
+    ) -> None:
         self.connection = connection
+        self._sync = sync
+        self._waited = True  # for all answers
         self._engine = engine
-        self._cursor = connection.cursor()
         self._writes: list[tuple[str, Sequence[Any]]] = []
-        self.kept: KeptRows | None = (
-            None  # other processes write too, and to find out whether they did costs as much as to read again
-        )
-        self.number = ""
-        """The number by which the server knows the transaction, when it has one."""
+        self.kept: KeptRows | None = None  # other processes write too, and to find out whether they did is not cheap
+        self._locked: Rows | None = None
+        self._number = ""
         self.commit_was_sent = False
         self._given: dict[str, list[int]] = {}
         self._drawn: dict[str, list[int]] = {}
 
     def read(self, query: Query, **parameters: object) -> Sequence[Any]:
-        prepared = self._engine.prepared(query, parameters)
-        return list(map(prepared.row, self._execute(prepared.sql, prepared.values(parameters)).fetchall()))
+        return self._send(query, parameters).all()
 
     def first(self, query: Query, **parameters: object) -> Any:
-        return next(iter(self.read(query, **parameters)), None)
+        return next(iter(self._send(query, parameters)), None)
 
     def stream(self, query: Query, **parameters: Any) -> Iterator[Any]:
         if parameters.get("limit", READ_WHOLE + 1) <= READ_WHOLE:
-            return iter(self.read(query, **parameters))
+            return iter(self._send(query, parameters))
         return self._stream(self._engine.prepared(query, parameters), parameters)
 
     def _stream(self, prepared: Prepared, parameters: Mapping[str, Any]) -> Iterator[Any]:
         name = f"rows_{next(_stream_names)}"
         declare = f"DECLARE {name} NO SCROLL CURSOR FOR {prepared.sql}"
         self._execute(declare, prepared.values(parameters), prepare=False)
-        while rows := self._execute(f"FETCH {READ_WHOLE} FROM {name}", (), prepare=False).fetchall():
-            yield from map(prepared.row, rows)
+        fetch = f"FETCH {READ_WHOLE} FROM {name}"
+        while rows := self._rows(self._execute(fetch, (), prepare=False), prepared.row).all():
+            yield from rows
             if len(rows) < READ_WHOLE:
                 break
 
     def read_by_keys(self, query: Query, keys: Iterable[object]) -> Sequence[Any]:
         listed = list(keys)
-        return self.read(query, **keys_as_parameters(listed)) if listed else ()
+        return self._send(query, keys_as_parameters(listed)) if listed else ()
 
     def write_each(self, write: Write, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
@@ -77,8 +128,18 @@ class PostgresTransaction:
             self._writes.append((prepared.sql, prepared.values(rows_as_parameters(rows))))
 
     def lock_logs(self, log_ids: Collection[int]) -> None:
-        if log_ids and (locked := self._execute(_LOCK, (sorted(log_ids),)).fetchall()):
-            self.number = locked[0][1]
+        if log_ids:
+            self._locked = self._rows(self._execute(_LOCK, (array_of(log_ids),)), tuple)
+
+    @property
+    def number(self) -> str:
+        """The number by which the server knows the transaction."""
+        if not self._number:
+            numbers = [number for _, number in self._locked or ()]
+            if not numbers:
+                numbers = [number for (number,) in self._rows(self._execute_now(_NUMBER, ()), tuple)]
+            self._number = str(numbers[0])
+        return self._number
 
     def keep(self, state: State, facts: Collection[Fact[Any, Any]]) -> None:
         """Keep nothing: other processes write too."""
@@ -105,33 +166,45 @@ class PostgresTransaction:
 
     def _draw(self, table: str, count: int) -> list[int]:
         draw = f"SELECT nextval('{SCHEMA}.{table}_id_seq') FROM generate_series(1, $1::bigint)"  # noqa: S608
-        drawn = sorted(id for (id,) in self._execute(draw, (count,)).fetchall())
+        drawn = sorted(id for (id,) in self._rows(self._execute(draw, (count,)), tuple))
         self._engine.next_ids[table] = drawn[-1] + 1
         return drawn
 
     def commit(self) -> None:
-        """Send the writes that are left, and commit.
+        """Send the writes that are left, and the COMMIT. The end of the pipeline waits for the answers.
 
-        The number of the transaction is known before, so that the outcome can be found out if the connection is lost.
+        If a write fails, the server skips what follows it, the COMMIT too.
         """
-        if not self._writes:
-            self.connection.execute("COMMIT", prepare=False)
-            return
-        if not self.number:
-            (self.number,) = self._execute_now(_NUMBER, ()).fetchall()[0]
-        with self.connection.pipeline():  # if a write fails, the server skips what follows, the COMMIT too
+        if self._writes:
+            assert self.number  # it has to be known before, so that the outcome can be found out if nobody answers
             self._send_writes()
             self.commit_was_sent = True
-            self.connection.execute("COMMIT", prepare=False)
+        self.connection.execute("COMMIT", prepare=False)
+
+    def _send(self, query: Query, parameters: Mapping[str, Any]) -> Rows:
+        prepared = self._engine.prepared(query, parameters)
+        return self._rows(self._execute(prepared.sql, prepared.values(parameters)), prepared.row)
+
+    def _rows(self, cursor: psycopg.Cursor[Any], row: Callable[[Iterable[Any]], Any]) -> Rows:
+        return Rows(cursor, row, self._wait)
+
+    def _wait(self) -> None:
+        """Wait for all answers.
+
+        It has to be a sync: only then does the server count the time for which this process does nothing, and ends the
+        transaction of a process that stands still.
+        """
+        if not self._waited:
+            self._waited = True
+            self._sync()
 
     def _execute(self, sql: str, values: Sequence[Any], *, prepare: bool | None = None) -> psycopg.Cursor[Any]:
-        if self._writes:
-            with self.connection.pipeline():
-                self._send_writes()
+        self._send_writes()
         return self._execute_now(sql, values, prepare=prepare)
 
     def _execute_now(self, sql: str, values: Sequence[Any], *, prepare: bool | None = None) -> psycopg.Cursor[Any]:
-        return self._cursor.execute(sql, values, prepare=prepare)
+        self._waited = False
+        return self.connection.execute(sql, values, prepare=prepare)
 
     def _send_writes(self) -> None:
         writes, self._writes = self._writes, []

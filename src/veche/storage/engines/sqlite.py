@@ -80,8 +80,8 @@ class Sqlite:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._writers = _places(1)
-        self._readers = _places(READERS)
+        self._writers = _places(queue.SimpleQueue(), 1)
+        self._readers = _places(queue.LifoQueue(), READERS)  # the last used has the warmest cache
         self._prepared: dict[Query | Write, Prepared] = {}
         # What the last write transaction kept, and the connection and version of the database at that time.
         self._kept = KeptRows()
@@ -205,7 +205,7 @@ class Sqlite:
                 places.put(None)
 
 
-_Places = queue.Queue[sqlite3.Connection | None]
+_Places = queue.Queue[sqlite3.Connection | None] | queue.SimpleQueue[sqlite3.Connection | None]
 
 
 def _roll_back(connection: sqlite3.Connection) -> bool:
@@ -220,9 +220,8 @@ def _roll_back(connection: sqlite3.Connection) -> bool:
     return True
 
 
-def _places(size: int) -> _Places:
-    """Return a queue of places for connections. A place is None until its connection is opened."""
-    places: _Places = queue.LifoQueue()
+def _places(places: _Places, size: int) -> _Places:
+    """Fill a queue with places for connections. A place is None until its connection is opened."""
     for _ in range(size):
         places.put(None)
     return places

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from veche.ops.crash import crash_point
+from veche.storage.engines.engine import COPYING
 
 EPOCH = "SELECT value FROM meta WHERE key = 'epoch'"
 COPIED = "SELECT value FROM meta WHERE key = 'copied'"
@@ -73,6 +74,11 @@ def copied_at(connection: sqlite3.Connection) -> str | None:
     at: str | None
     (at,) = connection.execute(COPIED).fetchone() or (None,)
     return at
+
+
+def is_half_copied(connection: sqlite3.Connection) -> bool:
+    """Return whether `veche copy` has begun to copy another database to this one, and has not ended."""
+    return connection.execute("SELECT 1 FROM meta WHERE key = ?", (COPYING,)).fetchone() is not None
 
 
 def draw_epoch() -> str:

@@ -72,7 +72,17 @@ def _try(held: list[int], path: Path, *, alone: bool, create: bool) -> bool:
     """Open and lock a file, and add it to `held`. Return False if somebody else has locked it."""
     flags = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
     held.append(os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o600))
+    if create:
+        _own_as_folder(held[-1], path.parent)
     with contextlib.suppress(BlockingIOError):
         fcntl.flock(held[-1], (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         return True
     return False
+
+
+def _own_as_folder(descriptor: int, folder: Path) -> None:
+    """If root has made a file for the account of a server, give it to that account, which has to open it too."""
+    if os.geteuid() == 0 and os.fstat(descriptor).st_uid == 0:
+        owner = folder.stat()
+        with contextlib.suppress(OSError):  # a file system without owners
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 
 from veche.storage.engines.sqlite_files import is_veche, reading, reading_without_log
-from veche.storage.engines.sqlite_identity import copied_at, memory_of, read, remembered
+from veche.storage.engines.sqlite_identity import copied_at, is_half_copied, memory_of, read, remembered
 from veche.storage.engines.sqlite_raw import NotADatabase, Raw, read_raw, wal_of
 
 
@@ -30,6 +30,10 @@ class State(Enum):
         "{path} is not the database that was served here last: it was moved or copied without the files beside it. "
         "Its last messages may be missing. Stop the old server and move all its files, or take this one as it is with "
         "`veche restore {path}`: clients then load everything again."
+    )
+    HALF = (
+        "{path} is half copied: `veche copy` was interrupted. Run it again with the same addresses. To begin anew, "
+        "delete all files that begin with {path}."
     )
     MIXED = (
         "{wal} belongs to another file than {path}, so they cannot be used together. Run `veche restore FILE` with "
@@ -87,6 +91,8 @@ def _decide(path: Path, raw: Raw) -> State:
     with reading(path) as connection:
         if _is_empty(path, connection):
             return State.MISSING if known is None else State.LOST
+        if is_half_copied(connection):
+            return State.HALF
         if copied_at(connection) is not None:
             return State.COPY
         if known is None:

@@ -17,8 +17,9 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from veche.wire.engineio.connection import EngineConnection
+from veche.wire.engineio.neighbours import UnknownWorkerError
 from veche.wire.engineio.packets import BadPacket, packets_of
-from veche.wire.engineio.server import BAD_METHOD, BAD_REQUEST, FORBIDDEN, RequestRefused, Server
+from veche.wire.engineio.server import BAD_METHOD, BAD_REQUEST, FORBIDDEN, UNKNOWN_SID, RequestRefused, Server
 from veche.wire.proxy import client_of, peer_of
 
 BODY_TIMEOUT: Final = 15.0
@@ -67,6 +68,8 @@ class Polling:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         cors = _cors(scope)
         try:
+            if await self._forward(scope, receive, send):
+                return
             response = await self._respond(scope, receive)
         except RequestRefused as refusal:
             if refusal.response is FORBIDDEN:
@@ -77,11 +80,26 @@ class Polling:
         await response.send(send, cors)
 
     def has_entered(self, scope: Scope) -> bool:
-        """Return whether a request belongs to a connection whose client has shown that it may use the application."""
+        """Return whether a request belongs to a connection whose client has shown that it may use the application.
+
+        The worker that has the connection finds that out for its own ones.
+        """
         try:
-            return self._server.has_entered(_query(scope).get("sid", ""))
+            sid = _query(scope).get("sid", "")
+            return self._server.has_entered(sid) or self._server.other_owner(sid) is not None
         except RequestRefused:
             return False
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Pass a request on to the worker that has its connection. Return False if that is this one."""
+        neighbours = self._server.neighbours
+        if neighbours is None or (owner := neighbours.owner(_query(scope).get("sid", ""))) is None:
+            return False
+        try:
+            await neighbours.forward(owner, scope, receive, send)
+        except UnknownWorkerError:
+            raise RequestRefused(UNKNOWN_SID) from None
+        return True
 
     async def _respond(self, scope: Scope, receive: Receive) -> _Response:
         self._check_origin(scope)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 import msgspec
 
 from veche.wire.engineio.application import Application
 from veche.wire.engineio.connection import EngineConnection
+from veche.wire.engineio.neighbours import Neighbours
 from veche.wire.engineio.packets import MAX_PAYLOAD, OPEN
 from veche.wire.engineio.places import Caps, Places
 from veche.wire.engineio.pulse import Pulse
@@ -52,7 +54,7 @@ class Server:
 
     `first_payload` is the limit of POST bodies and WebSocket messages until a client has entered, in bytes.
     `ping_interval`, `ping_timeout` and `upgrade_timeout` are in seconds. Requests from pages of other origins than
-    `origins` are refused on every transport, also at the upgrade.
+    `origins` are refused on every transport, also at the upgrade. `neighbours` are the other workers of this machine.
     """
 
     def __init__(
@@ -66,12 +68,15 @@ class Server:
         caps: Caps | None = None,
         origins: Origins | None = None,
         trusted: Trusted | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._application = application
         self._pulse = Pulse(ping_interval, ping_timeout)
         self._places = Places(caps or Caps())
         self._connections: dict[str, EngineConnection] = {}
         self._draining = False
+        self.neighbours = neighbours
+        self._suffix = neighbours.suffix if neighbours is not None else ""
         self.origins = origins or Origins()
         self.trusted = trusted or Trusted()
         self.upgrade_timeout = upgrade_timeout
@@ -109,6 +114,10 @@ class Server:
         connection = self._connections.get(sid)
         return connection is not None and self._places.has_entered(connection)
 
+    def other_owner(self, sid: str | None) -> int | None:
+        """Return the number of the other worker of this machine that has a session, or None."""
+        return self.neighbours.owner(sid) if self.neighbours is not None and sid else None
+
     def make_room(self, address: str) -> None:
         """Raise RequestRefused if a client at this address may not open a connection. If it may, call `open` now."""
         if self._draining or not self._places.make_room(address):
@@ -124,7 +133,9 @@ class Server:
 
     def open(self, address: str, socket: MessageSocket | None = None) -> tuple[EngineConnection, bytes]:
         """Create a connection. Returns the connection and its open packet. Send the packet, then call `start`."""
-        connection = EngineConnection(self, secrets.token_urlsafe(16), address, socket, self.first_payload)
+        connection = EngineConnection(
+            self, secrets.token_urlsafe(16) + self._suffix, address, socket, self.first_payload
+        )
         self._connections[connection.sid] = connection
         self._places.take(connection)
         self._pulse.add(connection)
@@ -141,10 +152,15 @@ class Server:
         """Create the application of the connection, which may send from now on."""
         connection.application = self._application(connection)
 
-    def drain(self) -> None:
-        """Close all connections and refuse new ones. Waiting polls are answered."""
+    def drain(self, part: float = 1.0) -> None:
+        """Close a part of the connections, 1 for all, and refuse new ones. Waiting polls are answered.
+
+        As long as some are left for a next call, one whose POST is being taken is left.
+        """
         self._draining = True
-        for connection in list(self._connections.values()):
+        open_ones = [connection for connection in self._connections.values() if not connection.ended]
+        idle = open_ones if part >= 1 else [connection for connection in open_ones if not connection.posting]
+        for connection in idle[: ceil(len(open_ones) * part)]:
             connection.close("server shutting down")
 
     # Called by connections.

@@ -23,6 +23,9 @@ class WebSocketAccept:
         self._server = server
 
     async def __call__(self, upgrade: Upgrade) -> Accepted:
+        neighbours = self._server.neighbours
+        if neighbours is not None and (owner := neighbours.owner(upgrade.query.get("sid", ""))) is not None:
+            raise neighbours.move(owner, upgrade)
         try:
             self._server.check_origin(upgrade.headers.get, from_proxy=upgrade.from_proxy, client=upgrade.client)
             connection = self._server.find(upgrade.query, upgrade=True)

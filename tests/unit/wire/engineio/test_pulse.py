@@ -114,5 +114,5 @@ async def test_a_timeout_longer_than_the_interval():
     assert unanswering.unanswered_after is not None
     assert unanswering.unanswered_after >= 0.25 * 0.97
     assert later.pings
-    assert later.unanswered_after is None
+    assert later.unanswered_after is None or later.unanswered_after >= 0.25 * 0.97  # it has its own time
     pulse.discard(later)

@@ -13,11 +13,13 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from veche.storage.engines import postgres_identity as identity
-from veche.storage.engines import postgres_ids as ids
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
 from veche.storage.engines.postgres import CONNECT, Postgres
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
+from veche.storage.kinds import postgres_identity as identity
+from veche.storage.kinds import postgres_ids as ids
+from veche.storage.kinds.postgres_nodes import PostgresNode
+from veche.storage.kinds.postgres_options import TlsOptionError, without_unknown
 from veche.storage.migrate import migrate
 
 LOCK = 0x7665636865
@@ -32,14 +34,14 @@ class PostgresDatabase:
     """One open PostgreSQL database. All tables are in a schema of their own, `veche`.
 
     `on_replaced` is called in the thread that finds that the server now has another history (`postgres_identity`).
-    Raises DatabaseError if the URL is wrong. Nothing is connected yet.
+    `patient` is as for `Postgres`. Raises DatabaseError if the URL is wrong. Nothing is connected yet.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patient: bool = False) -> None:
         self.conninfo, self.name = parse(url)
-        self.on_replaced: Callable[[], None] = lambda: None
+        self.on_replaced: Callable[[], object] = lambda: None
         self._identity: str | None = None
-        self._engine = Postgres(self.conninfo, self._check_identity)
+        self._engine = Postgres(self.conninfo, self._check_identity, patient=patient)
 
     def installation(self) -> str:
         """Return what tells this database from all others: the server's system identifier, and its own name there.
@@ -94,15 +96,22 @@ class PostgresDatabase:
         with connection.transaction():
             _lock(connection)
             changed = identity.remember(connection, now)
-        self._identity = now
         if changed:
             logger.critical("%s is another server than before: it has a new epoch, and clients load again", self.name)
         self.on_replaced()
+        self._identity = now  # last: until it is set, other new connections are not used either
 
     def new_epoch(self) -> str:
         """Draw a new epoch, and return it."""
         with self.locked() as connection:
             return identity.draw_epoch(connection)
+
+    def join(self, node_id: str, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> PostgresNode:
+        """Become a node (`Database.join`)."""
+        connect = self._engine.connect
+        node = PostgresNode(node_id, self.name, connect, self.locked, machine=machine, shares_bus=shares_bus)
+        node.join(lobby_seq)
+        return node
 
     def writing(self) -> AbstractContextManager[Transaction]:
         return self._engine.writing()
@@ -126,6 +135,8 @@ class PostgresDatabase:
             with psycopg.connect(self.conninfo, autocommit=True, **CONNECT) as connection:  # type: ignore[arg-type]
                 yield connection
         except psycopg.Error as error:
+            if "session is read-only" in str(error):
+                raise DatabaseError(f"{self.name} is a replica, which cannot be written. Name the primary.") from None
             raise DatabaseError(f"{self.name}: {_sentence(error)}") from None
 
     @contextlib.contextmanager
@@ -141,6 +152,15 @@ def parse(url: str) -> tuple[str, str]:
 
     The error does not show the URL, which may contain a password.
     """
+    try:
+        url, dropped = without_unknown(url)
+    except TlsOptionError as error:
+        raise DatabaseError(
+            f"The address of the database has the option {error}, which is one of another driver. Use sslmode instead: "
+            "sslmode=require encrypts, sslmode=verify-full also checks the certificate."
+        ) from None
+    if dropped:
+        logger.warning("the address of the database has options that are ignored: %s", ", ".join(dropped))
     scheme, _, rest = url.partition("://")
     try:
         parts: dict[str, Any] = conninfo_to_dict(f"{scheme.partition('+')[0]}://{rest}")
@@ -170,7 +190,7 @@ def write_meta(connection: psycopg.Connection[tuple[Any, ...]], key: str, value:
 
 
 def _lock(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
 
 
 def _begin_migration(connection: Connection) -> None:

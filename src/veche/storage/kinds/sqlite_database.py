@@ -1,6 +1,7 @@
 """Opens an SQLite database by its URL, and migrates it. `sqlite_opening.py` decides when that may be done."""
 
 import stat
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import unquote
@@ -10,8 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from veche.storage.database import DEFAULT_URL
 from veche.storage.engines import sqlite, sqlite_lock
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
-from veche.storage.engines.secret_file import load_or_create_secret
+from veche.storage.kinds.secret_file import load_or_create_secret
 from veche.storage.migrate import migrate
+from veche.storage.nodes import LoneNode
 
 
 class SqliteDatabase:
@@ -22,6 +24,7 @@ class SqliteDatabase:
 
     def __init__(self, url: str, *, serving: bool = False) -> None:
         self.path = sqlite_path(url)
+        self.on_replaced: Callable[[], object] = lambda: None  # nobody replaces a file that is locked
         self._lock: sqlite_lock.Lock | None = None
         if serving:
             make_default_folder(url)
@@ -49,7 +52,15 @@ class SqliteDatabase:
         return str(self.path)
 
     def secret(self) -> str:
-        return load_or_create_secret(self.path.with_name(f"{self.path.name}.secret"))
+        return load_or_create_secret(self.secret_path)
+
+    @property
+    def secret_path(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.secret")
+
+    def join(self, node_id: str, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> LoneNode:
+        """Become the only node: the file is locked."""
+        return LoneNode(node_id, lobby_seq)
 
     def writing(self) -> AbstractContextManager[Transaction]:
         """Open a write transaction. It is committed at the end of the block, or rolled back if the block raises."""

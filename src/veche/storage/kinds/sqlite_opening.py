@@ -11,9 +11,9 @@ from pathlib import Path
 
 from veche.storage.engines import sqlite_copy, sqlite_files, sqlite_identity, sqlite_lock, sqlite_restore
 from veche.storage.engines.engine import DatabaseError, Failure
-from veche.storage.engines.sqlite_database import SqliteDatabase, lock, make_default_folder, sqlite_path
 from veche.storage.engines.sqlite_lock import Purpose
 from veche.storage.engines.sqlite_state import USABLE, State, Unusable, check
+from veche.storage.kinds.sqlite_database import SqliteDatabase, lock, make_default_folder, sqlite_path
 from veche.storage.migrate import check_version, schema_version
 
 logger = logging.getLogger("veche.storage")
@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 
 @contextlib.contextmanager
-def _sentences(path: Path) -> Iterator[None]:
+def sentences(path: Path) -> Iterator[None]:
     """Turn the errors of the files of a database into sentences."""
     try:
         yield
@@ -43,7 +43,7 @@ def open_to_serve(url: str) -> SqliteDatabase:
     """
     database = _lock_to_serve(url)
     try:
-        with _sentences(database.path):
+        with sentences(database.path):
             _take_into_service(database, copy=True, say=logger.info)
     except BaseException:
         database.close()
@@ -53,7 +53,7 @@ def open_to_serve(url: str) -> SqliteDatabase:
 
 def _lock_to_serve(url: str) -> SqliteDatabase:
     path = sqlite_path(url)
-    with _sentences(path):
+    with sentences(path):
         if path.parent.is_dir() and not path.exists():  # the lock creates the file, so look before
             check(path, {State.MISSING})
     return SqliteDatabase(url, serving=True)
@@ -93,7 +93,7 @@ def migrate_database(url: str, *, copy: bool, say: Say) -> Path:
     """
     database = _lock_to_serve(url)
     try:
-        with _sentences(database.path):
+        with sentences(database.path):
             state = check(database.path, USABLE | {State.MISSING})
             if state is State.COPY:
                 _claim(database.path)
@@ -114,20 +114,16 @@ def open_existing(url: str, *, create: bool = False) -> Iterator[SqliteDatabase]
     if create:
         make_default_folder(url)
     if not create:
-        _must_exist(path)
+        must_exist(path)
     held = lock(path, Purpose.USE)
     database = SqliteDatabase(url)
     try:
-        with _sentences(path):
+        with sentences(path):
             state = check(path, USABLE | ({State.MISSING} if create else frozenset()))
             if state is State.MISSING:
                 database.migrate()
-            elif (version := _version(path)) != schema_version():
-                _check_version(version)
-                raise DatabaseError(
-                    f"{path} has the schema {version}, and this Veche needs {schema_version()}. "
-                    "`veche serve` and `veche migrate` migrate it."
-                )
+            else:
+                must_have_this_schema(path)
             if state is State.COPY:
                 _claim(path)
         yield database
@@ -136,8 +132,19 @@ def open_existing(url: str, *, create: bool = False) -> Iterator[SqliteDatabase]
         held.release()
 
 
-def _must_exist(path: Path) -> None:
-    with _sentences(path):
+def must_have_this_schema(path: Path) -> None:
+    """Raise DatabaseError if a database does not have this version's schema."""
+    if (version := _version(path)) != schema_version():
+        _check_version(version)
+        raise DatabaseError(
+            f"{path} has the schema {version}, and this Veche needs {schema_version()}. "
+            "`veche serve` and `veche migrate` migrate it."
+        )
+
+
+def must_exist(path: Path) -> None:
+    """Raise DatabaseError if there is no such file."""
+    with sentences(path):
         if not path.exists():
             raise Unusable(State.MISSING.sentence(path))
 
@@ -154,7 +161,7 @@ def backup(url: str, target: Path, *, overwrite: bool, say: Say) -> Path:
     Raises DatabaseError.
     """
     path = sqlite_path(url)
-    with _sentences(path):
+    with sentences(path):
         if check(path, USABLE | {State.STRANGE}) is State.STRANGE and sqlite_lock.is_served(path):
             raise Unusable(
                 f"A server runs with {path} by another name. Give that name: the last commits are beside it."
@@ -173,7 +180,7 @@ def restore(url: str, file: Path, *, end_sessions: bool, say: Say) -> tuple[Path
     make_default_folder(url)
     held = lock(path, Purpose.REPLACE)
     try:
-        with _sentences(path):
+        with sentences(path):
             return path, sqlite_restore.restore(
                 file.resolve(), path, check_schema=_check_version, end_sessions=end_sessions, say=say
             )
@@ -184,10 +191,10 @@ def restore(url: str, file: Path, *, end_sessions: bool, say: Say) -> tuple[Path
 def new_epoch(url: str) -> tuple[Path, str]:
     """Give a database a new epoch. Return its path and the epoch. Raises DatabaseError."""
     path = sqlite_path(url)
-    _must_exist(path)
+    must_exist(path)
     held = lock(path, Purpose.REPLACE)
     try:
-        with _sentences(path):
+        with sentences(path):
             check(path, USABLE | {State.STRANGE})
             database = SqliteDatabase(url)
             try:

@@ -1,0 +1,1 @@
+"""Its scripts. Each stands for a command of Veche."""
