@@ -27,7 +27,7 @@ class NodeMutant:
 
 
 ON_POSTGRES = "tests/unit/storage/test_postgres.py"
-ON_TWO_NODES = "tests/laws/test_two_nodes.py"
+ON_TWO_NODES = "tests/laws/test_without_bus.py"
 LOST_ANSWER = f"{ON_POSTGRES}::test_a_commit_whose_answer_is_lost_is_stored_once_and_answered"
 RESOLVES = """\
                 if not resolve(tx.number, self.connect, self._closing):

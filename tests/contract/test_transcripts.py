@@ -39,14 +39,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.sample import transcripts
 
 FILES = transcripts()
-PER_NODE = {f"{dialect}/too_often" for dialect in ("channels", "dispatch", "messenger", "native", "rooms")} | {
-    "dispatch/other_doors",
-    "dispatch/prefix",
-    "dispatch/restart",
-    "dispatch/seed",
-    "dispatch/socket",
-    "native/many_rooms",
-}
+PER_NODE = {"dispatch/too_often"}
 """Transcripts that need rate limits, or who is connected, of all nodes together."""
 HEARTBEAT = "{}"  # of the native dialect; may arrive at any time
 

@@ -65,6 +65,7 @@ ANSWERS = {  # path, and how many bytes the answer has at least
 }
 
 
+@pytest.mark.one_node("it measures the memory of one process")
 @pytest.mark.parametrize("path", ANSWERS)
 def test_no_answer_holds_the_loop_or_much_memory(town: Town, path: str) -> None:
     server, request = town.server, town.request(path)

@@ -24,6 +24,8 @@ from tests.veche_process import VECHE, VecheProcess
 
 from .witness import WitnessedServer
 
+pytestmark = pytest.mark.one_node("their bounds and their times are those of one process")
+
 TIMEOUT = 15.0
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 

@@ -101,12 +101,19 @@ def test_a_new_secret_signs_and_the_tokens_of_the_old_one_go_on_until_it_is_remo
         server.stop()
 
 
+BESIDE = pytest.mark.one_node("it looks for the secret beside the SQLite file")
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         ({"VECHE_SECRET": FIRST}, lambda folder: {"VECHE_SECRET": SECOND, "VECHE_OLD_SECRET_FILE": in_file(folder)}),
-        ({}, lambda folder: {"VECHE_OLD_SECRET_FILE": made_by_the_server(folder)}),
-        ({}, lambda folder: {"VECHE_SECRET": SECOND, "VECHE_OLD_SECRET_FILE": made_by_the_server(folder)}),
+        pytest.param({}, lambda folder: {"VECHE_OLD_SECRET_FILE": made_by_the_server(folder)}, marks=BESIDE),
+        pytest.param(
+            {},
+            lambda folder: {"VECHE_SECRET": SECOND, "VECHE_OLD_SECRET_FILE": made_by_the_server(folder)},
+            marks=BESIDE,
+        ),
         (
             {"JWT_SECRET": FIRST},
             lambda _: {"VECHE_SECRET": SECOND, "VECHE_OLD_SECRET": hashlib.sha256(FIRST.encode()).hexdigest()},
