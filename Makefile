@@ -17,6 +17,7 @@ test: dev
 	$(PY) scripts/test.py
 
 test-all: test
+	$(PY) -m pytest tests -m long -n 2 --ignore=tests/conformance
 	VECHE_NO_SKIPS=1 $(PY) -m pytest tests/proxies
 	VECHE_SCHEMA_EXAMPLES=100 $(PY) -m pytest tests/contract/test_every_answer.py --timeout 1800
 	VECHE_PAIRS=all $(PY) -m pytest tests/unit/storage/test_pauses.py --timeout 1800

@@ -120,6 +120,7 @@ async def test_a_dump_is_restored_and_clients_load_again(machine: Machine, where
             other.close()
 
 
+@pytest.mark.long
 async def test_a_base_backup_and_the_archive_bring_back_everything(machine: Machine) -> None:
     url = machine.postgres.new_database("chat")
     with machine.node("before", url) as server:
@@ -139,6 +140,7 @@ async def test_a_base_backup_and_the_archive_bring_back_everything(machine: Mach
             assert [one["text"] for one in ann.history(client.room)][-1] == "only in the archive"
 
 
+@pytest.mark.long
 async def test_a_restart_of_postgresql_changes_no_epoch(machine: Machine) -> None:
     url = machine.postgres.new_database("chat")
     with machine.node("before", url) as server:

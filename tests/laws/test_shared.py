@@ -167,6 +167,7 @@ async def test_an_account_of_dispatch_has_one_connection_on_all_nodes(
             await eventually(lambda: asyncio.to_thread(lambda: sign_in(one)[0] == 200))
 
 
+@pytest.mark.long
 async def test_nobody_is_already_in_on_a_node_that_cannot_be_asked(
     tmp_path: Path, postgres_url: str, own_redis: Redis
 ) -> None:
@@ -228,6 +229,7 @@ def test_a_guesser_has_no_more_guesses_on_two_nodes(
         assert allowed <= wrong <= allowed + given_back + 2
 
 
+@pytest.mark.long
 def test_guesses_for_one_account_are_delayed_by_those_on_other_nodes(
     tmp_path: Path, postgres_url: str, redis_url: str
 ) -> None:

@@ -67,6 +67,7 @@ def test_a_second_node_without_a_bus_is_refused(tmp_path: Path, postgres_url: st
         assert "Several nodes need a bus: set VECHE_BUS_URL" in fails(postgres_url)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_three_rolling_restarts_lose_nothing_and_show_no_error(server: Workers) -> None:
     before = workers_of(server)
@@ -78,6 +79,7 @@ def test_three_rolling_restarts_lose_nothing_and_show_no_error(server: Workers) 
     assert set(before).isdisjoint(workers_of(server))
 
 
+@pytest.mark.long
 def test_a_worker_that_was_killed_is_started_again(server: Workers) -> None:
     killed, other = workers_of(server)
     os.kill(killed, signal.SIGKILL)
@@ -101,6 +103,7 @@ def test_nothing_is_lost_if_workers_are_killed(server: Workers) -> None:
     assert outcome.acked > 50
 
 
+@pytest.mark.long
 def test_it_gives_up_if_workers_end_again_and_again(tmp_path: Path, postgres_url: str) -> None:
     server = Workers(tmp_path, BUS | {"VECHE_WORKERS": "2"}, url=postgres_url).start()
     while server.process.poll() is None:
@@ -112,6 +115,7 @@ def test_it_gives_up_if_workers_end_again_and_again(tmp_path: Path, postgres_url
     assert "the workers end again and again" in server.log
 
 
+@pytest.mark.long
 def test_workers_do_not_outlive_their_parent(server: Workers) -> None:
     workers = workers_of(server)
     assert server.stop(signal.SIGKILL) == -signal.SIGKILL
@@ -169,6 +173,7 @@ def test_a_poll_that_reaches_another_worker_is_passed_on(two: tuple[Browser, Bro
     assert first.ask("GET", "nobody.77") == (400, '{"code":1,"message":"Session ID unknown"}')
 
 
+@pytest.mark.long
 def test_a_poll_waits_at_the_other_worker_and_ends_when_the_client_goes(two: tuple[Browser, Browser]) -> None:
     first, second = two
     path = f"/socket.io/?EIO=4&transport=polling&sid={first.sid}"

@@ -62,6 +62,7 @@ def test_postgres_asks_for_its_password(own_postgres: Postgres) -> None:
         psycopg.connect(own_postgres.url().replace(own_postgres.password, "wrong"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL])
 def test_postgres_keeps_what_was_committed(own_postgres: Postgres, how: signal.Signals) -> None:
     url, port = own_postgres.new_database(), own_postgres.port
@@ -79,6 +80,7 @@ def test_postgres_keeps_what_was_committed(own_postgres: Postgres, how: signal.S
     assert own_postgres.psql("SELECT number FROM kept", url=url) == [(7,)]
 
 
+@pytest.mark.long
 def test_paused_postgres_answers_nothing_and_then_goes_on(own_postgres: Postgres) -> None:
     with psycopg.connect(own_postgres.url(), autocommit=True) as connection:
         own_postgres.pause()
@@ -91,6 +93,7 @@ def test_paused_postgres_answers_nothing_and_then_goes_on(own_postgres: Postgres
         assert connection.pgconn.get_result() is None
 
 
+@pytest.mark.long
 def test_paused_postgres_can_be_killed_and_started_again(own_postgres: Postgres) -> None:
     own_postgres.pause()
     own_postgres.kill()
@@ -107,6 +110,7 @@ def test_databases_are_separate(postgres: PostgresAddress, postgres_url: str) ->
         postgres.psql("SELECT 1", url=other)
 
 
+@pytest.mark.long
 def test_the_postgres_of_the_wheel_starts() -> None:
     folders = postgres_module.wheel_folders()
     if not folders:
@@ -196,6 +200,7 @@ def test_server(postgres, redis):
 """
 
 
+@pytest.mark.long
 def test_workers_share_one_server_which_ends_with_the_run(tmp_path: Path, redis: RedisAddress) -> None:
     said = tmp_path / "said"
     for name in ("test_one.py", "test_two.py"):
@@ -262,6 +267,7 @@ def test_what_is_missing_fails_where_nothing_may_be(variable: str, monkeypatch: 
         fixtures.skip(missing)
 
 
+@pytest.mark.long
 def test_cluster_is_whole(redis: RedisAddress) -> None:
     with redis_groups.cluster(password="p") as nodes:
         startup = [redis_py.cluster.ClusterNode("127.0.0.1", nodes[0].port)]
@@ -274,6 +280,7 @@ def test_cluster_is_whole(redis: RedisAddress) -> None:
         redis_groups.wait_until(lambda: redis_groups.whole(nodes[0], 3), "the node has forgotten the cluster")
 
 
+@pytest.mark.long
 def test_sentinels_promote_the_replica(redis: RedisAddress) -> None:
     with redis_groups.sentinels(password="p") as group:
         assert group.master_port() == group.master.port

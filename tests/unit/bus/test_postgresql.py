@@ -122,6 +122,7 @@ async def test_a_server_that_does_not_answer_is_away(own_postgres: Postgres, mon
         await until(lambda: ann.bus.connected, 30.0)
 
 
+@pytest.mark.long
 async def test_a_network_that_is_silent(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql, "ASK_SECONDS", 0.2)
     parts = urlsplit(postgres_url)
@@ -183,6 +184,7 @@ async def test_a_pool_of_sessions_works(postgres: PostgresAddress, postgres_url:
             await until(lambda: ann.bells)
 
 
+@pytest.mark.long
 async def test_a_pool_that_appears_later_keeps_the_bus_away(
     postgres: PostgresAddress, postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -191,6 +191,7 @@ POINTS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", POINTS)
 def test_a_copy_that_is_killed_goes_on_and_meanwhile_nobody_uses_it(
     sqlite_url: str, postgres_url: str, point: str
@@ -204,6 +205,7 @@ def test_a_copy_that_is_killed_goes_on_and_meanwhile_nobody_uses_it(
     serve(postgres_url)
 
 
+@pytest.mark.long
 def test_a_copy_that_is_killed_again_and_again_comes_to_its_end(sqlite_url: str, target: str) -> None:
     kills = 0
     while killed(sqlite_url, target, "copy_stored:2") == 9:
