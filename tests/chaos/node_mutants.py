@@ -79,7 +79,7 @@ def failures(mutant: NodeMutant, folder: Path) -> str:
     """Run the test of a mutant with the mutant. Return what pytest says of failures; empty if there are none."""
     copy = build_copy(mutant.name, (mutant.edit,), folder)
     words = [sys.executable, "-m", "pytest", mutant.test, "-q", "-p", "no:cacheprovider", "--no-header", "-rf"]
-    env = os.environ | {"PYTHONPATH": str(copy), "VECHE_NEED_SERVICES": "1"}
+    env = os.environ | {"PYTHONPATH": str(copy), "NEED_SERVICES": "1"}
     env.pop("PYTEST_XDIST_WORKER", None)
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=LIMIT, check=False)
     return "\n".join(line for line in done.stdout.splitlines() if line.startswith("FAILED"))

@@ -15,7 +15,6 @@ import httpx
 from laws.town import TIMEOUT
 
 from tests.veche_process import VecheProcess, free_port
-from veche.gateway import application
 
 from .programs import program
 from .site import ROOT, SETTINGS, Proxy, Site, make_certificate, until
@@ -27,12 +26,6 @@ SECRET = "a secret of these tests alone, long enough"
 @dataclass
 class Node(VecheProcess):
     """One of the nodes. `url` is the database."""
-
-    url: str = ""
-
-    @property
-    def database_url(self) -> str:
-        return self.url
 
     def requests(self, path: str) -> int:
         """Return how many requests with this path the node has answered."""
@@ -73,7 +66,7 @@ def two_nodes(proxy: Proxy, folder: Path, database: str, bus: str) -> Iterator[T
         nodes = []
         for number in (1, 2):
             (own := folder / f"node{number}").mkdir()
-            nodes.append(stack.enter_context(Node(own, settings, free_port(), url=database)))
+            nodes.append(stack.enter_context(Node(own, settings, url=database)))
         tls = ssl.create_default_context(cafile=str(folder / "chat.pem"))
         site = Site(proxy, folder, nodes[0], free_port(), tls)  # type: ignore[arg-type]  # it needs no witness here
         addresses = dict(zip(NODES, (f"127.0.0.1:{node.port}" for node in nodes), strict=True))
@@ -86,5 +79,4 @@ def two_nodes(proxy: Proxy, folder: Path, database: str, bus: str) -> Iterator[T
 
 
 def configuration(proxy: Proxy) -> str:
-    text = (ROOT / "deploy" / proxy.file).read_text(encoding="utf-8")
-    return text if hasattr(application, "READY") else text.replace("/readyz", "/healthz")
+    return (ROOT / "deploy" / proxy.file).read_text(encoding="utf-8")

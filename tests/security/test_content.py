@@ -41,6 +41,7 @@ def made_of_values(tree: ast.AST) -> Iterator[int]:
         joined = isinstance(first, ast.JoinedStr) and not all(map(is_harmless, first.values))
         glued = isinstance(first, ast.BinOp) and isinstance(first.op, ast.Add | ast.Mod)
         called = isinstance(first, ast.Call) and isinstance(first.func, ast.Attribute) and first.func.attr == "format"
+        called = called and not ast.unparse(first).startswith("sql.SQL(")  # psycopg quotes what is put into it
         if name in SQL and (joined or glued or called):
             yield node.lineno
 

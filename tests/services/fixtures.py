@@ -19,7 +19,7 @@ import pytest
 from tests.services import MissingError, Postgres, PostgresAddress, Redis, RedisAddress
 from tests.services.redis import DATABASES
 
-NEVER_SKIP = ("CI", "VECHE_NO_SKIPS", "VECHE_NEED_SERVICES")
+NEVER_SKIP = ("CI", "VECHE_NO_SKIPS", "NEED_SERVICES")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, column, inspect, select, table
 
 Begin: TypeAlias = Callable[[Connection], None]
 
@@ -47,6 +47,5 @@ def _current(engine: Engine, schema: str | None) -> str | None:
     with engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version", schema=schema):
             return None
-        table = f"{schema}.alembic_version" if schema else "alembic_version"
-        version = connection.scalar(text(f"SELECT version_num FROM {table}"))  # noqa: S608  # our own names
+        version = connection.scalar(select(column("version_num")).select_from(table("alembic_version", schema=schema)))
         return str(version) if version is not None else None

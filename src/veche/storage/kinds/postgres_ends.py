@@ -35,8 +35,8 @@ def source(url: str) -> Iterator[CopyEnd]:
     try:
         must_have_this_schema(database)
         with _alone(database) as connection:
-            tables = ", ".join(f"{SCHEMA}.{name}" for name in metadata.tables)
-            connection.execute(f"LOCK TABLE {tables} IN SHARE MODE")
+            names = ", ".join(f"{SCHEMA}.{name}" for name in metadata.tables)
+            connection.execute(f"LOCK TABLE {names} IN SHARE MODE")
             known, now = read_meta(connection, identity.KEY), identity.read(connection)
             end = f"postgresql {read_meta(connection, 'epoch')} {now}"
             secret = read_meta(connection, SECRET_KEY)
@@ -61,7 +61,8 @@ def target(url: str) -> Iterator[CopyEnd]:
                     if secret is not None:
                         write_meta(connection, SECRET_KEY, secret)
                 with database.connected() as connection:  # the planner knows nothing of the new rows yet
-                    connection.execute("ANALYZE " + ", ".join(f"{SCHEMA}.{name}" for name in metadata.tables))
+                    names = ", ".join(f"{SCHEMA}.{name}" for name in metadata.tables)
+                    connection.execute(f"ANALYZE {names}")
 
             yield CopyEnd(database, "", False, None, _load, complete)
     finally:

@@ -112,7 +112,8 @@ def backup(url: str, target: Path) -> NoReturn:
     name = PostgresDatabase(url).name
     raise DatabaseError(
         f"{name} is copied by PostgreSQL's own command. Nodes may run meanwhile:\n"
-        f'  pg_dump --format=custom --schema={SCHEMA} --file={quote(str(target))} "$VECHE_DATABASE_URL"\n'
+        f"  pg_dump --format=custom --schema={SCHEMA} --exclude-table-data={SCHEMA}.nodes "
+        f'--file={quote(str(target))} "$VECHE_DATABASE_URL"\n'
         "docs/postgresql.md also says how to lose less than what came after the last dump."
     )
 
