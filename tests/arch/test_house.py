@@ -353,3 +353,12 @@ def test_a_server_on_sqlite_imports_no_driver_of_a_service() -> None:
     code = "import sys, veche.cli.main; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"psycopg", "redis", "sqlalchemy.dialects.postgresql", "alembic"} & set(loaded)
+
+
+def test_only_one_module_asks_which_kind_of_database_it_is() -> None:
+    """Only it imports what is for one kind. The engines and kinds themselves are below it."""
+    one_kind = re.compile(r"^\s*from veche\.storage\.(kinds|engines)(\.| import ).*(sqlite|postgres)", re.MULTILINE)
+    below = (SOURCE / "storage" / "kinds", SOURCE / "storage" / "engines")
+    asking = [path for path in SOURCE.rglob("*.py") if path.parent not in below and one_kind.search(path.read_text())]
+    assert asking == [SOURCE / "storage" / "opening.py"]
+    assert not [path for path in SOURCE.rglob("*.py") if "dialect.name ==" in path.read_text()]
