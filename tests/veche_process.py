@@ -121,14 +121,14 @@ class VecheProcess:
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
     program: tuple[str, ...] = (str(VECHE),)
-    url: str = ""
+    stored_at: str = ""
     """The database. Empty means an SQLite database in the folder, or that of the two nodes."""
     nodes: list[Node] = field(default_factory=lambda: [Node() for _ in range(1 if two_nodes is None else 2)])
     turn: int = 0
     """How many connections have been given a node."""
 
     def __post_init__(self) -> None:
-        if self.url:  # the test has chosen what it needs
+        if self.stored_at:  # the test has chosen what it needs
             del self.nodes[1:]
 
     def __enter__(self) -> Self:
@@ -141,9 +141,9 @@ class VecheProcess:
         """Start the server, and return when it is ready."""
         words = [*self.program, "serve", "--database-url", self.database_url]
         settings = self.settings
-        if two_nodes is not None and not self.url:
+        if two_nodes is not None and not self.stored_at:
             settings = settings | {"VECHE_BUS_URL": two_nodes.redis.url()}
-        if two_nodes is not None and not self.url and self not in two_nodes.servers:
+        if two_nodes is not None and not self.stored_at and self not in two_nodes.servers:
             two_nodes.servers.append(self)
         for node in self.nodes:
             with self.log_file.open("ab") as log:
@@ -243,8 +243,8 @@ class VecheProcess:
 
     @property
     def database_url(self) -> str:
-        if self.url:
-            return self.url
+        if self.stored_at:
+            return self.stored_at
         return f"sqlite:///{self.database}" if two_nodes is None else two_nodes.database_url(self.folder)
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ async def run(server: Workers, acts: Sequence[Act], clients: int = 8, rooms: int
             for task in tasks:
                 task.cancel()
         served = [row for room in numbers for row in await served_history(http, members[0], room)]
-    evidence = _evidence(server.url, journal, members, numbers, served, heads)
+    evidence = _evidence(server.stored_at, journal, members, numbers, served, heads)
     errors = [failure for person in people for failure in person.failures]
     errors += [f"closed with {down.code}" for down in evidence.all(Down) if not down.own and down.code != COME_BACK]
     errors += [f"refused with {nack.code}" for nack in evidence.all(Nack)]
@@ -119,7 +119,7 @@ def main() -> None:
     options = parser.parse_args()
     with Postgres() as postgres, tempfile.TemporaryDirectory() as folder:
         settings = {"VECHE_WORKERS": str(options.workers), "VECHE_BUS_URL": "postgresql", "VECHE_DRAIN_SECONDS": "2"}
-        with Workers(Path(folder), settings, url=postgres.new_database()) as server:
+        with Workers(Path(folder), settings, stored_at=postgres.new_database()) as server:
             outcome = asyncio.run(run(server, [Workers.roll] * options.rolls, options.clients))
     kinds = Counter(violation.kind for violation in outcome.violations)
     print(f"{options.rolls} restarts of {options.workers} workers, {outcome.acked} messages acknowledged")

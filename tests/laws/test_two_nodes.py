@@ -31,7 +31,7 @@ def nodes(tmp_path: Path, postgres_url: str) -> Iterator[Nodes]:
     folders = [tmp_path / "first", tmp_path / "second"]
     for folder in folders:
         folder.mkdir()
-    found = Nodes(*(Workers(folder, {"VECHE_BUS_URL": "postgresql"}, url=postgres_url) for folder in folders))
+    found = Nodes(*(Workers(folder, {"VECHE_BUS_URL": "postgresql"}, stored_at=postgres_url) for folder in folders))
     yield found
     for node in (found.first, found.second):
         with contextlib.suppress(AssertionError):  # it was not started, or has ended

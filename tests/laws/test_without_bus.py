@@ -1,103 +1,107 @@
-"""Two nodes on one PostgreSQL: what used to be decided by looking into one process is decided for both."""
+"""What two nodes promise while their bus is away: the database tells each what the other has done.
+
+The checker of tests/chaos has the rest.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 
-from tests.chaos.rolling import Workers
+from tests import veche_process
+from tests.services import MissingError, PostgresAddress, Redis
+from tests.services.fixtures import skip
 
-SECONDS = 20.0
-PASSWORD = "Secret123"
+from .town import Person, Server, Socket, serving
+
+DELIVERED = 1.5  # seconds until an event is at the other node without the bus
+REVOKED = 2.0  # seconds until the end of a session is known on all nodes
 
 
-@dataclass
-class Nodes:
-    """Two nodes, which are not started yet."""
+@pytest.fixture(scope="module")
+def own_redis() -> Iterator[Redis]:
+    """A Redis that the tests may kill."""
+    try:
+        found = Redis()
+    except MissingError as missing:
+        skip(missing)
+    with found as server:
+        yield server
 
-    first: Workers
-    second: Workers
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresAddress, own_redis: Redis) -> Iterator[Server]:
+    """A server with two nodes, also without --on=nodes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(veche_process, "two_nodes", veche_process.TwoNodes(postgres, own_redis.at))
+        with serving(tmp_path_factory.mktemp("nodes")) as server:
+            yield server
 
 
 @pytest.fixture
-def nodes(tmp_path: Path, postgres_url: str) -> Iterator[Nodes]:
-    folders = [tmp_path / "first", tmp_path / "second"]
-    for folder in folders:
-        folder.mkdir()
-    found = Nodes(*(Workers(folder, {"VECHE_BUS_URL": "postgresql"}, url=postgres_url) for folder in folders))
-    yield found
-    for node in (found.first, found.second):
-        with contextlib.suppress(AssertionError):  # it was not started, or has ended
-            node.end()
+def without_redis(own_redis: Redis) -> Iterator[None]:
+    own_redis.kill()
+    yield
+    own_redis.start()
 
 
-def sign_in(node: Workers, name: str) -> str:
-    body = {"username": name, "password": PASSWORD}
-    httpx.post(f"{node.base}/api/v1/register", json=body)
-    token: str = httpx.post(f"{node.base}/api/v1/login", json=body).raise_for_status().json()["token"]
-    return token
+@contextlib.asynccontextmanager
+async def socket_on(server: Server, node: int, person: Person) -> AsyncIterator[Socket]:
+    """Open a socket on one of the nodes, and wait until it has caught up."""
+    url = f"ws://127.0.0.1:{server.nodes[node].port}/v1/socket"
+    async with connect(url, compression=None, ping_interval=None, proxy=None) as connection:
+        opened = Socket(connection)
+        await opened.ask("hello", token=person.token)
+        await opened.until(lambda frame: "caught_up" in frame)
+        yield opened
+        await opened.close()
 
 
-def open_socket(node: Workers, token: str, channel: str) -> ClientConnection:
-    headers = {"Authorization": f"Bearer {token}"}
-    link = httpx.get(f"{node.base}/{channel}", headers=headers).raise_for_status().json()["link"]
-    return connect(link, open_timeout=SECONDS, proxy=None)
+def call(server: Server, node: int, person: Person, path: str, **body: Any) -> Any:
+    """Make a call to one of the nodes."""
+    url = f"http://127.0.0.1:{server.nodes[node].port}/v1{path}"
+    headers = {"Authorization": f"Bearer {person.token}"}
+    answer = httpx.post(url, json=body, headers=headers, timeout=30, trust_env=False).raise_for_status()
+    return answer.json() if answer.content else None
 
 
-def say(node: Workers, token: str, text: str) -> None:
-    with open_socket(node, token, "pub_ws") as socket:
-        socket.send(text)
-        while text not in str(socket.recv(SECONDS)):
-            pass
+@pytest.mark.usefixtures("without_redis")
+async def test_messages_are_delivered_to_the_other_node(server: Server) -> None:
+    ann, bob = server.person(), server.person()
+    room = ann.make_room(bob)
+    async with socket_on(server, 1, bob) as socket:
+        for number in range(5):
+            sent = call(server, 0, ann, f"/rooms/{room}/messages", text=f"message {number}")
+            at = time.monotonic()
+            await socket.wait_for_seq(room, sent["seq"])
+            assert time.monotonic() - at < DELIVERED
+        assert socket.seqs(room) == sorted(set(socket.seqs(room)))
 
 
-def first_text(node: Workers, token: str) -> str:
-    """Return the first text that a new client of the public channel gets, after the greeting."""
-    with open_socket(node, token, "pub_ws") as socket:
-        assert "ann!" in str(socket.recv(SECONDS))
-        return str(socket.recv(SECONDS))
+@pytest.mark.usefixtures("without_redis")
+async def test_what_is_in_an_own_log_takes_effect_on_the_other_node(server: Server) -> None:
+    ann, bob = server.person(), server.person()
+    async with socket_on(server, 1, bob) as socket:
+        body = {"kind": "group", "name": "Team", "member_ids": [bob.id]}
+        call(server, 0, ann, "/rooms", **body)
+        at = time.monotonic()
+        await socket.until(lambda frame: "joined" in frame.get("me", {}))
+        assert time.monotonic() - at < DELIVERED
 
 
-def history(node: Workers, token: str) -> list[str]:
-    found = httpx.get(f"{node.base}/history", headers={"Authorization": f"Bearer {token}"}).raise_for_status().json()
-    return [line["message"] for line in found]
-
-
-@pytest.mark.timeout(180)
-def test_the_lobby_begins_with_the_first_node_that_is_alive(nodes: Nodes) -> None:
-    with nodes.first as node:
-        token = sign_in(node, "ann")
-        say(node, token, "before")
-    nodes.first.start()
-    say(nodes.first, token, "by the first")
-    nodes.second.start()
-    assert "by the first" in first_text(nodes.second, token), "and not what was said before the first node started"
-    nodes.first.end()
-    nodes.first.start()
-    assert "by the first" in first_text(nodes.first, token), "the second one was alive all the time"
-
-
-@pytest.mark.timeout(180)
-def test_a_node_ends_only_echoes_of_nodes_that_are_no_more(nodes: Nodes) -> None:
-    nodes.first.start()
-    nodes.second.start()
-    token = sign_in(nodes.first, "ann")
-    with open_socket(nodes.first, token, "echo_ws") as socket:
-        socket.send("hello")
-        assert socket.recv(SECONDS) == "hello"
-        nodes.second.end()
-        nodes.second.start()
-        assert history(nodes.second, token) == [], "the conversation goes on with the first node"
-        socket.send("again")
-        assert socket.recv(SECONDS) == "again"
-        nodes.first.end(signal.SIGKILL)
-        nodes.second.end()
-        nodes.second.start()
-        assert history(nodes.second, token) == ["hello", "hello", "again", "again"]
+@pytest.mark.usefixtures("without_redis")
+async def test_a_session_that_ends_ends_on_the_other_node(server: Server) -> None:
+    ann = server.person()
+    async with socket_on(server, 1, ann) as socket:
+        call(server, 0, ann, "/logout")
+        at = time.monotonic()
+        await socket.ended()
+        assert time.monotonic() - at < REVOKED
+    with pytest.raises(httpx.HTTPStatusError, match="401"):
+        call(server, 1, ann, "/rooms", kind="group", name="Team", member_ids=[])

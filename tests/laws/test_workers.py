@@ -25,7 +25,7 @@ JOIN, ANSWER = "40", "44"  # without a token, the answer is that the client may 
 
 @pytest.fixture
 def server(tmp_path: Path, postgres_url: str) -> Iterator[Workers]:
-    with Workers(tmp_path, BUS | {"VECHE_WORKERS": "2"}, url=postgres_url) as found:
+    with Workers(tmp_path, BUS | {"VECHE_WORKERS": "2"}, stored_at=postgres_url) as found:
         until(lambda: found.log.count("Veche 0.1.0 is on") == 2)
         yield found
 
@@ -63,7 +63,7 @@ def test_a_first_worker_that_cannot_start_says_why_once(tmp_path: Path) -> None:
 
 
 def test_a_second_node_without_a_bus_is_refused(tmp_path: Path, postgres_url: str) -> None:
-    with Workers(tmp_path, url=postgres_url):
+    with Workers(tmp_path, stored_at=postgres_url):
         assert "Several nodes need a bus: set VECHE_BUS_URL" in fails(postgres_url)
 
 
@@ -105,7 +105,7 @@ def test_nothing_is_lost_if_workers_are_killed(server: Workers) -> None:
 
 @pytest.mark.long
 def test_it_gives_up_if_workers_end_again_and_again(tmp_path: Path, postgres_url: str) -> None:
-    server = Workers(tmp_path, BUS | {"VECHE_WORKERS": "2"}, url=postgres_url).start()
+    server = Workers(tmp_path, BUS | {"VECHE_WORKERS": "2"}, stored_at=postgres_url).start()
     while server.process.poll() is None:
         with contextlib.suppress(OSError):  # they have ended meanwhile
             for worker in workers_of(server):

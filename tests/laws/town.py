@@ -37,7 +37,7 @@ def start(*words: str, **settings: str) -> subprocess.Popen[str]:
 
 class Server(VecheProcess):
     def __init__(self, folder: Path, settings: dict[str, str] | None = None, url: str = "") -> None:
-        super().__init__(folder, QUIET | (settings or {}), url=url)
+        super().__init__(folder, QUIET | (settings or {}), stored_at=url)
         self.start()
         self.http = httpx.Client(base_url=self.base, timeout=30)
 

@@ -25,7 +25,7 @@ SECRET = "a secret of these tests alone, long enough"
 
 @dataclass
 class Node(VecheProcess):
-    """One of the nodes. `url` is the database."""
+    """One of the nodes. `stored_at` is the database."""
 
     def requests(self, path: str) -> int:
         """Return how many requests with this path the node has answered."""
@@ -66,7 +66,7 @@ def two_nodes(proxy: Proxy, folder: Path, database: str, bus: str) -> Iterator[T
         nodes = []
         for number in (1, 2):
             (own := folder / f"node{number}").mkdir()
-            nodes.append(stack.enter_context(Node(own, settings, url=database)))
+            nodes.append(stack.enter_context(Node(own, settings, stored_at=database)))
         tls = ssl.create_default_context(cafile=str(folder / "chat.pem"))
         site = Site(proxy, folder, nodes[0], free_port(), tls)  # type: ignore[arg-type]  # it needs no witness here
         addresses = dict(zip(NODES, (f"127.0.0.1:{node.port}" for node in nodes), strict=True))

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def fresh(tmp_path: Path) -> Iterator[WitnessedServer]:
         yield running
 
 
+HANDLED = 8.0  # seconds in which a server has handled what one client has sent
+
+
 class Sender:
     """A client of either transport. It sends packets, and waits until the server has handled them."""
 
@@ -71,7 +75,7 @@ class Sender:
 
     def open(self, transport: str) -> None:
         if transport == "websocket":
-            opening = connect(f"{self.url}websocket".replace("http", "ws"), max_size=None, proxy=None)
+            opening = connect(f"{self.url}websocket".replace("http", "ws"), max_size=None, proxy=None, close_timeout=1)
             self.websocket = self.closing.enter_context(opening)
             self.websocket.recv(TIMEOUT)
         else:
@@ -89,8 +93,9 @@ class Sender:
             else:
                 for packet in packets:
                     self.websocket.send(packet)
-                pong = self.websocket.ping()
-                while not pong.wait(0.01) and self.websocket.state is State.OPEN:
+                # The pong may be behind more events than the client reads.
+                pong, end = self.websocket.ping(), time.monotonic() + HANDLED
+                while not pong.wait(0.01) and self.websocket.state is State.OPEN and time.monotonic() < end:
                     pass
 
     def receive(self) -> str:
