@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from veche.cli.place import Plan
+from veche.cli.place import Plan, as_argument
 from veche.settings import PREFIX, ServerSettings, SettingsError
 from veche.storage.opening import allows_several_nodes
 
@@ -59,4 +59,4 @@ def become_parent(
     )
     logging.shutdown()
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-P", "-m", "veche.cli.workers", plan.text()], environ)  # noqa: S606
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "veche.cli.workers", as_argument(plan)], environ)  # noqa: S606

@@ -1,8 +1,8 @@
-"""What a worker gets from the parent of all workers, as one JSON argument. This module has few imports."""
+"""What the parent of all workers and its workers get, each as one JSON argument. This module has few imports."""
 
 import json
 import os
-from typing import NamedTuple, Self
+from typing import NamedTuple, TypeVar
 
 
 class Place(NamedTuple):
@@ -20,16 +20,6 @@ class Place(NamedTuple):
     lifeline: int
     """Nobody writes to it. It ends when the parent does."""
 
-    def text(self) -> str:
-        """Return the argument. `parse` reads it."""
-        return json.dumps(self._asdict())
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read the argument."""
-        fields = json.loads(text)
-        return cls(**{**fields, "listeners": tuple(fields["listeners"])})
-
     def report_ready(self) -> None:
         """Tell the parent that clients can connect."""
         os.write(self.ready, b"1")
@@ -46,12 +36,16 @@ class Plan(NamedTuple):
     stop_seconds: float
     """How long a worker may take to stop before it is killed."""
 
-    def text(self) -> str:
-        """Return the argument. `parse` reads it."""
-        return json.dumps(self._asdict())
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read the argument."""
-        fields = json.loads(text)
-        return cls(**{**fields, "listeners": tuple(fields["listeners"])})
+T = TypeVar("T", Place, Plan)
+
+
+def as_argument(value: Place | Plan) -> str:
+    """Return the argument for the program that gets it. `from_argument` reads it."""
+    return json.dumps(value._asdict())
+
+
+def from_argument(kind: type[T], text: str) -> T:
+    """Read an argument that `as_argument` made."""
+    fields = json.loads(text)
+    return kind(**{**fields, "listeners": tuple(fields["listeners"])})

@@ -6,7 +6,7 @@ import sys
 
 from veche.app import DIALECTS
 from veche.bus.bus import BusError
-from veche.cli.place import Place
+from veche.cli.place import Place, from_argument
 from veche.cli.serve import begin_log, serve
 from veche.cli.show import complain
 from veche.ops import logs
@@ -16,7 +16,7 @@ from veche.storage.database import DatabaseError
 
 def main() -> None:
     """Serve until the parent says stop. An expected error is printed as one sentence."""
-    place = Place.parse(sys.argv[1])
+    place = from_argument(Place, sys.argv[1])
     os.umask(0o077)
     logs.hold()
     try:

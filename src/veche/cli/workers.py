@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from veche.cli.place import Place, Plan
+from veche.cli.place import Place, Plan, as_argument, from_argument
 from veche.ops import logs
 
 YOUNG_SECONDS = 10.0
@@ -198,7 +198,7 @@ class Parent:
         number = next(self._numbers)
         readable, ready = os.pipe()
         place = Place(number, self._machine, self._folder, self._plan.listeners, ready, self._lifeline)
-        words = [sys.executable, "-P", "-m", "veche.cli.worker", place.text()]
+        words = [sys.executable, "-P", "-m", "veche.cli.worker", as_argument(place)]
         inherited = (*self._plan.listeners, ready, self._lifeline)
         # In a group of its own, because Ctrl-C in a terminal is for the parent.
         process = subprocess.Popen(words, pass_fds=inherited, process_group=0)  # noqa: S603  # our own words
@@ -209,7 +209,7 @@ class Parent:
 
 def main() -> None:
     """Be the parent."""
-    plan = Plan.parse(sys.argv[1])
+    plan = from_argument(Plan, sys.argv[1])
     os.umask(0o077)
     logs.configure("info", plan.log_format, access=False)
     status = Parent(plan).run()
