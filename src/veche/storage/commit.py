@@ -22,14 +22,14 @@ CommitResult: TypeAlias = tuple[list[Outcome], list[LogEvent]]
 BeforeCommit: TypeAlias = Callable[[Sequence[LogEvent]], None]
 """It is called with the new entries of each transaction, before its COMMIT."""
 
-PATIENCE = 5.0
+RETRY_SECONDS = 5.0
 """Seconds for which a batch is tried again. A database that was killed is back by then."""
 
 
-class Patience:
+class Retries:
     """How long one batch is tried again. The pauses grow, up to the longest one."""
 
-    def __init__(self, seconds: float = PATIENCE) -> None:
+    def __init__(self, seconds: float = RETRY_SECONDS) -> None:
         self._until: float | None = None
         self._seconds = seconds
         self._pause = 0.0
@@ -70,13 +70,13 @@ def commit(
     outcomes: list[Outcome] = []
     events: list[LogEvent] = []
     parts = [requests]  # the parts still to be stored, as a stack: the next part is the last item
-    patience = Patience()
+    retries = Retries()
     while parts:
         part = parts.pop()
         try:
             stored = _commit_once(database, part, at, before_commit)
         except Exception as error:
-            if _failure(database, error) is Failure.AGAIN and patience.wait():
+            if _failure(database, error) is Failure.AGAIN and retries.wait():
                 parts.append(part)
                 continue
             if cuts := _where_to_cut(database, error, len(part)):
