@@ -42,7 +42,7 @@ NODE_MUTANTS = (
             old="ORDER BY id\n    FOR NO KEY UPDATE\n",
             new="ORDER BY id\n",
         ),
-        f"{ON_POSTGRES}::test_two_processes_that_write_to_the_same_rooms_agree_on_one_order",
+        f"{ON_POSTGRES}::test_a_batch_waits_for_another_that_has_locked_its_log",
     ),
     NodeMutant(
         "trusts the bus",

@@ -110,6 +110,22 @@ def test_two_processes_that_write_to_the_same_rooms_agree_on_one_order(
     assert deadlocks == 0
 
 
+def test_a_batch_waits_for_another_that_has_locked_its_log(
+    database: Database, other: Database, postgres_url: str
+) -> None:
+    """Without the lock, the unique index on the seqs would make one of the two try again, and mostly hide it."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as tx:
+            tx.lock_logs([CHANNEL])
+            assert tx.first(log_of, log=CHANNEL) is not None  # now it has the lock
+            second = pool.submit(do, other, say())
+            while not second.done() and rows(postgres_url, waiting) == [(0,)]:
+                pass
+            assert not second.done()
+        assert codes(second.result()) == ["ok"]
+
+
 @pytest.mark.parametrize("forward", [True, False], ids=["COMMIT arrived", "COMMIT was lost"])
 def test_a_commit_whose_answer_is_lost_is_stored_once_and_answered(
     database: Database, postgres_url: str, forward: bool
