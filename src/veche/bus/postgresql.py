@@ -26,16 +26,7 @@ NOTIFICATIONS = 100  # in one statement
 FOLLOWED = 1000  # logs that are told to be followed at once
 ASK_SECONDS = 2.0  # between two looks at whether the server is there, and that it may take to answer
 TEST_SECONDS = 2.0  # after which a node that has not heard itself never will
-CONNECT = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,  # milliseconds
-    "target_session_attrs": "read-write",  # a replica hands over no notifications
-    "application_name": "veche bus",
-    "client_encoding": "utf8",
-}
+NAME = "veche bus"  # as which PostgreSQL shows the connections
 NOT_HEARD = (
     "Notifications of PostgreSQL do not come through. LISTEN does not work behind a pool of connections, such as "
     "pgbouncer with pool_mode=transaction. Set VECHE_BUS_URL to postgresql://USER:PASSWORD@HOST:PORT/NAME with the "
@@ -78,7 +69,7 @@ class PostgresBus(RemoteBus):
             self._conninfo,
             autocommit=True,
             prepare_threshold=None,
-            **CONNECT,  # type: ignore[arg-type]
+            application_name=NAME,
         )
         try:
             yield connection
@@ -154,8 +145,8 @@ def check_notifications(conninfo: str) -> None:
     channel = f"veche_{secrets.token_hex(8)}"
     try:
         with (
-            psycopg.connect(conninfo, autocommit=True, prepare_threshold=None, **CONNECT) as listener,  # type: ignore[arg-type]
-            psycopg.connect(conninfo, autocommit=True, prepare_threshold=None, **CONNECT) as publisher,  # type: ignore[arg-type]
+            psycopg.connect(conninfo, autocommit=True, prepare_threshold=None, application_name=NAME) as listener,
+            psycopg.connect(conninfo, autocommit=True, prepare_threshold=None, application_name=NAME) as publisher,
         ):
             listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             publisher.execute("SELECT pg_notify(%s, '')", [channel])

@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Select
 
 from veche.storage.engines import postgres_sql as sql
 from veche.storage.engines.engine import READERS, DatabaseError, Failure, Query, Write
+from veche.storage.engines.places import Places, close_all, filled
 from veche.storage.engines.postgres_outcome import resolve
 from veche.storage.engines.postgres_transaction import PostgresTransaction
 from veche.storage.engines.prepared import Prepared
@@ -28,16 +29,6 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 # locks must not stop the others.
 IDLE_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 5, 10, 30
 BEGIN_WRITING, BEGIN_READING = "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-CONNECT = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,  # milliseconds
-    "target_session_attrs": "read-write",  # of several hosts, the one that is no replica
-    "application_name": "veche",
-    "client_encoding": "utf8",
-}
 
 
 def _limits(statement: int, lock: int, idle: int) -> str:
@@ -77,7 +68,8 @@ class Postgres:
         self._conninfo = conninfo
         self._on_connect = on_connect
         self._patient = patient
-        self._writers, self._readers = _places(1), _places(READERS)
+        self._writers: Places[Connection] = filled(queue.SimpleQueue(), 1)
+        self._readers: Places[Connection] = filled(queue.LifoQueue(), READERS)
         self._prepared: dict[Query | Write, Prepared] = {}
         self._prepares = True  # whether the server keeps our prepared statements; a pooler may not
         self._closing = threading.Event()
@@ -127,7 +119,7 @@ class Postgres:
             yield PostgresTransaction(connection, self, pipeline.sync)
 
     @contextlib.contextmanager
-    def _connection(self, places: "_Places") -> Iterator[Connection]:
+    def _connection(self, places: Places[Connection]) -> Iterator[Connection]:
         """Take a connection, or open one. Roll back what is not committed at the end."""
         connection = places.get()
         try:
@@ -148,7 +140,6 @@ class Postgres:
             self._conninfo,
             autocommit=True,
             cursor_factory=psycopg.RawCursor,
-            **CONNECT,  # type: ignore[arg-type]
         )
         try:
             if self._prepares and _is_pooled(connection):
@@ -196,18 +187,15 @@ class Postgres:
             if isinstance(statement, Write):
                 found = sql.prepare_write(statement, listed)
             else:
-                found = sql.prepare_query(sql.made(statement, self), listed)
+                query = statement if isinstance(statement, Select) else statement(self)
+                found = sql.prepare_query(query, listed)
             self._prepared[statement] = found
         return found
 
     def close(self) -> None:
         self._closing.set()
-        for places in (self._writers, self._readers):
-            taken = [places.get_nowait() for _ in range(places.qsize())]
-            for connection in taken:
-                if connection is not None:
-                    connection.close()
-                places.put(None)
+        close_all(self._writers)
+        close_all(self._readers)
 
 
 def _is_pooled(connection: Connection) -> bool:
@@ -216,14 +204,3 @@ def _is_pooled(connection: Connection) -> bool:
     Another connection may not have our prepared statements, or it has others by the same names.
     """
     return bool(sql.one_value(connection, "SELECT pg_backend_pid()") != connection.info.backend_pid)
-
-
-_Places = queue.Queue[Connection | None]
-
-
-def _places(size: int) -> _Places:
-    """Return a queue of places for connections. A place is None until its connection is opened."""
-    places: _Places = queue.LifoQueue()
-    for _ in range(size):
-        places.put(None)
-    return places

@@ -32,7 +32,7 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.types import NullType, TypeEngine
 
-from veche.storage.engines.engine import Query, Write
+from veche.storage.engines.engine import Write
 from veche.storage.engines.prepared import Prepared, prepare
 
 SCHEMA = "veche"
@@ -127,11 +127,6 @@ def one_value(connection: psycopg.Connection[tuple[Any, ...]], query: str, *valu
         for (value,) in cursor.execute(query, values, prepare=False).fetchall():
             return value
         return None
-
-
-def made(query: Query, engine: Any) -> Select[Any]:
-    """Return the statement of a query."""
-    return query if isinstance(query, Select) else query(engine)
 
 
 def _key(index: int) -> str:

@@ -31,6 +31,7 @@ from veche.core.state import State
 from veche.core.values import RESERVED_IDS
 from veche.storage.engines import sqlite_identity
 from veche.storage.engines.engine import READERS, Failure, Query, Write
+from veche.storage.engines.places import Places, close_all, filled
 from veche.storage.engines.prepared import Prepared, prepare
 from veche.storage.kept import KeptRows
 
@@ -80,8 +81,9 @@ class Sqlite:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._writers = _places(queue.SimpleQueue(), 1)
-        self._readers = _places(queue.LifoQueue(), READERS)  # the last used has the warmest cache
+        self._writers: Places[sqlite3.Connection] = filled(queue.SimpleQueue(), 1)
+        # The last used has the warmest cache.
+        self._readers: Places[sqlite3.Connection] = filled(queue.LifoQueue(), READERS)
         self._prepared: dict[Query | Write, Prepared] = {}
         # What the last write transaction kept, and the connection and version of the database at that time.
         self._kept = KeptRows()
@@ -146,7 +148,7 @@ class Sqlite:
         self._last_ids = {}
 
     @contextlib.contextmanager
-    def _connection(self, places: "_Places") -> Iterator[sqlite3.Connection]:
+    def _connection(self, places: Places[sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
         """Take a connection, or open one. Roll back what is not committed at the end."""
         connection = places.get()
         try:
@@ -197,15 +199,8 @@ class Sqlite:
         return found
 
     def close(self) -> None:
-        for places in (self._writers, self._readers):
-            taken = [places.get_nowait() for _ in range(places.qsize())]
-            for connection in taken:
-                if connection is not None:
-                    connection.close()  # the last one copies the write-ahead log into the database and removes it
-                places.put(None)
-
-
-_Places = queue.Queue[sqlite3.Connection | None] | queue.SimpleQueue[sqlite3.Connection | None]
+        close_all(self._writers)
+        close_all(self._readers)  # the last connection copies the write-ahead log into the database and removes it
 
 
 def _roll_back(connection: sqlite3.Connection) -> bool:
@@ -218,13 +213,6 @@ def _roll_back(connection: sqlite3.Connection) -> bool:
             connection.close()
         return False
     return True
-
-
-def _places(places: _Places, size: int) -> _Places:
-    """Fill a queue with places for connections. A place is None until its connection is opened."""
-    for _ in range(size):
-        places.put(None)
-    return places
 
 
 class SqliteTransaction:

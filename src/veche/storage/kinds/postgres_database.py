@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
-from veche.storage.engines.postgres import CONNECT, Postgres
+from veche.storage.engines.postgres import Postgres
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.kinds import postgres_identity as identity
 from veche.storage.kinds import postgres_ids as ids
@@ -25,6 +25,17 @@ from veche.storage.migrate import migrate
 LOCK = 0x7665636865
 """The advisory lock of whoever migrates, or changes the epoch."""
 _INSTALLATION = "SELECT system_identifier::text || ' ' || current_database() FROM pg_control_system()"
+# They hold for every connection, of the bus too, because they are part of the connection string.
+CONNECT = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "target_session_attrs": "read-write",  # of several hosts, the one that is no replica
+    "application_name": "veche",
+    "client_encoding": "utf8",
+}
 SECRET_KEY = "secret"  # noqa: S105  # the key of a row in `meta`
 
 logger = logging.getLogger("veche.storage")
@@ -76,7 +87,7 @@ class PostgresDatabase:
     def _engine_for_migrations(self) -> Engine:
         return create_engine(
             "postgresql+psycopg://",
-            creator=lambda: psycopg.connect(self.conninfo, autocommit=True, **CONNECT),  # type: ignore[arg-type]
+            creator=lambda: psycopg.connect(self.conninfo, autocommit=True),
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,  # errors are logged without the parameters, which contain text that people wrote
@@ -132,7 +143,7 @@ class PostgresDatabase:
     def connected(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         """Open a connection for a block. Raises DatabaseError."""
         try:
-            with psycopg.connect(self.conninfo, autocommit=True, **CONNECT) as connection:  # type: ignore[arg-type]
+            with psycopg.connect(self.conninfo, autocommit=True) as connection:
                 yield connection
         except psycopg.Error as error:
             if "session is read-only" in str(error):
@@ -171,7 +182,7 @@ def parse(url: str) -> tuple[str, str]:
         ) from None
     host = parts.get("host") or parts.get("hostaddr") or "localhost"
     port = f":{parts['port']}" if "port" in parts else ""
-    return make_conninfo(**parts), f"postgresql://{host}{port}/{parts.get('dbname', '')}"
+    return make_conninfo(**parts | CONNECT), f"postgresql://{host}{port}/{parts.get('dbname', '')}"
 
 
 def read_meta(connection: psycopg.Connection[tuple[Any, ...]], key: str) -> str | None:
