@@ -8,8 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 
-# Chooses the third of the transcripts. It should be the commit, and is this one until all of them pass on two nodes.
-SEED = "159dfd9"
+COMMIT = subprocess.run(
+    ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+).stdout.strip()
 # One representative of each kind. `make test-all` runs all of contract, laws and security on two nodes.
 ON_TWO_NODES = [
     "tests/contract/test_transcripts.py",
@@ -27,7 +28,7 @@ STEPS = {
     "types": ["mypy"],
     "imports": ["lint-imports", "--no-cache"],
     "fast tests": ["pytest", "tests", "-n", "2", "-m", FAST, "--ignore=tests/conformance", "-rs"],
-    "two nodes": ["pytest", "--on=nodes", "--third", SEED, *ON_TWO_NODES, "-n", "2"],
+    "two nodes": ["pytest", "--on=nodes", "--third", COMMIT, *ON_TWO_NODES, "-n", "2"],
     "browser and chaos": ["pytest", "tests", "-m", "(chaos or e2e) and not long"],
 }
 

@@ -39,8 +39,15 @@ from websockets.sync.client import ClientConnection, connect
 from tests.sample import transcripts
 
 FILES = transcripts()
+TOLD_LATER = "another node counts what is used of a limit 50 ms later"
 PER_NODE = {
-    "dispatch/too_often": "another node counts a try 50 ms later",
+    "channels/too_often": TOLD_LATER,
+    "dispatch/too_often": TOLD_LATER,
+    "messenger/too_often": TOLD_LATER,
+    "native/many_rooms": TOLD_LATER,
+    "native/too_often": TOLD_LATER,
+    "rooms/too_often": TOLD_LATER,
+    "socketio/too_often": TOLD_LATER,
     "channels/proxied": "another node has a conversation in its history a moment after it has ended",
 }
 """Transcripts that ask one node for what another one has just done, and why that is not there at once."""
