@@ -69,7 +69,6 @@ def test_nothing_is_lost_through_eleven_faults_of_two_nodes(tmp_path: Path) -> N
     assert outcome.figures.away_p99 < AWAY_P99, summary(options, outcome)
 
 
-@pytest.mark.long
 @pytest.mark.chaos
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutant", NODE_MUTANTS, ids=lambda mutant: mutant.name)
