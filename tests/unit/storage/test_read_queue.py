@@ -72,23 +72,31 @@ def test_a_refusal_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> 
 
 
 class Blocked:
-    """A reader all of whose threads run a query of party 1 until `go` is set. It records which queries run."""
+    """A reader all of whose threads run a query of party 1: one until `go_one` is set, the others until `go` is set.
+
+    It records which queries run.
+    """
 
     def __init__(self, town: Town) -> None:
         self.reader = Reader(town.database)
-        self.go = threading.Event()
+        self.go, self.go_one = threading.Event(), threading.Event()
         self.ran: list[Any] = []
         self._running = threading.Semaphore(0)
 
     async def start(self) -> list[asyncio.Task[Any]]:
-        held = [asyncio.create_task(self.reader.read(1, self._wait)) for _ in range(READERS)]
+        events = [self.go_one] + [self.go] * (READERS - 1)
+        held = [asyncio.create_task(self.reader.read(1, self._wait, event)) for event in events]
         for _ in range(READERS):
             assert await asyncio.to_thread(self._running.acquire, True, 10)
         return held
 
-    def _wait(self, tx: Transaction) -> None:
+    def _wait(self, tx: Transaction, event: threading.Event) -> None:
         self._running.release()
-        self.go.wait(10)
+        event.wait(10)
+
+    def go_all(self) -> None:
+        self.go.set()
+        self.go_one.set()
 
     def note(self, tx: Transaction, name: Any) -> Any:
         self.ran.append(name)
@@ -99,7 +107,7 @@ class Blocked:
 def blocked(town: Town) -> Iterator[Blocked]:
     blocked = Blocked(town)
     yield blocked
-    blocked.go.set()
+    blocked.go_all()
     blocked.reader.stop()
 
 
@@ -109,11 +117,11 @@ async def test_a_party_with_few_queries_does_not_wait_for_the_many_of_another(bl
     await asyncio.sleep(0)  # now they wait
     few = [asyncio.create_task(blocked.reader.read(2, blocked.note, f"2:{n}")) for n in range(3)]
     await asyncio.sleep(0)
+    blocked.go_one.set()  # a single thread notes them in the order in which it takes them
+    await asyncio.gather(*many, *few)
+    assert max(blocked.ran.index(f"2:{n}") for n in range(3)) < 3 * 2
     blocked.go.set()
-    await asyncio.gather(*held, *many, *few)
-    # They take turns, so these are among the first 3 * 2 + READERS that are taken. A thread that has taken one may
-    # stand still before it notes it, while the other threads go on.
-    assert max(blocked.ran.index(f"2:{n}") for n in range(3)) < 100
+    await asyncio.gather(*held)
 
 
 async def test_too_many_queries_of_a_party_are_refused_and_others_are_not(blocked: Blocked) -> None:
@@ -129,7 +137,7 @@ async def test_too_many_queries_of_a_party_are_refused_and_others_are_not(blocke
     other = asyncio.create_task(blocked.reader.read(2, blocked.note, "other"))
     server = asyncio.create_task(blocked.reader.read(None, blocked.note, "server"))
     await asyncio.sleep(0)
-    blocked.go.set()
+    blocked.go_all()
     assert await asyncio.gather(*held, other, server) == [*[None] * READERS, "other", "server"]
     last = blocked.reader.read(1, blocked.note, "again")
     assert await asyncio.wait_for(last, 10) == "again", "a query that was answered is not counted"
@@ -141,7 +149,7 @@ async def test_a_query_whose_asker_is_gone_does_not_run(blocked: Blocked) -> Non
     gone = asyncio.create_task(blocked.reader.read(1, blocked.note, "gone"))
     await asyncio.sleep(0)
     gone.cancel()
-    blocked.go.set()
+    blocked.go_all()
     await asyncio.gather(*held)
     assert await blocked.reader.read(1, blocked.note, "next") == "next"
     assert blocked.ran == ["next"]
@@ -154,7 +162,7 @@ async def test_queries_that_wait_are_cancelled_when_the_reader_stops(blocked: Bl
     blocked.reader.call(1, replies.append, blocked.note, "call")
     await asyncio.sleep(0)
     blocked.reader._threads.shutdown(wait=False, cancel_futures=True)  # as `stop` begins
-    blocked.go.set()
+    blocked.go_all()
     blocked.reader.stop()
     await asyncio.gather(*held)
     with pytest.raises(asyncio.CancelledError):
