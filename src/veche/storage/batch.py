@@ -14,6 +14,7 @@ from veche.core.command import Command
 from veche.core.errors import ChatError
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs
+from veche.core.sessions import SESSIONS
 from veche.core.state import HEADS, State
 from veche.storage.ended import EndedSessions
 from veche.storage.ended import refusal as session_ended
@@ -81,8 +82,9 @@ def _decide_batch(
 ) -> tuple[list[Outcome], State]:
     state = State(tx.new_id)
     all_needs = [item.needs for item in batch]
-    dependent = load_needed_rows(tx, state, all_needs)
-    ended = EndedSessions(tx, state, [item.actor for item in batch])
+    ended = EndedSessions(tx, [item.actor for item in batch])
+    dependent = load_needed_rows(tx, state, all_needs, ended.ids)
+    ended.remove_found(state)
     outcomes: list[Outcome] = []
     for index, item in enumerate(batch):
         if item.actor.session_id in ended.ids and item.command.needs_session:
@@ -96,8 +98,10 @@ def _decide_batch(
     return outcomes, state
 
 
-def load_needed_rows(tx: Transaction, state: State, all_needs: Sequence[Needs]) -> bool:
-    """Read the rows that the commands need, with one statement for each fact.
+def load_needed_rows(
+    tx: Transaction, state: State, all_needs: Sequence[Needs], session_ids: Collection[str] = ()
+) -> bool:
+    """Read the rows that the commands need, and these sessions, with one statement for each fact.
 
     Some keys are known only after another row was read (`Fact.then`). Those other rows are read first. Then the logs
     are locked, in the order of their ids, and all rows are read. Return whether any of the facts has a `then`.
@@ -108,6 +112,8 @@ def load_needed_rows(tx: Transaction, state: State, all_needs: Sequence[Needs]) 
         for fact in facts_with_then:
             _ask_for_dependent_rows(tx, fact, all_needs)
         wanted = _keys_by_fact(all_needs)
+    if session_ids:
+        wanted[SESSIONS].update(session_ids)
     _read(tx, state, wanted)
     return bool(facts_with_then)
 
@@ -164,7 +170,7 @@ def _load_rows_dependent_on_new_rows(tx: Transaction, state: State, needs: Needs
         _read(tx, state, _keys_by_fact([more]))
 
 
-def _keys_by_fact(all_needs: Iterable[Needs]) -> dict[Fact[Any, Any], set[Any]]:
+def _keys_by_fact(all_needs: Iterable[Needs]) -> defaultdict[Fact[Any, Any], set[Any]]:
     keys: defaultdict[Fact[Any, Any], set[Any]] = defaultdict(set)
     for needs in all_needs:
         for fact, key in needs.pairs():

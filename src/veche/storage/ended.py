@@ -15,23 +15,26 @@ from veche.core.sessions import SESSIONS
 from veche.core.state import State
 from veche.core.values import Session
 from veche.storage.engines.engine import Transaction
-from veche.storage.sessions import load_sessions
 
 
 class EndedSessions:
-    """The sessions of a batch's actors that have ended so far: their ids are in `ids`."""
+    """The sessions of a batch's actors that have ended so far: their ids are in `ids`.
+
+    At first these are all that are not kept. They are read with the rows of the commands, and then `remove_found`.
+    """
 
     __slots__ = ("_actors", "_tx", "ids")
 
-    def __init__(self, tx: Transaction, state: State, actors: Sequence[Actor]) -> None:
+    def __init__(self, tx: Transaction, actors: Sequence[Actor]) -> None:
         self._tx = tx
         self._actors = actors
         kept = tx.kept.rows(SESSIONS) if tx.kept is not None else {}
         self.ids = {id for actor in actors if (id := actor.session_id) and id not in kept}
+
+    def remove_found(self, state: State) -> None:
+        """Remove the sessions that were found."""
         if self.ids:
-            for session_id, session in load_sessions(tx, tuple(self.ids)):
-                state.load(SESSIONS, session_id, session)  # it is kept after the commit
-                self.ids.discard(session_id)
+            self.ids = {id for id in self.ids if state.peek(SESSIONS, id) is None}
 
     def add(self, ends: list[End]) -> None:
         """Add the sessions that a command has just ended, and empty the list."""

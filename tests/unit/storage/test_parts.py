@@ -64,10 +64,10 @@ def test_a_batch_of_culprits_ends_and_reads_little_more_than_once(
     size = 1000
     read, load = 0, batch.load_needed_rows
 
-    def counting(tx: Any, state: Any, all_needs: Any) -> Any:
+    def counting(tx: Any, state: Any, all_needs: Any, *rest: Any) -> Any:
         nonlocal read
         read += len(all_needs)
-        return load(tx, state, all_needs)
+        return load(tx, state, all_needs, *rest)
 
     monkeypatch.setattr(batch, "load_needed_rows", counting)
     outcomes, begun = count(town, [CULPRITS[kind]] * size)

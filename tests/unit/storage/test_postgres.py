@@ -126,6 +126,30 @@ def test_a_batch_waits_for_another_that_has_locked_its_log(
         assert codes(second.result()) == ["ok"]
 
 
+def test_ids_that_were_drawn_before_a_log_was_locked_are_not_used(database: Database, other: Database) -> None:
+    """In a room the ids grow with the seqs, so an id that was drawn before somebody else wrote there is of no use."""
+    do(database, say(), say())
+    with database.writing() as tx:
+        tx.lock_logs([CHANNEL])  # the ids for the next batch are drawn with it
+        [sent] = do(other, say(GROUP))
+        tx.lock_logs([CHANNEL, GROUP])
+        id = tx.new_id("messages")
+        while not tx.take_ids():
+            id = tx.new_id("messages")
+        assert id > sent.message.id
+
+
+def test_ids_are_drawn_with_the_locks(database: Database, other: Database) -> None:
+    """So a batch is decided once, although another process draws ids, too."""
+    do(database, say(), say())
+    do(other, say(GROUP))
+    with database.writing() as tx:
+        tx.lock_logs([CHANNEL])
+        first, second = tx.new_id("messages"), tx.new_id("messages")
+        assert first < second
+        assert tx.take_ids()
+
+
 @pytest.mark.parametrize("forward", [True, False], ids=["COMMIT arrived", "COMMIT was lost"])
 def test_a_commit_whose_answer_is_lost_is_stored_once_and_answered(
     database: Database, postgres_url: str, forward: bool
@@ -154,7 +178,7 @@ def test_a_connection_that_was_dropped_between_two_batches_is_opened_again(
 def test_a_process_that_stands_still_in_a_transaction_does_not_stop_the_others(
     database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_LIMITS", postgres._LIMITS.replace(f"'{postgres.IDLE_SECONDS}s'", "'200ms'"))
+    monkeypatch.setattr(postgres, "_SETTINGS", postgres._SETTINGS.replace(f"'{postgres.IDLE_SECONDS}s'", "'200ms'"))
     with (
         contextlib.suppress(psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout),
         database.writing() as tx,

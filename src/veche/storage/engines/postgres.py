@@ -31,13 +31,28 @@ IDLE_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 5, 10, 30
 BEGIN_WRITING, BEGIN_READING = "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
-def _limits(statement: int, lock: int, idle: int) -> str:
-    """Return a query that sets the limits of a transaction, in seconds. 0 is no limit."""
-    values = {"statement_timeout": statement, "lock_timeout": lock, "idle_in_transaction_session_timeout": idle}
-    return "SELECT " + ", ".join(f"set_config('{name}', '{seconds}s', true)" for name, seconds in values.items())
+def _set(**values: str) -> str:
+    """Return a query that sets these settings until the end of the transaction."""
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
 
 
-_LIMITS = _limits(STATEMENT_SECONDS, LOCK_SECONDS, IDLE_SECONDS)
+# A prepared statement gets one plan for any keys, and keeps it. While a table is small or has no statistics, a plan
+# would walk through it or join it by a hash, and would still do so when the table has grown.
+_BY_INDEX = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+_SETTINGS = _set(
+    statement_timeout=f"{STATEMENT_SECONDS}s",
+    lock_timeout=f"{LOCK_SECONDS}s",
+    idle_in_transaction_session_timeout=f"{IDLE_SECONDS}s",
+    **_BY_INDEX,
+)
+_PATIENT_SETTINGS = _set(
+    statement_timeout="0", lock_timeout=f"{LOCK_SECONDS}s", idle_in_transaction_session_timeout="0"
+)
 _AGAIN = (
     errors.DeadlockDetected,
     errors.SerializationFailure,
@@ -74,6 +89,7 @@ class Postgres:
         self._prepares = True  # whether the server keeps our prepared statements; a pooler may not
         self._closing = threading.Event()
         self.next_ids: dict[str, int] = {}  # by table: the id that comes next if no other process takes it
+        self.usual_ids: dict[str, int] = {}  # by table: how many ids a batch took of late
 
     def where_keys(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
         return sql.where_keys(query, *columns)
@@ -110,12 +126,12 @@ class Postgres:
         """
         if self._patient:
             connection.execute(begin, prepare=False)
-            connection.execute(_limits(0, LOCK_SECONDS, 0), prepare=False)
+            connection.execute(_PATIENT_SETTINGS, prepare=False)
             yield PostgresTransaction(connection, self, lambda: None)
             return
         with connection.pipeline() as pipeline:
             connection.execute(begin, prepare=False)
-            connection.execute(_LIMITS)
+            connection.execute(_SETTINGS)
             yield PostgresTransaction(connection, self, pipeline.sync)
 
     @contextlib.contextmanager

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import psycopg
 
 from veche.core.facts import Fact
+from veche.core.messages import MESSAGE_IDS
 from veche.core.state import State
 from veche.storage.engines.engine import Query, Write
 from veche.storage.engines.postgres_sql import SCHEMA, array_of, keys_as_parameters, rows_as_parameters
@@ -14,6 +15,7 @@ from veche.storage.engines.prepared import Prepared
 from veche.storage.kept import KeptRows
 
 READ_WHOLE = 64  # rows: a query with such a limit is read at once
+DRAWN_AHEAD = (MESSAGE_IDS,)  # tables whose ids are drawn with the locks. What a batch does not take is a gap
 _LOCK = f"""
     SELECT id, pg_current_xact_id()::text FROM {SCHEMA}.logs WHERE id = ANY($1::bigint[]) ORDER BY id
     FOR NO KEY UPDATE
@@ -55,6 +57,7 @@ class Statements(Protocol):
     """What a transaction takes from its engine."""
 
     next_ids: dict[str, int]
+    usual_ids: dict[str, int]
 
     def prepared(self, statement: Query | Write, names: Iterable[str]) -> Prepared:
         """Return the SQL of a statement."""
@@ -67,9 +70,11 @@ class PostgresTransaction:
     """
 
     __slots__ = (
+        "_ahead",
         "_drawn",
         "_engine",
         "_given",
+        "_held",
         "_locked",
         "_number",
         "_sync",
@@ -89,11 +94,13 @@ class PostgresTransaction:
         self._engine = engine
         self._writes: list[tuple[str, Sequence[Any]]] = []
         self.kept: KeptRows | None = None  # other processes write too, and to find out whether they did is not cheap
-        self._locked: Rows | None = None
+        self._held: set[int] = set()  # the logs that are locked
+        self._locked: Rows | None = None  # the answer to the last lock
         self._number = ""
         self.commit_was_sent = False
         self._given: dict[str, list[int]] = {}
         self._drawn: dict[str, list[int]] = {}
+        self._ahead: dict[str, Rows] = {}  # drawn with the locks
 
     def read(self, query: Query, **parameters: object) -> Sequence[Any]:
         return self._send(query, parameters).all()
@@ -128,8 +135,19 @@ class PostgresTransaction:
             self._writes.append((prepared.sql, prepared.values(rows_as_parameters(rows))))
 
     def lock_logs(self, log_ids: Collection[int]) -> None:
-        if log_ids:
-            self._locked = self._rows(self._execute(_LOCK, (array_of(log_ids),)), tuple)
+        """Lock the logs, and draw the ids that the batch probably takes, so that it need not wait for them later.
+
+        In a room the ids grow with the seqs, so ids are of use only if they were drawn after all locks.
+        """
+        more = [id for id in log_ids if id not in self._held]
+        if not more:
+            return
+        self._locked = self._rows(self._execute(_LOCK, (array_of(more),)), tuple)
+        self._ahead, self._drawn = {}, {}
+        if not self._held:
+            usual = self._engine.usual_ids
+            self._ahead = {table: self._draw(table, count) for table, count in usual.items() if count}
+        self._held.update(more)
 
     @property
     def number(self) -> str:
@@ -147,28 +165,41 @@ class PostgresTransaction:
     def new_id(self, table: str) -> int:
         """Return an id that was drawn for this transaction, or else the one that probably comes next.
 
-        `take_ids` draws them all at once, and says whether the guess was right.
+        `take_ids` draws those all at once, and says whether the guess was right.
         """
+        if table in self._ahead:
+            self._add_drawn(table, self._ahead.pop(table))
         given, drawn = self._given.setdefault(table, []), self._drawn.get(table, ())
-        id = drawn[len(given)] if len(given) < len(drawn) else self._engine.next_ids.get(table, 1) + len(given)
+        missing = len(given) - len(drawn)
+        id = drawn[len(given)] if missing < 0 else self._engine.next_ids.get(table, 1) + missing
         given.append(id)
         return id
 
     def take_ids(self) -> bool:
+        taken, self._given = self._given, {}
         right = True
-        for table, given in self._given.items():
+        for table, given in taken.items():
             drawn = self._drawn.setdefault(table, [])
-            if missing := len(given) - len(drawn):
-                drawn += self._draw(table, missing)
+            if (missing := len(given) - len(drawn)) > 0:
+                self._add_drawn(table, self._draw(table, missing))
             right = right and given == drawn[: len(given)]
-        self._given = {}
+        if right:
+            self._count_usual(taken)
         return right
 
-    def _draw(self, table: str, count: int) -> list[int]:
+    def _count_usual(self, taken: Mapping[str, list[int]]) -> None:
+        usual = self._engine.usual_ids
+        for table in DRAWN_AHEAD:
+            usual[table] = max(len(taken.get(table, ())), usual.get(table, 0) // 2)
+
+    def _draw(self, table: str, count: int) -> Rows:
         draw = f"SELECT nextval('{SCHEMA}.{table}_id_seq') FROM generate_series(1, $1::bigint)"  # noqa: S608
-        drawn = sorted(id for (id,) in self._rows(self._execute(draw, (count,)), tuple))
+        return self._rows(self._execute(draw, (count,)), tuple)
+
+    def _add_drawn(self, table: str, rows: Rows) -> None:
+        drawn = self._drawn.setdefault(table, [])
+        drawn += sorted(id for (id,) in rows)
         self._engine.next_ids[table] = drawn[-1] + 1
-        return drawn
 
     def commit(self) -> None:
         """Send the writes that are left, and the COMMIT. The end of the pipeline waits for the answers.
