@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from proxies.programs import MissingError, node_modules, program, skip
 
+from tests.programs import MissingError, node_modules, program, skip
 from veche.app import DIALECTS
 from veche.cli.env_file import parse
 from veche.settings import ServerSettings, read_settings

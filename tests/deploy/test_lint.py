@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from proxies.programs import MissingError, program, python_packages, skip
 
+from tests.programs import MissingError, program, python_packages, skip
 from veche.app import DIALECTS
 from veche.settings import read_settings
 

@@ -26,7 +26,8 @@ from typing import IO
 from e2e.harness import CHROMIUM_FLAGS, CHROMIUM_NAMES
 from laws.town import LOBBY, TIMEOUT
 
-from .programs import node_modules, program, python_packages
+from tests.programs import node_modules, program, python_packages
+
 from .site import Site
 
 FOLDER = Path(__file__).with_name("clients")

@@ -13,8 +13,9 @@ from typing import Self
 from laws.town import LOBBY, PASSWORD
 from websockets.asyncio.client import connect
 
+from tests.programs import MissingError
+
 from .client import KINDS, Client
-from .programs import MissingError
 from .site import Site, until
 
 PATIENCE = 40.0  # seconds for any single wait: browsers are slow on a busy machine

@@ -24,9 +24,8 @@ from laws.town import TIMEOUT
 from security.witness import WitnessedServer
 from websockets.asyncio.client import connect
 
+from tests.programs import program
 from tests.veche_process import free_port
-
-from .programs import program
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "proxies.md").read_text(encoding="utf-8")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import MissingError, skip
+
 from .client import KINDS
 from .conversation import Conversation
-from .programs import MissingError, skip
 from .site import PROXIES, Proxy, serving
 
 PROXY_SECONDS = 9  # a proxy closes a silent connection after so long, instead of the 75 seconds of the page

@@ -13,7 +13,8 @@ from laws.town import LOBBY, PASSWORD, TIMEOUT
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
-from .programs import MissingError, skip
+from tests.programs import MissingError, skip
+
 from .site import CLIENT, FORGED, PROXIES, Site, serving, until
 
 

@@ -11,10 +11,10 @@ import pytest
 from laws.dialects import POLLING
 from laws.town import LOBBY, PASSWORD, TIMEOUT
 
+from tests.programs import MissingError, skip
 from tests.services.fixtures import PostgresAddress, RedisAddress
 from veche.settings import ServerSettings
 
-from .programs import MissingError, skip
 from .site import FORGED, PROXIES, Proxy, shown, until
 from .two_nodes import NODES, TwoNodes, configuration, two_nodes
 

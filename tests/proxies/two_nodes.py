@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 from laws.town import TIMEOUT
 
+from tests.programs import program
 from tests.veche_process import VecheProcess, free_port
 
-from .programs import program
 from .site import ROOT, SETTINGS, Proxy, Site, make_certificate, until
 
 NODES = ("10.0.0.11:8000", "10.0.0.12:8000")  # as the files of deploy/ have them

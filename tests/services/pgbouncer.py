@@ -6,13 +6,13 @@ It pools transactions: two transactions of one client may run on two connections
 from __future__ import annotations
 
 import os
-import shutil
 from urllib.parse import quote
 
 import psycopg
 
+from tests.programs import program
 from tests.services.postgres import USER, PostgresAddress
-from tests.services.service import MissingError, Service
+from tests.services.service import Service
 
 POOL = 3  # connections to the server, fewer than a node opens to PgBouncer
 
@@ -20,14 +20,9 @@ POOL = 3  # connections to the server, fewer than a node opens to PgBouncer
 class PgBouncer(Service):
     """Raises MissingError. `settings` are added to its file."""
 
-    def __init__(self, to: PostgresAddress, settings: dict[str, str] | None = None, program: str | None = None) -> None:
-        found = program or shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-        if found is None:
-            raise MissingError(
-                "pgbouncer is missing. Install your system's package (Debian: `apt-get install pgbouncer`)."
-            )
+    def __init__(self, to: PostgresAddress, settings: dict[str, str] | None = None) -> None:
+        self._program, self._to = program("pgbouncer"), to
         super().__init__("pgbouncer", as_nobody=True)
-        self._program, self._to = found, to
         self._settings = settings or {}
 
     def url(self, database: str) -> str:

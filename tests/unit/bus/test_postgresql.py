@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests import programs
 from tests.services import MissingError, Postgres, fixtures
 from tests.services.pgbouncer import PgBouncer
 from tests.services.postgres import PostgresAddress
@@ -162,7 +163,7 @@ def pgbouncer(to: PostgresAddress, url: str, mode: str) -> Iterator[str]:
     try:
         found = PgBouncer(to, {"pool_mode": mode})
     except MissingError as missing:
-        fixtures.skip(missing)
+        programs.skip(missing)
     with found as bouncer:
         yield bouncer.url(urlsplit(url).path.strip("/"))
 

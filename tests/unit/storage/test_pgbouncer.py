@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from core import commands as c
 
-from tests.services import MissingError, PostgresAddress
-from tests.services.fixtures import skip
+from tests.programs import MissingError, skip
+from tests.services import PostgresAddress
 from tests.services.pgbouncer import PgBouncer
 from veche.core.values import Kind
 from veche.storage import opening

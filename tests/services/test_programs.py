@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from . import programs
-from .programs import Fetch, MissingError, skip
+from tests import programs
+from tests.programs import Fetch, MissingError, skip
 
 
 def test_what_is_missing_is_skipped_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
-"""Programs and packages that these tests use and that may be missing. What is missing is fetched within a minute.
+"""Programs and packages that tests use and that may be missing. What is missing is fetched within a minute.
 
 Debian's packages are unpacked below `.cache/`, not installed: nothing of the machine changes, and no service starts.
-A test of what cannot be fetched is skipped. With VECHE_NO_SKIPS=1 it fails.
+A test of what cannot be fetched is skipped. With VECHE_NO_SKIPS=1 it fails. PostgreSQL and Redis are in `services`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,12 @@ from typing import NoReturn
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.services.service import MissingError
+
+ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "proxies"
 WITHIN = 60.0  # seconds to fetch one thing
 SBIN = ("/usr/local/sbin", "/usr/sbin")  # where servers are, and which are not in the path of everybody
-
-
-class MissingError(Exception):
-    """Something is not installed and could not be fetched; the message is a sentence."""
 
 
 def skip(missing: MissingError) -> NoReturn:
@@ -127,6 +125,7 @@ def _unpack(package: str, fetch: Fetch) -> None:
         raise MissingError(f"{package} is not here, and Debian's package has no program of this name.")
     script = fetch.to / package
     here = CACHE / fetch.to.stem
-    libraries = ":".join(f"{here}/{folder.relative_to(fetch.to)}" for folder in fetch.to.glob("**/lib/*-linux-gnu*"))
+    folders = sorted({file.parent.relative_to(fetch.to) for file in fetch.to.glob("**/lib/*-linux-gnu*/**/lib*.so*")})
+    libraries = ":".join(f"{here}/{folder}" for folder in folders)
     script.write_text(f'#!/bin/sh\nexport LD_LIBRARY_PATH="{libraries}"\nexec "{here}/{found}" "$@"\n')
     script.chmod(0o755)
