@@ -86,13 +86,12 @@ def steps(files: list[str]) -> list[str]:
 
 def figures(trails: list[Trail]) -> list[str]:
     """Return a row for each scenario."""
-    columns = ("scenario", "functions", "lines", "lines_run")
-    rows = [[*(trail[column] for column in columns), len(trail["files"])] for trail in trails]
-    return [
-        "| action | functions | lines | lines run | files |",
-        "|---|---|---|---|---|",
-        *(f"| {' | '.join(map(str, row))} |" for row in rows),
-    ]
+    return ["| action | functions | lines | lines run | files |", "|---|---|---|---|---|", *map(figures_of, trails)]
+
+
+def figures_of(trail: Trail) -> str:
+    columns = [*(trail[column] for column in ("scenario", "functions", "lines", "lines_run")), len(trail["files"])]
+    return f"| {' | '.join(map(str, columns))} |"
 
 
 def page(trails: list[Trail]) -> str:

@@ -17,7 +17,11 @@ SETTINGS = {"VECHE_PING_SECONDS": "4", "VECHE_PONG_SECONDS": "3.9"}
 
 
 @pytest.mark.timeout(600)  # the first run may fetch many things
-@pytest.mark.parametrize("proxy", [None, *PROXIES], ids=lambda proxy: str(proxy or "directly"))
+@pytest.mark.parametrize(
+    "proxy",
+    [None, PROXIES[0], *(pytest.param(proxy, marks=pytest.mark.long) for proxy in PROXIES[1:])],
+    ids=lambda proxy: str(proxy or "directly"),
+)
 async def test_clients(proxy: Proxy | None, tmp_path: Path, subtests: pytest.Subtests) -> None:
     sooner = {"75s": f"{PROXY_SECONDS}s"} if proxy is not None and proxy.limits_silence else {}
     try:

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 import unicodedata
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -31,6 +32,12 @@ MAX_BYTES = 1024
 MAX_WAIT = 2.0  # seconds that a call may wait for a thread
 WAITING_PER_THREAD = 40  # calls that wait together; a thread hashes about 20 times a second
 TURNS_IN_A_ROW = 3  # of people who have an account, before the turn of one who registers
+
+
+def hash_of_nobody(hasher: PasswordHasher) -> str:
+    """Return a hash that no password has, and that takes as long to verify as those of this hasher."""
+    salt, digest = (b64encode(bytes(size)).rstrip(b"=").decode() for size in (hasher.salt_len, hasher.hash_len))
+    return f"$argon2id$v=19$m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}${salt}${digest}"
 
 
 class _Job(Generic[T]):
@@ -76,7 +83,7 @@ class Passwords:
         self._signing_in: Turns[_Job[Any]] = Turns(count * WAITING_PER_THREAD)
         self._registering: Turns[_Job[Any]] = Turns(count * WAITING_PER_THREAD)
         self._turns_in_a_row = 0
-        self._dummy_hash = self._hasher.hash("nobody's password")
+        self._dummy_hash = hash_of_nobody(hasher)
 
     async def hash(self, password: str, who: str = "", *, registers: bool = True) -> str:
         """Hash a new password: of somebody who registers, or of somebody who has an account.

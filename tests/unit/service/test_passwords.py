@@ -11,12 +11,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.examples import examples
 from veche.core.errors import ChatError, Code
-from veche.service.passwords import MAX_BYTES, MAX_WAIT, WAITING_PER_THREAD, Passwords, normal_form
+from veche.service.passwords import (
+    HASHER,
+    MAX_BYTES,
+    MAX_WAIT,
+    WAITING_PER_THREAD,
+    Passwords,
+    hash_of_nobody,
+    normal_form,
+)
 
 REPEATABLE = settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
 anything = st.text(st.characters(codec=None, exclude_categories=()), max_size=20)
@@ -34,6 +44,15 @@ async def test_a_password_verifies_and_another_does_not(passwords: Passwords) ->
     assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert await passwords.verify("correct horse", hashed)
     assert not await passwords.verify("Correct horse", hashed)
+
+
+@pytest.mark.parametrize("hasher", [HASHER, PasswordHasher(time_cost=1, memory_cost=64, hash_len=20, salt_len=9)])
+def test_the_hash_of_nobody_takes_the_same_work(hasher: PasswordHasher) -> None:
+    of_nobody = hash_of_nobody(hasher)
+    assert not hasher.check_needs_rehash(of_nobody)  # it has the parameters of this hasher
+    assert len(of_nobody) == len(hasher.hash("nobody"))
+    with pytest.raises(VerifyMismatchError):  # the work was done
+        hasher.verify(of_nobody, "nobody")
 
 
 @pytest.mark.parametrize(
