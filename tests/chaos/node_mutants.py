@@ -19,11 +19,12 @@ LIMIT = 300.0
 
 @dataclass(frozen=True)
 class NodeMutant:
-    """`test` fails with it."""
+    """`test` fails with it. `is_seen_late`: the test waits for long for what does not come."""
 
     name: str
     edit: Edit
     test: str
+    is_seen_late: bool = False
 
 
 ON_POSTGRES = "tests/unit/storage/test_postgres.py"
@@ -52,6 +53,7 @@ NODE_MUTANTS = (
             new="            pass\n",
         ),
         f"{ON_TWO_NODES}::test_messages_are_delivered_to_the_other_node",
+        is_seen_late=True,
     ),
     NodeMutant(
         "answers no before the outcome is known",
@@ -71,6 +73,7 @@ NODE_MUTANTS = (
             new="            positions = {id: seq for id, seq in self._hub.positions().items() if id > 0}\n",
         ),
         f"{ON_TWO_NODES}::test_a_session_that_ends_ends_on_the_other_node",
+        is_seen_late=True,
     ),
 )
 

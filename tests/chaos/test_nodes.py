@@ -71,6 +71,10 @@ def test_nothing_is_lost_through_eleven_faults_of_two_nodes(tmp_path: Path) -> N
 
 @pytest.mark.chaos
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("mutant", NODE_MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize(
+    "mutant",
+    [pytest.param(mutant, marks=[pytest.mark.long] if mutant.is_seen_late else []) for mutant in NODE_MUTANTS],
+    ids=lambda mutant: mutant.name,
+)
 def test_each_mutant_is_caught(mutant: NodeMutant, tmp_path: Path) -> None:
     assert mutant.test.partition("[")[0] in failures(mutant, tmp_path)

@@ -220,7 +220,14 @@ def test_a_backup_by_a_second_name_of_a_served_file_is_refused(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("point", ["identity_remembered", "identity_stored"])
-@pytest.mark.parametrize("found", ["nothing", "its own", "a backup", "of an older version"])
+@pytest.mark.parametrize(
+    "found",
+    [
+        *(pytest.param(found, marks=pytest.mark.long) for found in ("nothing", "its own")),
+        "a backup",
+        "of an older version",
+    ],
+)
 async def test_a_start_that_is_killed_while_it_changes_the_generation(tmp_path: Path, point: str, found: str) -> None:
     client = None
     if found == "of an older version":

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from laws.town import TIMEOUT
 from security.witness import WitnessedServer
 from websockets.asyncio.client import connect
@@ -131,6 +132,9 @@ PROXIES = (
         reload_keeps_connections=False,
     ),
 )
+
+FIRST_OR_LONG = (PROXIES[0], *(pytest.param(proxy, marks=pytest.mark.long) for proxy in PROXIES[1:]))
+"""The proxies, as parameters of a test that takes long."""
 
 
 @dataclass

@@ -10,7 +10,7 @@ from tests.programs import MissingError, skip
 
 from .client import KINDS
 from .conversation import Conversation
-from .site import PROXIES, Proxy, serving
+from .site import FIRST_OR_LONG, Proxy, serving
 
 PROXY_SECONDS = 9  # a proxy closes a silent connection after so long, instead of the 75 seconds of the page
 SETTINGS = {"VECHE_PING_SECONDS": "4", "VECHE_PONG_SECONDS": "3.9"}
@@ -19,7 +19,7 @@ SETTINGS = {"VECHE_PING_SECONDS": "4", "VECHE_PONG_SECONDS": "3.9"}
 @pytest.mark.timeout(600)  # the first run may fetch many things
 @pytest.mark.parametrize(
     "proxy",
-    [None, PROXIES[0], *(pytest.param(proxy, marks=pytest.mark.long) for proxy in PROXIES[1:])],
+    [None, *FIRST_OR_LONG],
     ids=lambda proxy: str(proxy or "directly"),
 )
 async def test_clients(proxy: Proxy | None, tmp_path: Path, subtests: pytest.Subtests) -> None:

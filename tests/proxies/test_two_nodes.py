@@ -15,13 +15,13 @@ from tests.programs import MissingError, skip
 from tests.services.fixtures import PostgresAddress, RedisAddress
 from veche.settings import ServerSettings
 
-from .site import FORGED, PROXIES, Proxy, shown, until
+from .site import FIRST_OR_LONG, FORGED, PROXIES, Proxy, shown, until
 from .two_nodes import NODES, TwoNodes, configuration, two_nodes
 
 ADDRESSES = tuple(f"127.0.0.{number}" for number in range(2, 18))
 
 
-@pytest.fixture(scope="module", params=PROXIES, ids=str)
+@pytest.fixture(scope="module", params=FIRST_OR_LONG, ids=str)
 def two(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
