@@ -25,6 +25,7 @@ test-all: test
 	$(PY) -m pytest --on=nodes tests/contract tests/laws tests/security -n 2 --timeout 600
 	$(PY) -m tests.chaos.run --kills 30
 	$(PY) -m tests.chaos.run --nodes 2 --faults 100
+	$(PY) -m tests.chaos.rolling --rolls 20
 	$(PY) -m tests.chaos.restore --drills 50
 	$(PY) -m tests.security.fairness
 	$(PY) -m tests.conformance.autobahn

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.services import Postgres
+from tests.services import Postgres, Redis
 from tests.veche_process import VecheProcess
 
 from .check import Evidence, Stored, Violation, check
@@ -116,13 +116,17 @@ def main() -> None:
     parser.add_argument("--rolls", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--bus", choices=["redis", "postgresql"], default="redis")
     options = parser.parse_args()
-    with Postgres() as postgres, tempfile.TemporaryDirectory() as folder:
-        settings = {"VECHE_WORKERS": str(options.workers), "VECHE_BUS_URL": "postgresql", "VECHE_DRAIN_SECONDS": "2"}
+    with Postgres() as postgres, Redis() as redis, tempfile.TemporaryDirectory() as folder:
+        bus = redis.url() if options.bus == "redis" else options.bus
+        settings = {"VECHE_WORKERS": str(options.workers), "VECHE_BUS_URL": bus, "VECHE_DRAIN_SECONDS": "2"}
         with Workers(Path(folder), settings, stored_at=postgres.new_database()) as server:
             outcome = asyncio.run(run(server, [Workers.roll] * options.rolls, options.clients))
     kinds = Counter(violation.kind for violation in outcome.violations)
-    print(f"{options.rolls} restarts of {options.workers} workers, {outcome.acked} messages acknowledged")
+    print(
+        f"{options.rolls} restarts of {options.workers} workers on {options.bus}, {outcome.acked} messages acknowledged"
+    )
     print(f"{outcome.sent_away} connections were told to come back; other errors: {outcome.errors or 'none'}")
     print(f"broken promises: {dict(kinds) or 'none'}")
     for violation in outcome.violations[:20]:

@@ -20,12 +20,21 @@ from tests.chaos.rolling import Workers, run
 from tests.veche_process import VECHE, environment, free_port
 
 BUS = {"VECHE_BUS_URL": "postgresql", "VECHE_DRAIN_SECONDS": "1"}
+on_both_buses = pytest.mark.parametrize("bus", ["postgresql", "redis"], indirect=True)
 JOIN, ANSWER = "40", "44"  # without a token, the answer is that the client may not enter
 
 
 @pytest.fixture
-def server(tmp_path: Path, postgres_url: str) -> Iterator[Workers]:
-    with Workers(tmp_path, BUS | {"VECHE_WORKERS": "2"}, stored_at=postgres_url) as found:
+def bus(request: pytest.FixtureRequest) -> str:
+    """The URL of the bus: PostgreSQL, unless the test is `on_both_buses`."""
+    kind = getattr(request, "param", "postgresql")
+    return str(request.getfixturevalue("redis_url")) if kind == "redis" else kind
+
+
+@pytest.fixture
+def server(tmp_path: Path, postgres_url: str, bus: str) -> Iterator[Workers]:
+    settings = BUS | {"VECHE_BUS_URL": bus, "VECHE_WORKERS": "2"}
+    with Workers(tmp_path, settings, stored_at=postgres_url) as found:
         until(lambda: found.log.count("Veche 0.1.0 is on") == 2)
         yield found
 
@@ -69,6 +78,7 @@ def test_a_second_node_without_a_bus_is_refused(tmp_path: Path, postgres_url: st
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
+@on_both_buses
 def test_three_rolling_restarts_lose_nothing_and_show_no_error(server: Workers) -> None:
     before = workers_of(server)
     outcome = asyncio.run(run(server, [Workers.roll] * 3, clients=4))
@@ -91,6 +101,7 @@ def test_a_worker_that_was_killed_is_started_again(server: Workers) -> None:
 
 
 @pytest.mark.timeout(180)
+@on_both_buses
 def test_nothing_is_lost_if_workers_are_killed(server: Workers) -> None:
     async def kill_one(of: Workers) -> None:
         starts = of.log.count("Veche 0.1.0 is on")
