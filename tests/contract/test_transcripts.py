@@ -40,6 +40,7 @@ from tests.sample import transcripts
 
 FILES = transcripts()
 TOLD_LATER = "another node counts what is used of a limit 50 ms later"
+ENDED_LATER = "another node has a conversation in its history a moment after it has ended"
 PER_NODE = {
     "channels/too_often": TOLD_LATER,
     "dispatch/too_often": TOLD_LATER,
@@ -48,7 +49,8 @@ PER_NODE = {
     "native/too_often": TOLD_LATER,
     "rooms/too_often": TOLD_LATER,
     "socketio/too_often": TOLD_LATER,
-    "channels/proxied": "another node has a conversation in its history a moment after it has ended",
+    "channels/echo": ENDED_LATER,
+    "channels/proxied": ENDED_LATER,
 }
 """Transcripts that ask one node for what another one has just done, and why that is not there at once."""
 HEARTBEAT = "{}"  # of the native dialect; may arrive at any time

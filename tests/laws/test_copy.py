@@ -26,6 +26,7 @@ def before(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.one_node("it begins with SQLite")
 async def test_tokens_positions_and_retries_are_valid_after_a_copy(
     before: Server, postgres_url: str, tmp_path: Path
 ) -> None:

@@ -168,6 +168,7 @@ async def test_a_replica_is_promoted(machine: Machine) -> None:
             assert ann.history(client.room) == client.held
 
 
+@pytest.mark.one_node("it begins with SQLite")
 async def test_an_sqlite_database_is_copied_and_migrated(machine: Machine) -> None:
     with machine.node("before", "") as server:
         client, ann = await learnt(server)

@@ -71,10 +71,21 @@ def call(
         return Answer(found.status, dict(found.getheaders()), found.read(), time.monotonic() - began)
 
 
-def register(server: Server, door: Door, address: str) -> Answer:
+def register(server: Server, door: Door, address: str, **headers: str) -> Answer:
     fields = door.fields.replace("{}", f"ann{next(_numbers)}")
     body = dict(field.split("=") for field in fields.split()) | {"password": PASSWORDS.get(door.dialect, PASSWORD)}
-    return call(server, "POST", door.path, body, address=address)
+    return call(server, "POST", door.path, body, address=address, **headers)
+
+
+def assert_counted_together(server: Server, statuses: list[int]) -> None:
+    """Check many registrations in a row that count together, on a server where an address may register twice.
+
+    A node hears a moment later what another one has counted, so with two nodes it may register twice at each.
+    """
+    accepted = [status for status in statuses if status != 429]
+    assert 2 <= len(accepted) <= 2 * len(server.nodes)
+    assert 429 not in statuses[:2]
+    assert set(statuses[len(statuses) // 2 :]) == {429}
 
 
 @pytest.fixture(scope="module")
@@ -93,17 +104,17 @@ def test_every_dialect_has_its_doors_in_the_list() -> None:
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door.dialect} {door.path}")
 def test_every_door_limits_the_registrations_of_an_address_in_its_own_words(strict: Server, door: Door) -> None:
     address = f"127.0.1.{DOORS.index(door) + 1}"
-    assert [register(strict, door, address).status for _ in range(2)] == [door.created] * 2
-    refused = register(strict, door, address)
-    assert (refused.status, door.words in refused.body) == (429, True), refused
+    answers = [register(strict, door, address) for _ in range(8)]
+    assert {answer.status for answer in answers} == {door.created, 429}
+    assert_counted_together(strict, [answer.status for answer in answers])
+    refused = answers[-1]
+    assert door.words in refused.body, refused
     assert 1 <= int(refused.headers["retry-after"]) <= 60
 
 
 def test_all_doors_count_together(strict: Server) -> None:
     """Whoever is refused at one door is refused at the others too."""
-    for door in DOORS[:2]:
-        register(strict, door, "127.0.2.1")
-    assert [register(strict, door, "127.0.2.1").status for door in DOORS] == [429] * len(DOORS)
+    assert_counted_together(strict, [register(strict, door, "127.0.2.1").status for door in DOORS])
 
 
 @pytest.mark.parametrize(
@@ -117,21 +128,17 @@ def test_all_doors_count_together(strict: Server) -> None:
     ids=["one /64", "several /64", "an address that the client made up", "several addresses"],
 )
 def test_what_a_trusted_proxy_says_is_counted(strict: Server, addresses: list[str], counted_as_one: bool) -> None:
-    body = [{"username": f"ann{next(_numbers)}", "password": PASSWORD} for _ in addresses]
-    answers = [
-        call(strict, "POST", "/v1/register", fields, address="127.9.9.9", **{"X-Forwarded-For": address})
-        for fields, address in zip(body, addresses, strict=True)
-    ]
-    assert [answer.status for answer in answers] == [201, 201, 429 if counted_as_one else 201]
+    tried = addresses * 4 if counted_as_one else addresses
+    answers = [register(strict, DOORS[0], "127.9.9.9", **{"X-Forwarded-For": address}).status for address in tried]
+    if counted_as_one:
+        assert_counted_together(strict, answers)
+    else:
+        assert answers == [201] * len(addresses)
 
 
 def test_what_others_say_of_their_address_is_not_counted(strict: Server) -> None:
-    body = [{"username": f"ann{next(_numbers)}", "password": PASSWORD} for _ in range(3)]
-    answers = [
-        call(strict, "POST", "/v1/register", fields, address="127.0.2.2", **{"X-Forwarded-For": f"192.0.2.{number}"})
-        for number, fields in enumerate(body)
-    ]
-    assert [answer.status for answer in answers] == [201, 201, 429]
+    said = [{"X-Forwarded-For": f"192.0.2.{number}"} for number in range(8)]
+    assert_counted_together(strict, [register(strict, DOORS[0], "127.0.2.2", **of).status for of in said])
 
 
 class Flood:

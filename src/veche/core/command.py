@@ -19,6 +19,8 @@ class Command(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """
 
     needs_session: ClassVar[bool] = True
+    takes_id: ClassVar[str] = ""
+    """The table of which `decide` nearly always takes a new id, so that the database can have it ready."""
 
     def check(self) -> None:
         """Raise ChatError if the command is not valid, whatever the database contains."""

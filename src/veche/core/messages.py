@@ -80,6 +80,8 @@ class SendMessage(Command[Sent], frozen=True, gc=False):
     `author` is the name that a sender without an account gives. It is shown instead of the anonymous account's name.
     """
 
+    takes_id: ClassVar[str] = MESSAGE_IDS
+
     room_id: int
     text: str
     client_message_id: str | None = None
@@ -138,6 +140,7 @@ class PostNotice(Command[Sent], frozen=True, gc=False):
     """
 
     needs_session: ClassVar[bool] = False
+    takes_id: ClassVar[str] = MESSAGE_IDS
 
     room_id: int
     text: str

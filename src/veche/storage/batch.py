@@ -68,6 +68,7 @@ def decide_and_write(
     tx: Transaction, batch: Sequence[CommandWithNeeds], now: Callable[[], int]
 ) -> tuple[list[Outcome], State]:
     """Decide a batch and write its events. Nothing is committed here."""
+    tx.expect_ids(item.command.takes_id for item in batch)
     outcomes, state = _decide_batch(tx, batch, now)
     while not tx.take_ids():  # another process took some of the ids, so decide with others
         outcomes, state = _decide_batch(tx, batch, now)

@@ -23,6 +23,7 @@ def test_the_link_of_every_name_can_be_opened(new_person: NewPerson, name: str) 
     assert receive(somebody.connect("pub_ws")) == f"Приветствую в чате, {somebody.name}!"
 
 
+@pytest.mark.one_node("it compares the port")
 def test_the_host_is_that_of_the_request(new_person: NewPerson) -> None:
     ann = new_person("ann")
     assert ann.link("echo_ws").startswith(f"{ann.server.base.replace('http', 'ws')}/echo_ws/{ann.name}?ticket=")

@@ -103,6 +103,12 @@ class Transaction(Protocol):
     def keep(self, state: State, facts: Collection[Fact[Any, Any]]) -> None:
         """If this transaction is committed, keep its rows of these facts. It must have written nothing else of them."""
 
+    def expect_ids(self, tables: Iterable[str]) -> None:
+        """Say which ids the commands that are decided next probably take: a table for each, or "". It is only a hint.
+
+        An id that is not taken is lost.
+        """
+
     def new_id(self, table: str) -> int:
         """Return the next free id of a table. Use it only in this transaction.
 

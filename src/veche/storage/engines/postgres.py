@@ -89,7 +89,6 @@ class Postgres:
         self._prepares = True  # whether the server keeps our prepared statements; a pooler may not
         self._closing = threading.Event()
         self.next_ids: dict[str, int] = {}  # by table: the id that comes next if no other process takes it
-        self.usual_ids: dict[str, int] = {}  # by table: how many ids a batch took of late
 
     def where_keys(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
         return sql.where_keys(query, *columns)

@@ -1,13 +1,13 @@
 """The `Transaction` for PostgreSQL."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import psycopg
 
 from veche.core.facts import Fact
-from veche.core.messages import MESSAGE_IDS
 from veche.core.state import State
 from veche.storage.engines.engine import Query, Write
 from veche.storage.engines.postgres_sql import SCHEMA, array_of, keys_as_parameters, rows_as_parameters
@@ -15,7 +15,6 @@ from veche.storage.engines.prepared import Prepared
 from veche.storage.kept import KeptRows
 
 READ_WHOLE = 64  # rows: a query with such a limit is read at once
-DRAWN_AHEAD = (MESSAGE_IDS,)  # tables whose ids are drawn with the locks. What a batch does not take is a gap
 _LOCK = f"""
     SELECT id, pg_current_xact_id()::text FROM {SCHEMA}.logs WHERE id = ANY($1::bigint[]) ORDER BY id
     FOR NO KEY UPDATE
@@ -57,7 +56,6 @@ class Statements(Protocol):
     """What a transaction takes from its engine."""
 
     next_ids: dict[str, int]
-    usual_ids: dict[str, int]
 
     def prepared(self, statement: Query | Write, names: Iterable[str]) -> Prepared:
         """Return the SQL of a statement."""
@@ -73,6 +71,7 @@ class PostgresTransaction:
         "_ahead",
         "_drawn",
         "_engine",
+        "_expected",
         "_given",
         "_held",
         "_locked",
@@ -100,6 +99,7 @@ class PostgresTransaction:
         self.commit_was_sent = False
         self._given: dict[str, list[int]] = {}
         self._drawn: dict[str, list[int]] = {}
+        self._expected: Mapping[str, int] = {}
         self._ahead: dict[str, Rows] = {}  # drawn with the locks
 
     def read(self, query: Query, **parameters: object) -> Sequence[Any]:
@@ -135,7 +135,7 @@ class PostgresTransaction:
             self._writes.append((prepared.sql, prepared.values(rows_as_parameters(rows))))
 
     def lock_logs(self, log_ids: Collection[int]) -> None:
-        """Lock the logs, and draw the ids that the batch probably takes, so that it need not wait for them later.
+        """Lock the logs, and draw the ids that are expected, so that the batch need not wait for them later.
 
         In a room the ids grow with the seqs, so ids are of use only if they were drawn after all locks.
         """
@@ -145,8 +145,7 @@ class PostgresTransaction:
         self._locked = self._rows(self._execute(_LOCK, (array_of(more),)), tuple)
         self._ahead, self._drawn = {}, {}
         if not self._held:
-            usual = self._engine.usual_ids
-            self._ahead = {table: self._draw(table, count) for table, count in usual.items() if count}
+            self._ahead = {table: self._draw(table, count) for table, count in self._expected.items()}
         self._held.update(more)
 
     @property
@@ -161,6 +160,9 @@ class PostgresTransaction:
 
     def keep(self, state: State, facts: Collection[Fact[Any, Any]]) -> None:
         """Keep nothing: other processes write too."""
+
+    def expect_ids(self, tables: Iterable[str]) -> None:
+        self._expected = Counter(filter(None, tables))
 
     def new_id(self, table: str) -> int:
         """Return an id that was drawn for this transaction, or else the one that probably comes next.
@@ -183,14 +185,7 @@ class PostgresTransaction:
             if (missing := len(given) - len(drawn)) > 0:
                 self._add_drawn(table, self._draw(table, missing))
             right = right and given == drawn[: len(given)]
-        if right:
-            self._count_usual(taken)
         return right
-
-    def _count_usual(self, taken: Mapping[str, list[int]]) -> None:
-        usual = self._engine.usual_ids
-        for table in DRAWN_AHEAD:
-            usual[table] = max(len(taken.get(table, ())), usual.get(table, 0) // 2)
 
     def _draw(self, table: str, count: int) -> Rows:
         draw = f"SELECT nextval('{SCHEMA}.{table}_id_seq') FROM generate_series(1, $1::bigint)"  # noqa: S608
