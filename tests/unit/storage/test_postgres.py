@@ -6,7 +6,7 @@ import contextlib
 import random
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -114,16 +114,36 @@ def test_a_batch_waits_for_another_that_has_locked_its_log(
     database: Database, other: Database, postgres_url: str
 ) -> None:
     """Without the lock, the unique index on the seqs would make one of the two try again, and mostly hide it."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with ThreadPoolExecutor(1) as pool:
         with database.writing() as tx:
             tx.lock_logs([CHANNEL])
             assert tx.first(log_of, log=CHANNEL) is not None  # now it has the lock
             second = pool.submit(do, other, say())
-            while not second.done() and rows(postgres_url, waiting) == [(0,)]:
-                pass
-            assert not second.done()
+            assert waits(second, postgres_url)
         assert codes(second.result()) == ["ok"]
+
+
+def test_a_log_that_was_not_there_at_first_is_locked_later(
+    database: Database, other: Database, postgres_url: str
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as tx:
+            tx.lock_logs([CHANNEL, 3])
+            assert tx.first(log_of, log=3) is None
+            assert do(other, c.by(ANN, c.CreateRoom(Kind.GROUP, "Third")))[0].room.id == 3
+            tx.lock_logs([CHANNEL, 3])
+            assert tx.first(log_of, log=3) is not None
+            second = pool.submit(do, other, say(3))
+            assert waits(second, postgres_url)
+        assert codes(second.result()) == ["ok"]
+
+
+def waits(future: Future[Any], url: str) -> bool:
+    """Wait until something waits for a lock. Return False if the future is done instead."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while not future.done() and rows(url, waiting) == [(0,)]:
+        pass
+    return not future.done()
 
 
 def test_ids_that_were_drawn_before_a_log_was_locked_are_not_used(database: Database, other: Database) -> None:

@@ -73,8 +73,7 @@ class PostgresTransaction:
         "_engine",
         "_expected",
         "_given",
-        "_held",
-        "_locked",
+        "_locks",
         "_number",
         "_sync",
         "_waited",
@@ -93,8 +92,7 @@ class PostgresTransaction:
         self._engine = engine
         self._writes: list[tuple[str, Sequence[Any]]] = []
         self.kept: KeptRows | None = None  # other processes write too, and to find out whether they did is not cheap
-        self._held: set[int] = set()  # the logs that are locked
-        self._locked: Rows | None = None  # the answer to the last lock
+        self._locks: list[Rows] = []  # the logs that were locked, with the number of the transaction
         self._number = ""
         self.commit_was_sent = False
         self._given: dict[str, list[int]] = {}
@@ -139,20 +137,21 @@ class PostgresTransaction:
 
         In a room the ids grow with the seqs, so ids are of use only if they were drawn after all locks.
         """
-        more = [id for id in log_ids if id not in self._held]
+        held = {id for locked in self._locks for id, _ in locked}  # a log that was not there yet is not among them
+        more = [id for id in log_ids if id not in held]
         if not more:
             return
-        self._locked = self._rows(self._execute(_LOCK, (array_of(more),)), tuple)
         self._ahead, self._drawn = {}, {}
-        if not self._held:
+        is_first = not self._locks
+        self._locks.append(self._rows(self._execute(_LOCK, (array_of(more),)), tuple))
+        if is_first:
             self._ahead = {table: self._draw(table, count) for table, count in self._expected.items()}
-        self._held.update(more)
 
     @property
     def number(self) -> str:
         """The number by which the server knows the transaction."""
         if not self._number:
-            numbers = [number for _, number in self._locked or ()]
+            numbers = [number for locked in self._locks for _, number in locked]
             if not numbers:
                 numbers = [number for (number,) in self._rows(self._execute_now(_NUMBER, ()), tuple)]
             self._number = str(numbers[0])
