@@ -17,18 +17,19 @@ class Costs:
 
     delivery_us: float = 11.9
     """One message to one socket: "CPU for each delivery" in docs/performance.md."""
-    message_us: float = 440.0
-    """What a message costs its node beside deliveries, on PostgreSQL in many rooms: `bench --only nodes`, 463 with two.
-    In a batch of many it is about 100."""
+    message_us: float = 1800.0
+    """What a message costs its node beside deliveries, if it has a commit of its own: `bench --only nodes`, many rooms,
+    1,894 with two deliveries and a hearing. In a batch of many it is about 160."""
     request_us: float = 178.0
     """One REST request: "CPU for each message" of REST in docs/performance.md."""
     hearing_us: float = 74.0
     """What a node needs to hear an entry on Redis: half of 148 for both nodes in decision 0030."""
-    database_us: float = 1080.0
-    """What a message costs PostgreSQL if it has a commit of its own, as with many nodes: `bench --only nodes`.
-    With eight messages in a commit it is 200."""
-    redis_us: float = 10.0
-    """What Redis needs for one PUBLISH, or for handing it to one node. An estimate."""
+    database_us: float = 612.0
+    """What a message costs PostgreSQL if it has a commit of its own, as with many nodes: `bench --only nodes`, many
+    rooms. With twenty messages in a commit it is 50."""
+    redis_us: float = 21.0
+    """What Redis needs for one PUBLISH, or for handing it to one node: a third of the 63 of many rooms in `bench --only
+    nodes`, where two nodes get each PUBLISH."""
     socket_kb: float = 16.0
     """Memory of a socket: 4.6 KB in the server, and an estimate of the kernel's share."""
 
