@@ -12,17 +12,19 @@ from typing import Any
 import psycopg
 import pytest
 from core import commands as c
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, insert, select
 
 from tests.services import PostgresAddress
 from veche.core.errors import ChatError
 from veche.core.event import LogEvent
 from veche.core.values import LOBBY_ID, Kind
 from veche.storage import opening
-from veche.storage.accounts import credentials
+from veche.storage.accounts import accounts, credentials
 from veche.storage.commit import commit
 from veche.storage.database import Database, DatabaseError
 from veche.storage.engines import postgres
+from veche.storage.engines.postgres_outcome import resolve
+from veche.storage.engines.postgres_transaction import PostgresTransaction
 from veche.storage.log import logs
 
 from .conftest import codes
@@ -185,6 +187,52 @@ def test_a_commit_whose_answer_is_lost_is_stored_once_and_answered(
         assert [row[2] for row in found] == ["before", "cut"]
         assert found[-1][:2] == (sent.message.id, sent.message.seq)
         assert [(event.log_id, event.seq) for event in events] == [(CHANNEL, sent.message.seq)]
+
+
+def test_a_connection_that_ends_after_the_commit_and_does_not_look_lost_is_asked_about(
+    database: Database, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the server ends a connection just after a COMMIT: the driver says something, but has not seen the end."""
+    commit_once, errors = PostgresTransaction.commit, [psycopg.OperationalError("cannot exit pipeline mode while busy")]
+
+    def fail_after(tx: PostgresTransaction) -> None:
+        commit_once(tx)
+        tx._sync()
+        if errors:
+            raise errors.pop()
+
+    monkeypatch.setattr(PostgresTransaction, "commit", fail_after)
+    assert codes(do(database, say(text="once"))) == ["ok"]
+    assert rows(postgres_url, "SELECT text FROM messages") == [("once",)]
+    assert errors == []
+
+
+def test_a_write_that_the_server_refused_is_not_asked_about(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no(*_: object) -> bool:
+        pytest.fail("it is known: nothing is committed")
+
+    monkeypatch.setattr(postgres, "resolve", no)
+    taken = {"id": ANN, "username": "x", "handle": "x", "name": "x", "password_hash": "", "created_at": 0}
+    with pytest.raises(psycopg.IntegrityError), database.writing() as tx:
+        tx.write_each(insert(accounts), [taken])
+
+
+def test_a_transaction_of_which_the_server_never_heard_is_not_committed(database: Database) -> None:
+    """A replica took over that did not have it yet."""
+    assert not resolve("999999999", database._engine.connect, threading.Event())  # type: ignore[attr-defined]
+
+
+def test_a_batch_is_decided_with_the_ids_that_were_drawn_although_one_of_its_logs_is_missing(
+    database: Database, other: Database
+) -> None:
+    with database.writing() as tx:
+        for is_right in (False, True):
+            tx.lock_logs([CHANNEL, 999])
+            tx.new_id("rooms")
+            do(other, c.by(ANN, c.CreateRoom(Kind.GROUP, "Other")))
+            assert tx.take_ids() == is_right
 
 
 def test_a_connection_that_was_dropped_between_two_batches_is_opened_again(

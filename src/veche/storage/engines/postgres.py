@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Select
 from veche.storage.engines import postgres_sql as sql
 from veche.storage.engines.engine import READERS, DatabaseError, Failure, Query, Write
 from veche.storage.engines.places import Places, close_all, filled
-from veche.storage.engines.postgres_outcome import resolve
+from veche.storage.engines.postgres_outcome import is_rolled_back, resolve
 from veche.storage.engines.postgres_transaction import PostgresTransaction
 from veche.storage.engines.prepared import Prepared
 
@@ -104,9 +104,10 @@ class Postgres:
                 with self._begun(connection, BEGIN_WRITING) as tx:
                     yield tx
                     tx.commit()
-            except psycopg.Error:
-                if tx is None or not connection.broken or not tx.commit_was_sent:
+            except psycopg.Error as error:
+                if tx is None or not tx.commit_was_sent or is_rolled_back(error):
                     raise
+                connection.close()  # it may look as if it were not lost
                 # Nobody may be told anything before it is known whether the transaction is committed.
                 if not resolve(tx.number, self.connect, self._closing):
                     raise

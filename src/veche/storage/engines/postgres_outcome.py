@@ -11,12 +11,22 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
+from psycopg import errors
 
 from veche.storage.engines.postgres_sql import one_value
 
 PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between two attempts
 
 logger = logging.getLogger("veche.storage")
+
+
+def is_rolled_back(error: psycopg.Error) -> bool:
+    """Return whether an error of a transaction whose COMMIT was sent proves that it is not committed.
+
+    An ERROR of the server ends the transaction, and what follows in the pipeline is skipped, the COMMIT too. All other
+    errors say that the connection has ended, and that may have been after the COMMIT.
+    """
+    return error.diag.severity_nonlocalized == "ERROR"
 
 
 def resolve(number: str, connect: Callable[[], psycopg.Connection[tuple[Any, ...]]], stopping: threading.Event) -> bool:
@@ -30,6 +40,8 @@ def resolve(number: str, connect: Callable[[], psycopg.Connection[tuple[Any, ...
     while True:
         try:
             status = _status(number, connect)
+        except errors.InvalidParameterValue:
+            status = None  # the number is higher than any of this server: a replica without the transaction took over
         except psycopg.OperationalError:
             if stopping.wait(pause):
                 raise

@@ -141,11 +141,12 @@ class PostgresTransaction:
         more = [id for id in log_ids if id not in held]
         if not more:
             return
-        self._ahead, self._drawn = {}, {}
         is_first = not self._locks
-        self._locks.append(self._rows(self._execute(_LOCK, (array_of(more),)), tuple))
+        self._locks.append(locked := self._rows(self._execute(_LOCK, (array_of(more),)), tuple))
         if is_first:
             self._ahead = {table: self._draw(table, count) for table, count in self._expected.items()}
+        elif locked:
+            self._ahead, self._drawn = {}, {}
 
     @property
     def number(self) -> str:
