@@ -148,7 +148,7 @@ class RedisBus(RemoteBus):
         address = self._address
         if address.kind == "cluster":
             seed, slots = await self._ask_any(address.sign_in, "CLUSTER", "SLOTS")
-            found = [(first, (host.decode() or seed[0], port)) for first, _, (host, port, *_), *_ in slots]
+            found = [(first, ((host or b"").decode() or seed[0], port)) for first, _, (host, port, *_), *_ in slots]
             return sorted(found)
         if address.kind == "sentinel":
             command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.service)

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ class Link:
         self._wanted: dict[str, None] = {}  # channels to subscribe to
         self._unwanted: dict[str, None] = {}  # channels to leave
         self._channels: set[bytes] = set()  # wanted, whether or not they are confirmed
+        self._left: Counter[bytes] = Counter()  # channels whose UNSUBSCRIBE was not answered yet
         self._wake = asyncio.Event()
         self._unconfirmed = 0
         self._confirmed = asyncio.Event()
@@ -86,7 +88,9 @@ class Link:
     async def _keep_subscriptions(self) -> None:
         while True:
             if self._unwanted:
-                await self._send("UNSUBSCRIBE", _take(self._unwanted))
+                channels = _take(self._unwanted)
+                self._left.update(channel.encode() for channel in channels)
+                await self._send("UNSUBSCRIBE", channels)
             elif self._wanted:
                 channels = _take(self._wanted)
                 self._unconfirmed = len(channels)
@@ -117,6 +121,10 @@ class Link:
                     self._unconfirmed -= 1
                     if not self._unconfirmed:
                         self._confirmed.set()
+                case [b"unsubscribe" | b"sunsubscribe", bytes(channel), *_] if channel in self._left:
+                    self._left[channel] -= 1
+                    if not self._left[channel]:
+                        del self._left[channel]
                 case [b"sunsubscribe", channel, *_] if channel in self._channels:
                     raise ConnectionError("the cluster has moved a slot to another server")
 

@@ -41,6 +41,7 @@ from veche.storage.kinds.copy_end import COPIED_FROM, CopyEnd
 from veche.storage.log import events, logs
 from veche.storage.messages import messages
 from veche.storage.migrate import schema_version
+from veche.storage.nodes import nodes
 from veche.storage.tables import meta, metadata
 
 ROWS, CHARACTERS = 5_000, 2 << 20  # a transaction stores at most so many rows, or not much more text than this
@@ -48,8 +49,8 @@ SHOW_EVERY = 5.0  # seconds between two lines about the progress
 OWN = frozenset({COPYING, COPIED_FROM, "cluster", "copied", "secret"})
 """The keys in `meta` that are about one database, and are not copied."""
 
-TABLES = tuple(table for table in metadata.sorted_tables if table is not meta)
-"""In such an order that a row comes after the rows that it refers to."""
+TABLES = tuple(table for table in metadata.sorted_tables if table not in (meta, nodes))
+"""In such an order that a row comes after those that it refers to. The nodes of a database are not those of another."""
 
 Say = Callable[[str], None]
 

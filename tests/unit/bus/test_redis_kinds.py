@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from redis.asyncio.connection import Connection
 from redis.crc import key_slot
 
 from tests.services import Redis, certificates, redis_groups
 from tests.services.redis import RedisAddress
 from veche.bus.redis import RedisBus
+from veche.bus.redis_link import Link
 
 from .conftest import ROOM, message, redis_bus, running, until
 from .relay import Relay
@@ -103,3 +105,34 @@ def move_slot(servers: Sequence[Redis], slot: int) -> None:
     servers[owner].run("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
     for number in (target, owner, 3 - owner - target):
         servers[number].run("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+async def test_a_channel_that_is_left_and_entered_again_at_once_keeps_the_link(
+    redis: RedisAddress, sharded: bool
+) -> None:
+    """Its own answer to SUNSUBSCRIBE looks like that of a cluster which moves a slot."""
+
+    def connection() -> Connection:
+        return Connection(host=redis.host, port=redis.port, password=redis.password, protocol=2, socket_timeout=None)
+
+    channel = "test:left and entered"
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    link = Link(connection, heard.put_nowait, lambda _: None, sharded=sharded)
+    await link.connect()
+    link.want(channel)
+    serving = asyncio.create_task(link.serve())
+    await link.ready.wait()
+    for _ in range(10):
+        link.unwant(channel)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # UNSUBSCRIBE is sent
+        link.want(channel)
+        while heard.empty() and not serving.done():
+            await link.publish([(channel, b"hi")])
+            await asyncio.sleep(0.01)
+        assert not serving.done()
+        while not heard.empty():
+            heard.get_nowait()
+    serving.cancel()
+    await link.close()
