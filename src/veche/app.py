@@ -112,7 +112,7 @@ class Server:
         self.origins = Origins.of(server.origins)
         self.trusted = Trusted.parse(server.trusted_proxies)
         self.node = self._node()
-        self.draining = self._has_heard = False
+        self.draining = False
         self.nodes = Nodes(self.node, self.chat)
         self.dialects = self._mounted()
         holding = (self.connections, *(mounted.connections for mounted in self.dialects))
@@ -234,9 +234,9 @@ class Server:
         """Return why this node should get no clients now, as an English sentence. None: it may get them."""
         if self.draining:
             return "The node is stopping."
-        if not self._has_heard:
-            self._has_heard = self.bus.connected  # later the bus may be away: that costs time, and loses nothing
-        return self.node.problem if self._has_heard else "The bus cannot be reached."
+        if not self.bus.was_connected:  # later it may be away: that costs time, and loses nothing
+            return "The bus cannot be reached."
+        return self.node.problem
 
     def _wire(self) -> Wire:
         routes = websocket_routes(self.dialects, self.guests)

@@ -72,6 +72,13 @@ def call(server: Server, node: int, person: Person, path: str, **body: Any) -> A
 
 
 @pytest.mark.usefixtures("without_redis")
+def test_nodes_stay_ready_although_nobody_asked_before(server: Server) -> None:
+    """Otherwise no node would be left. It costs time only that they do not hear each other."""
+    for node in server.nodes:
+        assert httpx.get(f"http://127.0.0.1:{node.port}/readyz", trust_env=False).status_code == 200
+
+
+@pytest.mark.usefixtures("without_redis")
 async def test_messages_are_delivered_to_the_other_node(server: Server) -> None:
     ann, bob = server.person(), server.person()
     room = ann.make_room(bob)

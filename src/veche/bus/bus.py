@@ -40,6 +40,10 @@ class Bus(Protocol):
     def connected(self) -> bool:
         """Whether this node hears the others now, as far as it knows."""
 
+    @property
+    def was_connected(self) -> bool:
+        """Whether this node hears the others now, or has heard them since it started."""
+
     async def start(self) -> None:
         """Connect. If that is not possible now, it is tried again later."""
 

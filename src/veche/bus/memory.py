@@ -21,6 +21,11 @@ class MemoryBus:
         """True: the node hears everybody there is."""
         return True
 
+    @property
+    def was_connected(self) -> bool:
+        """True: the node hears everybody there is."""
+        return True
+
     async def start(self) -> None:
         """Do nothing."""
 

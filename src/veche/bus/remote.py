@@ -63,6 +63,11 @@ class RemoteBus:
         """Whether this node hears the others now, as far as it knows."""
         return self._connected
 
+    @property
+    def was_connected(self) -> bool:
+        """Whether this node hears the others now, or has heard them since it started."""
+        return self._first.is_set()
+
     async def start(self) -> None:
         """Connect. If that takes long, go on without, and log it."""
         self._task = asyncio.create_task(self._run())
