@@ -26,6 +26,7 @@ NOTIFICATIONS = 100  # in one statement
 FOLLOWED = 1000  # logs that are told to be followed at once
 ASK_SECONDS = 2.0  # between two looks at whether the server is there, and that it may take to answer
 TEST_SECONDS = 2.0  # after which a node that has not heard itself never will
+TEST = "test "  # with this begins what a node sends to find out whether it hears itself; no frame begins so
 NAME = "veche bus"  # as which PostgreSQL shows the connections
 NOT_HEARD = (
     "Notifications of PostgreSQL do not come through. LISTEN does not work behind a pool of connections, such as "
@@ -78,7 +79,7 @@ class PostgresBus(RemoteBus):
 
     async def _hear_oneself(self, publisher: Connection) -> None:
         """Find out whether notifications come through. Raises BusError."""
-        self._test = secrets.token_hex(16)
+        self._test = f"{TEST}{secrets.token_hex(16)}"
         self._tested.clear()
         await self._notify(publisher, [self._test])
         try:
@@ -98,7 +99,7 @@ class PostgresBus(RemoteBus):
                 async for notification in connection.notifies(timeout=ASK_SECONDS):
                     if notification.payload == self._test:
                         self._tested.set()
-                    else:
+                    elif not notification.payload.startswith(TEST):
                         self._hear(notification.payload.encode())
                 with _limited(connection):
                     await connection.execute("SELECT 1")

@@ -44,6 +44,19 @@ async def test_nodes_ring_for_followed_logs_and_tell_notes(postgres_url: str) ->
         assert bob.bells == [{ROOM: 2}]
 
 
+async def test_that_another_node_tests_whether_it_hears_itself_is_no_alarm(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        running(postgres_bus(postgres_url)) as (ann,),
+        running(postgres_bus(postgres_url)) as (bob,),
+    ):
+        ann.bus.follow(ROOM)
+        bob.say(message(1))
+        await until(lambda: ann.bells)  # so the test, which came before, was heard
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+
+
 async def test_many_logs_are_several_notifications(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql, "NOTIFICATIONS", 2)
     longest = 2**63 - 1
