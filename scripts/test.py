@@ -21,7 +21,7 @@ ON_TWO_NODES = [
 
 # What is marked `long` is left out here. pytest says how many these are ("deselected"); `make test-all` runs them.
 FAST = "not chaos and not e2e and not long"
-# Many tests wait for a time to pass, so three at once keep two cores busy. Chaos measures times, so two are enough.
+# Many tests wait for a time to pass, so three at once keep two cores busy. Those that measure times are two at once.
 THREE, TWO = ("-n", "3", "--dist", "worksteal"), ("-n", "2", "--dist", "worksteal")
 
 STEPS = {
@@ -29,7 +29,17 @@ STEPS = {
     "lint": ["ruff", "check", "--quiet", "."],
     "types": ["mypy"],
     "imports": ["lint-imports", "--no-cache"],
-    "fast tests": ["pytest", "tests", *THREE, "-m", FAST, "--ignore=tests/conformance", "-rs"],
+    "fast tests": [
+        "pytest",
+        "tests",
+        *THREE,
+        "-m",
+        FAST,
+        "--ignore=tests/conformance",
+        "--ignore=tests/security",
+        "-rs",
+    ],
+    "security": ["pytest", "tests/security", *TWO, "-m", FAST, "-rs"],
     "two nodes": ["pytest", "--on=nodes", "--third", COMMIT, *ON_TWO_NODES, *THREE],
     "browser and chaos": ["pytest", "tests", "-m", "(chaos or e2e) and not long", *TWO],
 }

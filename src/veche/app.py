@@ -27,7 +27,7 @@ from veche.dialects.messenger import dialect as messenger
 from veche.dialects.native import dialect as native
 from veche.dialects.rooms import dialect as rooms
 from veche.dialects.socketio import dialect as socketio
-from veche.gateway.application import build_application, websocket_routes
+from veche.gateway.application import build_application, prepare_routes, websocket_routes
 from veche.gateway.dialect import AnyDialect, Mounted, Parts
 from veche.hub.hub import Hub
 from veche.service.accounts import Accounts
@@ -131,6 +131,7 @@ class Server:
             self.problem,
             docs=self.settings.server.docs,
         )
+        prepare_routes(app)
         state = app.state
         state.chat, state.accounts, state.trusted = self.chat, self.accounts, self.trusted
         state.heartbeats = self.heartbeats

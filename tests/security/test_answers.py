@@ -6,7 +6,9 @@ import contextlib
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 
 from . import attack
@@ -85,3 +87,10 @@ def test_no_answer_holds_the_loop_or_much_memory(town: Town, path: str) -> None:
         for _ in range(20):  # the answers begin, and nobody reads them
             exchange(server, [b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"])
         assert server.memory - before < 60 * MB
+
+
+def test_the_first_request_does_not_prepare_what_could_be_ready(tmp_path: Path) -> None:
+    with WitnessedServer(tmp_path) as server:
+        with server.watch() as seen:
+            assert httpx.get(f"{server.base}/healthz", trust_env=False).status_code == 200
+        seen.check(0.03)
