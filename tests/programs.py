@@ -22,7 +22,7 @@ import pytest
 from tests.services.service import MissingError
 
 ROOT = Path(__file__).resolve().parents[1]
-CACHE = ROOT / ".cache" / "proxies"
+CACHE = ROOT / ".cache" / "programs"
 WITHIN = 60.0  # seconds to fetch one thing
 SBIN = ("/usr/local/sbin", "/usr/sbin")  # where servers are, and which are not in the path of everybody
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from messenger.harness import LiveServer
-from pypi import installed
+
+from tests.programs import python_packages
 
 from .conftest import NewPerson
 
@@ -54,6 +55,6 @@ def test_the_path_without_a_slash_upgrades(
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 def test_many_lines_at_once_for_python(server: LiveServer, new_person: NewPerson, transport: str) -> None:
     """Its decoder takes at most 16 packets of one poll."""
-    folder = installed("python-socketio", *PYTHON_CLIENT)
+    folder = python_packages("python-socketio, sync", *PYTHON_CLIENT)
     command = (sys.executable, FOLDER / "many.py", server.base, transport, new_person("ann").token, 500)
     assert played(*command, PYTHONPATH=str(folder)) == [str(number) for number in range(500)]
