@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from core import commands as c
 
@@ -106,6 +107,12 @@ class Town:
 @pytest.fixture
 def town(database: Counted) -> Town:
     return Town(database)
+
+
+def somebody_waits(connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
+    """Return whether a transaction in the PostgreSQL database of this connection waits for a lock."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return connection.execute(query).fetchall() != [(0,)]
 
 
 def codes(outcomes: list[Any]) -> list[str]:

@@ -30,7 +30,7 @@ from veche.storage.database import Database
 from veche.storage.engines.postgres_transaction import PostgresTransaction
 from veche.storage.tables import metadata, tables_with_given_ids
 
-from .conftest import Open
+from .conftest import Open, somebody_waits
 
 ANN, BOB, EVE = 1, 2, 3
 CHANNEL, GROUP = 1, 2
@@ -136,10 +136,6 @@ class Nodes:
     def result(self, first: Any, second: Any) -> Result:
         return Result(first, second, rows_of(lambda query: self.connection.execute(query).fetchall(), "veche."))
 
-    def somebody_waits(self) -> bool:
-        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        return bool(self.connection.execute(query).fetchall()[0][0])
-
     def close(self) -> None:
         for one in (self.one, self.two, self.connection):
             one.close()
@@ -232,7 +228,7 @@ def after_the_reads(nodes: Nodes, first: str, second: str, patch: pytest.MonkeyP
         if not threads:
             threads.append(threading.Thread(target=lambda: answers.append(do(nodes.two, COMMANDS[second]))))
             threads[0].start()
-            while threads[0].is_alive() and not nodes.somebody_waits():
+            while threads[0].is_alive() and not somebody_waits(nodes.connection):
                 time.sleep(0.001)
         return loaded
 

@@ -27,7 +27,7 @@ from veche.storage.engines.postgres_outcome import resolve
 from veche.storage.engines.postgres_transaction import PostgresTransaction
 from veche.storage.log import logs
 
-from .conftest import codes
+from .conftest import codes, somebody_waits
 from .relay import Relay
 
 ANN, BOB, EVE = 1, 2, 3
@@ -142,9 +142,9 @@ def test_a_log_that_was_not_there_at_first_is_locked_later(
 
 def waits(future: Future[Any], url: str) -> bool:
     """Wait until something waits for a lock. Return False if the future is done instead."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    while not future.done() and rows(url, waiting) == [(0,)]:
-        pass
+    with psycopg.connect(url, autocommit=True) as connection:
+        while not future.done() and not somebody_waits(connection):
+            pass
     return not future.done()
 
 
