@@ -39,10 +39,15 @@ NUMBERED = range(2, 10)  # tried first if `ann` is taken: `ann2` to `ann9`
 MAX_DIGITS = 12  # of the longest number that is tried
 
 
+def no_such_account() -> ChatError:
+    """Return the refusal for an id that is nobody's."""
+    return ChatError(Code.NOT_FOUND, "No such account.", what="account")
+
+
 def account_of(state: State, account_id: int) -> Account:
     """Return an account. Raises ChatError (NOT_FOUND) if there is none, or if it is built in."""
     if account_id >= RESERVED_IDS:
-        raise ChatError(Code.NOT_FOUND, "No such account.", what="account")
+        raise no_such_account()
     return sender_of(state, account_id)
 
 
@@ -52,7 +57,7 @@ def sender_of(state: State, account_id: int) -> Account:
     Raises ChatError (NOT_FOUND) if there is none.
     """
     if (account := state.get(ACCOUNTS, account_id)) is None:
-        raise ChatError(Code.NOT_FOUND, "No such account.", what="account")
+        raise no_such_account()
     return account
 
 

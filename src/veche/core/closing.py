@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import msgspec
 
 from veche.core.accounts import (
-    ACCOUNTS,
     CLOSED,
     EMAILS,
     account_of,
@@ -22,8 +21,9 @@ from veche.core.errors import ChatError, Code
 from veche.core.event import Event
 from veche.core.facts import Needs, Rows
 from veche.core.names import RESERVED_WORDS
-from veche.core.sessions import PasswordChanged, SessionsEnded
-from veche.core.state import HEADS, State
+from veche.core.rooms import ask_accounts
+from veche.core.sessions import PasswordChanged, SessionsEnded, account_with_password, ask_password
+from veche.core.state import State
 from veche.core.values import Account, Closed, account_log
 
 DELETED_NAME = "Deleted account"
@@ -69,7 +69,6 @@ class DisableAccount(Command[None], frozen=True, gc=False):
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         _ask(needs, actor.account_id)
-        needs.ask(HEADS, account_log(actor.account_id))
 
     def decide(self, actor: Actor, state: State) -> None:
         account = _not_deleted(state, actor.account_id)
@@ -93,17 +92,22 @@ class EnableAccount(Command[None], frozen=True, gc=False):
 class DeleteAccount(Command[Account], frozen=True, gc=False):
     """Take the names, the e-mail and the password from the actor's account, and end its sessions.
 
-    The account, its memberships and its messages stay. The answer is the account as it is now.
+    The account, its memberships and its messages stay. The answer is the account as it is now. `old_hash` is the hash
+    that the password was checked against. It is None if an operator deletes the account.
     """
+
+    old_hash: str | None = None
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         _ask(needs, actor.account_id)
-        needs.ask(HEADS, account_log(actor.account_id))
+        if self.old_hash is not None:
+            ask_password(needs, actor.account_id)
         for username in _usernames(actor.account_id):
             ask_whether_taken(needs, username)
 
     def decide(self, actor: Actor, state: State) -> Account:
         account = _not_deleted(state, actor.account_id)
+        account_with_password(state, account.id, self.old_hash)
         usernames = _usernames(account.id)
         username = next((name for name in usernames if not is_taken(state, name, RESERVED_WORDS)), None)
         if username is None:
@@ -116,7 +120,8 @@ class DeleteAccount(Command[Account], frozen=True, gc=False):
 
 
 def _ask(needs: Needs, account_id: int) -> None:
-    needs.ask(ACCOUNTS, account_id)
+    """Ask for an account. Its own log is locked, so that of two commands that close or open it one comes first."""
+    ask_accounts(needs, account_id)
     needs.ask(CLOSED, account_id)
 
 

@@ -1,5 +1,6 @@
 """The base class of commands. Each command is declared in the file of its subject."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
 import msgspec
@@ -19,8 +20,6 @@ class Command(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """
 
     needs_session: ClassVar[bool] = True
-    takes_id: ClassVar[str] = ""
-    """The table of which `decide` nearly always takes a new id, so that the database can have it ready."""
 
     def check(self) -> None:
         """Raise ChatError if the command is not valid, whatever the database contains."""
@@ -34,6 +33,11 @@ class Command(msgspec.Struct, Generic[T], frozen=True, gc=False):
         Raise before the first event is recorded: a refusal does not remove recorded events.
         """
         raise NotImplementedError
+
+    @property
+    def takes_ids(self) -> Sequence[str]:
+        """The tables of which `decide` nearly always takes new ids, so that the database can have them ready."""
+        return ()
 
     @property
     def size(self) -> int:

@@ -3,6 +3,7 @@
 Every line is stored. The history shows only conversations that are closed.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import msgspec
@@ -62,6 +63,10 @@ class AddEchoLines(Command[None], frozen=True):
     def decide(self, actor: Actor, state: State) -> None:
         for source, text in self.lines:
             state.record(EchoLineAdded(state.new_id(ECHO_LINE_IDS), self.echo_id, source, text, state.now))
+
+    @property
+    def takes_ids(self) -> Sequence[str]:
+        return (ECHO_LINE_IDS,) * len(self.lines)
 
     @property
     def size(self) -> int:

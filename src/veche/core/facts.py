@@ -37,14 +37,27 @@ class Fact(Generic[K, V]):
     """One table of rows by key. For each fact, `storage` has a function that loads its rows.
 
     If a row is found, `then(needs, key, row)` is called. It asks for more rows, whose keys are known only from this
-    row.
+    row. It may ask for logs only of rows that nobody changes. `asks_for_actor`: it asks for the own log of the actor
+    whose command made the row. That may be a command of the same batch, whose log is then locked in advance.
+
+    `of`: to ask for a key of this fact is to ask for that row of `of`, and then for more. So each command asks for
+    what it needs with a row, and for no more. The row is read as one of `of`.
     """
 
-    __slots__ = ("name", "then")
+    __slots__ = ("asks_for_actor", "name", "rows", "then")
 
-    def __init__(self, name: str, then: "Callable[[Needs, K, V], None] | None" = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        then: "Callable[[Needs, K, V], None] | None" = None,
+        *,
+        of: "Fact[K, V] | None" = None,
+        asks_for_actor: bool = False,
+    ) -> None:
         self.name = name
+        self.rows = self if of is None else of
         self.then = then
+        self.asks_for_actor = asks_for_actor
 
     def __repr__(self) -> str:
         return f"Fact({self.name})"
@@ -115,7 +128,7 @@ class Rows:
         command = self._command = self._command + 1
         tables = self._tables
         for fact, key in asked.pairs():
-            tables[fact].asked_by[key] = command
+            tables[fact.rows].asked_by[key] = command
 
     def get(self, fact: Fact[K, V], key: K) -> V | None:
         """Return the row of a key, or None if there is no such row.

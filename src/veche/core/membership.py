@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
-from veche.core.access import Right
+from veche.core.access import Right, check_is_above
 from veche.core.accounts import account_of
 from veche.core.actor import Actor
+from veche.core.blocks import ask_blocks, check_not_blocked
 from veche.core.command import Command
 from veche.core.effects import Close, Open
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.facts import Needs, Rows
 from veche.core.ownership import ELDERS, SUCCESSORS, Elder, hand_over, note_joined, note_left, role_of_newcomer
-from veche.core.rooms import MEMBERS, ask_accounts, ask_room, check_room_access
+from veche.core.rooms import BANS, MEMBERS, ask_accounts, ask_room, check_not_banned, check_room_access
 from veche.core.state import State
 from veche.core.values import Account, Kind, Member, Person, Role, Room, account_log
 
@@ -33,7 +34,7 @@ class MemberJoined(LogEvent, frozen=True, gc=False):
     def apply(self, rows: Rows) -> None:
         key = (self.log_id, self.person.id)
         rows.put(MEMBERS, key, Member(*key, self.role, self.at, self.seq, self.read_count))
-        note_joined(rows, self.log_id, Elder(self.at, self.person))
+        note_joined(rows, self.log_id, Elder(self.role, self.at, self.person))
 
 
 class MemberLeft(LogEvent, frozen=True, gc=False):
@@ -109,18 +110,20 @@ class JoinRoom(Command[Entered], frozen=True, gc=False):
         ask_room(needs, self.room_id, actor.account_id)
         ask_accounts(needs, actor.account_id)
         needs.ask(ELDERS, self.room_id)
+        needs.ask(BANS, (self.room_id, actor.account_id))
 
     def decide(self, actor: Actor, state: State) -> Entered:
         account = account_of(state, actor.account_id)
         room, member = check_room_access(state, Right.JOIN, self.room_id, account.id)
         if room.kind is Kind.LOBBY or member is not None:
             return entered_answer(state, room, account.id, new=False)
+        check_not_banned(state, room.id, account.id)
         record_join(state, actor, room, account, role_of_newcomer(state, room))
         return entered_answer(state, room, account.id, new=True)
 
 
 class LeaveRoom(Command[None], frozen=True, gc=False):
-    """Leave a room. If the owner leaves, the member who joined first becomes the owner.
+    """Leave a room. If the owner leaves, another member becomes the owner (`core.ownership`).
 
     A direct room cannot be left: the command is refused. In the lobby the command does nothing.
     """
@@ -135,11 +138,11 @@ class LeaveRoom(Command[None], frozen=True, gc=False):
     def decide(self, actor: Actor, state: State) -> None:
         room, _ = check_room_access(state, Right.LEAVE, self.room_id, actor.account_id)
         if room.kind is not Kind.LOBBY:
-            _record_leave(state, actor, room, account_of(state, actor.account_id))
+            record_leave(state, actor, room, account_of(state, actor.account_id))
 
 
 class AddMember(Command[Entered], frozen=True, gc=False):
-    """Add an account to a room. Only the room's owner may do this.
+    """Add an account to a room. Only the room's owner may do this, unless the account has blocked them.
 
     If the account is already a member, nothing changes.
     """
@@ -150,18 +153,25 @@ class AddMember(Command[Entered], frozen=True, gc=False):
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_room(needs, self.room_id, actor.account_id, self.account_id)
         ask_accounts(needs, self.account_id)
+        needs.ask(BANS, (self.room_id, self.account_id))
+        ask_blocks(needs, actor.account_id, [self.account_id])
 
     def decide(self, actor: Actor, state: State) -> Entered:
         room, _ = check_room_access(state, Right.MANAGE, self.room_id, actor.account_id)
         account = account_of(state, self.account_id)
         if state.get(MEMBERS, (room.id, account.id)) is not None:
             return entered_answer(state, room, account.id, new=False)
+        check_not_blocked(state, actor.account_id, [account.id])
+        check_not_banned(state, room.id, account.id)
         record_join(state, actor, room, account, Role.MEMBER)
         return entered_answer(state, room, account.id, new=True)
 
 
 class RemoveMember(Command[None], frozen=True, gc=False):
-    """Remove a member from a room. Only the room's owner may do this. An owner who removes itself leaves."""
+    """Remove a member from a room. The owner may do this, and moderators may remove members and readers.
+
+    Those who may remove others and remove themselves leave.
+    """
 
     room_id: int
     account_id: int
@@ -172,10 +182,19 @@ class RemoveMember(Command[None], frozen=True, gc=False):
         needs.ask(SUCCESSORS, self.room_id)
 
     def decide(self, actor: Actor, state: State) -> None:
-        room, _ = check_room_access(state, Right.MANAGE, self.room_id, actor.account_id)
-        if state.get(MEMBERS, (room.id, self.account_id)) is None:
-            raise ChatError(Code.NOT_FOUND, "No such member.", what="account")
-        _record_leave(state, actor, room, account_of(state, self.account_id))
+        room, mine = check_room_access(state, Right.REMOVE, self.room_id, actor.account_id)
+        member = member_of(state, room, self.account_id)
+        if mine is not None and member.account_id != mine.account_id:
+            check_is_above(mine, member)
+        record_leave(state, actor, room, account_of(state, self.account_id))
+
+
+def member_of(state: State, room: Room, account_id: int) -> Member:
+    """Return a member of a room. Raises ChatError (NOT_FOUND)."""
+    member = state.get(MEMBERS, (room.id, account_id))
+    if member is None:
+        raise ChatError(Code.NOT_FOUND, "No such member.", what="account")
+    return member
 
 
 def record_join(
@@ -189,7 +208,8 @@ def record_join(
     state.record(MemberJoined(room.id, seq, now, account.person, role, actor.account_id, head.message_count))
 
 
-def _record_leave(state: State, actor: Actor, room: Room, account: Account) -> None:
+def record_leave(state: State, actor: Actor, room: Room, account: Account) -> None:
+    """Record in the room's log and in the account's own log that an account left a room, or was removed from it."""
     hand_over(state, room, account.id)
     own, seq, now = account_log(account.id), state.next_seq(room.id), state.now
     state.record(MemberLeft(room.id, seq, now, account.person, actor.account_id))

@@ -16,18 +16,22 @@ NAMED = 9  # how many members of a room `Elders` names when it is read
 
 
 class Elder(NamedTuple):
-    """A member and when it joined, in microseconds since 1970."""
+    """A member, its role, and when it joined, in microseconds since 1970."""
 
+    role: Role
     joined_at: int
     person: Person
 
     @property
-    def place(self) -> tuple[int, int]:
-        return self.joined_at, self.person.id
+    def place(self) -> tuple[int, int, int]:
+        return self.role.place, self.joined_at, self.person.id
 
 
 class Elders(NamedTuple):
-    """The members of a room in the order in which they joined. `all` is False if the room has more than are named."""
+    """The first members of a room: the owner, then moderators, members and readers, each in the order of joining.
+
+    `all` is False if the room has more members than are named.
+    """
 
     named: tuple[Elder, ...]
     all: bool
@@ -36,6 +40,12 @@ class Elders(NamedTuple):
         if self.all or (self.named and elder.place < self.named[-1].place):
             return Elders(tuple(sorted((*self.named, elder), key=lambda one: one.place)), self.all)
         return self
+
+    def after_change(self, account_id: int, role: Role, joined_at: int, person: Person | None) -> "Elders":
+        named = [elder.person for elder in self.named if elder.person.id == account_id]
+        others = self.after_leaving(account_id)
+        person = named[0] if named else person
+        return others if person is None else others.after_joining(Elder(role, joined_at, person))
 
     def after_leaving(self, account_id: int) -> "Elders":
         return Elders(tuple(elder for elder in self.named if elder.person.id != account_id), self.all)
@@ -51,9 +61,9 @@ SUCCESSORS: Fact[int, Elders] = Fact("successors", then=_ask_members)  # the sam
 
 
 class OwnerChanged(LogEvent, frozen=True, gc=False):
-    """The owner of a room left, and another member is the owner now. The event is in the room's log.
+    """Another member is the owner of the room now. The event is in the room's log.
 
-    It comes before the entry with which the former owner, `by_id`, left.
+    The former owner, `by_id`, is a member now. If it leaves, the entry of that comes next.
     """
 
     kind: ClassVar[str] = "owner"
@@ -62,10 +72,18 @@ class OwnerChanged(LogEvent, frozen=True, gc=False):
     by_id: int
 
     def apply(self, rows: Rows) -> None:
-        for account_id, role in ((self.by_id, Role.MEMBER), (self.person.id, Role.OWNER)):
-            key = (self.log_id, account_id)
-            if (member := rows.peek(MEMBERS, key)) is not None:
-                rows.put(MEMBERS, key, replace(member, role=role))
+        set_role(rows, self.log_id, self.by_id, Role.MEMBER)
+        set_role(rows, self.log_id, self.person.id, Role.OWNER, self.person)
+
+
+def set_role(rows: Rows, room_id: int, account_id: int, role: Role, person: Person | None = None) -> None:
+    """Give a member another role. `person` may be left out for the owner, whom the elders always name."""
+    if (member := rows.peek(MEMBERS, (room_id, account_id))) is None:
+        return
+    rows.put(MEMBERS, (room_id, account_id), replace(member, role=role))
+    for fact in (ELDERS, SUCCESSORS):
+        if (elders := rows.peek(fact, room_id)) is not None:
+            rows.put(fact, room_id, elders.after_change(account_id, role, member.joined_at, person))
 
 
 def note_joined(rows: Rows, room_id: int, elder: Elder) -> None:
@@ -89,7 +107,9 @@ def role_of_newcomer(state: State, room: Room) -> Role:
 
 
 def hand_over(state: State, room: Room, account_id: int) -> None:
-    """Before a member leaves: if it is the owner, make the member who joined first the owner. The room may be empty.
+    """Before a member leaves: if it is the owner, make another member the owner. The room may be empty.
+
+    A moderator is first, then a member, then a reader. Of several, it is the one who joined first.
 
     Raises ChatError (UNAVAILABLE) if all members whose names were read have left in this transaction, and there are
     others. The same command succeeds in the next transaction.

@@ -1,4 +1,4 @@
-"""What people change of their own account: the username, the name that others see, and the e-mail."""
+"""What people change of their own account: its names, its e-mail, and whether it hides what it reads."""
 
 from typing import ClassVar
 
@@ -34,7 +34,7 @@ from veche.core.values import Account, Person, account_log
 
 
 class ProfileChanged(Event, frozen=True, gc=False):
-    """An account changed its name or its e-mail. `account` is the account after the change."""
+    """An account changed its name, its e-mail or whether it hides what it reads. `account` is as after the change."""
 
     account: Account
     old_email: str | None
@@ -49,7 +49,7 @@ class ProfileChanged(Event, frozen=True, gc=False):
 
 
 class AccountChanged(LogEvent, frozen=True, gc=False):
-    """The account has another username, name or e-mail. The event is in the account's own log.
+    """The account has another username, name or e-mail, or shows or hides what it reads. The event is in its own log.
 
     `person` has the names. The e-mail is not in the log, because the log is kept.
     """
@@ -89,16 +89,17 @@ class RenameAccount(Command[Account], frozen=True, gc=False):
 
 
 class ChangeProfile(Command[Account], frozen=True, gc=False):
-    """Change the name or the e-mail of the actor's account, or both. None changes nothing.
+    """Change the name or the e-mail of the actor's account, or whether it hides what it reads. None changes nothing.
 
     `password_hash` is the hash that the password was checked against. An e-mail needs one: whoever can read the e-mail
-    may get into the account one day. If both are as they were, nothing changes.
+    may get into the account one day. If all is as it was, nothing changes.
     """
 
     name: str | None = None
     email: str | None = None
     password_hash: str | None = None
     reserved: Reserved = RESERVED_WORDS
+    hides_reading: bool | None = None
 
     def check(self) -> None:
         if self.name is not None:
@@ -118,6 +119,7 @@ class ChangeProfile(Command[Account], frozen=True, gc=False):
             account,
             name=account.name if self.name is None else self.name,
             email=account.email if self.email is None else self.email,
+            hides_reading=account.hides_reading if self.hides_reading is None else self.hides_reading,
         )
         if self.email is not None:
             self._check_email(state, account, self.email)

@@ -6,17 +6,25 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from veche.core.access import Right
-from veche.core.accounts import account_of
+from veche.core.accounts import ACCOUNTS, account_of
 from veche.core.actor import Actor
 from veche.core.command import Command
-from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.facts import Fact, Needs, Rows
-from veche.core.messages import MESSAGES, Message
-from veche.core.rooms import MEMBERS, ask_accounts, ask_room, check_room_access
-from veche.core.state import State
-from veche.core.values import RESERVED_IDS, Kind, Member, Role, Room, account_log
+from veche.core.messages import MESSAGES, Message, ask_author, of_room
+from veche.core.rooms import MEMBERS, ask_accounts, ask_room, check_room_access, hears
+from veche.core.state import HEADS, State
+from veche.core.values import Kind, Member, Role, account_log
 
+
+def _ask_whether_told(needs: Needs, message_id: int, message: Message) -> None:
+    """Ask for what tells whether the author learns that the message was read."""
+    ask_author(needs, message_id, message)
+    if (HEADS, message.log_id) in needs.pairs():
+        needs.ask(ACCOUNTS, message.sender.id)
+
+
+_MARKED: Fact[int, Message] = Fact("marked messages", _ask_whether_told, of=MESSAGES, asks_for_actor=True)
 READERS: Fact[int, int] = Fact("readers")  # by message id: the account that read the message first
 COUNTS: Fact[tuple[int, int], int] = Fact("counts")  # by (room, seq): the number of messages up to this seq
 
@@ -75,8 +83,8 @@ class ReadUpTo(Command[None], frozen=True, gc=False):
 class MarkRead(Command[None], frozen=True, gc=False):
     """Mark one message as read.
 
-    If nobody has marked it before, its author gets a MessageRead event. The actor's read pointer moves forward to the
-    message, but not in the lobby.
+    If nobody has marked it before, its author gets a MessageRead event, unless one of the two hides what they read. The
+    actor's read pointer moves forward to the message, but not in the lobby.
     """
 
     room_id: int
@@ -87,26 +95,19 @@ class MarkRead(Command[None], frozen=True, gc=False):
         # move the read pointer back.
         ask_room(needs, self.room_id, actor.account_id)
         ask_accounts(needs, actor.account_id)
-        needs.ask(MESSAGES, self.message_id)
+        needs.ask(_MARKED, self.message_id)
         needs.ask(READERS, self.message_id)
 
     def decide(self, actor: Actor, state: State) -> None:
         room, member = check_room_access(state, Right.READ, self.room_id, actor.account_id)
         account = account_of(state, actor.account_id)
-        message = state.get(MESSAGES, self.message_id)
-        if message is None or message.log_id != room.id:
-            raise ChatError(Code.NOT_FOUND, "No such message.", what="message")
+        message = of_room(state.get(MESSAGES, self.message_id), room.id)
         if member is not None and room.kind is not Kind.LOBBY and message.seq > member.read_seq:
             _move_pointer(state, account.id, room.id, message.seq, message.number)
-        if state.get(READERS, message.id) is None and _is_told(state, room, message.sender.id):
+        told = state.get(READERS, message.id) is None and hears(state, room, message.sender.id)
+        if told and not (account.hides_reading or account_of(state, message.sender.id).hides_reading):
             log_id = account_log(message.sender.id)
             state.record(MessageRead(log_id, state.next_seq(log_id), state.now, room.id, message.id, account.id))
-
-
-def _is_told(state: State, room: Room, author_id: int) -> bool:
-    """Return whether the author of a message learns who read it. Nobody learns of a room that they have left."""
-    in_room = room.kind is Kind.LOBBY or state.get(MEMBERS, (room.id, author_id)) is not None
-    return in_room and author_id < RESERVED_IDS
 
 
 def _move_pointer(state: State, account_id: int, room_id: int, seq: int, count: int) -> None:

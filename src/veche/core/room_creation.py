@@ -2,6 +2,7 @@
 
 from veche.core.accounts import account_of
 from veche.core.actor import Actor
+from veche.core.blocks import ask_blocks, check_not_blocked
 from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.facts import Needs
@@ -18,8 +19,9 @@ MAX_FIRST_MEMBERS = 100  # others named in one command: each takes two entries a
 class CreateRoom(Command[Entered], frozen=True):
     """Create a room with its first members, at most MAX_FIRST_MEMBERS others.
 
-    A direct room has exactly one other member. If the two have a direct room already, the answer is that room. With
-    `unique`, the command is refused if another room that was created with `unique` has the same name.
+    A direct room has exactly one other member. If the two have a direct room already, the answer is that room. If one
+    of the others has blocked the creator, the command is refused. With `unique`, it is refused if another room that
+    was created with `unique` has the same name.
     """
 
     kind: Kind
@@ -37,6 +39,7 @@ class CreateRoom(Command[Entered], frozen=True):
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_accounts(needs, actor.account_id, *self.member_ids)
+        ask_blocks(needs, actor.account_id, self.member_ids)
         if self.unique:
             needs.ask(ROOM_NAMES, self.name)
         if (key := self._direct_key(actor)) is not None:
@@ -45,6 +48,7 @@ class CreateRoom(Command[Entered], frozen=True):
     def decide(self, actor: Actor, state: State) -> Entered:
         creator = account_of(state, actor.account_id)
         others = [account_of(state, id) for id in self._other_ids(actor)]
+        check_not_blocked(state, creator.id, [account.id for account in others])
         key = self._direct_key(actor)
         if self.kind is Kind.DIRECT and key is None:
             raise ChatError(Code.INVALID, "A direct room has exactly one other member.", field="member_ids")

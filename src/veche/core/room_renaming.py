@@ -1,18 +1,13 @@
-"""Renaming a room."""
+"""Renaming a room. The command is `room_settings.UpdateRoom`."""
 
 from typing import ClassVar
 
 from msgspec.structs import replace
 
-from veche.core.access import Right
-from veche.core.accounts import ACCOUNTS, account_of
-from veche.core.actor import Actor
-from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
-from veche.core.facts import Needs, Rows
-from veche.core.names import check_name
-from veche.core.rooms import ROOM_NAMES, ROOMS, ask_room, check_room_access
+from veche.core.facts import Rows
+from veche.core.rooms import ROOM_NAMES, ROOMS
 from veche.core.state import State
 from veche.core.values import Person, Room
 
@@ -33,33 +28,21 @@ class RoomRenamed(LogEvent, frozen=True, gc=False):
         rows.put(ROOMS, room.id, _renamed(room, self.name))
 
 
-class RenameRoom(Command[Room], frozen=True, gc=False):
-    """Change the name of a room. Only its owner may do this. The answer is the room with its new name.
+def check_is_free(state: State, room: Room, name: str) -> None:
+    """Raise ChatError (TAKEN) if a room whose name is unique cannot have this name."""
+    if room.unique_name is not None and name != room.name and state.get(ROOM_NAMES, name) is not None:
+        raise ChatError(Code.TAKEN, "A room has this name.", field="name")
 
-    If the room has that name already, nothing changes. The name of a room that was created with
-    `CreateRoom.unique` stays unique.
+
+def record_rename(state: State, room: Room, person: Person, name: str) -> Room:
+    """Record that a room has another name. Return the room as it is then.
+
+    The name of a room that was created with `CreateRoom.unique` stays unique.
     """
-
-    room_id: int
-    name: str
-
-    def check(self) -> None:
-        check_name(self.name)
-
-    def needs(self, actor: Actor, needs: Needs) -> None:
-        ask_room(needs, self.room_id, actor.account_id)
-        needs.ask(ACCOUNTS, actor.account_id)
-        needs.ask(ROOM_NAMES, self.name)
-
-    def decide(self, actor: Actor, state: State) -> Room:
-        room, _ = check_room_access(state, Right.RENAME, self.room_id, actor.account_id)
-        account = account_of(state, actor.account_id)
-        if self.name == room.name:
-            return room
-        if room.unique_name is not None and state.get(ROOM_NAMES, self.name) is not None:
-            raise ChatError(Code.TAKEN, "A room has this name.", field="name")
-        state.record(RoomRenamed(room.id, state.next_seq(room.id), state.now, account.person, self.name))
-        return _renamed(room, self.name)
+    if name == room.name:
+        return room
+    state.record(RoomRenamed(room.id, state.next_seq(room.id), state.now, person, name))
+    return _renamed(room, name)
 
 
 def _renamed(room: Room, name: str) -> Room:

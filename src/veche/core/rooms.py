@@ -2,13 +2,15 @@
 
 from veche.core.access import Right, check_access
 from veche.core.accounts import ACCOUNTS
+from veche.core.errors import ChatError, Code
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs, Rows
 from veche.core.state import HEADS, State
-from veche.core.values import Head, Member, Room, account_log
+from veche.core.values import RESERVED_IDS, Ban, Head, Kind, Member, Room, account_log
 
 ROOMS: Fact[int, Room] = Fact("rooms")
 MEMBERS: Fact[tuple[int, int], Member] = Fact("members")  # by (room, account)
+BANS: Fact[tuple[int, int], Ban] = Fact("bans")  # by (room, account)
 ROOM_NAMES: Fact[str, int] = Fact("room names")  # by unique name: the id of the room that has the name
 
 
@@ -59,3 +61,22 @@ def check_room_access(state: State, right: Right, room_id: int, account_id: int)
     """
     member = state.get(MEMBERS, (room_id, account_id))
     return check_access(right, state.get(ROOMS, room_id), member), member
+
+
+def hears(state: State, room: Room, account_id: int) -> bool:
+    """Return whether an account gets what happens in a room. Nobody gets what happens in a room that they have left."""
+    if account_id >= RESERVED_IDS:
+        return False
+    return room.kind is Kind.LOBBY or state.get(MEMBERS, (room.id, account_id)) is not None
+
+
+def ban_of(state: State, room_id: int, account_id: int) -> Ban | None:
+    """Return the ban of an account from a room, or None if there is none or it is over."""
+    ban = state.get(BANS, (room_id, account_id))
+    return None if ban is None or (ban.until is not None and ban.until <= state.now) else ban
+
+
+def check_not_banned(state: State, room_id: int, account_id: int) -> None:
+    """Raise ChatError (FORBIDDEN) if an account is banned from a room."""
+    if ban_of(state, room_id, account_id) is not None:
+        raise ChatError(Code.FORBIDDEN, "This account is banned from the room.", reason="banned")

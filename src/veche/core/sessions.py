@@ -14,11 +14,11 @@ from veche.core.errors import ChatError, Code
 from veche.core.event import Event, LogEvent
 from veche.core.facts import Fact, Needs, Rows
 from veche.core.state import HEADS, State
-from veche.core.values import Account, Session, account_log
+from veche.core.values import MICROSECONDS, Account, Session, account_log
 
 SESSIONS: Fact[str, Session] = Fact("sessions")
 
-KEPT_EXPIRED = 24 * 3600 * 1_000_000
+KEPT_EXPIRED = 24 * 3600 * MICROSECONDS
 """How long an expired session is kept, in microseconds: a clock that was wrong for hours must not end sessions."""
 
 
@@ -79,26 +79,33 @@ class OpenSession(Command[None], frozen=True, gc=False):
 
     The session's dialect is the actor's dialect. `lifetime` is in seconds. `password_hash` is the hash that the
     password was checked against. If the password was changed after that check, no session is opened, and none is opened
-    for a closed account. Both are refused as a wrong password is.
+    for a closed account. Both are refused as a wrong password is. `device` is a name for the owner of the account.
     """
 
     session_id: str
     lifetime: int
     password_hash: str
+    device: str | None = None
 
     def needs(self, actor: Actor, needs: Needs) -> None:
-        # `decide` does not read this head. Asking for it locks the log, so that no concurrent transaction changes the
-        # password or closes the account.
-        needs.ask(HEADS, account_log(actor.account_id))
-        _ask_password(needs, actor.account_id)
-        needs.ask(CLOSED, actor.account_id)
+        ask_opening(needs, actor.account_id)
 
     def decide(self, actor: Actor, state: State) -> None:
-        account = _account_with_password(state, actor.account_id, self.password_hash)
+        account = account_with_password(state, actor.account_id, self.password_hash)
         if state.get(CLOSED, account.id) is not None:
             raise ChatError(Code.WRONG_CREDENTIALS, "Unknown user or wrong password.", reason="password")
-        expires_at = state.now + self.lifetime * 1_000_000
-        state.record(SessionOpened(Session(self.session_id, account.id, actor.dialect, state.now, expires_at)))
+        expires_at = state.now + self.lifetime * MICROSECONDS
+        session = Session(self.session_id, account.id, actor.dialect, state.now, expires_at, self.device)
+        state.record(SessionOpened(session))
+
+
+def ask_opening(needs: Needs, account_id: int) -> None:
+    """Ask for the rows that `OpenSession.decide` reads."""
+    # It does not read this head. Asking for it locks the log, so that no concurrent transaction changes the password or
+    # closes the account.
+    needs.ask(HEADS, account_log(account_id))
+    ask_password(needs, account_id)
+    needs.ask(CLOSED, account_id)
 
 
 class EndSession(Command[None], frozen=True, gc=False):
@@ -121,8 +128,16 @@ class EndSession(Command[None], frozen=True, gc=False):
             state.record(SessionsEnded(log_id, state.next_seq(log_id), state.now, session_id=session.id))
 
 
+class RevokeSession(EndSession, frozen=True, gc=False):
+    """End one of the actor's own sessions from another one, which must not have ended itself."""
+
+    needs_session: ClassVar[bool] = True
+
+
 class EndSessions(Command[None], frozen=True, gc=False):
-    """End all sessions of the actor's account."""
+    """End all sessions of the actor's account, except `kept` if that is set."""
+
+    kept: str | None = None
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         needs.ask(ACCOUNTS, actor.account_id)
@@ -130,11 +145,14 @@ class EndSessions(Command[None], frozen=True, gc=False):
 
     def decide(self, actor: Actor, state: State) -> None:
         log_id = account_log(account_of(state, actor.account_id).id)
-        state.record(SessionsEnded(log_id, state.next_seq(log_id), state.now))
+        state.record(SessionsEnded(log_id, state.next_seq(log_id), state.now, kept=self.kept))
 
 
 class ForgetSessions(Command[int], frozen=True, gc=False):
-    """Remove these sessions if they expired more than a day ago. The answer is how many were removed."""
+    """Remove these sessions if they expired more than a day ago. The answer is how many did.
+
+    Those that another node is removing just now are left to it.
+    """
 
     session_ids: tuple[str, ...]
 
@@ -162,22 +180,23 @@ class SetPassword(Command[None], frozen=True, gc=False):
     keep_session: str | None = None
 
     def needs(self, actor: Actor, needs: Needs) -> None:
-        _ask_password(needs, actor.account_id)
+        ask_password(needs, actor.account_id)
         needs.ask(HEADS, account_log(actor.account_id))
 
     def decide(self, actor: Actor, state: State) -> None:
-        account = _account_with_password(state, actor.account_id, self.old_hash)
+        account = account_with_password(state, actor.account_id, self.old_hash)
         state.record(PasswordChanged(account.id, self.password_hash))
         log_id = account_log(account.id)
         state.record(SessionsEnded(log_id, state.next_seq(log_id), state.now, kept=self.keep_session))
 
 
-def _ask_password(needs: Needs, account_id: int) -> None:
+def ask_password(needs: Needs, account_id: int) -> None:
+    """Ask for the rows that `account_with_password` reads. The head of the own log has to be asked, too."""
     needs.ask(ACCOUNTS, account_id)
     needs.ask(PASSWORDS, account_id)
 
 
-def _account_with_password(state: State, account_id: int, checked_hash: str | None) -> Account:
+def account_with_password(state: State, account_id: int, checked_hash: str | None) -> Account:
     """Return the account. Refuse if its password is no longer the one that was checked; None was not checked."""
     account = account_of(state, account_id)
     if checked_hash is not None and state.get(PASSWORDS, account_id) != checked_hash:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from veche.core.event import Event, LogEvent
 from veche.core.facts import Fact, Needs, Rows
+from veche.core.rules import NO_RULES, Rules
 from veche.core.values import Head, LogId
 
 HEADS: Fact[LogId, Head] = Fact("heads")
@@ -14,12 +15,14 @@ _HEAD_OF_EMPTY_LOG = Head()
 
 
 class State(Rows):
-    """The rows, the events recorded so far, the time of the command being decided, and new ids."""
+    """The rows, the events recorded so far, the time of the command being decided, new ids, and the rules."""
 
-    def __init__(self, new_id: Callable[[str], int]) -> None:
+    now: int
+
+    def __init__(self, new_id: Callable[[str], int], rules: Rules = NO_RULES) -> None:
         super().__init__()
         self.events: list[Event] = []
-        self.now = 0
+        self.rules = rules
         self.new_id = new_id
         """Returns the next free id of a table. Call it after all checks: a refused command must not use up an id."""
 

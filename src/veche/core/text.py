@@ -3,7 +3,7 @@
 from veche.core.errors import ChatError, Code
 
 MAX_TEXT_BYTES = 65_536
-MAX_CLIENT_MESSAGE_ID = 64
+MAX_CLIENT_ID = 64  # characters
 
 
 def size_of(text: str) -> int:
@@ -20,16 +20,22 @@ def can_be_stored(text: str) -> bool:
     return "\0" not in text
 
 
-def check_text(text: str) -> None:
+def check_text(text: str, field: str = "text") -> None:
     """Raise ChatError if a text has more than 64 KiB of UTF-8, or contains NUL or a lone surrogate.
 
     Not every database can store NUL and lone surrogates.
     """
     if "\0" in text:
-        raise ChatError(Code.INVALID, "Text may not hold a NUL character.", field="text")
+        raise ChatError(Code.INVALID, "Text may not hold a NUL character.", field=field)
     try:
         size = size_of(text)
     except UnicodeEncodeError:
-        raise ChatError(Code.INVALID, "Text may not hold a lone surrogate.", field="text") from None
+        raise ChatError(Code.INVALID, "Text may not hold a lone surrogate.", field=field) from None
     if size > MAX_TEXT_BYTES:
-        raise ChatError(Code.TOO_LARGE, f"Text may have {MAX_TEXT_BYTES} bytes of UTF-8.", field="text")
+        raise ChatError(Code.TOO_LARGE, f"Text may have {MAX_TEXT_BYTES} bytes of UTF-8.", field=field)
+
+
+def check_client_id(client_id: str | None, field: str = "client_id") -> None:
+    """Raise ChatError if there is a client id that is empty, too long, or has characters that are not printable."""
+    if client_id is not None and not (client_id.isprintable() and 1 <= len(client_id) <= MAX_CLIENT_ID):
+        raise ChatError(Code.INVALID, f"A {field} has 1 to {MAX_CLIENT_ID} printable characters.", field=field)

@@ -14,6 +14,7 @@ LogId: TypeAlias = int
 LOBBY_ID = 2**31 - 1  # the room that every account is in; rooms and accounts are numbered separately
 SYSTEM_ID = 2**31 - 1  # the account that writes notices
 ANONYMOUS_ID = 2**31 - 2  # the account that clients without an account use, if the operator allows them
+MICROSECONDS = 1_000_000  # in a second
 RESERVED_IDS = 2**31 - 1024  # the first id of built-in accounts and rooms; other ids count up from 1
 
 
@@ -36,7 +37,10 @@ class Person(msgspec.Struct, frozen=True, gc=False):
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
-    """One account. `handle` is a form of `username` that only one account can have (see `names.handle_of`)."""
+    """One account. `handle` is a form of `username` that only one account can have (see `names.handle_of`).
+
+    `hides_reading`: nobody sees what it has read, and it does not see what others have read.
+    """
 
     id: int
     username: str
@@ -44,6 +48,7 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     name: str
     email: str | None
     created_at: int
+    hides_reading: bool = False
 
     @property
     def person(self) -> Person:
@@ -52,13 +57,28 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 
 
 class Session(msgspec.Struct, frozen=True, gc=False):
-    """One login through one dialect. A token is valid only while its session exists."""
+    """One login through one dialect. A token is valid only while its session exists. `device` is a name for people."""
 
     id: str
     account_id: int
     dialect: str
     created_at: int
     expires_at: int
+    device: str | None = None
+
+
+class FileInfo(msgspec.Struct, frozen=True, gc=False):
+    """A file of a message, as everybody in the room may see it. `size` is in bytes.
+
+    `type` is the media type that its bytes have. `width` and `height` in pixels are there for images.
+    """
+
+    id: str
+    name: str
+    size: int
+    type: str
+    width: int | None = None
+    height: int | None = None
 
 
 class Closed(msgspec.Struct, frozen=True, gc=False):
@@ -81,17 +101,36 @@ PUBLIC = frozenset({Kind.CHANNEL, Kind.LOBBY})
 
 
 class Role(StrEnum):
-    """The role of a member in a room."""
+    """The role of a member in a room, from the highest to the lowest."""
 
     OWNER = "owner"
+    MODERATOR = "moderator"
     MEMBER = "member"
+    READER = "reader"
+
+    @property
+    def place(self) -> int:
+        """How many roles are above this one."""
+        return _ROLES.index(self)
+
+
+_ROLES = tuple(Role)
+
+
+class Level(StrEnum):
+    """Of which messages of a room a member wants to be told. The clients go by it."""
+
+    ALL = "all"
+    MENTIONS = "mentions"
+    NONE = "none"
 
 
 class Room(msgspec.Struct, frozen=True, gc=False):
     """One room.
 
     `direct_key` has the ids of the two members of a direct room, and is None for other rooms. `unique_name` is the name
-    if the room was created with `CreateRoom.unique`, or else None.
+    if the room was created with `CreateRoom.unique`, or else None. `archived_at` is None if the room is not archived.
+    `slow_seconds` is the time between two messages of one member, or 0 (`core.slow_mode`).
     """
 
     id: int
@@ -101,6 +140,9 @@ class Room(msgspec.Struct, frozen=True, gc=False):
     created_at: int
     direct_key: str | None = None
     unique_name: str | None = None
+    topic: str = ""
+    archived_at: int | None = None
+    slow_seconds: int = 0
 
     def peer_of(self, account_id: int) -> int | None:
         """Return the id of the other member of a direct room, or None if the room is not direct."""
@@ -111,7 +153,10 @@ class Room(msgspec.Struct, frozen=True, gc=False):
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):
-    """One account in one room. `read_seq` is its read pointer. `read_count` is the `message_count` at that seq."""
+    """One account in one room. `read_seq` is its read pointer. `read_count` is the `message_count` at that seq.
+
+    `spoke_at` is when it last sent a message there, or 0.
+    """
 
     room_id: int
     account_id: int
@@ -119,6 +164,18 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     joined_at: int
     read_seq: int = 0
     read_count: int = 0
+    spoke_at: int = 0
+    level: Level = Level.ALL
+
+
+class Ban(msgspec.Struct, frozen=True, gc=False):
+    """An account that may not be in a room. `by_id` is who banned it. `until` is None if the ban has no end."""
+
+    room_id: int
+    account_id: int
+    by_id: int
+    at: int
+    until: int | None = None
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -131,6 +188,14 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     last_seq: int = 0
     message_count: int = 0
     last_message_id: int | None = None
+
+
+class Reaction(msgspec.Struct, frozen=True, gc=False):
+    """An emoji of a message as one account sees it: how many accounts put it there, and whether this one did."""
+
+    emoji: str
+    count: int
+    mine: bool
 
 
 def direct_key(one: int, other: int) -> str:

@@ -3,13 +3,15 @@
 import msgspec
 
 from veche.core.messages import Message
-from veche.core.values import Head, LogId, Member, Person, Role, Room
+from veche.core.values import Head, LogId, Member, Person, Role, Room, Session
 
 
 class RoomView(msgspec.Struct, frozen=True):
     """A room as one account sees it.
 
     `member` is None if the account has no member row in the room. `peer` is the other person of a direct room.
+    `deleted` is how many messages after the read pointer are deleted, counted up to 1,000. `mentioned` is how many of
+    them mention the account, counted up to 100.
     """
 
     room: Room
@@ -17,11 +19,18 @@ class RoomView(msgspec.Struct, frozen=True):
     member: Member | None = None
     peer: Person | None = None
     last_message: Message | None = None
+    deleted: int = 0
+    mentioned: int = 0
 
     @property
     def unread(self) -> int | None:
-        """The number of messages after the read pointer, or None without a member row. No rows are counted for it."""
-        return self.head.message_count - self.member.read_count if self.member else None
+        """The number of messages after the read pointer that are not deleted, or None without a member row."""
+        return self.head.message_count - self.member.read_count - self.deleted if self.member else None
+
+    @property
+    def mentions(self) -> int | None:
+        """How many unread messages mention the account, up to 100, or None without a member row."""
+        return self.mentioned if self.member else None
 
     @property
     def name(self) -> str:
@@ -35,6 +44,49 @@ class MemberView(msgspec.Struct, frozen=True, gc=False):
     person: Person
     role: Role
     joined_at: int
+
+
+class ThreadView(msgspec.Struct, frozen=True, gc=False):
+    """A thread that an account follows: its first message, and how many messages in it are unread, counted up to 100.
+
+    `unread` is None if the account has no read pointer in the room.
+    """
+
+    root: Message
+    unread: int | None
+
+
+class PinView(msgspec.Struct, frozen=True, gc=False):
+    """A pinned message: the seq of the entry that pinned it, who did it, and when, in microseconds since 1970."""
+
+    message: Message
+    seq: int
+    by: Person
+    at: int
+
+
+class SessionView(msgspec.Struct, frozen=True, gc=False):
+    """A session, and when it was refreshed last, in microseconds since 1970."""
+
+    session: Session
+    refreshed_at: int | None
+
+
+class BanView(msgspec.Struct, frozen=True, gc=False):
+    """A ban from a room, with the names of the account. Times are in microseconds since 1970."""
+
+    person: Person
+    by_id: int
+    at: int
+    until: int | None
+
+
+class Revision(msgspec.Struct, frozen=True, gc=False):
+    """An earlier text of a message. `at` is when the author wrote it, in microseconds since 1970."""
+
+    revision: int
+    text: str
+    at: int
 
 
 class Welcome(msgspec.Struct, frozen=True):
