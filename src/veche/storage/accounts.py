@@ -38,12 +38,13 @@ accounts = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("skeleton", Text),
     Column("ascii", Integer),  # 1 if the username is ASCII, or else 0
+    Column("hides_reading", Integer, nullable=False, server_default="0"),  # 1 or 0
     Index("ix_accounts_skeleton", "skeleton", "ascii"),
 )
 c = accounts.c
 FEW = 4  # accounts that look alike: enough to know that one of them is another than the one that asks
 
-_ACCOUNT = select(c.id, c.username, c.handle, c.name, c.email, c.created_at)
+_ACCOUNT = select(c.id, c.username, c.handle, c.name, c.email, c.created_at, c.hides_reading)
 _PERSON = select(c.id, c.username, c.name)
 _ACCOUNT_BY_ID = _ACCOUNT.where(c.id == bindparam("account"))
 _PAGE = (
@@ -60,13 +61,18 @@ _change = (
     update(accounts)
     .where(c.id == bindparam("account"))
     .values(
-        {name: bindparam(name) for name in ("username", "handle", "name", "email", "email_key", "skeleton", "ascii")}
+        {
+            name: bindparam(name)
+            for name in ("username", "handle", "name", "email", "email_key", "skeleton", "ascii", "hides_reading")
+        }
     )
 )
 
 
 def _account(row: Any) -> Account:
-    return Account(row.id, row.username, row.handle, row.name, row.email, row.created_at)
+    return Account(
+        row.id, row.username, row.handle, row.name, row.email, row.created_at, hides_reading=bool(row.hides_reading)
+    )
 
 
 def _by_id(engine: Engine) -> Select[Any]:
@@ -117,7 +123,7 @@ def _write(tx: Transaction, events: list[AccountRegistered | AccountRenamed | Pr
         account = event.account
         skeleton, ascii = skeleton_key(account.username)
         row: dict[str, Any] = {"username": account.username, "handle": account.handle, "name": account.name}
-        row |= {"skeleton": skeleton, "ascii": int(ascii)}
+        row |= {"skeleton": skeleton, "ascii": int(ascii), "hides_reading": int(account.hides_reading)}
         row |= {"email": account.email, "email_key": account.email.casefold() if account.email is not None else None}
         if isinstance(event, AccountRegistered):
             row |= {"id": account.id, "password_hash": event.password_hash, "created_at": account.created_at}
@@ -137,6 +143,7 @@ SUBJECT = Subject(
     writes={(AccountRegistered, AccountRenamed, ProfileChanged, AccountDeleted): _write},
     entries=(AccountChanged,),
     keeps=(ACCOUNTS,),
+    unique=(HANDLES, EMAILS),
 )
 
 

@@ -6,6 +6,7 @@ The name of an event's field decides where it is stored:
 - The field `person` is stored as an id in the column `account_id`. The field `room` or `room_id` is stored as an id in
   the column `room_id`. The person and the room are looked up when the entry is read, so a renamed account appears with
   its current name.
+- The field `message` is stored as the id of the message, in `data`. The message is looked up, too: it is as it is now.
 - `peer` is not stored. It is worked out from the room when the entry is read.
 - All other fields are stored in the JSON column `data`, under the name that `stored_as` gives, or under their own name.
 """
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from veche.core.event import LogEvent
+from veche.core.messages import Message
 from veche.core.values import Person, Room
 
 _COLUMNS = frozenset({"log_id", "seq", "at", "person", "room", "room_id", "peer"})
@@ -68,20 +70,29 @@ class Codec:
             "created_at": event.at,
             "account_id": event.person.id if "person" in fields else None,  # type: ignore[attr-defined]
             "room_id": room_id,
-            "data": _to_json({stored: getattr(event, name) for name, stored in form.data}).decode(),
+            "data": _to_json({stored: _stored(event, name) for name, stored in form.data}).decode(),
         }
 
-    def decode(self, row: Any, people: Mapping[int, Person], rooms: Mapping[int, Room]) -> LogEvent:
+    def message_id_of(self, row: Any) -> int | None:
+        """Return the id of the message that the event in a row has, or None."""
+        form = self._forms.get(row.kind)
+        return _from_json(row.data)["message"] if form is not None and "message" in form.fields else None
+
+    def decode(
+        self, row: Any, people: Mapping[int, Person], rooms: Mapping[int, Room], messages: Mapping[int, Message]
+    ) -> LogEvent:
         """Make the event from a row of `events`.
 
-        `people` and `rooms` must contain the account and the room whose ids are in the row. `peer` is set to None if
-        the other person of a direct room is not in `people`.
+        `people`, `rooms` and `messages` must contain those whose ids are in the row. `peer` is set to None if the other
+        person of a direct room is not in `people`.
         """
         form = self._forms.get(row.kind)
         if form is None:
             raise ValueError(f"entry {row.seq} of log {row.log_id} has an unknown kind {row.kind!r}")
         stored = _from_json(row.data)
         values: dict[str, Any] = {name: stored[key] for name, key in form.data if key in stored}
+        if "message" in form.fields:
+            values["message"] = messages[stored["message"]]
         if "person" in form.fields:
             values["person"] = people[row.account_id]
         if "room" in form.fields:
@@ -92,3 +103,8 @@ class Codec:
             values["room_id"] = row.room_id
         values |= {"log_id": row.log_id, "seq": row.seq, "at": row.created_at}
         return msgspec.convert(values, form.type)
+
+
+def _stored(event: LogEvent, name: str) -> Any:
+    value = getattr(event, name)
+    return value.id if name == "message" else value

@@ -38,6 +38,7 @@ from veche.storage.accounts import accounts
 from veche.storage.database import Database, DatabaseError
 from veche.storage.engines.engine import COPYING, Transaction
 from veche.storage.kinds.copy_end import COPIED_FROM, CopyEnd
+from veche.storage.last_commits import last_commits
 from veche.storage.log import events, logs
 from veche.storage.messages import messages
 from veche.storage.migrate import schema_version
@@ -49,8 +50,8 @@ SHOW_EVERY = 5.0  # seconds between two lines about the progress
 OWN = frozenset({COPYING, COPIED_FROM, "cluster", "copied", "secret"})
 """The keys in `meta` that are about one database, and are not copied."""
 
-TABLES = tuple(table for table in metadata.sorted_tables if table not in (meta, nodes))
-"""In such an order that a row comes after those that it refers to. The nodes of a database are not those of another."""
+TABLES = tuple(table for table in metadata.sorted_tables if table not in (meta, nodes, last_commits))
+"""In such an order that a row comes after those that it refers to. Nodes and processes that write are not copied."""
 
 Say = Callable[[str], None]
 

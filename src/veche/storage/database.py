@@ -6,6 +6,7 @@ from typing import Protocol
 
 from veche.storage.engines.engine import DatabaseError as DatabaseError
 from veche.storage.engines.engine import Failure, Transaction
+from veche.storage.engines.index import Index
 from veche.storage.nodes import Node
 
 DEFAULT_URL = "sqlite:///data/veche.db"
@@ -20,13 +21,18 @@ class Database(Protocol):
     """
 
     on_replaced: Callable[[], object]
+    histories: int
+    """How many more histories the database has had since it was opened. It is counted before `on_replaced`."""
 
     @property
     def name(self) -> str:
         """What people read instead of its URL, which may contain a password."""
 
-    def installation(self) -> str:
-        """Return what tells this database from all others. It is the same in all processes that open it."""
+    def history(self) -> str:
+        """Return what tells this database and its present history from all others.
+
+        It is the same in all processes that have it open. It has changed when `on_replaced` is called.
+        """
 
     def secret(self) -> str:
         """Return the secret that signs tokens if no setting gives one. It is created at the first call."""
@@ -43,6 +49,9 @@ class Database(Protocol):
 
     def reading(self) -> AbstractContextManager[Transaction]:
         """Open a read transaction. All its reads see one snapshot of the database."""
+
+    def index(self) -> Index:
+        """Open the index of the search. Only the process that serves the database may. Close it before the database."""
 
     def rest(self) -> None:
         """Do what is better done when nobody waits for a commit. It may raise, and then does it the next time."""

@@ -4,23 +4,27 @@ This module writes the entries of a batch to `events`, and reads pages of a log 
 """
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, islice
+from typing import Any
 
 from sqlalchemy import bindparam, select
 
 from veche.core.event import LogEvent
+from veche.core.messages import Message
+from veche.core.text import size_of
 from veche.core.values import LogId
 from veche.storage.accounts import people
 from veche.storage.codec import Codec
 from veche.storage.engines.engine import Transaction
 from veche.storage.log import events, insert_events
-from veche.storage.messages import messages_between
+from veche.storage.messages import message_of, messages_between, messages_by_id
 from veche.storage.rooms import rooms_by_id
 from veche.storage.subjects import SUBJECTS
-from veche.storage.tables import Id
+from veche.storage.tables import PAGE_BYTES, Id
 
 EVENT_TYPES = tuple(chain.from_iterable(subject.entries for subject in SUBJECTS))
 CODEC = Codec(EVENT_TYPES)
+AT_ONCE = 8  # messages that are read in one statement, each of up to 64 KiB
 
 c = events.c
 _EVENTS_BETWEEN = (
@@ -67,4 +71,21 @@ def _events_between(tx: Transaction, log_id: LogId, after: int, upto: int, limit
     account_ids = {row.account_id for row in found if row.account_id is not None}
     peers = {peer for room in rooms.values() if (peer := room.peer_of(-log_id)) is not None}
     people_by_id = people(tx, account_ids | peers)
-    return [CODEC.decode(row, people_by_id, rooms) for row in found]
+    messages, complete = _messages_of(tx, found)
+    return [CODEC.decode(row, people_by_id, rooms, messages) for row in found[:complete]]
+
+
+def _messages_of(tx: Transaction, found: Sequence[Any]) -> tuple[dict[int, Message], int]:
+    """Read the messages that entries have, until they have more text than a page.
+
+    Return them by id, and how many of the entries have their messages.
+    """
+    ids = [CODEC.message_id_of(row) for row in found]
+    messages: dict[int, Message] = {}
+    wanted = iter(dict.fromkeys(id for id in ids if id is not None))
+    while part := list(islice(wanted, AT_ONCE)):
+        messages |= {row.id: message_of(row) for row in tx.read_by_keys(messages_by_id, part)}
+        if sum(size_of(message.text) for message in messages.values()) > PAGE_BYTES:
+            break
+    missing = (index for index, id in enumerate(ids) if id is not None and id not in messages)
+    return messages, next(missing, len(ids))

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.rooms import MEMBERS
 from veche.core.state import State
-from veche.core.values import LOBBY_ID, RESERVED_IDS, Member, Person, Role
+from veche.core.values import LOBBY_ID, RESERVED_IDS, Level, Member, Person, Role
 from veche.core.views import MemberView
 from veche.storage.accounts import accounts
 from veche.storage.engines.engine import Engine, Transaction
@@ -38,7 +38,9 @@ members = Table(
     Column("joined_at", BigInteger, nullable=False),
     Column("read_seq", BigInteger, nullable=False),
     Column("read_count", BigInteger, nullable=False),
-    Index("ix_members_room_id_joined_at", "room_id", "joined_at", "account_id"),
+    Column("spoke_at", BigInteger, nullable=False, server_default="0"),
+    Column("level", String(16), nullable=False, server_default=str(Level.ALL)),
+    Index("ix_members_room_id_role", "room_id", "role", "joined_at", "account_id"),
 )
 c = members.c
 a = accounts.c
@@ -55,12 +57,17 @@ _MEMBERS_OF = (
 
 _insert = insert(members)
 _delete = delete(members).where(_this_member)
-_move_pointer = update(members).where(_this_member).values(read_seq=bindparam("seq"), read_count=bindparam("count"))
+_move_pointer = (
+    update(members)
+    .where(_this_member)
+    .values(read_seq=bindparam("seq"), read_count=bindparam("count"), spoke_at=bindparam("spoke"))
+)
 
 
 def member_of(row: Any) -> Member:
     """Make a Member from a row of the table `members`."""
-    return Member(row.room_id, row.account_id, Role(row.role), row.joined_at, row.read_seq, row.read_count)
+    pointer, level = (row.read_seq, row.read_count), Level(row.level)
+    return Member(row.room_id, row.account_id, Role(row.role), row.joined_at, *pointer, row.spoke_at, level)
 
 
 def _by_key(engine: Engine) -> Select[Any]:
@@ -74,14 +81,14 @@ def load_members(tx: Transaction, keys: Collection[tuple[int, int]]) -> Iterator
 def _save_members(tx: Transaction, state: State) -> None:
     """Write the changed rows of members.
 
-    If only the read pointer changed, update the row; a message by a member does this. If anything else changed,
-    delete the row and insert it again. Insert new members, and delete those who left.
+    If only the read pointer and `spoke_at` changed, update the row; a message by a member does this. If anything else
+    changed, delete the row and insert it again. Insert new members, and delete those who left.
     """
     gone, new, moved = [], [], []
     for (room_id, account_id), before, member in state.changes(MEMBERS):
         this = {"room": room_id, "account": account_id}
         if member is not None and isinstance(before, Member) and _without_pointer(member) == _without_pointer(before):
-            moved.append(this | {"seq": member.read_seq, "count": member.read_count})
+            moved.append(this | {"seq": member.read_seq, "count": member.read_count, "spoke": member.spoke_at})
             continue
         if before is not None or member is None:
             gone.append(this)
@@ -92,7 +99,7 @@ def _save_members(tx: Transaction, state: State) -> None:
 
 
 def _without_pointer(member: Member) -> Member:
-    return replace(member, read_seq=0, read_count=0)
+    return replace(member, read_seq=0, read_count=0, spoke_at=0)
 
 
 SUBJECT = Subject(

@@ -32,6 +32,9 @@ class Node(Protocol):
     lobby_seq: int
     """The head of the lobby when the first of these nodes started, and no other was alive."""
 
+    others: frozenset[str]
+    """The ids of the other nodes that had a lease when this one was last renewed."""
+
     @property
     def problem(self) -> str | None:
         """Why the node should get no clients now, as an English sentence. None: it may get them."""
@@ -55,6 +58,7 @@ class LoneNode:
 
     problem: str | None = None
     has_successors = False
+    others: frozenset[str] = frozenset()
 
     def __init__(self, node_id: str, lobby_seq: int) -> None:
         self.id = node_id

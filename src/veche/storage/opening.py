@@ -11,6 +11,7 @@ from pathlib import Path
 from veche.storage.database import Database, DatabaseError
 from veche.storage.engines.sqlite_restore import Restored
 from veche.storage.finding import Finding as Finding
+from veche.storage.finding import Serving as Serving
 from veche.storage.kinds import sqlite_ends, sqlite_examine, sqlite_opening
 from veche.storage.kinds.copy_end import CopyEnd
 
@@ -19,6 +20,11 @@ Say = Callable[[str], None]
 
 def _is_postgres(url: str) -> bool:
     return url.partition(":")[0].partition("+")[0] in ("postgresql", "postgres")
+
+
+def bus_address(database_url: str, bus_url: str) -> tuple[str, str]:
+    """Return the address of a bus on PostgreSQL, as `postgres_address` does. If it names no server, the database's."""
+    return postgres_address(bus_url if "://" in bus_url else database_url)
 
 
 def postgres_address(url: str) -> tuple[str, str]:
@@ -48,6 +54,11 @@ def open_to_serve(url: str, *, may_lose: bool = False) -> Database:
 def allows_several_nodes(url: str) -> bool:
     """Return whether several processes may serve a database at once."""
     return _is_postgres(url)
+
+
+def files_beside(url: str) -> Path | None:
+    """Return the folder beside a database for the files that people upload. None: it has no place of its own."""
+    return None if _is_postgres(url) else sqlite_opening.files_beside(url)
 
 
 def migrate_database(url: str, *, copy: bool, say: Say) -> str:
@@ -89,12 +100,12 @@ def copy_target(url: str) -> AbstractContextManager[CopyEnd]:
     return sqlite_ends.target(url)
 
 
-def checks(url: str) -> list[Callable[[], Iterator[Finding]]]:
+def checks(url: str, serving: Serving) -> list[Callable[[], Iterator[Finding]]]:
     """Return the checks of `veche doctor` on a database. Each may raise any error."""
     if _is_postgres(url):
         from veche.storage.kinds import postgres_examine
 
-        return postgres_examine.checks(url)
+        return postgres_examine.checks(url, serving)
     return sqlite_examine.checks(url)
 
 
@@ -112,7 +123,7 @@ def restore(url: str, file: Path, *, end_sessions: bool, say: Say) -> tuple[Path
     if _is_postgres(url):
         from veche.storage.kinds import postgres_opening
 
-        postgres_opening.restore(url, file)
+        postgres_opening.restore(url, file, end_sessions=end_sessions)
     return sqlite_opening.restore(url, file, end_sessions=end_sessions, say=say)
 
 

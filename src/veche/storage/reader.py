@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -20,13 +22,17 @@ logger = logging.getLogger("veche.storage")
 
 
 class _Waiting(NamedTuple):
-    """A query that waits. `done` is called on the loop, with its result or with the exception that it raised."""
+    """A query that waits. `done` is called on the loop, with its result or with the exception that it raised.
+
+    `since` is a time of `time.monotonic`.
+    """
 
     party: Party | None
     query: Callable[[Transaction], Any]
     done: Callable[[Any, BaseException | None], None]
     loop: asyncio.AbstractEventLoop
     is_wanted: Callable[[], bool]
+    since: float
 
 
 class Reader:
@@ -39,6 +45,7 @@ class Reader:
         self._database = database
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="veche-reader")
         self._queue: ReadQueue[_Waiting] = ReadQueue()
+        self._away_at = -math.inf  # when a query found last that the database does not answer
 
     async def read(self, party: Party | None, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query and return its result. Raises ChatError (OVERLOADED) if too many queries of the party wait."""
@@ -49,7 +56,8 @@ class Reader:
             if not answer.done():
                 answer.set_result(result) if error is None else answer.set_exception(error)
 
-        self._add(_Waiting(party, lambda tx: query(tx, *args, **kwargs), done, loop, lambda: not answer.done()))
+        since = time.monotonic()
+        self._add(_Waiting(party, lambda tx: query(tx, *args, **kwargs), done, loop, lambda: not answer.done(), since))
         return await answer
 
     def call(
@@ -71,7 +79,7 @@ class Reader:
             reply(result)
 
         loop = asyncio.get_running_loop()
-        self._add(_Waiting(party, lambda tx: query(tx, *args, **kwargs), done, loop, lambda: True))
+        self._add(_Waiting(party, lambda tx: query(tx, *args, **kwargs), done, loop, lambda: True, time.monotonic()))
 
     def _add(self, waiting: _Waiting) -> None:
         self._queue.add(waiting.party, waiting)
@@ -83,16 +91,19 @@ class Reader:
         result, error = None, None
         if waiting.is_wanted():
             try:
-                result = self._run(waiting.query)
+                result = self._run(waiting.query, waiting.since)
             except Exception as raised:
                 error = raised
         waiting.loop.call_soon_threadsafe(self._done, waiting, result, error)
 
-    def _run(self, query: Callable[[Transaction], T]) -> T:
+    def _run(self, query: Callable[[Transaction], T], since: float) -> T:
         """Run a query. If the database says that it may succeed now, run it once more: a connection may be an old one.
 
-        Raises ChatError (UNAVAILABLE) if the database cannot be read now.
+        Raises ChatError (UNAVAILABLE) if the database cannot be read now. What another query has found since this one
+        began to wait is true for this one, too: if each tried by itself, the last ones would wait for minutes.
         """
+        if since <= self._away_at:
+            raise _unavailable()
         for attempt in (1, 2):
             try:
                 with self._database.reading() as tx:
@@ -103,8 +114,10 @@ class Reader:
                     continue
                 if failure not in (Failure.AGAIN, Failure.UNAVAILABLE):
                     raise
+                if failure is Failure.AGAIN:
+                    self._away_at = time.monotonic()
                 logger.error("the database cannot be read now: %s", error)
-                raise ChatError(Code.UNAVAILABLE, "The store cannot be read now. Try again soon.") from None
+                raise _unavailable() from None
         raise AssertionError("the loop returns or raises")
 
     def _done(self, waiting: _Waiting, result: Any, error: BaseException | None) -> None:
@@ -116,3 +129,7 @@ class Reader:
         self._threads.shutdown(cancel_futures=True)
         while (waiting := self._queue.take()) is not None:
             waiting.loop.call_soon(self._done, waiting, None, asyncio.CancelledError())
+
+
+def _unavailable() -> ChatError:
+    return ChatError(Code.UNAVAILABLE, "The store cannot be read now. Try again soon.")

@@ -1,7 +1,7 @@
 """Rooms: the table, what decisions and queries read from it, and how it is written."""
 
 import heapq
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -23,13 +23,16 @@ from sqlalchemy import (
 from veche.core.access import Right, Verdict, verdict_for
 from veche.core.room_renaming import RoomRenamed
 from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated
-from veche.core.values import LOBBY_ID, PUBLIC, Kind, Person, Room, account_log
+from veche.core.values import LOBBY_ID, PUBLIC, Head, Kind, Member, Person, Room, account_log
 from veche.core.views import RoomView, Welcome
 from veche.storage.accounts import people
+from veche.storage.deletion import deletions_above
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.log import head_seqs, load_heads, logs
 from veche.storage.membership import load_members, members
+from veche.storage.mentions import mentions_above
 from veche.storage.messages import message_of, messages_by_id
+from veche.storage.reactions import with_reactions
 from veche.storage.sessions import exists
 from veche.storage.subject import Subject
 from veche.storage.tables import Id, epoch, id_column, metadata
@@ -46,6 +49,9 @@ rooms = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("direct_key", String(64), unique=True),
     Column("unique_name", Text),
+    Column("topic", Text, nullable=False, server_default=""),
+    Column("archived_at", BigInteger),
+    Column("slow_seconds", BigInteger, nullable=False, server_default="0"),
     Index("uq_rooms_unique_name", "unique_name", unique=True),
 )
 c = rooms.c
@@ -55,7 +61,7 @@ _ROOM_BY_ID = _ROOM.where(c.id == bindparam("room"))
 _ids_of = select(members.c.room_id).where(members.c.account_id == bindparam("account"))
 _PAGE = _ROOM.where(c.id > bindparam("after")).order_by(c.id).limit(bindparam("limit", type_=Id))
 _ROOMS_OF = _PAGE.where(c.id.in_(_ids_of), c.kind != str(Kind.LOBBY))
-_PUBLIC_ROOMS = _PAGE.where(or_(*[c.kind == str(kind) for kind in sorted(PUBLIC)]))
+_PUBLIC_ROOMS = _PAGE.where(or_(*[c.kind == str(kind) for kind in sorted(PUBLIC)]), c.archived_at.is_(None))
 _HEADS_OF = (
     select(members.c.room_id, logs.c.last_seq, logs.c.last_message_id)
     .join(logs, logs.c.id == members.c.room_id)
@@ -76,7 +82,18 @@ _rename = (
 
 def _room(row: Any) -> Room:
     kind = Kind(row.kind)
-    return Room(row.id, kind, row.name, row.creator_id, row.created_at, row.direct_key, row.unique_name)
+    return Room(
+        row.id,
+        kind,
+        row.name,
+        row.creator_id,
+        row.created_at,
+        row.direct_key,
+        row.unique_name,
+        row.topic,
+        row.archived_at,
+        row.slow_seconds,
+    )
 
 
 def _by_id(engine: Engine) -> Select[Any]:
@@ -117,6 +134,7 @@ SUBJECT = Subject(
     writes={(RoomCreated, RoomRenamed): _write},
     entries=(RoomRenamed,),
     keeps=(ROOMS,),
+    unique=(DIRECT_ROOMS, ROOM_NAMES),
 )
 
 
@@ -140,18 +158,18 @@ def welcome(tx: Transaction, account_id: int, session_id: str, limit: int = ALL)
 
 def room(tx: Transaction, room_id: int, account_id: int) -> RoomView | None:
     """Return a room as one account sees it, or None. The caller has to check the access."""
-    views = _views(tx, account_id, tx.read(_ROOM_BY_ID, room=room_id))
-    return views[0] if views else None
+    return next(iter(_views(tx, account_id, tx.read(_ROOM_BY_ID, room=room_id))), None)
 
 
 def beside_room(
     tx: Transaction, room_id: int, account_id: int, query: Callable[[Transaction], T]
 ) -> tuple[RoomView | None, T]:
-    """Read a room as `room` does, and run a query in the same snapshot.
+    """Read a room as `room` does, without its last message, and run a query in the same snapshot.
 
     So the caller can check the access as of the snapshot, and a removed member sees nothing that was sent later.
     """
-    return room(tx, room_id, account_id), query(tx)
+    views = _views(tx, account_id, tx.read(_ROOM_BY_ID, room=room_id), with_last=False)
+    return next(iter(views), None), query(tx)
 
 
 def rooms_of(tx: Transaction, account_id: int, after: int = 0, limit: int | None = None) -> list[RoomView]:
@@ -161,7 +179,7 @@ def rooms_of(tx: Transaction, account_id: int, after: int = 0, limit: int | None
 
 
 def public_rooms(tx: Transaction, account_id: int, after: int, limit: int) -> list[RoomView]:
-    """Return the public rooms with an id above `after`, ordered by id."""
+    """Return the public rooms with an id above `after` that are not archived, ordered by id."""
     return _views(tx, account_id, tx.read(_PUBLIC_ROOMS, after=after, limit=limit))
 
 
@@ -171,8 +189,11 @@ def _views(tx: Transaction, account_id: int, rows: Sequence[Any], *, with_last: 
     ends = dict(load_heads(tx, ids))
     mine = {room_id: member for (room_id, _), member in load_members(tx, [(id, account_id) for id in ids])}
     last_ids = [head.last_message_id for head in ends.values() if head.last_message_id is not None and with_last]
-    last = {row.room_id: message_of(row) for row in tx.read_by_keys(messages_by_id, last_ids)}
+    newest = [message_of(row) for row in tx.read_by_keys(messages_by_id, last_ids)]
+    last = {message.log_id: message for message in (with_reactions(tx, account_id, newest) if newest else ())}
     peers = _peers(tx, account_id, found)
+    unread = _unread_from(ends, mine)
+    deleted, mentioned = deletions_above(tx, unread), mentions_above(tx, account_id, unread)
     return [
         RoomView(
             room,
@@ -180,9 +201,17 @@ def _views(tx: Transaction, account_id: int, rows: Sequence[Any], *, with_last: 
             mine.get(room.id),
             peers.get(room.id),
             last.get(room.id) if verdict_for(Right.READ, room, mine.get(room.id)) is Verdict.YES else None,
+            deleted.get(room.id, 0),
+            mentioned.get(room.id, 0),
         )
         for room in found
     ]
+
+
+def _unread_from(ends: Mapping[int, Head], mine: Mapping[int, Member]) -> list[tuple[int, int]]:
+    """Return the read pointers in the rooms that have unread messages: pairs of a room and a seq."""
+    unread = [member for room_id, member in mine.items() if ends[room_id].message_count > member.read_count]
+    return [(member.room_id, member.read_seq) for member in unread]
 
 
 def _peers(tx: Transaction, account_id: int, found: list[Room]) -> dict[int, Person]:

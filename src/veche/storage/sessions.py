@@ -3,7 +3,20 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Select, String, Table, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Select,
+    String,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from veche.core.sessions import (
     KEPT_EXPIRED,
@@ -24,16 +37,18 @@ sessions = Table(
     "sessions",
     metadata,
     Column("id", String(64), primary_key=True),
-    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
     Column("origin", String(32), nullable=False),  # the dialect
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("device", String(64)),
+    Index("ix_sessions_account_id_created_at", "account_id", "created_at", "id"),
 )
 c = sessions.c
 
 a = accounts.c
 _WITH_ACCOUNT = (
-    select(sessions, a.username, a.handle, a.name, a.email, a.created_at.label("registered_at"))
+    select(sessions, a.username, a.handle, a.name, a.email, a.hides_reading, a.created_at.label("registered_at"))
     .join(accounts, a.id == c.account_id)
     .where(c.id == bindparam("session"))
 )
@@ -51,29 +66,36 @@ _delete_others = delete(sessions).where(_of_account, c.id != bindparam("kept"))
 _set_password = update(accounts).where(accounts.c.id == bindparam("account")).values(password_hash=bindparam("hash"))
 
 
-def _session(row: Any) -> Session:
-    return Session(row.id, row.account_id, row.origin, row.created_at, row.expires_at)
+def session_of_row(row: Any) -> Session:
+    """Make a session from a row with the columns of the table."""
+    return Session(row.id, row.account_id, row.origin, row.created_at, row.expires_at, row.device)
 
 
 def _by_id(engine: Engine) -> Select[Any]:
     return engine.where_keys(select(sessions), c.id)
 
 
+def _not_locked(engine: Engine) -> Select[Any]:
+    """Return a query that locks sessions by id, without those that another transaction has locked: it removes them."""
+    return engine.where_keys(select(c.id), c.id).with_for_update(of=sessions, skip_locked=True)
+
+
 def load_sessions(tx: Transaction, ids: Collection[str]) -> Iterator[tuple[str, Session]]:
-    return ((row.id, _session(row)) for row in tx.read_by_keys(_by_id, ids))
+    return ((row.id, session_of_row(row)) for row in tx.read_by_keys(_by_id, ids))
 
 
 def _write(tx: Transaction, events: list[SessionOpened | SessionsEnded | SessionsForgotten]) -> None:
     for event in events:
         if isinstance(event, SessionsForgotten):
-            tx.write_each(_forget, [{"session": session_id} for session_id in event.session_ids])
+            free = tx.read_by_keys(_not_locked, event.session_ids)
+            tx.write_each(_forget, [{"session": row.id} for row in free])
             continue
         if isinstance(event, SessionsEnded):
             _delete(tx, event)
             continue
         session = event.session
         row = {"id": session.id, "account_id": session.account_id, "origin": session.dialect}
-        row |= {"created_at": session.created_at, "expires_at": session.expires_at}
+        row |= {"created_at": session.created_at, "expires_at": session.expires_at, "device": session.device}
         tx.write_each(_insert, [row])
 
 
@@ -105,19 +127,20 @@ def session_with_account(tx: Transaction, session_id: str) -> tuple[Session, Acc
     row = tx.first(_WITH_ACCOUNT, session=session_id)
     if row is None:
         return None
-    account = Account(row.account_id, row.username, row.handle, row.name, row.email, row.registered_at)
-    return _session(row), account
+    names = (row.username, row.handle, row.name, row.email)
+    account = Account(row.account_id, *names, row.registered_at, hides_reading=bool(row.hides_reading))
+    return session_of_row(row), account
 
 
 def longest_session(tx: Transaction, account_id: int) -> Session | None:
     """Return the session of an account that expires last, or None if it has none. It may have expired."""
     row = tx.first(_LONGEST, account=account_id)
-    return _session(row) if row is not None else None
+    return session_of_row(row) if row is not None else None
 
 
 def sessions_of(tx: Transaction, account_id: int) -> list[Session]:
     """Return the sessions of an account, the oldest first. Some may have expired."""
-    return [_session(row) for row in tx.read(_OF_ACCOUNT, account=account_id)]
+    return [session_of_row(row) for row in tx.read(_OF_ACCOUNT, account=account_id)]
 
 
 def expired(tx: Transaction, now: int, limit: int) -> list[str]:

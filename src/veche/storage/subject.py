@@ -27,7 +27,8 @@ class Subject(NamedTuple):
 
     `entries` are the types of events that are stored in the table `events`. Subjects are written in the order of
     `SUBJECTS`: first all `writes`, then the table `events`, then all `saves`. `keeps` are the facts whose rows are kept
-    after a commit (`storage.kept`): those that every message needs.
+    after a commit (`storage.kept`): those that every message needs. `unique` are the facts whose keys are names that
+    only one row may have: those who take such names come one after the other.
     """
 
     loads: Mapping[Fact[Any, Any], Load] = {}
@@ -35,3 +36,4 @@ class Subject(NamedTuple):
     writes: Mapping[tuple[type[Event], ...], Write] = {}
     entries: tuple[type[LogEvent], ...] = ()
     keeps: tuple[Fact[Any, Any], ...] = ()
+    unique: tuple[Fact[Any, Any], ...] = ()

@@ -19,6 +19,7 @@ from veche.core.actor import Actor
 from veche.core.command import Command, T
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
+from veche.core.rules import NO_RULES, Rules
 from veche.core.values import LogId
 from veche.ops.crash import crash_point
 from veche.storage.batch import Outcome
@@ -26,6 +27,7 @@ from veche.storage.commit import commit
 from veche.storage.database import Database
 from veche.storage.engines.engine import Failure
 from veche.storage.fair_queue import FairQueue, Request
+from veche.storage.outage import Outage
 
 Reply: TypeAlias = Callable[[T | ChatError], None]
 Announce: TypeAlias = Callable[[Sequence[LogEvent]], None]
@@ -82,14 +84,27 @@ class Unannounced:
         self._waiting.append(callback)
 
 
+def _never(*_: object) -> None:
+    """Call nothing on the loop: the writer has given up."""
+
+
 class Writer:
     """Runs one thread. While the thread commits one batch, the requests of the next batch are collected.
 
     Accounts take turns (`FairQueue`). The requests of one account are stored in the order in which they were submitted.
     """
 
-    def __init__(self, database: Database, announce: Announce, *, batch: int = 1000, waiting: int = 20_000) -> None:
+    def __init__(
+        self,
+        database: Database,
+        announce: Announce,
+        rules: Rules = NO_RULES,
+        *,
+        batch: int = 1000,
+        waiting: int = 20_000,
+    ) -> None:
         self._database = database
+        self._commit = partial(commit, database, rules=rules)
         self._announce = announce
         self.unannounced = Unannounced()
         self._waiting_requests = FairQueue(batch)
@@ -101,27 +116,51 @@ class Writer:
         self._gathered: list[Request] = []
         self._queue: queue.SimpleQueue[list[Request] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
+        self._on_loop: Callable[..., object]  # how the thread calls a function on the loop
         self.cpu_seconds = 0.0  # of the thread, as of the end of its last batch
         self._idle = asyncio.Event()
         self._idle.set()
         self._accepting = False
+        self._outage = Outage()
+        self._has_given_up = False
         self._patience: float | None = None  # seconds to wait for requests before the database rests
         self._thread = threading.Thread(target=self._run, name="veche-writer", daemon=True)
 
     def start(self) -> None:
         """Begin to take requests. Call this on the event loop."""
         self._loop = asyncio.get_running_loop()
+        self._on_loop = self._loop.call_soon_threadsafe
         self._accepting = True
         self._thread.start()
+
+    @property
+    def accepts(self) -> bool:
+        """Whether commands are taken, and not refused because the server stops."""
+        return self._accepting
 
     async def drain(self) -> None:
         """Refuse new requests, and wait until all requests that were already taken are answered."""
         self._accepting = False
         await self._idle.wait()
 
+    def give_up(self) -> None:
+        """Wait no longer, and answer nothing more: it is not known whether what was taken is stored.
+
+        Call this on the loop if the server stops and the database lets it wait.
+        """
+        if self._waiting:
+            logger.critical("the server stops, and %d requests are not answered: they may be stored", self._waiting)
+        self._accepting, self._has_given_up = False, True
+        self._on_loop = _never
+        self._idle.set()
+        for barrier in self._barriers:
+            barrier.passed.set()
+
     async def stop(self) -> None:
         """Drain, and end the thread."""
         await self.drain()
+        if self._has_given_up:  # the thread may wait for ever, and ends with the process
+            return
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -145,7 +184,7 @@ class Writer:
 
     async def wait_until_answered(self) -> None:
         """Wait until all requests taken so far are answered."""
-        if self._waiting:
+        if self._waiting and not self._has_given_up:
             barrier = _Barrier(self._taken, self._waiting)
             self._barriers.append(barrier)
             await barrier.passed.wait()
@@ -158,6 +197,8 @@ class Writer:
         try:
             self._store_until_stopped()
         except BaseException:
+            if self._has_given_up:
+                return
             # Without this thread, clients would wait for ever. After a restart they send again what is not answered.
             logger.critical("the writer failed; the server ends", exc_info=True)
             os._exit(1)
@@ -165,15 +206,17 @@ class Writer:
     def _store_until_stopped(self) -> None:
         while self._wait_for_requests():
             batch = self._waiting_requests.take()
-            began = time.thread_time()
+            began, histories, failures = time.thread_time(), self._database.histories, self._outage.failures
             self._patience = REST_SECONDS
             lowest: dict[LogId, int] = {}
             commands = [(request.actor, request.command) for request in batch]
-            outcomes, events = commit(self._database, commands, before_commit=partial(self.unannounced.record, lowest))
+            record = partial(self.unannounced.record, lowest)
+            outcomes, events = self._commit(commands, before_commit=record, outage=self._outage)
             self.cpu_seconds = time.thread_time()
-            self._waiting_requests.learn(len(batch), self.cpu_seconds - began)
+            if self._outage.failures == failures:  # else its time says nothing
+                self._waiting_requests.learn(len(batch), self.cpu_seconds - began)
             crash_point("after_commit_before_ack")
-            self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events, lowest)
+            self._on_loop(self._answer, batch, outcomes, events, lowest, histories)
 
     def _wait_for_requests(self) -> bool:
         """Wait until there are requests, and let all that have come so far wait for their turn.
@@ -204,7 +247,12 @@ class Writer:
                 logger.exception("the database could not rest")
 
     def _answer(
-        self, batch: list[Request], outcomes: list[Outcome], events: list[LogEvent], lowest: dict[LogId, int]
+        self,
+        batch: list[Request],
+        outcomes: list[Outcome],
+        events: list[LogEvent],
+        lowest: dict[LogId, int],
+        histories: int,
     ) -> None:
         for request, outcome in zip(batch, outcomes, strict=True):
             try:
@@ -213,7 +261,8 @@ class Writer:
                 logger.exception("the reply callback of a command failed")
         crash_point("after_ack_before_fanout")
         try:
-            self._announce(events)
+            is_present = histories == self._database.histories  # otherwise the entries may be of the history before
+            self._announce(events if is_present else ())
         finally:
             self.unannounced.end(lowest)
             self._waiting -= len(batch)

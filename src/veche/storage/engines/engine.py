@@ -91,32 +91,28 @@ class Transaction(Protocol):
         If there are no keys, return no rows and run no query.
         """
 
-    def write_each(self, write: Write, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write_each(self, write: Write, rows: Sequence[Mapping[str, Any]], unique: tuple[str, ...] = ()) -> None:
         """Run a write once for each row. All rows have the same names. If there are no rows, do nothing.
 
-        No two rows may be for the same row of the table.
+        No two rows may be for the same row of the table. `unique`: columns of which two transactions may write the same
+        values at once, although only one may. Where that can be, all write in the order of these values. Otherwise two
+        could wait for each other.
         """
 
     def lock_logs(self, log_ids: Collection[int]) -> None:
-        """Lock the rows of logs, in the order of their ids, until the transaction ends."""
+        """Lock the rows of logs, in the order of their ids, until the transaction ends. Call it once."""
+
+    def has_locked(self, log_id: int) -> bool:
+        """Return whether `lock_logs` has locked a log. A log that was not there then is not locked."""
 
     def keep(self, state: State, facts: Collection[Fact[Any, Any]]) -> None:
         """If this transaction is committed, keep its rows of these facts. It must have written nothing else of them."""
 
     def expect_ids(self, tables: Iterable[str]) -> None:
-        """Say which ids the commands that are decided next probably take: a table for each, or "". It is only a hint.
+        """Say which ids the commands that are decided next probably take: a table for each. It is only a hint.
 
-        An id that is not taken is lost.
+        Call it before `lock_logs`. An id that is not taken is lost.
         """
 
     def new_id(self, table: str) -> int:
-        """Return the next free id of a table. Use it only in this transaction.
-
-        It may be a guess until `take_ids` has returned True.
-        """
-
-    def take_ids(self) -> bool:
-        """Take the ids that `new_id` has returned since the last call, and return whether they were free.
-
-        If not, make everything again that has such an id: `new_id` now begins again, with ids that are taken.
-        """
+        """Return the next free id of a table. Use it only in this transaction. In a room, ids grow with the seqs."""

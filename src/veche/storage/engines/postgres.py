@@ -6,10 +6,13 @@ the others have committed.
 """
 
 import contextlib
+import itertools
 import logging
 import queue
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
@@ -19,6 +22,7 @@ from sqlalchemy import ColumnElement, Select
 from veche.storage.engines import postgres_sql as sql
 from veche.storage.engines.engine import READERS, DatabaseError, Failure, Query, Write
 from veche.storage.engines.places import Places, close_all, filled
+from veche.storage.engines.postgres_limit import TimeLimit
 from veche.storage.engines.postgres_outcome import is_rolled_back, resolve
 from veche.storage.engines.postgres_transaction import PostgresTransaction
 from veche.storage.engines.prepared import Prepared
@@ -27,7 +31,11 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 # Seconds. A transaction of ours takes milliseconds. One that stands still belongs to a node that was stopped: its
 # locks must not stop the others.
-IDLE_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 5, 10, 30
+IDLE_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS, READ_SECONDS = 5, 10, 20, 10
+UNREAD_SECONDS = 5
+"""How long a node may leave unread what it has asked for. PostgreSQL counts it neither as idle nor as a statement."""
+GRACE_SECONDS = 5
+"""After a limit of the server, until a server that says nothing is taken for one that stands still."""
 BEGIN_WRITING, BEGIN_READING = "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -44,12 +52,13 @@ _BY_INDEX = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
-_SETTINGS = _set(
-    statement_timeout=f"{STATEMENT_SECONDS}s",
-    lock_timeout=f"{LOCK_SECONDS}s",
-    idle_in_transaction_session_timeout=f"{IDLE_SECONDS}s",
-    **_BY_INDEX,
-)
+_LIMITS = {
+    "lock_timeout": f"{LOCK_SECONDS}s",
+    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+    "tcp_user_timeout": f"{UNREAD_SECONDS}s",
+}
+_SETTINGS = _set(statement_timeout=f"{STATEMENT_SECONDS}s", **_LIMITS, **_BY_INDEX)
+_READING_SETTINGS = _set(statement_timeout=f"{READ_SECONDS}s", **_LIMITS, **_BY_INDEX)
 _PATIENT_SETTINGS = _set(
     statement_timeout="0", lock_timeout=f"{LOCK_SECONDS}s", idle_in_transaction_session_timeout="0"
 )
@@ -85,10 +94,13 @@ class Postgres:
         self._patient = patient
         self._writers: Places[Connection] = filled(queue.SimpleQueue(), 1)
         self._readers: Places[Connection] = filled(queue.LifoQueue(), READERS)
+        self._indexers: Places[Connection] = filled(queue.SimpleQueue(), 1)
         self._prepared: dict[Query | Write, Prepared] = {}
         self._prepares = True  # whether the server keeps our prepared statements; a pooler may not
         self._closing = threading.Event()
-        self.next_ids: dict[str, int] = {}  # by table: the id that comes next if no other process takes it
+        self._time = TimeLimit()
+        self.writer = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
 
     def where_keys(self, query: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
         return sql.where_keys(query, *columns)
@@ -98,10 +110,10 @@ class Postgres:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[PostgresTransaction]:
-        with self._connection(self._writers) as connection:
+        with self._connection(self._writers, STATEMENT_SECONDS + GRACE_SECONDS) as connection:
             tx = None
             try:
-                with self._begun(connection, BEGIN_WRITING) as tx:
+                with self._begun(connection, BEGIN_WRITING, _SETTINGS) as tx:
                     yield tx
                     tx.commit()
             except psycopg.Error as error:
@@ -109,19 +121,36 @@ class Postgres:
                     raise
                 connection.close()  # it may look as if it were not lost
                 # Nobody may be told anything before it is known whether the transaction is committed.
-                if not resolve(tx.number, self.connect, self._closing):
+                if not resolve(self.writer, tx.number, self.connect, self.limited, self._closing):
                     raise
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresTransaction]:
-        with self._connection(self._readers) as connection, self._begun(connection, BEGIN_READING) as tx:
+        with (
+            self._connection(self._readers, READ_SECONDS + GRACE_SECONDS) as connection,
+            self._begun(connection, BEGIN_READING, _READING_SETTINGS) as tx,
+        ):
             yield tx
             tx.commit()
 
     @contextlib.contextmanager
-    def _begun(self, connection: Connection, begin: str) -> Iterator[PostgresTransaction]:
+    def indexing(self) -> Iterator[PostgresTransaction]:
+        """Open a transaction that writes to the index of the search, on a connection of its own.
+
+        If its COMMIT is not answered, it raises, and whether it is committed shows in the positions.
+        """
+        with (
+            self._connection(self._indexers, STATEMENT_SECONDS + GRACE_SECONDS) as connection,
+            self._begun(connection, BEGIN_WRITING, _SETTINGS) as tx,
+        ):
+            yield tx
+            tx.commit()
+
+    @contextlib.contextmanager
+    def _begun(self, connection: Connection, begin: str, settings: str) -> Iterator[PostgresTransaction]:
         """Begin a transaction. Its limits are set each time, because a pooler may give it another connection.
 
+        The time of the connection begins anew with each wait: one wait may not take long, but all of them together may.
         A patient one is no pipeline: COPY is not possible in a pipeline.
         """
         if self._patient:
@@ -130,25 +159,40 @@ class Postgres:
             yield PostgresTransaction(connection, self, lambda: None)
             return
         with connection.pipeline() as pipeline:
+
+            def sync() -> None:
+                self._time.begin_again(connection)
+                pipeline.sync()
+
             connection.execute(begin, prepare=False)
-            connection.execute(_SETTINGS)
-            yield PostgresTransaction(connection, self, pipeline.sync)
+            connection.execute(settings)
+            yield PostgresTransaction(connection, self, sync)
+            self._time.begin_again(connection)
 
     @contextlib.contextmanager
-    def _connection(self, places: Places[Connection]) -> Iterator[Connection]:
-        """Take a connection, or open one. Roll back what is not committed at the end."""
+    def _connection(self, places: Places[Connection], seconds: float) -> Iterator[Connection]:
+        """Take a connection, or open one, for so long at most. Roll back what is not committed at the end."""
         connection = places.get()
         try:
             if connection is None:
                 connection = self.connect()
             if not self._prepares:
                 connection.prepare_threshold = None
-            yield connection
+            with self.limited(connection, seconds):
+                try:
+                    yield connection
+                finally:
+                    if not self._roll_back(connection):
+                        connection = None
         except _NO_PREPARED:
             self._prepares = False
             raise
         finally:
-            places.put(connection if connection is None or self._roll_back(connection) else None)
+            places.put(connection)
+
+    def limited(self, connection: Connection, seconds: float) -> AbstractContextManager[None]:
+        """Break a connection if a block takes longer: the server stands still. A patient engine waits."""
+        return contextlib.nullcontext() if self._patient else self._time.limited(connection, seconds)
 
     def connect(self) -> Connection:
         """Open a connection. It begins no transaction by itself. Raises psycopg.OperationalError."""
@@ -158,12 +202,13 @@ class Postgres:
             cursor_factory=psycopg.RawCursor,
         )
         try:
-            if self._prepares and _is_pooled(connection):
-                logger.info("there is a pooler in front of PostgreSQL, so statements are not prepared")
-                self._prepares = False
-            connection.prepare_threshold = 0 if self._prepares else None
-            connection.prepared_max = 400
-            self._on_connect(connection)
+            with self.limited(connection, READ_SECONDS + GRACE_SECONDS):
+                if self._prepares and _is_pooled(connection):
+                    logger.info("there is a pooler in front of PostgreSQL, so statements are not prepared")
+                    self._prepares = False
+                connection.prepare_threshold = 0 if self._prepares else None
+                connection.prepared_max = 400
+                self._on_connect(connection)
         except BaseException:
             connection.close()
             raise
@@ -195,6 +240,10 @@ class Postgres:
             return Failure.AGAIN if error.sqlstate is None or error.sqlstate.startswith("08") else Failure.UNAVAILABLE
         return None
 
+    def next_number(self) -> int:
+        """Return a number for a transaction. No other of this process gets it."""
+        return next(self._numbers)
+
     def prepared(self, statement: Query | Write, names: Iterable[str]) -> Prepared:
         """Return the SQL of a statement. It is compiled at the first call."""
         found = self._prepared.get(statement)
@@ -212,6 +261,8 @@ class Postgres:
         self._closing.set()
         close_all(self._writers)
         close_all(self._readers)
+        close_all(self._indexers)
+        self._time.close()
 
 
 def _is_pooled(connection: Connection) -> bool:

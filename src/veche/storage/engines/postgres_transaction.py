@@ -10,16 +10,16 @@ import psycopg
 from veche.core.facts import Fact
 from veche.core.state import State
 from veche.storage.engines.engine import Query, Write
+from veche.storage.engines.postgres_outcome import NOTE
 from veche.storage.engines.postgres_sql import SCHEMA, array_of, keys_as_parameters, rows_as_parameters
 from veche.storage.engines.prepared import Prepared
 from veche.storage.kept import KeptRows
 
 READ_WHOLE = 64  # rows: a query with such a limit is read at once
 _LOCK = f"""
-    SELECT id, pg_current_xact_id()::text FROM {SCHEMA}.logs WHERE id = ANY($1::bigint[]) ORDER BY id
+    SELECT id FROM {SCHEMA}.logs WHERE id = ANY($1::bigint[]) ORDER BY id
     FOR NO KEY UPDATE
 """  # noqa: S608  # our own name
-_NUMBER = "SELECT pg_current_xact_id()::text"
 _stream_names = itertools.count(1)
 
 
@@ -55,7 +55,11 @@ class Rows(Sequence[Any]):
 class Statements(Protocol):
     """What a transaction takes from its engine."""
 
-    next_ids: dict[str, int]
+    writer: str
+    """The id of this process as one that writes, random."""
+
+    def next_number(self) -> int:
+        """Return a number for a transaction. No other of this process gets it."""
 
     def prepared(self, statement: Query | Write, names: Iterable[str]) -> Prepared:
         """Return the SQL of a statement."""
@@ -68,19 +72,20 @@ class PostgresTransaction:
     """
 
     __slots__ = (
-        "_ahead",
-        "_drawn",
         "_engine",
         "_expected",
-        "_given",
-        "_locks",
-        "_number",
+        "_has_written",
+        "_ids",
+        "_lock_answer",
+        "_locked",
+        "_noted",
         "_sync",
         "_waited",
         "_writes",
         "commit_was_sent",
         "connection",
         "kept",
+        "number",
     )
 
     def __init__(
@@ -92,13 +97,14 @@ class PostgresTransaction:
         self._engine = engine
         self._writes: list[tuple[str, Sequence[Any]]] = []
         self.kept: KeptRows | None = None  # other processes write too, and to find out whether they did is not cheap
-        self._locks: list[Rows] = []  # the logs that were locked, with the number of the transaction
-        self._number = ""
+        self._lock_answer: Sequence[Any] | None = None  # a row for each log that was locked
+        self._locked: set[int] | None = None  # their ids, once somebody asks
+        self._noted: Rows | None = None
+        self.number = 0  # the one that was noted
         self.commit_was_sent = False
-        self._given: dict[str, list[int]] = {}
-        self._drawn: dict[str, list[int]] = {}
-        self._expected: Mapping[str, int] = {}
-        self._ahead: dict[str, Rows] = {}  # drawn with the locks
+        self._has_written = False
+        self._expected: Mapping[str, int] = {}  # how many ids, by table
+        self._ids: dict[str, Iterator[int]] = {}  # by table, drawn with the locks and not yet taken
 
     def read(self, query: Query, **parameters: object) -> Sequence[Any]:
         return self._send(query, parameters).all()
@@ -125,84 +131,63 @@ class PostgresTransaction:
         listed = list(keys)
         return self._send(query, keys_as_parameters(listed)) if listed else ()
 
-    def write_each(self, write: Write, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write_each(self, write: Write, rows: Sequence[Mapping[str, Any]], unique: tuple[str, ...] = ()) -> None:
         if rows:
+            if unique and len(rows) > 1:
+                rows = sorted(rows, key=lambda row: [(row[name] is not None, row[name]) for name in unique])
             prepared = self._engine.prepared(write, rows[0])
             if rows[0].keys() != prepared.names:
                 raise TypeError(f"this write takes {sorted(prepared.names)}, not {sorted(rows[0])}")
+            self._has_written = True
             self._writes.append((prepared.sql, prepared.values(rows_as_parameters(rows))))
 
     def lock_logs(self, log_ids: Collection[int]) -> None:
         """Lock the logs, and draw the ids that are expected, so that the batch need not wait for them later.
 
-        In a room the ids grow with the seqs, so ids are of use only if they were drawn after all locks.
+        In a room the ids grow with the seqs, so they are drawn after the locks.
         """
-        held = {id for locked in self._locks for id, _ in locked}  # a log that was not there yet is not among them
-        more = [id for id in log_ids if id not in held]
-        if not more:
-            return
-        is_first = not self._locks
-        self._locks.append(locked := self._rows(self._execute(_LOCK, (array_of(more),)), tuple))
-        if is_first:
-            self._ahead = {table: self._draw(table, count) for table, count in self._expected.items()}
-        elif locked:
-            self._ahead, self._drawn = {}, {}
+        if self._lock_answer is not None:
+            raise TypeError("a transaction locks its logs once: two that lock more could wait for each other")
+        if log_ids:
+            self._note()
+        self._lock_answer = self._rows(self._execute(_LOCK, (array_of(log_ids),)), tuple) if log_ids else ()
+        self._ids = {table: self._draw(table, count) for table, count in self._expected.items()}
 
-    @property
-    def number(self) -> str:
-        """The number by which the server knows the transaction."""
-        if not self._number:
-            numbers = [number for locked in self._locks for _, number in locked]
-            if not numbers:
-                numbers = [number for (number,) in self._rows(self._execute_now(_NUMBER, ()), tuple)]
-            self._number = str(numbers[0])
-        return self._number
+    def has_locked(self, log_id: int) -> bool:
+        if self._locked is None:
+            self._locked = {id for (id,) in self._lock_answer or ()}
+        return log_id in self._locked
+
+    def _note(self) -> Rows:
+        """Note in the database which transaction this is, so that it can be found out whether it was committed."""
+        if self._noted is None:
+            self.number = self._engine.next_number()
+            self._noted = self._rows(self._execute_now(NOTE, (self._engine.writer, self.number)), tuple)
+        return self._noted
 
     def keep(self, state: State, facts: Collection[Fact[Any, Any]]) -> None:
         """Keep nothing: other processes write too."""
 
     def expect_ids(self, tables: Iterable[str]) -> None:
-        self._expected = Counter(filter(None, tables))
+        self._expected = Counter(tables)
 
     def new_id(self, table: str) -> int:
-        """Return an id that was drawn for this transaction, or else the one that probably comes next.
+        for id in self._ids.get(table, ()):
+            return id
+        return next(self._draw(table, 1))  # a round trip: only for what is not often made
 
-        `take_ids` draws those all at once, and says whether the guess was right.
-        """
-        if table in self._ahead:
-            self._add_drawn(table, self._ahead.pop(table))
-        given, drawn = self._given.setdefault(table, []), self._drawn.get(table, ())
-        missing = len(given) - len(drawn)
-        id = drawn[len(given)] if missing < 0 else self._engine.next_ids.get(table, 1) + missing
-        given.append(id)
-        return id
-
-    def take_ids(self) -> bool:
-        taken, self._given = self._given, {}
-        right = True
-        for table, given in taken.items():
-            drawn = self._drawn.setdefault(table, [])
-            if (missing := len(given) - len(drawn)) > 0:
-                self._add_drawn(table, self._draw(table, missing))
-            right = right and given == drawn[: len(given)]
-        return right
-
-    def _draw(self, table: str, count: int) -> Rows:
+    def _draw(self, table: str, count: int) -> Iterator[int]:
+        """Ask for ids now. They are waited for when the first one is taken."""
         draw = f"SELECT nextval('{SCHEMA}.{table}_id_seq') FROM generate_series(1, $1::bigint)"  # noqa: S608
-        return self._rows(self._execute(draw, (count,)), tuple)
-
-    def _add_drawn(self, table: str, rows: Rows) -> None:
-        drawn = self._drawn.setdefault(table, [])
-        drawn += sorted(id for (id,) in rows)
-        self._engine.next_ids[table] = drawn[-1] + 1
+        return _ids_in(self._rows(self._execute(draw, (count,)), tuple))
 
     def commit(self) -> None:
         """Send the writes that are left, and the COMMIT. The end of the pipeline waits for the answers.
 
         If a write fails, the server skips what follows it, the COMMIT too.
         """
-        if self._writes:
-            assert self.number  # it has to be known before, so that the outcome can be found out if nobody answers
+        if self._has_written:
+            self._note().all()  # the server has to have it before the COMMIT is sent, or nobody could wait for its end
             self._send_writes()
             self.commit_was_sent = True
         self.connection.execute("COMMIT", prepare=False)
@@ -236,3 +221,8 @@ class PostgresTransaction:
         writes, self._writes = self._writes, []
         for sql, values in writes:
             self.connection.execute(sql, values)
+
+
+def _ids_in(rows: Rows) -> Iterator[int]:
+    for (id,) in rows:
+        yield id

@@ -121,10 +121,8 @@ class Sqlite:
                 tx.end_streams()
                 self._forget()  # after a failed COMMIT nobody knows whether it took effect
                 raise
-            if tx.to_keep is None:
-                self._forget()
-            else:
-                self._kept.keep(*tx.to_keep)
+            to_keep, tx.to_keep = tx.to_keep, None  # its state refers back to the transaction
+            self._kept.keep(*to_keep) if to_keep is not None else self._forget()
 
     @contextlib.contextmanager
     def reading(self) -> "Iterator[SqliteTransaction]":
@@ -252,7 +250,7 @@ class SqliteTransaction:
         listed = list(keys)
         return self.read(query, keys=_encode_keys(listed).decode()) if listed else ()
 
-    def write_each(self, write: Write, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write_each(self, write: Write, rows: Sequence[Mapping[str, Any]], unique: tuple[str, ...] = ()) -> None:
         if rows:
             prepared = self._engine.prepared(write, rows[0])
             if rows[0].keys() != prepared.names:
@@ -261,6 +259,9 @@ class SqliteTransaction:
 
     def lock_logs(self, log_ids: Collection[int]) -> None:
         """Do nothing: the transaction holds the lock of the whole database."""
+
+    def has_locked(self, log_id: int) -> bool:
+        return True
 
     def keep(self, state: State, facts: Collection[Fact[Any, Any]]) -> None:
         self.to_keep = (state, facts)
@@ -281,9 +282,6 @@ class SqliteTransaction:
 
     def expect_ids(self, tables: Iterable[str]) -> None:
         """Do nothing: ids cost nothing here."""
-
-    def take_ids(self) -> bool:
-        return True
 
 
 _WITHOUT_BUILT_IN_IDS = dict.fromkeys(("accounts", "rooms"), f" WHERE id < {RESERVED_IDS}")

@@ -68,19 +68,32 @@ def restore(
     new = path.with_name(f".{path.name}.restore")
     _remove(new)
     try:
-        with_log = _has_own_log(file, path)
+        with _malformed_is_broken(file):
+            with_log = _has_own_log(file, path)
         log_left_out = not with_log and wal_of(file).exists()
         need_space(path.parent, file.stat().st_size + (wal_of(file).stat().st_size if with_log else 0))
         copy_files(file, new, say)
         if with_log:
             copy_files(wal_of(file), wal_of(new), say)
-        identity, restored = _prepare(new, file, check_schema, end_sessions=end_sessions)
+        with _malformed_is_broken(file):
+            identity, restored = _prepare(new, file, check_schema, end_sessions=end_sessions)
         crash_point("restore_copied")
         aside = _replace(path, new, identity)
     finally:
         _remove(new)
     crash_point("restore_done")
     return restored._replace(aside=aside, log_left_out=log_left_out)
+
+
+@contextlib.contextmanager
+def _malformed_is_broken(file: Path) -> Iterator[None]:
+    """Name the file that is to be restored if SQLite finds that it is malformed. It may find that at any statement."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # it is a full disk, for example
+            raise
+        raise Unusable(f"{file} is broken: {error}. The database is unchanged.") from None
 
 
 def _has_own_log(file: Path, path: Path) -> bool:
@@ -120,6 +133,7 @@ def _prepare(
         copied = copied_at(connection)
         (messages,) = connection.execute("SELECT count(*) FROM messages").fetchone()
         connection.execute("PRAGMA journal_mode = DELETE")  # the file alone is complete
+        connection.execute("PRAGMA foreign_keys = ON")  # what belongs to a session goes with it
         with write(connection):
             stamp(connection, identity, fresh=True)
             if end_sessions:

@@ -3,28 +3,32 @@
 import contextlib
 import logging
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import psycopg
+from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from veche.ops.addresses import ADVICE, is_clear
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
 from veche.storage.engines.postgres import Postgres
+from veche.storage.engines.postgres_index import PostgresIndex
+from veche.storage.engines.postgres_outcome import FORGET
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
 from veche.storage.kinds import postgres_identity as identity
 from veche.storage.kinds import postgres_ids as ids
+from veche.storage.kinds.postgres_lock import lock
 from veche.storage.kinds.postgres_nodes import PostgresNode
 from veche.storage.kinds.postgres_options import TlsOptionError, without_unknown
 from veche.storage.migrate import migrate
 
-LOCK = 0x7665636865
-"""The advisory lock of whoever migrates, or changes the epoch."""
-_INSTALLATION = "SELECT system_identifier::text || ' ' || current_database() FROM pg_control_system()"
 # They hold for every connection, of the bus too, because they are part of the connection string.
 CONNECT = {
     "connect_timeout": 5,
@@ -36,7 +40,16 @@ CONNECT = {
     "application_name": "veche",
     "client_encoding": "utf8",
 }
+CHECK_SECONDS = 5.0  # that a node which serves waits for the lock; it tries again with the next connection
 SECRET_KEY = "secret"  # noqa: S105  # the key of a row in `meta`
+
+# That a connection is lost, or that the server may not be used in this way.
+_NOT_OURS = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.InsufficientPrivilege,
+    errors.ReadOnlySqlTransaction,
+)
 
 logger = logging.getLogger("veche.storage")
 
@@ -51,16 +64,18 @@ class PostgresDatabase:
     def __init__(self, url: str, *, patient: bool = False) -> None:
         self.conninfo, self.name = parse(url)
         self.on_replaced: Callable[[], object] = lambda: None
-        self._identity: str | None = None
+        self.histories = 0
+        self._history: str | None = None
+        self._checking = threading.Lock()
+        self._checked: identity.Seen | None = None  # what new connections have to lead to
         self._engine = Postgres(self.conninfo, self._check_identity, patient=patient)
 
-    def installation(self) -> str:
-        """Return what tells this database from all others: the server's system identifier, and its own name there.
-
-        A copy has the same secret, and perhaps its nodes use the same Redis. They must not hear those of the original.
-        """
+    def history(self) -> str:
+        """Return what tells this database and its present history from all others (`Database.history`)."""
+        if self._history is not None:
+            return self._history
         with self.connected() as connection:
-            return str(one_value(connection, _INSTALLATION))
+            return identity.look(connection).history
 
     def secret(self) -> str:
         with self.locked() as connection:
@@ -76,7 +91,7 @@ class PostgresDatabase:
         Raises DatabaseError if the schema is newer, or if the database cannot be written.
         """
         try:
-            migrate(self._engine_for_migrations(), _begin_migration, SCHEMA)
+            migrate(self._engine_for_migrations(), partial(_begin_migration, self.name), SCHEMA)
             with self.locked() as connection:
                 ids.create_missing(connection)
         except ValueError as error:
@@ -96,21 +111,31 @@ class PostgresDatabase:
     def begin_serving(self) -> None:
         """Remember which server this is, and draw a new epoch if the database has come from another one."""
         with self.locked() as connection:
-            self._identity = identity.read(connection)
-            if identity.remember(connection, self._identity):
+            connection.execute(identity.LOCAL)
+            if identity.remember(connection):
                 logger.warning("%s has come from another server: it has a new epoch", self.name)
+            connection.execute(FORGET)
+            self._checked = identity.look(connection)
+            self._history = self._checked.history
 
     def _check_identity(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         """Find out whether a new connection leads to another history: a replica took over, or a backup came back."""
-        if self._identity is None or (now := identity.read(connection)) == self._identity:
+        if self._checked is None or identity.look(connection) == self._checked:
             return
-        with connection.transaction():
-            _lock(connection)
-            changed = identity.remember(connection, now)
-        if changed:
-            logger.critical("%s is another server than before: it has a new epoch, and clients load again", self.name)
-        self.on_replaced()
-        self._identity = now  # last: until it is set, other new connections are not used either
+        with self._checking, connection.transaction():
+            connection.execute(identity.LOCAL)
+            lock(connection, self.name, CHECK_SECONDS)
+            changed = identity.remember(connection)
+            seen = identity.look(connection)
+            if seen == self._checked:  # another thread was faster
+                return
+            if changed:
+                why = "it has a new epoch, and clients load again"
+                logger.critical("%s is another server than before: %s", self.name, why)
+            self._history = seen.history
+            self.histories += 1
+            self.on_replaced()
+            self._checked = seen  # last: until it is set, other new connections are not used either
 
     def new_epoch(self) -> str:
         """Draw a new epoch, and return it."""
@@ -119,8 +144,10 @@ class PostgresDatabase:
 
     def join(self, node_id: str, lobby_seq: int, *, machine: str = "", shares_bus: bool = False) -> PostgresNode:
         """Become a node (`Database.join`)."""
-        connect = self._engine.connect
-        node = PostgresNode(node_id, self.name, connect, self.locked, machine=machine, shares_bus=shares_bus)
+        engine = self._engine
+        node = PostgresNode(
+            node_id, self.name, engine.connect, engine.limited, self.locked, machine=machine, shares_bus=shares_bus
+        )
         node.join(lobby_seq)
         return node
 
@@ -129,6 +156,10 @@ class PostgresDatabase:
 
     def reading(self) -> AbstractContextManager[Transaction]:
         return self._engine.reading()
+
+    def index(self) -> PostgresIndex:
+        """Return the index of the search (`Database.index`)."""
+        return PostgresIndex(self._engine.indexing)
 
     def rest(self) -> None:
         self._engine.rest()
@@ -141,11 +172,14 @@ class PostgresDatabase:
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        """Open a connection for a block. Raises DatabaseError."""
+        """Open a connection for a block. Raises DatabaseError if it is lost, or if the role may not do something.
+
+        What else the server says is a bug, in our statement or in our schema, and is raised as it is.
+        """
         try:
             with psycopg.connect(self.conninfo, autocommit=True) as connection:
                 yield connection
-        except psycopg.Error as error:
+        except _NOT_OURS as error:
             if "session is read-only" in str(error):
                 raise DatabaseError(f"{self.name} is a replica, which cannot be written. Name the primary.") from None
             raise DatabaseError(f"{self.name}: {_sentence(error)}") from None
@@ -154,7 +188,7 @@ class PostgresDatabase:
     def locked(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         """Open a transaction for a block, in which no other process migrates or changes the epoch."""
         with self.connected() as connection, connection.transaction():
-            _lock(connection)
+            lock(connection, self.name)
             yield connection
 
 
@@ -163,6 +197,8 @@ def parse(url: str) -> tuple[str, str]:
 
     The error does not show the URL, which may contain a password.
     """
+    if not is_clear(url):
+        raise DatabaseError(f"The address of the database cannot be understood. {ADVICE}")
     try:
         url, dropped = without_unknown(url)
     except TlsOptionError as error:
@@ -175,7 +211,9 @@ def parse(url: str) -> tuple[str, str]:
     scheme, _, rest = url.partition("://")
     try:
         parts: dict[str, Any] = conninfo_to_dict(f"{scheme.partition('+')[0]}://{rest}")
-    except psycopg.Error:
+        if not all(port.isdigit() for port in str(parts.get("port", 0)).split(",") if port):
+            raise ValueError("a port is no number")
+    except (psycopg.Error, ValueError):
         raise DatabaseError(
             "The address of the database cannot be understood. It has to be like "
             "postgresql://user:password@host:5432/name; write special characters in the password as %XX."
@@ -200,15 +238,12 @@ def write_meta(connection: psycopg.Connection[tuple[Any, ...]], key: str, value:
     )
 
 
-def _lock(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-    connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
-
-
-def _begin_migration(connection: Connection) -> None:
+def _begin_migration(name: str, connection: Connection) -> None:
     """Begin a transaction of a migration. What it does has to wait for transactions of running nodes, but not long."""
+    connection.exec_driver_sql("BEGIN")
+    driver: Any = connection.connection.driver_connection
+    lock(driver, name)
     for statement in (
-        "BEGIN",
-        f"SELECT pg_advisory_xact_lock({LOCK})",
         f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
         f"SET LOCAL search_path TO {SCHEMA}",
         "SET LOCAL lock_timeout TO '10s'",

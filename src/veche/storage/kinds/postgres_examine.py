@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -9,25 +10,32 @@ import psycopg
 from veche.core.values import RESERVED_IDS
 from veche.storage.engines.engine import COPYING, READERS
 from veche.storage.engines.postgres_sql import SCHEMA, one_value
-from veche.storage.finding import Finding
+from veche.storage.finding import Finding, Serving
 from veche.storage.kinds import postgres_identity as identity
 from veche.storage.kinds.postgres_database import SECRET_KEY, PostgresDatabase, read_meta
-from veche.storage.kinds.postgres_opening import OLDEST, half_copied, losing_settings, version_of
+from veche.storage.kinds.postgres_nodes import count
+from veche.storage.kinds.postgres_opening import ENCODING, OLDEST, half_copied, losing_settings, version_of
 from veche.storage.kinds.postgres_originals import originals
 from veche.storage.migrate import schema_version
 from veche.storage.usernames import not_allowed_today
 
-OF_NODE = 1 + READERS
-"""How many connections a node opens to write and to read. One more is open for a moment when it starts."""
-SLOW_COMMIT = 0.02  # seconds
-LONG_MINUTES = 5  # a transaction that is open for longer keeps PostgreSQL from cleaning up
+OF_NODE = 1 + READERS + 1
+"""How many connections a node holds: to write, to read, and for its lease. The bus may need more."""
+FOR_A_MOMENT = 1
+"""How many more are open at times while a node starts, or for a command such as this one."""
+SLOW_ANSWER = 0.02  # seconds
+LONG_MINUTES = 5  # while a transaction is open, PostgreSQL cleans up nothing that was replaced since it began
 
-_SERVER = "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
+_SERVER = """
+    SELECT current_setting('server_version_num')::int, current_setting('server_version'),
+    current_setting('server_encoding')
+"""
 _CONNECTIONS = """
     SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
     (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
-    (SELECT count(DISTINCT client_port) FROM pg_stat_activity
-    WHERE application_name = 'veche' AND datname = current_database() AND pid <> pg_backend_pid())
+    (SELECT count(*) FROM pg_stat_activity
+    WHERE application_name IN ('veche', 'veche bus') AND backend_type = 'client backend'
+    AND datname = current_database() AND pid <> pg_backend_pid())
 """
 _LONG = f"""
     SELECT pid, coalesce(usename, ''), coalesce(application_name, ''),
@@ -35,7 +43,11 @@ _LONG = f"""
     WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND xact_start < now() - interval '{LONG_MINUTES} minutes' ORDER BY xact_start LIMIT 5
 """  # noqa: S608  # our own numbers and names, here and below
-_REPLICAS = "SELECT count(*), count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')) FROM pg_stat_replication"
+_REPLICAS = """
+    SELECT count(*), count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')),
+    count(*) FILTER (WHERE sync_state IS NULL), current_setting('synchronous_standby_names') <> ''
+    FROM pg_stat_replication
+"""
 _SIZE = f"""
     SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '{SCHEMA}' AND c.relkind = 'r'
@@ -45,22 +57,44 @@ _USERNAMES = f"SELECT id, username FROM {SCHEMA}.accounts WHERE id < {RESERVED_I
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def checks(url: str) -> list[Callable[[], Iterator[Finding]]]:
-    """Return the checks of a database. Each may raise DatabaseError."""
+def checks(url: str, serving: Serving) -> list[Callable[[], Iterator[Finding]]]:
+    """Return the checks of a database, which is one, because they share a connection.
+
+    It may raise DatabaseError, or what is a bug.
+    """
     database = PostgresDatabase(url)
+    parts: tuple[Callable[[Connection], Iterator[Finding]], ...] = (
+        partial(_server, database),
+        lambda connection: _connections(connection, serving),
+        _transactions,
+        _replicas,
+        partial(_chat, database),
+        lambda connection: _nodes(connection, serving),
+    )
 
-    def in_connection(check: Callable[[PostgresDatabase, Connection], Iterator[Finding]]) -> Iterator[Finding]:
+    def check() -> Iterator[Finding]:
         with database.connected() as connection:
-            yield from check(database, connection)
+            for part in parts:
+                yield from _findings(part, connection)
 
-    each = (_server, _connections, _transactions, _replicas, _chat)
-    return [lambda check=check: in_connection(check) for check in each]  # type: ignore[misc]
+    return [check]
+
+
+def _findings(part: Callable[[Connection], Iterator[Finding]], connection: Connection) -> Iterator[Finding]:
+    try:
+        yield from part(connection)
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        yield Finding(False, "database", str(error).partition("\n")[0])  # the other parts have to run too
 
 
 def _server(database: PostgresDatabase, connection: Connection) -> Iterator[Finding]:
-    number, version = connection.execute(_SERVER).fetchall()[0]
+    number, version, encoding = connection.execute(_SERVER).fetchall()[0]
     advice = "" if number >= OLDEST else ": Veche needs 15 or newer"
     yield Finding(number >= OLDEST, "PostgreSQL", f"{version} at {database.name}{advice}")
+    if encoding != ENCODING:
+        yield Finding(False, "encoding", f"{encoding} cannot store every text: Veche needs a database in {ENCODING}")
     off = losing_settings(connection)
     yield Finding(
         not off,
@@ -72,21 +106,39 @@ def _server(database: PostgresDatabase, connection: Connection) -> Iterator[Find
     began = time.perf_counter()
     connection.execute("SELECT 1")
     milliseconds = (time.perf_counter() - began) * 1000
-    yield Finding(milliseconds < SLOW_COMMIT * 1000, "distance", f"{milliseconds:.1f} ms to the server and back")
+    yield Finding(milliseconds < SLOW_ANSWER * 1000, "distance", f"{milliseconds:.1f} ms to the server and back")
 
 
-def _connections(database: PostgresDatabase, connection: Connection) -> Iterator[Finding]:
+def _connections(connection: Connection, serving: Serving) -> Iterator[Finding]:
+    """Find out whether these nodes can start, or one more beside those that run, as in a rolling restart."""
     most, used, ours = connection.execute(_CONNECTIONS).fetchall()[0]
-    free = most - used
+    free, of_node = most - used, OF_NODE + serving.bus_connections
+    needed = of_node * (1 if ours else serving.workers) + FOR_A_MOMENT
     yield Finding(
-        free >= OF_NODE + 1,
+        free >= needed,
         "connections",
-        f"{free} of {most} are free; a node needs {OF_NODE + 1}, and {ours} are of Veche"
-        + ("" if free >= OF_NODE + 1 else ": raise max_connections, or put pgbouncer in front"),
+        f"{free} of {most} are free, and {ours} are of Veche; a node holds {of_node}, so {needed} have to be free"
+        + ("" if free >= needed else ": raise max_connections, or put pgbouncer in front"),
     )
 
 
-def _transactions(database: PostgresDatabase, connection: Connection) -> Iterator[Finding]:
+def _nodes(connection: Connection, serving: Serving) -> Iterator[Finding]:
+    if one_value(connection, f"SELECT to_regclass('{SCHEMA}.nodes')") is None:  # no chat, or an older one
+        return
+    alive, ended, without_bus = count(connection)
+    sentence = f"{alive} run" if alive != 1 else "1 runs"
+    if ended:
+        sentence += f"; the leases of {ended} ran out, and nodes that run or start remove them"
+    if is_lone := alive == without_bus == 1 and not serving.has_bus:
+        sentence += ", without a bus: no other one can start"
+    elif without_bus:
+        sentence += f"; {without_bus} without a bus, so no other one can start: set VECHE_BUS_URL there, too"
+    elif alive and not serving.has_bus:
+        sentence += "; one with these settings cannot start beside them: set VECHE_BUS_URL here, too"
+    yield Finding(not alive or is_lone or (serving.has_bus and not without_bus), "nodes", sentence)
+
+
+def _transactions(connection: Connection) -> Iterator[Finding]:
     found = connection.execute(_LONG).fetchall()
     for pid, user, program, minutes in found:
         yield Finding(
@@ -99,14 +151,19 @@ def _transactions(database: PostgresDatabase, connection: Connection) -> Iterato
         yield Finding(True, "transactions", f"none is open for more than {LONG_MINUTES} minutes")
 
 
-def _replicas(database: PostgresDatabase, connection: Connection) -> Iterator[Finding]:
-    count, waited_for = connection.execute(_REPLICAS).fetchall()[0]
+def _replicas(connection: Connection) -> Iterator[Finding]:
+    """Find out whether commits wait for replicas. What an ordinary role may not see is not known."""
+    count, waited_for, hidden, names_some = connection.execute(_REPLICAS).fetchall()[0]
     sentence = f"{count}, and a commit waits for {waited_for} of them"
-    if not count:
+    if names_some and not waited_for and not hidden:
+        sentence = "none of those that synchronous_standby_names names is connected, so all commands wait for one"
+    elif hidden:
+        sentence = f"{count}; GRANT pg_read_all_stats to this role to see whether a commit waits for them"
+    elif not count:
         sentence = "none is connected: if this server is lost, all since the last backup is"
     elif not waited_for:
         sentence = f"{count}; a commit waits for none, so one that takes over may lack the last messages"
-    yield Finding(True, "replicas", sentence)
+    yield Finding(hidden > 0 or waited_for > 0 or not names_some, "replicas", sentence)
 
 
 def _chat(database: PostgresDatabase, connection: Connection) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """A node's lease in PostgreSQL: one row of the table `nodes`, which the node renews on a connection of its own.
 
 A node is alive as long as its lease has not run out, by the clock of the database. A node that was stopped for some
-seconds keeps it. If it was stopped for longer, others have removed its row, and it takes a new lease when it wakes.
+seconds keeps it. If it was stopped for longer, others may have removed its row, and it takes a new lease when it wakes.
 """
 
 import contextlib
@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import psycopg
 
 from veche.storage.engines.engine import DatabaseError
-from veche.storage.engines.postgres_sql import SCHEMA, one_value
+from veche.storage.engines.postgres_limit import Limited
+from veche.storage.engines.postgres_sql import SCHEMA
+from veche.storage.kinds.postgres_identity import LOCAL
 from veche.storage.kinds.process import has_ended, this_process
 
 LEASE_SECONDS = 10
@@ -43,9 +45,15 @@ _INSERT = f"""
     VALUES ($1::text, $2::text, $3::text, $4::int, $5::bigint, {_NOW}, {_LEASE})
 """  # noqa: S608
 _RENEW = f"""
-    WITH mine AS (UPDATE {SCHEMA}.nodes SET lease_until = {_LEASE} WHERE id = $1::text RETURNING id)
-    SELECT (SELECT count(*) FROM mine), count(*) FROM {SCHEMA}.nodes
-    WHERE machine <> $2::text AND lease_until > {_NOW}
+    WITH mine AS (
+        UPDATE {SCHEMA}.nodes SET lease_until = {_LEASE} WHERE id = $1::text AND lease_until > {_NOW} RETURNING id
+    )
+    SELECT (SELECT count(*) FROM mine), count(*) FILTER (WHERE machine <> $2::text), array_agg(id::text)
+    FROM {SCHEMA}.nodes WHERE id <> $1::text AND lease_until > {_NOW}
+"""  # noqa: S608
+_COUNT = f"""
+    SELECT count(*) FILTER (WHERE lease_until > {_NOW}), count(*) FILTER (WHERE lease_until <= {_NOW}),
+    count(*) FILTER (WHERE lease_until > {_NOW} AND shares_bus = 0) FROM {SCHEMA}.nodes
 """  # noqa: S608
 _REMOVE = f"DELETE FROM {SCHEMA}.nodes WHERE id = ANY($1::text[])"  # noqa: S608
 _REMOVE_ENDED = f"DELETE FROM {SCHEMA}.nodes WHERE lease_until <= {_NOW} RETURNING id"  # noqa: S608
@@ -55,8 +63,20 @@ logger = logging.getLogger("veche.storage")
 
 def count_alive(connection: Connection) -> int:
     """Return how many nodes have a lease."""
-    query = f"SELECT count(*) FROM {SCHEMA}.nodes WHERE lease_until > {_NOW}"  # noqa: S608
-    return int(one_value(connection, query))
+    return count(connection).alive
+
+
+class Counts(NamedTuple):
+    """How many nodes have a lease, had one that ran out, and have one but no bus."""
+
+    alive: int
+    ended: int
+    without_bus: int
+
+
+def count(connection: Connection) -> Counts:
+    """Count the nodes in the table."""
+    return Counts(*connection.execute(_COUNT).fetchall()[0])
 
 
 class _Other(NamedTuple):
@@ -71,6 +91,8 @@ class _Other(NamedTuple):
 class PostgresNode:
     """A process as a node. `connect` opens a connection whose cursors are raw ones. `join` must come first.
 
+    `limited` breaks a connection on which a block takes too long: then the server stands still.
+
     `machine`: the same for all nodes that stop together. Empty: this node stops alone. `shares_bus`: whether it hears
     what other nodes announce.
     """
@@ -80,6 +102,7 @@ class PostgresNode:
         node_id: str,
         name: str,
         connect: Callable[[], Connection],
+        limited: Limited,
         locked: Locked,
         *,
         machine: str,
@@ -89,11 +112,13 @@ class PostgresNode:
         self.lobby_seq = 0
         self._name = name
         self._connect = connect
+        self._limited = limited
         self._locked = locked
         self._machine = machine or self.id
         self._shares_bus = shares_bus
         self._connection: Connection | None = None
         self._successors = 0
+        self.others: frozenset[str] = frozenset()
         self._is_reached = True
         self._renewed_at = time.monotonic()
         self._may_remove_at = time.monotonic() + LEASE_SECONDS
@@ -130,7 +155,12 @@ class PostgresNode:
 
     def _try_to_join(self, lobby_seq: int) -> list[_Other]:
         """Take a lease. If other nodes would not hear this one, return them instead."""
-        with self._locked() as connection, psycopg.RawCursor(connection) as cursor:
+        with (
+            self._locked() as connection,
+            self._limited(connection, _STATEMENT_SECONDS + 1),
+            psycopg.RawCursor(connection) as cursor,
+        ):
+            cursor.execute(LOCAL)
             found = [_Other(*row) for row in cursor.execute(_OTHERS, [self.id]).fetchall()]
             ended = [other.id for other in found if has_ended(other.process)]
             others = [other for other in found if other.is_alive and other.id not in ended]
@@ -177,12 +207,13 @@ class PostgresNode:
             self._renew()
 
     def _renew(self) -> None:
-        """Renew the lease. Others may have removed it, if this process was stopped for long: then take a new one."""
+        """Renew the lease. If it has run out, take a new one: others may have come who took this node for dead."""
         try:
             with self._connected() as connection:
                 row = connection.execute(_RENEW, [self.id, self._machine]).fetchone()
             assert row is not None
-            is_mine, self._successors = row
+            is_mine, self._successors, others = row
+            self.others = frozenset(others or ())
             self._reached()
             if not is_mine:
                 self._join_again()
@@ -192,7 +223,7 @@ class PostgresNode:
             self._not_reached(error)
 
     def _join_again(self) -> None:
-        logger.warning("the lease of this node ran out, because it was stopped for a while; it takes a new one")
+        logger.warning("the lease of this node ran out, because it stood still or was cut off; it takes a new one")
         if conflicts := self._try_to_join(self.lobby_seq):
             self._stopping.set()
             self._on_refused(self._refusal(conflicts[0]))
@@ -219,6 +250,7 @@ class PostgresNode:
             self._is_reached = False
             logger.warning("the lease of this node cannot be renewed: %s", str(error).strip().partition("\n")[0])
         self._may_remove_at = time.monotonic() + LEASE_SECONDS
+        self.others = frozenset()  # nobody knows
         self._close()
 
     @contextlib.contextmanager
@@ -226,8 +258,10 @@ class PostgresNode:
         """Take the connection of this node, in a transaction whose statements may not take long."""
         if self._connection is None:
             self._connection = self._connect()
-        with self._connection.transaction():
+        with self._limited(self._connection, _STATEMENT_SECONDS + 1), self._connection.transaction():
             self._connection.execute(f"SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'")
+            # While a replica is missing for which commits wait, this node is alive, and the lease need not outlive it.
+            self._connection.execute(LOCAL)
             yield self._connection
 
     def _close(self) -> None:

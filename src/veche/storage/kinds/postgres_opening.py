@@ -19,8 +19,10 @@ from veche.storage.migrate import check_version, schema_version
 
 OLDEST = 150_000  # PostgreSQL 15
 _SERVER = """
-    SELECT current_setting('server_version_num')::int, current_setting('server_version')
+    SELECT current_setting('server_version_num')::int, current_setting('server_version'),
+    current_setting('server_encoding')
 """
+ENCODING = "UTF8"
 _LOSING = "SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting = 'off' ORDER BY name"
 
 logger = logging.getLogger("veche.storage")
@@ -90,7 +92,7 @@ def must_have_this_schema(database: PostgresDatabase) -> None:
         _check_version(version)
         raise DatabaseError(
             f"{database.name} has the schema {version}, and this Veche needs {schema_version()}. "
-            "`veche serve` and `veche migrate` migrate it."
+            "Run `veche migrate`, and then this command again."
         )
 
 
@@ -113,30 +115,40 @@ def backup(url: str, target: Path) -> NoReturn:
     raise DatabaseError(
         f"{name} is copied by PostgreSQL's own command. Nodes may run meanwhile:\n"
         f"  pg_dump --format=custom --schema={SCHEMA} --exclude-table-data={SCHEMA}.nodes "
-        f'--file={quote(str(target))} "$VECHE_DATABASE_URL"\n'
-        "docs/postgresql.md also says how to lose less than what came after the last dump."
+        f"--file={quote(str(target))}\n"
+        "docs/postgresql.md says how it finds the database, and how to lose less than what came after the last dump."
     )
 
 
-def restore(url: str, file: Path) -> NoReturn:
+def restore(url: str, file: Path, *, end_sessions: bool) -> NoReturn:
     """Raise DatabaseError, which names PostgreSQL's own commands."""
     name = PostgresDatabase(url).name
+    ended = f"  psql --command='DELETE FROM {SCHEMA}.sessions'\n" if end_sessions else ""  # noqa: S608  # shown only
     raise DatabaseError(
         f"{name} is restored by PostgreSQL's own commands. Stop all nodes, and run:\n"
-        f"  psql \"$VECHE_DATABASE_URL\" --command='ALTER SCHEMA {SCHEMA} RENAME TO {SCHEMA}_replaced'\n"
-        f'  pg_restore --exit-on-error --no-owner --dbname="$VECHE_DATABASE_URL" {quote(str(file))}\n'
+        f'  psql --command="ALTER SCHEMA {SCHEMA} RENAME TO {SCHEMA}_replaced_$(date +%Y%m%d_%H%M%S)"\n'
+        f'  pg_restore --exit-on-error --no-owner --dbname="$PGDATABASE" {quote(str(file))}\n'
+        f"{ended}  veche migrate\n"
         "  veche epoch new\n"
-        "The first command sets the old chat aside. docs/postgresql.md says more."
+        "The first command sets the old chat aside. docs/postgresql.md says how they find the database, and more."
     )
 
 
 def check_server(database: PostgresDatabase, *, may_lose: bool) -> None:
-    """Raise DatabaseError if the server is too old, or loses commits. `may_lose`: it may lose them."""
+    """Raise DatabaseError if the server is too old or loses commits, or the database cannot store every text.
+
+    `may_lose`: it may lose commits.
+    """
     with database.connected() as connection:
-        number, version = connection.execute(_SERVER).fetchall()[0]
+        number, version, encoding = connection.execute(_SERVER).fetchall()[0]
         off = losing_settings(connection)
     if number < OLDEST:
         raise DatabaseError(f"{database.name} is PostgreSQL {version}. Veche needs 15 or newer.")
+    if encoding != ENCODING:
+        raise DatabaseError(
+            f"{database.name} has the encoding {encoding}, which cannot store every text. Create another database: "
+            f"CREATE DATABASE ... TEMPLATE template0 ENCODING '{ENCODING}'."
+        )
     if off and not may_lose:
         raise DatabaseError(
             f"{database.name} has {' and '.join(off)} off, so it would lose what it has acknowledged. Switch it on, or "

@@ -11,9 +11,11 @@ from sqlalchemy.exc import DBAPIError
 from veche.storage.database import DEFAULT_URL
 from veche.storage.engines import sqlite, sqlite_lock
 from veche.storage.engines.engine import DatabaseError, Failure, Transaction
+from veche.storage.engines.sqlite_index import SqliteIndex
 from veche.storage.kinds.secret_file import load_or_create_secret
 from veche.storage.migrate import migrate
 from veche.storage.nodes import LoneNode
+from veche.storage.tables import epoch as read_epoch
 
 
 class SqliteDatabase:
@@ -25,6 +27,7 @@ class SqliteDatabase:
     def __init__(self, url: str, *, serving: bool = False) -> None:
         self.path = sqlite_path(url)
         self.on_replaced: Callable[[], object] = lambda: None  # nobody replaces a file that is locked
+        self.histories = 0
         self._lock: sqlite_lock.Lock | None = None
         if serving:
             make_default_folder(url)
@@ -47,9 +50,10 @@ class SqliteDatabase:
     def name(self) -> str:
         return str(self.path)
 
-    def installation(self) -> str:
-        """Return what tells this database from all others: its path."""
-        return str(self.path)
+    def history(self) -> str:
+        """Return what tells this database and its present history from all others: its path and its epoch."""
+        with self.reading() as snapshot:
+            return f"{self.path} {read_epoch(snapshot)}"
 
     def secret(self) -> str:
         return load_or_create_secret(self.secret_path)
@@ -69,6 +73,12 @@ class SqliteDatabase:
     def reading(self) -> AbstractContextManager[Transaction]:
         """Open a read transaction. All its reads see one snapshot of the database."""
         return self._engine.reading()
+
+    def index(self) -> SqliteIndex:
+        """Open the index of the search (`Database.index`). It is a file beside the database."""
+        with self.reading() as snapshot:
+            epoch = read_epoch(snapshot)
+        return SqliteIndex(self.path.with_name(f"{self.path.name}.search"), epoch)
 
     def begin_serving(self, *, epoch: str | None = None, forget: bool = False) -> None:
         """Mark the database as the one that is served here, with a new epoch if `epoch` is not None.

@@ -36,6 +36,12 @@ def sentences(path: Path) -> Iterator[None]:
         raise DatabaseError(f"{path}: {error}.") from None
 
 
+def files_beside(url: str) -> Path:
+    """Return the folder beside a database for the files that people upload."""
+    path = sqlite_path(url)
+    return path.with_name(f"{path.stem}-files")
+
+
 def open_to_serve(url: str) -> SqliteDatabase:
     """Open the database of a server: lock, create, copy and migrate it. Raises DatabaseError.
 
