@@ -50,6 +50,12 @@ class Bus(Protocol):
     async def stop(self) -> None:
         """Send what waits, for a moment at most, and disconnect."""
 
+    def begin_history(self, history: str) -> None:
+        """Hear and tell from now on only nodes whose database has this history. What waits to be sent is dropped.
+
+        Entries of another history may have the same seqs, so a node must not take them for its own.
+        """
+
     # Entries.
 
     def publish(self, events: Sequence[LogEvent]) -> None:

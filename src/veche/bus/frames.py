@@ -1,8 +1,8 @@
 """What travels on a bus: JSON with an authentication code, from one node to the others.
 
 Everybody who can reach the Redis could send to the nodes. So each frame begins with 16 bytes of HMAC-SHA256 as 32
-hexadecimal digits (RFC 2104). The key is derived from the secret that signs tokens. A frame that fails the check is
-dropped.
+hexadecimal digits (RFC 2104). The key is derived from the secret that signs tokens, and from the history of the
+database: in another history, a log may have other entries with the same seqs. A frame that fails the check is dropped.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from veche.core.values import LogId
 MAX_FRAME = 65_536  # bytes; longer ones are dropped without a look
 CODE = 32  # hexadecimal digits of the authentication code
 MAX_AGE = 60_000_000  # microseconds; older notes are dropped. The clocks of the nodes must not differ by more
+WRONG_CODE = "its authentication code is wrong: it is of another secret, another history of the database, or nobody"
 MAX_NODES = 1000  # of which the time of the last note is remembered
 
 
@@ -60,19 +61,24 @@ class BadFrameError(Exception):
 
 
 class Sealer:
-    """Makes frames of one installation, and opens them. Raises BusError if there is no secret.
+    """Makes frames about one history of one database, and opens them. Raises BusError if there is no secret.
 
-    `installation` tells its database from others. Copies of a database have the same secret.
+    `history` tells it from others. Copies of a database, and the same one after a restore, have the same secret.
     """
 
-    def __init__(self, secret: str, installation: str = "") -> None:
+    def __init__(self, secret: str, history: str = "") -> None:
         if not secret:
             raise BusError("The bus needs the secret that signs tokens: set VECHE_SECRET, the same on all nodes.")
-        self._key = hmac.digest(secret.encode(), b"veche bus frames 1 " + installation.encode(), "sha256")
-        # Other installations have other channels, so that they do not hear each other in one Redis.
+        self._secret = secret
+        self._key = hmac.digest(secret.encode(), b"veche bus frames 1 " + history.encode(), "sha256")
+        # Others have other channels, so that they do not hear each other in one Redis.
         self.name = hmac.new(self._key, b"channels", hashlib.sha256).hexdigest()[:12]
         self._to_json = msgspec.json.Encoder().encode
         self._from_json: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
+
+    def with_history(self, history: str) -> "Sealer":
+        """Return the same for another history."""
+        return Sealer(self._secret, history)
 
     def _code(self, data: bytes) -> bytes:
         return hmac.digest(self._key, data, "sha256")[: CODE // 2].hex().encode()
@@ -88,7 +94,7 @@ class Sealer:
             raise BadFrameError("it is too large")
         data = sealed[CODE:]
         if not hmac.compare_digest(self._code(data), sealed[:CODE]):
-            raise BadFrameError("its authentication code is wrong: another secret signed it, or nobody")
+            raise BadFrameError(WRONG_CODE)
         try:
             return self._from_json.decode(data)
         except (msgspec.MsgspecError, RecursionError):

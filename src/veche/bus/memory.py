@@ -32,6 +32,9 @@ class MemoryBus:
     async def stop(self) -> None:
         """Do nothing."""
 
+    def begin_history(self, history: str) -> None:
+        """Do nothing: there is no other node."""
+
     def subscribe(self, listener: Listener) -> None:
         """Call a function with the entries that are announced, in commit order."""
         self._listeners.append(listener)

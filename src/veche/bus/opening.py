@@ -19,13 +19,11 @@ WRONG = (
 )
 
 
-def open_bus(
-    url: str, secret: str, installation: str, entries: Iterable[type[LogEvent]], read_address: ReadAddress
-) -> Bus:
+def open_bus(url: str, secret: str, history: str, entries: Iterable[type[LogEvent]], read_address: ReadAddress) -> Bus:
     """Make a bus, which is not connected yet. Raises BusError.
 
-    `secret` is the one that signs tokens, and `installation` tells the database from others. `entries` are the types of
-    all entries of logs. The drivers are imported only if they are needed.
+    `secret` is the one that signs tokens, and `history` tells the database and its present history from others.
+    `entries` are the types of all entries of logs. The drivers are imported only if they are needed.
     """
     scheme = url.partition(":")[0]
     if not url:
@@ -33,9 +31,18 @@ def open_bus(
     if scheme.partition("+")[0] in ("redis", "rediss"):
         from veche.bus.redis import RedisBus
 
-        return RedisBus(url, Sealer(secret, installation), EntryCodec(entries))
+        return RedisBus(url, Sealer(secret, history), EntryCodec(entries))
     if scheme in ("postgresql", "postgres"):
         from veche.bus.postgresql import PostgresBus
 
-        return PostgresBus(*read_address(url), Sealer(secret, installation), EntryCodec(entries))
+        return PostgresBus(*read_address(url), Sealer(secret, history), EntryCodec(entries))
     raise BusError(WRONG)
+
+
+def postgres_connections(url: str) -> int:
+    """Return how many connections to PostgreSQL a node keeps for its bus."""
+    if url.partition(":")[0] not in ("postgresql", "postgres"):
+        return 0
+    from veche.bus.postgresql import CONNECTIONS
+
+    return CONNECTIONS

@@ -27,6 +27,7 @@ FOLLOWED = 1000  # logs that are told to be followed at once
 ASK_SECONDS = 2.0  # between two looks at whether the server is there, and that it may take to answer
 TEST_SECONDS = 2.0  # after which a node that has not heard itself never will
 TEST = "test "  # with this begins what a node sends to find out whether it hears itself; no frame begins so
+CONNECTIONS = 2  # of one node: one hears, the other tells
 NAME = "veche bus"  # as which PostgreSQL shows the connections
 NOT_HEARD = (
     "Notifications of PostgreSQL do not come through. LISTEN does not work behind a pool of connections, such as "
@@ -48,16 +49,20 @@ class PostgresBus(RemoteBus):
         super().__init__(sealer, codec, entries=False)
         self._conninfo = conninfo
         self.where = where
-        self._channel = f"veche_{sealer.name}"
         self._test = ""  # the notification that this node sends itself
         self._tested = asyncio.Event()
         check_notifications(conninfo)
+
+    @property
+    def _channel(self) -> str:
+        return f"veche_{self._sealer.name}"
 
     async def _connection(self) -> None:
         async with self._open() as listener, self._open() as publisher:
             with _limited(listener):
                 await listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._end_with_history())
                 group.create_task(self._listen(listener))
                 await self._hear_oneself(publisher)
                 self._opened()

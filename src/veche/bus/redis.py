@@ -35,7 +35,6 @@ class RedisBus(RemoteBus):
         super().__init__(sealer, codec, entries=True)
         self._address = parse(url)
         self.where = repr(self._address)
-        self._prefix = f"veche:{sealer.name}:"
         self._links: list[Link] = []
         self._first_slots: list[int] = [0]  # for each link of a cluster, the first slot of a range; sorted
         self._range_links: list[Link] = []
@@ -53,6 +52,10 @@ class RedisBus(RemoteBus):
         if self._links:
             channel = self._channel(log_id)
             self._link_of(channel).unwant(channel)
+
+    @property
+    def _prefix(self) -> str:
+        return f"veche:{self._sealer.name}:"
 
     def _channel(self, log_id: LogId) -> str:
         return f"{self._prefix}log:{log_id}"
@@ -89,6 +92,7 @@ class RedisBus(RemoteBus):
             for channel in (self._notes_channel, *map(self._channel, self._followed)):
                 self._link_of(channel).want(channel)
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._end_with_history())
                 for link in self._links:
                     group.create_task(link.serve())
                 group.create_task(self._open_when_ready())
@@ -148,8 +152,7 @@ class RedisBus(RemoteBus):
         address = self._address
         if address.kind == "cluster":
             seed, slots = await self._ask_any(address.sign_in, "CLUSTER", "SLOTS")
-            found = [(first, ((host or b"").decode() or seed[0], port)) for first, _, (host, port, *_), *_ in slots]
-            return sorted(found)
+            return sorted((first, (host_of(master, seed[0]), master[1])) for first, _, master, *_ in slots)
         if address.kind == "sentinel":
             command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.service)
             _, (host, port) = await self._ask_any(address.sentinel_sign_in, *command)
@@ -189,6 +192,19 @@ class RedisBus(RemoteBus):
         for message in messages:
             by_link[self._link_of(message[0])].append(message)
         await asyncio.gather(*(link.publish(part) for link, part in by_link.items()))
+
+
+def host_of(server: Sequence[Any], asked: str) -> str:
+    """Return the host of a server in the answer to CLUSTER SLOTS.
+
+    No host means that which was asked. "?" means that the server should have a name, and has none; its IP address
+    may follow.
+    """
+    host, _, _, *more = server
+    if host == b"?":
+        facts = more[0] if more else []
+        host = dict(zip(facts[::2], facts[1::2], strict=True)).get(b"ip")
+    return host.decode() if host else asked
 
 
 def check_redis(url: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from veche.bus.bus import BusError
+from veche.ops.addresses import ADVICE, is_clear
 
 SCHEMES = {
     "redis": (False, ""),
@@ -44,6 +45,8 @@ class RedisAddress(NamedTuple):
 
 def parse(url: str) -> RedisAddress:
     """Read an address. Raises BusError, whose message does not show the address."""
+    if not is_clear(url):
+        raise BusError(f"VECHE_BUS_URL is no address of a Redis. {ADVICE}")
     try:
         parts = urlsplit(url)
         tls, kind = SCHEMES[parts.scheme]

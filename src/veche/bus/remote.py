@@ -23,6 +23,7 @@ logger = logging.getLogger("veche.bus")
 START_SECONDS = 3.0  # that the start of the server waits for the first connection
 STOP_SECONDS = 0.5  # that the stop of the server waits until everything is sent
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between two attempts to connect
+STEADY_SECONDS = 10.0  # after which a connection that breaks is tried again at once, and not after a longer pause
 LOG_AGAIN = 60.0  # seconds until the log says again that frames are dropped, or that the bus is still away
 
 
@@ -38,6 +39,8 @@ class RemoteBus:
     def __init__(self, sealer: Sealer, codec: EntryCodec, *, entries: bool) -> None:
         self.node_id = secrets.token_hex(8)
         self._sealer = sealer
+        self._next_sealer: Sealer | None = None  # of a history that has begun, until the connection is another one
+        self._history_ends = asyncio.Event()
         self._codec = codec
         self._outbox = Outbox(entries=entries)
         self._followed: dict[LogId, None] = {}
@@ -52,6 +55,7 @@ class RemoteBus:
         self._first = asyncio.Event()  # set once it has connected
         self._connected = False
         self._has_connected = False  # by the present attempt
+        self._opened_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._dropped = 0  # bad frames since the last line in the log
         self._logged: dict[str, float] = {}
@@ -89,6 +93,16 @@ class RemoteBus:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+
+    def begin_history(self, history: str) -> None:
+        """Hear and tell from now on only nodes whose database has this history. What waits to be sent is dropped."""
+        sealer = self._sealer.with_history(history)
+        if sealer.name == (self._next_sealer or self._sealer).name:
+            return
+        self._next_sealer = sealer
+        self._connected = False
+        self._outbox.clear()
+        self._history_ends.set()
 
     def publish(self, events: Sequence[LogEvent]) -> None:
         """Pass entries to the listeners here, and let the other nodes hear of them in a later turn of the loop."""
@@ -140,10 +154,18 @@ class RemoteBus:
     async def _connection(self) -> None:
         """Connect, and serve this connection until it breaks. Raises what broke it."""
 
+    async def _end_with_history(self) -> None:
+        """End the connection once another history begins: all channels have other names then."""
+        await self._history_ends.wait()
+        raise ConnectionError("the database has another history")
+
     def _opened(self) -> None:
         """Note that this node hears the others from now on."""
+        if self._next_sealer is not None:
+            return
         self._outbox.clear()
         self._connected = self._has_connected = True
+        self._opened_at = time.monotonic()
         self._first.set()
         logger.info("the bus is connected to %s", self.where)
         for callback in self._on_connected:
@@ -170,6 +192,8 @@ class RemoteBus:
 
     def _hear(self, data: bytes) -> None:
         """Take what came from the other end. What is wrong with it is only logged."""
+        if self._next_sealer is not None:
+            return
         try:
             frame = self._sealer.open(data)
             if frame.node_id == self.node_id:
@@ -220,17 +244,25 @@ class RemoteBus:
     async def _run(self) -> None:
         pause = FIRST_PAUSE
         while True:
+            self._use_next_sealer()
             self._has_connected = False
             error = await self._one_connection()
             was_connected, self._connected = self._has_connected, False
             self._outbox.clear()
-            if was_connected:
+            if self._next_sealer is not None:
+                continue
+            if was_connected and time.monotonic() - self._opened_at >= STEADY_SECONDS:
                 pause = FIRST_PAUSE
             if was_connected or self._may_log("away"):
                 self._logged["away"] = time.monotonic()
                 logger.warning("the bus to %s is away, and is tried again: %s", self.where, error)
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _use_next_sealer(self) -> None:
+        if self._next_sealer is not None:
+            self._sealer, self._next_sealer = self._next_sealer, None
+            self._history_ends.clear()
 
     async def _one_connection(self) -> BaseException:
         try:
