@@ -11,10 +11,12 @@ import msgspec
 
 from veche.core.accounts import Register
 from veche.core.actor import Actor, Party
+from veche.core.closing import DeleteAccount
+from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.names import MAX_EMAIL, RESERVED_WORDS, Reserved, handle_of
 from veche.core.profile import ChangeProfile, RenameAccount
-from veche.core.sessions import EndSession, OpenSession, SetPassword
+from veche.core.sessions import EndSession, EndSessions, OpenSession, RevokeSession, SetPassword
 from veche.core.values import RESERVED_IDS, Account, Person
 from veche.service.chat import Chat
 from veche.service.limits import AddressLimit, Limit, LoginLimits, Rate
@@ -149,18 +151,24 @@ class Accounts:
         except UnicodeError:  # a lone surrogate, which no account's name contains
             return None
 
-    async def open_session(self, guest: Actor, verified: Verified) -> IssuedToken:
+    async def open_session(self, guest: Actor, verified: Verified, device: str | None = None) -> IssuedToken:
         """Store a new session of an account, and issue its token. Its lifetime is that of the guest's dialect.
+
+        `device` is a name by which the owner of the account knows it again.
 
         Raises ChatError (WRONG_CREDENTIALS) if the password was changed after it was checked, or if the account is
         closed.
         """
-        account = verified.account
         lifetime = self._lifetimes[guest.dialect]
         session_id = secrets.token_urlsafe(16)
-        actor = msgspec.structs.replace(guest, account_id=account.id)
+        await self.store_session(guest, verified, OpenSession(session_id, lifetime, verified.password_hash, device))
+        return IssuedToken(self._tokens.mint(verified.account, session_id, lifetime), lifetime)
+
+    async def store_session(self, guest: Actor, verified: Verified, command: Command[None]) -> None:
+        """Store a new session of an account by this command. Raises ChatError as `open_session` does."""
+        account = verified.account
         try:
-            await self._chat.do(actor, OpenSession(session_id, lifetime, verified.password_hash))
+            await self._chat.do(msgspec.structs.replace(guest, account_id=account.id), command)
         except ChatError as refusal:
             if refusal.code is Code.WRONG_CREDENTIALS:
                 _log(
@@ -168,7 +176,6 @@ class Accounts:
                 )
             raise
         _log(logging.INFO, "account %d signed in", account.id, guest)
-        return IssuedToken(self._tokens.mint(account, session_id, lifetime), lifetime)
 
     async def authenticate(self, guest: Actor, token: str) -> Login:
         """Return the login of a token. Raises ChatError (UNAUTHENTICATED) if it is invalid or its session has ended."""
@@ -204,6 +211,16 @@ class Accounts:
         await self._chat.do(login.actor, EndSession(login.session_id))
         _log(logging.INFO, "account %d signed out", login.account.id, login.actor)
 
+    async def end_session(self, login: Login, session_id: str) -> None:
+        """End one session of the account, if it is there. Its connections are closed."""
+        await self._chat.do(login.actor, RevokeSession(session_id))
+        _log(logging.INFO, "account %d ended a session", login.account.id, login.actor)
+
+    async def end_other_sessions(self, login: Login) -> None:
+        """End all sessions of the account but that of the login. Their connections are closed."""
+        await self._chat.do(login.actor, EndSessions(kept=login.session_id))
+        _log(logging.INFO, "account %d ended all its other sessions", login.account.id, login.actor)
+
     async def change_password(self, login: Login, old: str, new: str) -> None:
         """Change the password, and end all other sessions of the account.
 
@@ -214,17 +231,33 @@ class Accounts:
         await self._chat.do(login.actor, SetPassword(hashed, verified.password_hash, login.session_id))
         _log(logging.INFO, "account %d changed its password", login.account.id, login.actor)
 
+    async def delete(self, login: Login, password: str) -> None:
+        """Delete the account, and end all its sessions. Its messages stay, without its name.
+
+        Raises ChatError as `check_password` does.
+        """
+        verified = await self.check_password(login.actor, password, username=login.account.username)
+        await self._chat.do(login.actor, DeleteAccount(verified.password_hash))
+        _log(logging.INFO, "account %d was deleted by its owner", login.account.id, login.actor)
+
     async def change_profile(
-        self, login: Login, *, name: str | None = None, email: str | None = None, password: str | None = None
+        self,
+        login: Login,
+        *,
+        name: str | None = None,
+        email: str | None = None,
+        password: str | None = None,
+        hides_reading: bool | None = None,
     ) -> Account:
-        """Change the name or the e-mail of an account, or both. Return the account after the change.
+        """Change what `ChangeProfile` changes of an account. Return the account after the change.
 
         A new e-mail needs the password. Raises ChatError as `check_password` does, and TAKEN.
         """
         account, checked = login.account, None
         if email is not None and email != account.email:
             checked = (await self.check_password(login.actor, password or "", username=account.username)).password_hash
-        command = ChangeProfile(name, email if checked is not None else None, checked, self.reserved)
+        new_email = email if checked is not None else None
+        command = ChangeProfile(name, new_email, checked, self.reserved, hides_reading)
         return await self._chat.do(login.actor, command)
 
     async def find_person(self, login: Login, username: str) -> Person | None:

@@ -18,15 +18,30 @@ from veche.core.actor import Actor, Party
 from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.membership import AddMember, Entered
-from veche.core.messages import Message, MessagePage
+from veche.core.messages import Message, MessagePage, of_room
 from veche.core.room_creation import CreateRoom
 from veche.core.values import LogId, Person
-from veche.core.views import MemberView, RoomView, Welcome
+from veche.core.views import BanView, MemberView, PinView, Revision, RoomView, ThreadView, Welcome
 from veche.hub.hub import Hub
 from veche.service.elsewhere import Elsewhere
 from veche.service.room_limits import RoomLimits
 from veche.service.shares import Shares
-from veche.storage import accounts, log, membership, messages, rooms, sessions
+from veche.storage import (
+    accounts,
+    bans,
+    blocks,
+    editing,
+    log,
+    membership,
+    messages,
+    pins,
+    reactions,
+    rooms,
+    seen,
+    sessions,
+    threads,
+)
+from veche.storage.engines.engine import Transaction
 from veche.storage.reader import Query, Reader
 from veche.storage.writer import Reply, Writer
 
@@ -64,6 +79,11 @@ class Chat:
     def _cpu_seconds(self) -> float:
         """Return how long the threads have computed that serve everybody. Call it in the loop's thread."""
         return time.thread_time() + self._writer.cpu_seconds
+
+    @property
+    def accepts_commands(self) -> bool:
+        """Whether commands are taken. When the server stops, they are refused."""
+        return self._writer.accepts
 
     def submit(self, actor: Actor, command: Command[T], reply: Reply[T]) -> None:
         """Submit a command. `reply` is called on the loop, with the answer after the commit, or with a ChatError."""
@@ -151,7 +171,7 @@ class Chat:
         return self._charged(by, await self.read(by, rooms.rooms_of, by, after, limit))
 
     async def public_rooms(self, by: int, after: int, limit: int) -> list[RoomView]:
-        """Return public rooms with an id above `after`, in the order of their ids."""
+        """Return public rooms that are not archived, with an id above `after`, in the order of their ids."""
         return self._charged(by, await self.read(by, rooms.public_rooms, by, after, limit))
 
     async def members(self, by: int, room_id: int, after: int, limit: int) -> list[MemberView]:
@@ -160,6 +180,18 @@ class Chat:
         view, found = await self.read(by, rooms.beside_room, room_id, by, page)
         _checked(Right.SEE, view)
         return self._charged(by, found)
+
+    async def bans(self, by: int, room_id: int, after: int, limit: int) -> list[BanView]:
+        """Return the bans of a room, for those who may ban people from it."""
+        now = time.time_ns() // 1000
+        page = partial(bans.list_bans, room_id=room_id, after=after, limit=limit, now=now)
+        view, found = await self.read(by, rooms.beside_room, room_id, by, page)
+        _checked(Right.REMOVE, view)
+        return self._charged(by, found)
+
+    async def blocks(self, by: int, after: int, limit: int) -> list[Person]:
+        """Return whom an account has blocked, in the order of ids, starting after the id `after`."""
+        return self._charged(by, await self.read(by, blocks.blocked_by, by, after, limit))
 
     async def history(
         self,
@@ -171,17 +203,92 @@ class Chat:
         after: int | None = None,
         around: int | None = None,
         party: Party | None = None,
+        with_reactions: bool = False,
     ) -> MessagePage:
         """Return a page of messages. `before`, `after` and `around` are seqs; without them it is the newest page.
 
         `party` is the one that reads, if `by` stands for many.
         """
-        page = partial(messages.history, room_id=room_id, limit=limit, before=before, after=after, around=around)
+
+        def page(tx: Transaction) -> MessagePage:
+            found = messages.history(tx, room_id, limit, before=before, after=after, around=around)
+            return reactions.page_with_reactions(tx, by, found) if with_reactions else found
+
         party = by if party is None else party
         view, found = await self.read(party, rooms.beside_room, room_id, by, page)
         _checked(Right.READ, view)
         self.charge(party, len(found.items))
         return found
+
+    async def message(self, by: int, room_id: int, message_id: int) -> Message:
+        """Return one message as it is now. Raises ChatError (NOT_FOUND) if the room does not have it."""
+        page = partial(reactions.message_with_reactions, account_id=by, id=message_id)
+        view, found = await self.read(by, rooms.beside_room, room_id, by, page)
+        _checked(Right.READ, view)
+        return of_room(found, room_id)
+
+    async def seen_by(
+        self, by: int, room_id: int, message_id: int, after: int, limit: int
+    ) -> tuple[list[Person], int | None]:
+        """Return who has seen a message, as `storage.seen` reads it: people, and the id after which to go on.
+
+        Whoever hides what they read does not see what others have read.
+        """
+        page = partial(seen.seen_by, room_id=room_id, message_id=message_id, asker_id=by, after=after, limit=limit)
+        view, found = await self.read(by, rooms.beside_room, room_id, by, page)
+        self.charge(by, found.scanned)
+        _checked(Right.READ, view)
+        of_room(found.message, room_id)
+        if found.hidden:
+            raise ChatError(Code.FORBIDDEN, "You hide what you read, so you do not see what others have read.")
+        return found.people, found.last_id
+
+    async def revisions(self, by: int, room_id: int, message_id: int, before: int, limit: int) -> list[Revision]:
+        """Return earlier texts of a message, the newest first: those with a revision below `before`.
+
+        Only its author and those who moderate the room may see them.
+        """
+        page = partial(editing.message_with_revisions, id=message_id, before=before, limit=limit)
+        view, (message, found) = await self.read(by, rooms.beside_room, room_id, by, page)
+        room = _checked(Right.READ, view)
+        if of_room(message, room_id).sender.id != by:
+            check_access(Right.MODERATE, room.room, room.member)
+        return self._charged(by, found)
+
+    async def thread(
+        self, by: int, room_id: int, thread_id: int, limit: int, *, before: int | None = None, after: int | None = None
+    ) -> MessagePage:
+        """Return a page of the messages that follow the first one of a thread, as `history` does."""
+
+        def page(tx: Transaction) -> tuple[Message | None, MessagePage]:
+            found = threads.thread(tx, room_id, thread_id, limit, before, after)
+            return messages.message(tx, thread_id), reactions.page_with_reactions(tx, by, found)
+
+        view, (root, found) = await self.read(by, rooms.beside_room, room_id, by, page)
+        _checked(Right.READ, view)
+        of_room(root, room_id)
+        self.charge(by, len(found.items))
+        return found
+
+    async def followed_threads(self, by: int, before: int, limit: int) -> list[ThreadView]:
+        """Return the threads that the account follows, the newest first: those with an id below `before`."""
+        return self._charged(by, await self.read(by, threads.followed_threads, by, before, limit))
+
+    async def reacted_people(
+        self, by: int, room_id: int, message_id: int, emoji: str, after: int, limit: int
+    ) -> list[Person]:
+        """Return the accounts with an id above `after` that put an emoji to a message, in the order of their ids."""
+        page = partial(reactions.reacted_people, message_id=message_id, emoji=emoji, after=after, limit=limit)
+        view, (message, found) = await self.read(by, rooms.beside_room, room_id, by, page)
+        _checked(Right.READ, view)
+        of_room(message, room_id)
+        return self._charged(by, found)
+
+    async def pins(self, by: int, room_id: int, before: int, limit: int) -> tuple[list[PinView], int]:
+        """Return pins of a room, the newest first: those whose seq is below `before`. Return also the room's head."""
+        page = partial(pins.pinned, room_id=room_id, account_id=by, before=before, limit=limit)
+        view, found = await self.read(by, rooms.beside_room, room_id, by, page)
+        return self._charged(by, found), _checked(Right.READ, view).head.last_seq
 
     async def history_by_offset(self, by: int, room_id: int, offset: int, limit: int) -> tuple[list[Message], int]:
         """Return messages from an offset on, oldest first, and the number of all messages and notices of the room.

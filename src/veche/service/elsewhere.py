@@ -8,7 +8,7 @@ On a server with one node, nobody is asked and nothing waits.
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any, NamedTuple
 
 from veche.bus.bus import Bus
@@ -17,6 +17,7 @@ from veche.core.errors import ChatError, Code
 from veche.core.values import LogId
 from veche.hub.hub import Hub
 from veche.hub.listener import call
+from veche.service.unheard import Unheard
 
 BEAT = 1.0  # seconds between two notes that say that this node is here
 LEASE = 3.5  # seconds after its last note, in which a node is taken to be there
@@ -29,7 +30,10 @@ SAME_TIME = 1_000_000  # microseconds in which two clients of an account came at
 
 
 class Answers(NamedTuple):
-    """What other nodes answered. `complete`: every node that is there has answered, and the bus is not away."""
+    """What other nodes answered. `complete`: every node that is there has answered, and the bus is not away.
+
+    A node that has a lease of the database and is not heard is there, too.
+    """
 
     values: list[Any]
     complete: bool
@@ -69,6 +73,9 @@ class Elsewhere:
         self._asked: dict[int, _Asked] = {}
         self._asked_by: Counter[Party | None] = Counter()
         self._numbers = itertools.count(1)
+        self._unheard = Unheard()
+        self.leased: Callable[[], Set[str]] = frozenset
+        """Returns the other nodes that have a lease of the database."""
         bus.on_note("here", self._on_here)
         bus.on_note("gone", self._on_gone)
         bus.on_note("ask", self._on_ask)
@@ -81,7 +88,11 @@ class Elsewhere:
         try:
             while True:
                 self._bus.tell("here", False)
-                self._others()  # forgets those that are gone
+                missing = self._missing()  # it also forgets the nodes that are gone
+                if self._bus.connected:
+                    self._unheard.look(missing, self._now())
+                else:
+                    self._unheard.forget()
                 await asyncio.sleep(BEAT)
         finally:
             self._bus.tell("gone", None)
@@ -112,11 +123,14 @@ class Elsewhere:
                 return people
             after = min(cut)
 
-    async def connected_sessions(self, session_ids: Sequence[str]) -> set[str] | None:
-        """Return those of these sessions that are connected to other nodes. None if not all nodes have answered."""
+    async def connected_sessions(self, session_ids: Sequence[str], by: Party | None = None) -> set[str] | None:
+        """Return those of these sessions that are connected to other nodes. None if not all nodes have answered.
+
+        `by` is who asks, or None for the server itself.
+        """
         connected: set[str] = set()
         for start in range(0, len(session_ids), SESSIONS_ASKED):
-            found = await self._ask(None, "sessions", list(session_ids[start : start + SESSIONS_ASKED]))
+            found = await self._ask(by, "sessions", list(session_ids[start : start + SESSIONS_ASKED]))
             if not found.complete:
                 return None
             connected.update(id for ids in found.values for id in ids)
@@ -143,6 +157,9 @@ class Elsewhere:
             del self._heard_at[node_id]
         return set(self._heard_at)
 
+    def _missing(self) -> Set[str]:
+        return self.leased() - self._others()
+
     def _on_connected(self) -> None:
         """Ask which nodes there are. Until they have answered, questions wait for those that are not known yet."""
         self._knows_all_at = self._now() + ANSWER_WITHIN
@@ -163,7 +180,7 @@ class Elsewhere:
     ) -> Answers:
         """Ask all other nodes. Wait until all have answered or one answer is `enough`, but not for long."""
         if self.is_alone():
-            return Answers([], self._bus.connected)
+            return Answers([], self._bus.connected and not self._missing())
         if len(self._asked) >= MAX_ASKED or (by is not None and self._asked_by[by] >= MAX_ASKED_BY_ONE):
             raise ChatError(Code.OVERLOADED, "Too many questions to other nodes wait. Try again.")
         number = next(self._numbers)
@@ -180,7 +197,8 @@ class Elsewhere:
             self._asked_by[by] -= 1
             if not self._asked_by[by]:
                 del self._asked_by[by]
-        return Answers(asked.values, self._bus.connected and self._others() <= asked.answered)
+        there = self._others() | self.leased()
+        return Answers(asked.values, self._bus.connected and there <= asked.answered)
 
     def _on_ask(self, node_id: str, payload: Any) -> None:
         number, question, about = payload

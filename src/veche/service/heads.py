@@ -46,10 +46,10 @@ class Comparison:
             followed, self._followed = self._followed, set()
             positions = self._hub.positions()
             if loop.time() < compared_at + pause:
-                positions = {log_id: positions[log_id] for log_id in followed if log_id in positions}
+                await self._compare({log_id: positions[log_id] for log_id in followed if log_id in positions})
             else:
-                compared_at = loop.time()
-            await self._compare(positions)
+                await self._compare(positions)
+                compared_at = loop.time()  # only now: a database that is slow gets a pause, too
 
     async def _compare(self, positions: dict[LogId, int]) -> None:
         try:

@@ -34,11 +34,12 @@ class Nodes:
         await self._close_unfinished()
 
     async def stop(self) -> None:
-        """End the lease, and what is open here. The writer still takes commands."""
+        """End the lease, and what is open here, if the writer still takes commands."""
         if self._closing is not None:
             await self._closing
         await asyncio.to_thread(self._node.leave)
-        await self._close_unfinished()
+        if self._chat.accepts_commands:
+            await self._close_unfinished()
 
     def _on_ended(self) -> None:
         if self._closing is None or self._closing.done():

@@ -59,6 +59,11 @@ class Tokens:
         self._kid = next(iter(self._keys))
         self._remembered: dict[tuple[str, str], Claims] = {}  # by (audience, token), the oldest first
 
+    @property
+    def secrets(self) -> list[str]:
+        """The secrets. The first one signs."""
+        return list(self._keys.values())
+
     def mint(self, account: Account, session_id: str, lifetime: int) -> str:
         """Make a token for a session, valid for `lifetime` seconds."""
         now = int(time.time())
