@@ -86,7 +86,7 @@ def build_application(
     app.add_exception_handler(Exception, errors.on_bug)
     app.add_middleware(QuickRoutes, routes=_quick_routes(dialects))
     app.add_middleware(SharedPaths, dialects=dialects)
-    app.add_middleware(BodyLimit, error_response=errors.make)
+    app.add_middleware(BodyLimit, error_response=errors.make, streamed=_streamed(dialects))
     of_request = partial(_account_of_request, account_of)
     app.add_middleware(
         OfAccounts, guests=guests, shares=shares, trusted=trusted, account_of=of_request, needs_no_turn=_is_health_check
@@ -115,11 +115,23 @@ def _add_health_checks(app: FastAPI, problem: Callable[[], str | None]) -> None:
     app.add_api_route(READY, readyz, include_in_schema=False)
 
 
+def _add_pages(app: FastAPI, dialects: Sequence[Mounted]) -> None:
+    """Add the pages that dialects have in the documentation, apart from those of OpenAPI."""
+
+    def answer(make: Callable[[], bytes], media: str) -> Response:
+        return Response(make(), media_type=media)
+
+    for dialect in dialects:
+        for path, (make, media) in dialect.pages.items():
+            app.add_api_route(path, partial(answer, make, media), include_in_schema=False)
+
+
 def _new_app(dialects: Sequence[Mounted], lifespan: Lifespan, *, docs: bool) -> FastAPI:
     if not docs:
         return FastAPI(title=TITLE, lifespan=lifespan, redirect_slashes=False, openapi_url=None)
     app = FastAPIOffline(title=TITLE, lifespan=lifespan, redirect_slashes=False)
     app.openapi = functools.cache(partial(document_of, dialects))  # type: ignore[method-assign]
+    _add_pages(app, dialects)
     return app
 
 
@@ -139,6 +151,12 @@ def _quick_routes(dialects: Sequence[Mounted]) -> list[QuickRoute]:
         for route in dialect.quick
         for prefix in ("", f"/{dialect.name}")
     ]
+
+
+def _streamed(dialects: Sequence[Mounted]) -> set[str]:
+    return {
+        f"{prefix}{path}" for dialect in dialects for path in dialect.streamed for prefix in ("", f"/{dialect.name}")
+    }
 
 
 def _applications(dialects: Sequence[Mounted]) -> dict[str, ASGIApp]:

@@ -68,10 +68,12 @@ class Mounted:
     `plain`: makes the response to an error that no route handles, from the status and an English sentence. If several
     dialects are served, it is used only for `/{name}`, the paths in `owns`, and all paths below them.
     `quick`: routes that answer usual requests without FastAPI. Each has a route in `routers` that answers the others.
+    `streamed`: paths of routes that take a body part by part, so that it may be larger than others.
     `drain`: called when the server stops, to end connections that are neither requests nor WebSockets. It ends
     this part of those that are left, 1 for all, and lets no new ones in.
     `connections`: these connections. The bytes that wait for their clients are counted.
     `forwarded`: answers what other workers pass on to this one.
+    `pages`: pages of the documentation, by path: what makes the body, and its media type. They are served at the root.
     `about`, `examples`, `problem`, `error_bodies`, `bodies`: for the OpenAPI document. `problem` makes the response to
     a refusal, and `error_bodies` has the types of its body if that is JSON. `bodies` has the types of other responses.
     """
@@ -87,9 +89,11 @@ class Mounted:
     bodies: tuple[type, ...] = ()
     owns: tuple[str, ...] = ()
     quick: tuple[QuickRoute, ...] = ()
+    streamed: tuple[str, ...] = ()
     drain: Callable[[float], None] = _nothing
     connections: Iterable[Holding] = ()
     forwarded: ASGIApp | None = None
+    pages: Mapping[str, tuple[Callable[[], bytes], str]] = field(default_factory=dict)
     about: str = ""
     examples: tuple[Example, ...] = ()
 

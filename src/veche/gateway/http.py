@@ -1,7 +1,7 @@
 """HTTP for the REST of all dialects: dependencies of routes, JSON responses, refusals, and middleware."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -16,11 +16,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from veche.core.actor import Actor
-from veche.core.errors import ChatError
+from veche.core.errors import ChatError, Code
 from veche.gateway.actors import guest
 from veche.gateway.fairness import COUNTED, OLDER, Patience, draw
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
+from veche.service.files import Files
+from veche.service.refreshing import Refreshing
+from veche.service.search import Search
 from veche.wire.handler import SIGNED_IN
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.origins import Origins
@@ -28,9 +31,10 @@ from veche.wire.proxy import Trusted, client_of, peer_of
 from veche.wire.request_id import HEADER as REQUEST_ID
 
 MAX_BODY = 65_536
-DOCS = ("/docs", "/redoc")
+DOCS = ("/docs", "/docs/socket", "/redoc")
 DOCS_CSP = "default-src 'self' 'unsafe-inline' data: blob:; base-uri 'none'; frame-ancestors 'none'"
 TOO_LARGE = "Body too large."
+_HEAD = "veche.head"
 NO_STORE = {"Cache-Control": "no-store"}
 
 RawResponse = tuple[int, bytes, dict[str, str]]
@@ -95,9 +99,33 @@ def address_of(request: Request) -> str:
     return client_of(request.scope, cast(Trusted, request.app.state.trusted))
 
 
+async def refreshing_of(request: Request) -> Refreshing:
+    return cast(Refreshing, request.app.state.refreshing)
+
+
 async def heartbeats_of(request: Request) -> Heartbeats:
     """Return the heartbeats of the server that handles a request."""
     return cast(Heartbeats, request.app.state.heartbeats)
+
+
+async def search_of(request: Request) -> Search:
+    """Return the search of the server that handles a request. Raises ChatError (NOT_FOUND) if it is switched off."""
+    if (found := request.app.state.search) is None:
+        raise ChatError(Code.NOT_FOUND, "This server has no search. Its operator has to switch it on.")
+    return cast(Search, found)
+
+
+async def files_of(request: Request) -> Files:
+    """Return the files of the server that handles a request. Raises ChatError (NOT_FOUND) if it takes none."""
+    if (found := request.app.state.files) is None:
+        raise ChatError(Code.NOT_FOUND, "This server takes no files. Its operator has to say where they are stored.")
+    return cast(Files, found)
+
+
+async def file_bytes_of(request: Request) -> int:
+    """Return how many bytes a file may have. 0: the server takes none."""
+    files = cast("Files | None", request.app.state.files)
+    return 0 if files is None else files.most_bytes
 
 
 def guest_of(dialect: str) -> Callable[[Request], Coroutine[Any, Any, Actor]]:
@@ -134,12 +162,16 @@ def signed_in(scope: Mapping[str, Any], login: Login) -> None:
 
 
 ChatOf = Annotated[Chat, Depends(chat_of)]
+SearchOf = Annotated[Search, Depends(search_of)]
+FilesOf = Annotated[Files, Depends(files_of)]
+FileBytesOf = Annotated[int, Depends(file_bytes_of)]
 AccountsOf = Annotated[Accounts, Depends(accounts_of)]
 BearerOf = Annotated[
     HTTPAuthorizationCredentials | None,
     Depends(HTTPBearer(auto_error=False, description="The token of `login`.")),
 ]
 """None if the request has no bearer token."""
+RefreshingOf = Annotated[Refreshing, Depends(refreshing_of)]
 HeartbeatsOf = Annotated[Heartbeats, Depends(heartbeats_of)]
 
 
@@ -223,15 +255,22 @@ class Applications:
 class BodyLimit:
     """Middleware that refuses bodies over 64 KiB: by Content-Length at once, otherwise while the body is read.
 
-    `error_response` makes the response from path, status and text, in the format of the dialect.
+    `error_response` makes the response from path, status and text, in the format of the dialect. `streamed` are paths
+    whose routes do not keep a body, and limit it themselves.
     """
 
-    def __init__(self, app: ASGIApp, error_response: Callable[[str, int, str], RawResponse]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        error_response: Callable[[str, int, str], RawResponse],
+        streamed: Collection[str] = (),
+    ) -> None:
         self._app = app
         self._error_response = error_response
+        self._streamed = frozenset(streamed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in self._streamed:
             await self._app(scope, receive, send)
             return
         if _content_length(scope) > MAX_BODY:
@@ -253,10 +292,15 @@ class BodyLimit:
             await response(self._error_response(scope["path"], 413, TOO_LARGE))(scope, receive, send)
 
 
+def is_head(request: Request) -> bool:
+    """Return whether nobody will get the body of the response."""
+    return _HEAD in request.scope
+
+
 class HeadAsGet:
     """Middleware that answers HEAD as GET, without the body. Proxies check with HEAD whether a server is up.
 
-    uvicorn sends no body, because it sees the method of the request.
+    uvicorn sends no body, because it sees the method of the request. A route with a large body asks `is_head` first.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -264,7 +308,7 @@ class HeadAsGet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", _HEAD: True}
         await self._app(scope, receive, send)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from veche.gateway.secret_files import SECRET
+from veche.service.refreshing import Lifetimes
 
 MAX_SECONDS = 1_000_000_000  # some 31 years
 
@@ -30,6 +31,11 @@ class DialectOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     token_seconds: TokenSeconds
+
+    @property
+    def refreshed(self) -> Lifetimes | None:
+        """The lifetimes of sessions that are refreshed. None: this dialect does not offer it."""
+        return None
 
     @property
     def spoken_names(self) -> Mapping[str, str]:

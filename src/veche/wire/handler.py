@@ -20,6 +20,10 @@ GONE: Final = "veche.gone"
 """The ASGI extension of HTTP requests: a function that takes what to call once if the client is gone."""
 SIGNED_IN: Final = "veche.signed_in"
 """The key of a function in the extensions of an HTTP scope. Call it with the id of the account that a token is for."""
+STREAMED: Final = "veche.streamed"
+"""The key of a function in the extensions of an HTTP scope. Call it with the seconds that the whole request may take,
+if its body is not kept: what was read of it does not count as bytes that the server holds.
+"""
 
 
 class Socket(Protocol):

@@ -15,7 +15,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from veche.wire import tcp
-from veche.wire.handler import GONE, SIGNED_IN, WIRE, Wire
+from veche.wire.handler import GONE, SIGNED_IN, STREAMED, WIRE, Wire
 from veche.wire.proxy import network
 
 MAX_PIPELINED: Final = 100
@@ -39,6 +39,8 @@ class BoundedHttp(HttpToolsProtocol):
     _address: str | None = None
     _gone: Callable[[], object] | None = None
     """What the request that is being answered wants to be called if the client is gone."""
+    _streamed: RequestResponseCycle | None = None
+    """The request whose body is not kept."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -88,12 +90,12 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {SIGNED_IN: self._signed_in, GONE: self._call_if_gone}  # type: ignore[dict-item]
+        self.scope["extensions"] = {SIGNED_IN: self._signed_in, GONE: self._call_if_gone, STREAMED: self._stream}  # type: ignore[dict-item]
         self._start_timer(self._wire.head_timeout)
 
     def on_body(self, body: bytes) -> None:
         self._head_size -= len(body)
-        if self.cycle in self._unanswered:
+        if self.cycle in self._unanswered and self.cycle is not self._streamed:
             self._unanswered[self.cycle] += len(body)
         super().on_body(body)
 
@@ -106,6 +108,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         del self._unanswered[next(iter(self._unanswered))]
+        self._streamed = None
         self._gone = None
         super().on_response_complete()
         if self._refusal and not self._unanswered and not self.transport.is_closing():
@@ -140,6 +143,11 @@ class BoundedHttp(HttpToolsProtocol):
         self._wire.connections.leave(self)
         self._tell_unanswered()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn does it only if the connection has ended without an error
+        # These refer back to this object, as in `handle_websocket_upgrade`. The task of a request has its own.
+        self._unanswered.clear()
+        self.pipeline.clear()
+        self.cycle = self.scope = self._streamed = None  # type: ignore[assignment]
 
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are no HTTP. The requests before them are answered first."""
@@ -182,7 +190,8 @@ class BoundedHttp(HttpToolsProtocol):
 
         The application may hold what it has read of a body until it has answered.
         """
-        return self.transport.get_write_buffer_size() + sum(self._unanswered.values())
+        streamed = len(self._streamed.body) if self._streamed is not None else 0
+        return self.transport.get_write_buffer_size() + sum(self._unanswered.values()) + streamed
 
     def stalled(self) -> None:
         self.abort()
@@ -209,6 +218,14 @@ class BoundedHttp(HttpToolsProtocol):
             gone()
         else:
             self._gone = gone
+
+    def _stream(self, seconds: float) -> None:
+        """Give the request whose body is coming more time, and do not count what was read of its body."""
+        if self.cycle in self._unanswered and self.cycle.more_body:
+            self._streamed = self.cycle
+            self._unanswered[self.cycle] = 0
+            self._stop_timer()
+            self._timer = self.loop.call_later(seconds, self.abort)
 
     def _start_timer(self, seconds: float) -> None:
         """Limit the time to receive a head, or a whole request. If the timer is already running, do nothing.

@@ -202,6 +202,7 @@ class WebSocket(asyncio.Protocol):
             self._begin_closing()
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None  # it refers back to this object
         if self._accept_task is not None:
             self._accept_task.cancel()
         self._detach_handler()
