@@ -11,7 +11,7 @@ from veche.dialects.native.out import Account, Empty, Outgoing, Room, RoomRef, R
 # Answers. `id` is the id of the command.
 
 
-class Me(Account):
+class Me(Account, kw_only=True):
     """Your own account, and the head of its log."""
 
     seq: int
@@ -35,6 +35,19 @@ class HelloAnswer(Outgoing):
 
     id: int
     hello: HelloResult
+
+
+class RefreshResult(Outgoing):
+    """How many seconds the token is still valid: so long does the connection live now."""
+
+    expires_in: int
+
+
+class RefreshAnswer(Outgoing):
+    """The connection lives as long as the token that it got."""
+
+    id: int
+    refresh: RefreshResult
 
 
 class SendResult(Outgoing):
@@ -144,6 +157,7 @@ ANSWERS: tuple[type[Outgoing], ...] = (
     ReadAnswer,
     SyncAnswer,
     WhoAnswer,
+    RefreshAnswer,
     ErrorAnswer,
 )
 

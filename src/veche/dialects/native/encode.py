@@ -10,7 +10,8 @@ from veche.core.profile import AccountChanged
 from veche.core.reading import MessageRead, ReadMoved
 from veche.core.room_renaming import RoomRenamed
 from veche.core.sessions import SessionsEnded
-from veche.dialects.native import out
+from veche.dialects.native import events, out
+from veche.dialects.native.features import ENCODERS
 from veche.dialects.native.views import message_out, time_of
 from veche.hub.serializer import Serializer
 from veche.wire.frames import text_frame
@@ -22,30 +23,36 @@ def event_out(event: LogEvent) -> out.Outgoing | None:
     """Convert an event to its frame. Returns None for an event that native clients do not get."""
     match event:
         case Message():
-            return out.MessageEvent(message_out(event))
+            return events.MessageEvent(message_out(event))
         case MemberJoined():
             at = time_of(event.at)
-            return out.JoinedEvent(out.Joined(event.log_id, event.seq, event.person, event.by_id, at, event.role))
+            joined = events.Joined(event.log_id, event.seq, event.person, event.by_id, at, event.role)
+            return events.JoinedEvent(joined)
         case MemberLeft():
-            return out.LeftEvent(out.Left(event.log_id, event.seq, event.person, event.by_id, time_of(event.at)))
+            return events.LeftEvent(events.Left(event.log_id, event.seq, event.person, event.by_id, time_of(event.at)))
         case OwnerChanged():
-            return out.OwnerEvent(out.Owner(event.log_id, event.seq, event.person, event.by_id, time_of(event.at)))
+            return events.OwnerEvent(
+                events.Owner(event.log_id, event.seq, event.person, event.by_id, time_of(event.at))
+            )
         case RoomRenamed():
-            return out.RenamedEvent(out.Renamed(event.log_id, event.seq, event.name, event.person, time_of(event.at)))
+            return events.RenamedEvent(
+                events.Renamed(event.log_id, event.seq, event.name, event.person, time_of(event.at))
+            )
         case RoomEntered():
-            return out.MeJoinedEvent(out.MeJoined(event.seq, out.JoinedRoom(_joined_room(event))))
+            return events.MeJoinedEvent(events.MeJoined(event.seq, events.JoinedRoom(_joined_room(event))))
         case RoomExited():
-            return out.MeLeftEvent(out.MeLeft(event.seq, out.RoomRef(event.room_id)))
+            return events.MeLeftEvent(events.MeLeft(event.seq, out.RoomRef(event.room_id)))
         case ReadMoved():
-            return out.MeReadEvent(out.MeRead(event.seq, out.RoomSeq(event.room_id, event.read_seq)))
+            return events.MeReadEvent(events.MeRead(event.seq, out.RoomSeq(event.room_id, event.read_seq)))
         case MessageRead():
-            read = out.ReadMessage(event.room_id, event.message_id, event.reader_id)
-            return out.MeMessageReadEvent(out.MeMessageRead(event.seq, read))
+            read = events.ReadMessage(event.room_id, event.message_id, event.reader_id)
+            return events.MeMessageReadEvent(events.MeMessageRead(event.seq, read))
         case SessionsEnded():
-            return out.MeSessionsEndedEvent(out.MeSessionsEnded(event.seq, out.Empty()))
+            return events.MeSessionsEndedEvent(events.MeSessionsEnded(event.seq, out.Empty()))
         case AccountChanged():
-            return out.MeAccountEvent(out.MeAccount(event.seq, event.person))
-    return None
+            return events.MeAccountEvent(events.MeAccount(event.seq, event.person))
+    encode = ENCODERS.get(type(event))
+    return encode(event) if encode is not None else None
 
 
 def _joined_room(event: RoomEntered) -> out.Room:

@@ -49,9 +49,9 @@ CLOSE_CODES: dict[Ending, CloseCode] = {
     Ending.UNAVAILABLE: (4100, "unavailable"),
     Ending.INTERNAL: (4100, "unavailable"),
 }
-HELLO_TIMEOUT: CloseCode = (4002, "hello_timeout")
+HELLO_TIMEOUT: CloseCode = (4102, "hello_timeout")  # a slow network may be the reason
 TOKEN_EXPIRED: CloseCode = (4201, "token_expired")
-RETRY_AFTER_MS = {4100: 1000, 4101: 1000, 4103: 1000, 4201: 0}
+RETRY_AFTER_MS = {4100: 1000, 4101: 1000, 4102: 1000, 4103: 1000, 4201: 0}
 """Milliseconds until a client may reconnect, by close code. For other codes, see JITTERED and `retry_after_ms`."""
 JITTERED = frozenset({4200, 4202})
 """Close codes that many clients get at once. Clients reconnect at a random time within a second, to spread the load."""

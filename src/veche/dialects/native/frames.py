@@ -2,27 +2,38 @@
 
 import json
 import re
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from veche.core.errors import ChatError, Code
+from veche.core.files import MAX_FILES, SendFiles
+from veche.core.messages import SendMessage
+from veche.core.threads import SendReply
+from veche.dialects.native.feature import Id, Seq
+from veche.dialects.native.features import COMMANDS
 from veche.dialects.native.limits import MAX_SYNC
 
 CommandId = Annotated[int, Meta(ge=0, lt=2**53)]
-Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Positions = dict[Id, Seq]
+Token = Annotated[str, Meta(max_length=4096)]
 
 
 class Hello(Struct, forbid_unknown_fields=True):
     """Authenticates the client. `rooms` and `me` are its positions in the logs of epoch `epoch`."""
 
-    token: Annotated[str, Meta(max_length=4096)] | None = None
+    token: Token | None = None
     epoch: Annotated[str, Meta(max_length=64)] | None = None
     rooms: Positions | None = None
     me: Seq | None = None
+
+
+class Refresh(Struct, forbid_unknown_fields=True):
+    """Gives the connection a newer token of its session. It lives as long as this token."""
+
+    token: Token
 
 
 class Send(Struct, forbid_unknown_fields=True, gc=False):
@@ -31,6 +42,25 @@ class Send(Struct, forbid_unknown_fields=True, gc=False):
     room_id: Id
     text: str
     client_message_id: str | None = None
+    reply_to_id: Id | None = None
+    thread_id: Id | None = None
+    files: Annotated[tuple[str, ...], Meta(max_length=MAX_FILES)] = ()
+
+    def command(self) -> SendMessage:
+        """Make the command that is submitted."""
+        if self.reply_to_id is None and self.thread_id is None and not self.files:
+            return SendMessage(self.room_id, self.text, self.client_message_id)
+        reply, thread = self.reply_to_id, self.thread_id
+        if not self.files:
+            return SendReply(self.room_id, self.text, self.client_message_id, reply_to_id=reply, thread_id=thread)
+        return SendFiles(
+            self.room_id,
+            self.text,
+            self.client_message_id,
+            reply_to_id=reply,
+            thread_id=thread,
+            file_ids=self.files,
+        )
 
 
 class InRoom(Struct, forbid_unknown_fields=True, gc=False):
@@ -60,21 +90,26 @@ class Sync(Struct, forbid_unknown_fields=True):
     me: Seq | None = None
 
 
-class Frame(Struct, forbid_unknown_fields=True):
-    """One frame of a client. An empty object answers a heartbeat."""
-
-    id: CommandId | None = None
-    send: Send | None = None
-    hello: Hello | None = None
-    join: InRoom | None = None
-    leave: InRoom | None = None
-    read: Read | None = None
-    sync: Sync | None = None
-    who: Who | None = None
-
-
-Command = Send | Hello | InRoom | Read | Sync | Who
-NAMES = ("send", "hello", "join", "leave", "read", "sync", "who")
+STRUCTS: dict[str, type[Struct]] = {
+    "send": Send,
+    "hello": Hello,
+    "join": InRoom,
+    "leave": InRoom,
+    "read": Read,
+    "sync": Sync,
+    "who": Who,
+    "refresh": Refresh,
+    **{name: command.fields for name, command in COMMANDS.items()},
+}
+"""The types of the fields of all commands, by the names of the commands."""
+NAMES = tuple(STRUCTS)
+Frame: Any = msgspec.defstruct(
+    "Frame",
+    [("id", CommandId | None, None), *((name, fields | None, None) for name, fields in STRUCTS.items())],
+    forbid_unknown_fields=True,
+)
+"""One frame of a client: an `id`, and the fields of one command. An empty object answers a heartbeat."""
+_given = attrgetter(*NAMES)
 
 
 class BadFrame(ChatError):
@@ -93,13 +128,13 @@ class BadFrame(ChatError):
 _decode = msgspec.json.Decoder(Frame).decode
 
 
-def decode(text: str) -> tuple[int, str, Command] | None:
+def decode(text: str) -> tuple[int, str, Any] | None:
     """Decode a frame to (command id, command name, fields). Returns None for `{}`. Raises BadFrame."""
     try:
         frame = _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError) as error:
         raise _bad_frame(text, error) from None
-    commands = [(name, command) for name in NAMES if (command := getattr(frame, name)) is not None]
+    commands = [command for command in zip(NAMES, _given(frame), strict=True) if command[1] is not None]
     if not commands and frame.id is None:
         return None
     if len(commands) != 1 or frame.id is None:

@@ -6,7 +6,7 @@ A field that is UNSET is left out; a field that is None is sent as null. Fields 
 
 from msgspec import UNSET, Struct, UnsetType
 
-from veche.core.values import Kind, Person, Role
+from veche.core.values import Kind, Level, Person, Role
 
 
 class Outgoing(Struct, gc=False):
@@ -17,16 +17,57 @@ class Outgoing(Struct, gc=False):
 
 
 class Account(Outgoing):
-    """Your own account."""
+    """Your own account. `hides_reading` is left out unless it is true."""
 
     id: int
     username: str
     name: str
     email: str | None
+    hides_reading: bool | UnsetType = UNSET
+
+
+class MessageRef(Outgoing):
+    """A message of the same room, by its id and its seq."""
+
+    id: int
+    seq: int
+
+
+class File(Outgoing):
+    """A file. `size` is in bytes. `type` is the media type that its bytes have, whatever its name says.
+
+    `width` and `height` in pixels are there for images.
+    """
+
+    id: str
+    name: str
+    size: int
+    type: str
+    width: int | UnsetType = UNSET
+    height: int | UnsetType = UNSET
+
+
+class Reaction(Outgoing):
+    """An emoji of a message: how many people put it there, and whether you did."""
+
+    emoji: str
+    count: int
+    mine: bool
 
 
 class Message(Outgoing):
-    """A message. `kind` is "text" or "notice". `origin` is the dialect through which the message was sent."""
+    """A message. `kind` is "text" or "notice". `origin` is the dialect through which the message was sent.
+
+    `revision` is how often the message was changed; it is left out if that is 0. `edited_at` is when its author changed
+    the text for the last time. `deleted_by_id` is the account that deleted it: then `text` is empty.
+
+    `reply_to` is the message that it answers. `thread_id` is the message that begins its thread, and `thread_seq` its
+    number there. A message that begins a thread has `replies`, how many follow, and `last_reply_seq`. `mentions` has
+    the ids of those whom it mentions, and `mentions_room` is true if it mentions everybody. `files` are the files that
+    it has. Without that, the fields are left out.
+
+    `reactions` has the most frequent emoji first. Only what you fetch has them; events never do.
+    """
 
     id: int
     room_id: int
@@ -37,21 +78,41 @@ class Message(Outgoing):
     client_message_id: str | None
     origin: str
     at: str
+    revision: int | UnsetType = UNSET
+    edited_at: str | UnsetType = UNSET
+    deleted_by_id: int | UnsetType = UNSET
+    reply_to: MessageRef | UnsetType = UNSET
+    thread_id: int | UnsetType = UNSET
+    thread_seq: int | UnsetType = UNSET
+    replies: int | UnsetType = UNSET
+    last_reply_seq: int | UnsetType = UNSET
+    mentions: list[int] | UnsetType = UNSET
+    mentions_room: bool | UnsetType = UNSET
+    files: list[File] | UnsetType = UNSET
+    reactions: list[Reaction] | UnsetType = UNSET
 
 
 class Room(Outgoing, kw_only=True):
-    """A room as your account sees it. `unread`, `read_seq` and `role` are null when you are not a member.
+    """A room as your account sees it. `unread`, `mentions`, `read_seq` and `role` are null when you are not a member.
 
     REST sends all fields. `hello` leaves out `created_at` and `last_message`. `me.joined` sends only `id`, `kind`,
     `name` and `head_seq`.
+
+    `topic` is left out if there is none, `archived` if the room is not, and `slow_seconds` if the room is not slow.
+    `notify` is your notification level; it is left out if it is "all".
     """
 
     id: int
     kind: Kind
     name: str
+    topic: str | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    slow_seconds: int | UnsetType = UNSET
+    notify: Level | UnsetType = UNSET
     created_at: str | UnsetType = UNSET
     head_seq: int
     unread: int | UnsetType | None = UNSET
+    mentions: int | UnsetType | None = UNSET
     read_seq: int | UnsetType | None = UNSET
     role: Role | UnsetType | None = UNSET
     last_message: Message | UnsetType | None = UNSET
@@ -88,11 +149,13 @@ class Empty(Outgoing):
 
 
 class SignedIn(Outgoing):
-    """A new token. It is valid for `expires_in` seconds."""
+    """A new token. It is valid for `expires_in` seconds. A refresh token is there if it was asked for."""
 
     token: str
     expires_in: int
     me: Account
+    refresh_token: str | UnsetType = UNSET
+    refresh_expires_in: int | UnsetType = UNSET
 
 
 class RoomPage(Outgoing):
@@ -116,22 +179,29 @@ class Limits(Outgoing):
     frame_bytes: int
     client_message_id_length: int
     room_name_length: int
+    topic_length: int
+    slow_seconds: int
     name_length: int
     username_length: Range
     password_bytes: Range
+    device_length: int
     first_members: int
     page: int
     hello_rooms: int
     sync_rooms: int
+    reactions: int
+    pins: int
+    files: int
     replay_events: int
     waiting_commands: int
     hello_within_ms: int
+    file_bytes: int
     ping_interval_ms: int
     pong_timeout_ms: int
 
 
 class PersonPage(Outgoing):
-    """The people who fit the query: one or none. `cursor` is null."""
+    """People. `cursor` fetches the next page; it is null on the last one."""
 
     items: list[Person]
     cursor: str | None
@@ -179,6 +249,7 @@ class Problem(Outgoing):
 BODIES: tuple[type[Outgoing], ...] = (
     SignedIn,
     Account,
+    File,
     Room,
     RoomPage,
     PersonPage,
@@ -188,188 +259,4 @@ BODIES: tuple[type[Outgoing], ...] = (
     MessagePage,
     Limits,
     Problem,
-)
-
-
-# Events of a room's log.
-
-
-class MessageEvent(Outgoing):
-    """A message was stored."""
-
-    message: Message
-
-
-class Joined(Outgoing):
-    """An account joined a room. `by_id` is the id of that account, or of the account that added it."""
-
-    room_id: int
-    seq: int
-    account: Person
-    by_id: int
-    at: str
-    role: Role
-
-
-class JoinedEvent(Outgoing):
-    """An account joined the room."""
-
-    joined: Joined
-
-
-class Left(Outgoing):
-    """An account left a room. `by_id` is the id of that account, or of the account that removed it."""
-
-    room_id: int
-    seq: int
-    account: Person
-    by_id: int
-    at: str
-
-
-class LeftEvent(Outgoing):
-    """An account left the room."""
-
-    left: Left
-
-
-class Owner(Outgoing):
-    """The new owner of a room. `by_id` is the id of the owner before, who is leaving and is a member until then."""
-
-    room_id: int
-    seq: int
-    account: Person
-    by_id: int
-    at: str
-
-
-class OwnerEvent(Outgoing):
-    """The room has another owner."""
-
-    owner: Owner
-
-
-class Renamed(Outgoing):
-    """The new name of a room. `account` is the account that renamed it."""
-
-    room_id: int
-    seq: int
-    name: str
-    account: Person
-    at: str
-
-
-class RenamedEvent(Outgoing):
-    """The room has another name."""
-
-    renamed: Renamed
-
-
-# Events of the account's own log.
-
-
-class JoinedRoom(Outgoing):
-    """The room that you joined. Its `head_seq` is the head before your own `joined` event."""
-
-    room: Room
-
-
-class MeJoined(Outgoing):
-    """An entry of your own log."""
-
-    seq: int
-    joined: JoinedRoom
-
-
-class MeJoinedEvent(Outgoing):
-    """You joined a room. Its events follow, from seq `head_seq` + 1 on."""
-
-    me: MeJoined
-
-
-class MeLeft(Outgoing):
-    """An entry of your own log."""
-
-    seq: int
-    left: RoomRef
-
-
-class MeLeftEvent(Outgoing):
-    """You left a room. No further events of the room follow."""
-
-    me: MeLeft
-
-
-class MeRead(Outgoing):
-    """An entry of your own log."""
-
-    seq: int
-    read: RoomSeq
-
-
-class MeReadEvent(Outgoing):
-    """You read a room up to a seq, here or on another device."""
-
-    me: MeRead
-
-
-class ReadMessage(Outgoing):
-    """A message of yours, and the account that read it."""
-
-    room_id: int
-    message_id: int
-    reader_id: int
-
-
-class MeMessageRead(Outgoing):
-    """An entry of your own log."""
-
-    seq: int
-    message_read: ReadMessage
-
-
-class MeMessageReadEvent(Outgoing):
-    """An account read your message."""
-
-    me: MeMessageRead
-
-
-class MeSessionsEnded(Outgoing):
-    """An entry of your own log."""
-
-    seq: int
-    sessions_ended: Empty
-
-
-class MeSessionsEndedEvent(Outgoing):
-    """One or more of your sessions ended."""
-
-    me: MeSessionsEnded
-
-
-class MeAccount(Outgoing):
-    """An entry of your own log."""
-
-    seq: int
-    account: Person
-
-
-class MeAccountEvent(Outgoing):
-    """Your account has another username, name or e-mail. GET /v1/me has the e-mail."""
-
-    me: MeAccount
-
-
-EVENTS: tuple[type[Outgoing], ...] = (
-    MessageEvent,
-    JoinedEvent,
-    LeftEvent,
-    OwnerEvent,
-    RenamedEvent,
-    MeJoinedEvent,
-    MeLeftEvent,
-    MeReadEvent,
-    MeMessageReadEvent,
-    MeSessionsEndedEvent,
-    MeAccountEvent,
 )

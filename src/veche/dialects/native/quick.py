@@ -60,7 +60,9 @@ class _Quick:
         login = await self._login(request, token)
         before, after, around = (seqs.get(name) for name in ("before_seq", "after_seq", "around_seq"))
         [room_id] = request.ids
-        page = await self._chat.history(login.account.id, room_id, limit, before=before, after=after, around=around)
+        page = await self._chat.history(
+            login.account.id, room_id, limit, before=before, after=after, around=around, with_reactions=True
+        )
         return raw_json(message_page(page), 200)
 
     async def rooms(self, request: QuickRequest) -> RawResponse | None:

@@ -2,35 +2,23 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Query, Response
+from pydantic import Field
 
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
+from veche.core.files import MAX_FILES
 from veche.core.membership import AddMember, JoinRoom, LeaveRoom, RemoveMember
-from veche.core.messages import SendMessage
-from veche.core.names import MAX_EMAIL, MAX_NAME
+from veche.core.names import MAX_NAME
 from veche.core.reading import ReadUpTo
 from veche.core.room_creation import MAX_FIRST_MEMBERS, CreateRoom
-from veche.core.room_renaming import RenameRoom
-from veche.core.text import MAX_CLIENT_MESSAGE_ID
 from veche.core.values import Kind
 from veche.core.views import MemberView
 from veche.dialects.native import out
-from veche.dialects.native.errors import invalid, problem
+from veche.dialects.native.frames import Send
 from veche.dialects.native.limits import (
     DEFAULT_PAGE,
-    EMAIL_PATTERN,
-    MAX_PAGE,
-    MAX_PASSWORD_BYTES,
-    MAX_PERSON_NAME,
-    MAX_ROOM_NAME,
-    MAX_TEXT_BYTES,
-    MAX_USERNAME,
-    MIN_PASSWORD,
-    MIN_USERNAME,
+    check_device,
     check_person_name,
     check_room_name,
     check_text_size,
@@ -38,66 +26,37 @@ from veche.dialects.native.limits import (
     limits_of,
 )
 from veche.dialects.native.passwords import check_password
+from veche.dialects.native.routing import (
+    Body,
+    BodyId,
+    ClientId,
+    Cursor,
+    Device,
+    Email,
+    GuestOf,
+    IdempotencyKey,
+    Limit,
+    LoginOf,
+    NewPassword,
+    PathId,
+    PersonName,
+    RoomName,
+    Seq,
+    Text,
+    Typed,
+    Username,
+    client_id_of,
+    cursor_after,
+    id_after,
+    new_router,
+)
 from veche.dialects.native.views import account_out, member_out, message_out, message_page, room_out, room_page
-from veche.gateway.fairness import NATIVE
-from veche.gateway.http import AccountsOf, ChatOf, HeartbeatsOf, RawResponse, authenticate, guest_of, reply, route_class
+from veche.gateway.http import AccountsOf, ChatOf, FileBytesOf, HeartbeatsOf, RefreshingOf, reply
 from veche.gateway.openapi_answers import returns
-from veche.gateway.openapi_bodies import characters, shown, utf8_bytes
-from veche.service.accounts import Accounts, Login, Verified
+from veche.service.accounts import Accounts, Verified
+from veche.service.refreshing import IssuedTokens, Refreshing
 
-
-def _invalid(error: RequestValidationError) -> RawResponse:
-    details = error.errors()
-    if any(detail["type"] == "json_invalid" for detail in details):
-        return problem(ChatError(Code.BAD_REQUEST, "The body is not JSON that can be read."))
-    return invalid([out.FieldError(_field(detail["loc"]), str(detail["msg"])) for detail in details])
-
-
-def _field(loc: tuple[str | int, ...]) -> str:
-    return ".".join(str(part) for part in loc[1:]) or str(loc[0])
-
-
-router = APIRouter(prefix="/v1", tags=["native"], route_class=route_class(problem, _invalid))
-
-Id = Annotated[int, Path(ge=1, lt=2**63)]
-Seq = Annotated[int | None, Query(ge=0, lt=2**63)]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
-Cursor = Annotated[str | None, Query(max_length=32)]
-_bearer = HTTPBearer(auto_error=False, description="The token of `register` or `login`.")
-
-
-GuestOf = Annotated[Actor, Depends(guest_of("native"))]
-
-
-async def _login(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Login:
-    if credentials is None:
-        raise ChatError(Code.UNAUTHENTICATED, "Send the header Authorization: Bearer TOKEN.")
-    return await authenticate(request, "native", credentials.credentials, NATIVE)
-
-
-LoginOf = Annotated[Login, Depends(_login)]
-
-
-class Body(BaseModel):
-    """The base of request bodies. Unknown keys are refused, and a string is not accepted as a number."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-Email = Annotated[str | None, Field(max_length=MAX_EMAIL, pattern=EMAIL_PATTERN)]
-
-
-# The checks in `limits.py` have better texts than pydantic.
-Username = Annotated[str, shown(characters(MIN_USERNAME, MAX_USERNAME))]
-NewPassword = Annotated[str, shown(utf8_bytes(MIN_PASSWORD, MAX_PASSWORD_BYTES))]
-PersonName = Annotated[str, shown(characters(1, MAX_PERSON_NAME))]
-RoomName = Annotated[str, shown(characters(1, MAX_ROOM_NAME))]
-Text = Annotated[str, shown(utf8_bytes(1, MAX_TEXT_BYTES))]
-ClientMessageId = Annotated[str, shown(characters(1, MAX_CLIENT_MESSAGE_ID))]
-Typed = Annotated[str, shown(characters())]
-"""With which somebody signs in. Whatever it is, a wrong one is answered as a wrong one."""
+router = new_router()
 
 
 class RegisterBody(Body):
@@ -107,6 +66,8 @@ class RegisterBody(Body):
     password: NewPassword
     name: PersonName | None = None
     email: Email = None
+    refresh: bool | None = None
+    device: Device | None = None
 
 
 class LoginBody(Body):
@@ -115,6 +76,8 @@ class LoginBody(Body):
     username: Typed | None = None
     email: Typed | None = None
     password: Typed
+    refresh: bool | None = None
+    device: Device | None = None
 
 
 class ProfileBody(Body):
@@ -123,6 +86,7 @@ class ProfileBody(Body):
     name: PersonName | None = None
     email: Email = None
     password: Typed | None = None
+    hides_reading: bool | None = None
 
 
 class PasswordBody(Body):
@@ -140,12 +104,6 @@ class RoomBody(Body):
     member_ids: list[Annotated[int, Field(ge=1, lt=2**63)]] | None = Field(None, max_length=MAX_FIRST_MEMBERS)
 
 
-class RoomNameBody(Body):
-    """The new name of a room."""
-
-    name: RoomName
-
-
 class MemberBody(Body):
     """The account to add."""
 
@@ -156,7 +114,10 @@ class MessageBody(Body):
     """A message. A retry with the same `client_message_id` does not store it again."""
 
     text: Text
-    client_message_id: ClientMessageId | None = None
+    client_message_id: ClientId | None = None
+    reply_to_id: BodyId | None = None
+    thread_id: BodyId | None = None
+    files: list[Annotated[str, Field(max_length=32)]] | None = Field(None, max_length=MAX_FILES)
 
 
 class ReadBody(Body):
@@ -166,28 +127,37 @@ class ReadBody(Body):
 
 
 @router.post("/register", status_code=201, responses=returns(out.SignedIn, 201))
-async def register(body: RegisterBody, accounts: AccountsOf, guest: GuestOf) -> Response:
+async def register(body: RegisterBody, accounts: AccountsOf, refreshing: RefreshingOf, guest: GuestOf) -> Response:
     """Create an account and sign in."""
     check_username(body.username)
     check_password(body.password, body.username, body.email)
     if body.name is not None:
         check_person_name(body.name)
+    if body.device is not None:
+        check_device(body.device)
     verified = await accounts.register(guest, body.password, username=body.username, email=body.email, name=body.name)
-    return await _signed_in(accounts, guest, verified, 201)
+    return await _signed_in(refreshing if body.refresh else accounts, guest, verified, body.device, 201)
 
 
 @router.post("/login", responses=returns(out.SignedIn))
-async def login(body: LoginBody, accounts: AccountsOf, guest: GuestOf) -> Response:
+async def login(body: LoginBody, accounts: AccountsOf, refreshing: RefreshingOf, guest: GuestOf) -> Response:
     """Sign in by username or e-mail."""
     if (body.username is None) == (body.email is None):
         raise ChatError(Code.INVALID, "Give a username or an e-mail.", field="username")
+    if body.device is not None:
+        check_device(body.device)
     verified = await accounts.check_password(guest, body.password, username=body.username, email=body.email)
-    return await _signed_in(accounts, guest, verified, 200)
+    return await _signed_in(refreshing if body.refresh else accounts, guest, verified, body.device, 200)
 
 
-async def _signed_in(accounts: Accounts, guest: Actor, verified: Verified, status: int) -> Response:
-    signed = await accounts.open_session(guest, verified)
-    return reply(out.SignedIn(signed.token, signed.expires_in, account_out(verified.account)), status)
+async def _signed_in(
+    opening: Accounts | Refreshing, guest: Actor, verified: Verified, device: str | None, status: int
+) -> Response:
+    signed = await opening.open_session(guest, verified, device)
+    found = out.SignedIn(signed.token, signed.expires_in, account_out(verified.account))
+    if isinstance(signed, IssuedTokens):
+        found.refresh_token, found.refresh_expires_in = signed.refresh_token, signed.refresh_expires_in
+    return reply(found, status)
 
 
 @router.post("/logout", status_code=204)
@@ -205,12 +175,14 @@ async def me(login: LoginOf) -> Response:
 
 @router.patch("/me", responses=returns(out.Account))
 async def change_me(body: ProfileBody, login: LoginOf, accounts: AccountsOf) -> Response:
-    """Change your name or your e-mail. A new e-mail needs your password."""
+    """Change your name or your e-mail, or hide what you read. A new e-mail needs your password."""
     if body.name is not None:
         check_person_name(body.name)
     if body.email is not None and body.password is None:
         raise ChatError(Code.INVALID, "A new e-mail needs your password.", field="password")
-    changed = await accounts.change_profile(login, name=body.name, email=body.email, password=body.password)
+    changed = await accounts.change_profile(
+        login, name=body.name, email=body.email, password=body.password, hides_reading=body.hides_reading
+    )
     return reply(account_out(changed))
 
 
@@ -245,55 +217,47 @@ async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
 @router.get("/rooms", responses=returns(out.RoomPage))
 async def my_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = DEFAULT_PAGE) -> Response:
     """List your rooms, with the last message and the number of unread messages."""
-    return reply(room_page(await chat.rooms(login.account.id, _after(cursor), limit + 1), limit))
+    return reply(room_page(await chat.rooms(login.account.id, id_after(cursor), limit + 1), limit))
 
 
 @router.get("/rooms/public", responses=returns(out.RoomPage))
 async def public_rooms(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = DEFAULT_PAGE) -> Response:
     """List the rooms that every account may join."""
-    return reply(room_page(await chat.public_rooms(login.account.id, _after(cursor), limit + 1), limit))
+    return reply(room_page(await chat.public_rooms(login.account.id, id_after(cursor), limit + 1), limit))
 
 
 @router.get("/rooms/{room_id}", responses=returns(out.Room))
-async def room(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
+async def room(room_id: PathId, login: LoginOf, chat: ChatOf) -> Response:
     """Get a room."""
-    return reply(room_out(await chat.room(login.account.id, room_id)))
-
-
-@router.patch("/rooms/{room_id}", responses=returns(out.Room))
-async def rename_room(room_id: Id, body: RoomNameBody, login: LoginOf, chat: ChatOf) -> Response:
-    """Rename a room that you own."""
-    check_room_name(body.name)
-    await chat.do(login.actor, RenameRoom(room_id, body.name))
     return reply(room_out(await chat.room(login.account.id, room_id)))
 
 
 @router.get("/rooms/{room_id}/members", responses=returns(out.MemberPage))
 async def members(
-    room_id: Id, login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = DEFAULT_PAGE
+    room_id: PathId, login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit: Limit = DEFAULT_PAGE
 ) -> Response:
     """List the members of a room."""
-    found = await chat.members(login.account.id, room_id, _after(cursor), limit + 1)
+    found = await chat.members(login.account.id, room_id, id_after(cursor), limit + 1)
     items = [member_out(view) for view in found[:limit]]
-    return reply(out.MemberPage(items, str(items[-1].id) if len(found) > limit else None))
+    return reply(out.MemberPage(items, cursor_after(items, found)))
 
 
 @router.post("/rooms/{room_id}/join", responses=returns(out.Room))
-async def join(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
+async def join(room_id: PathId, login: LoginOf, chat: ChatOf) -> Response:
     """Join a public room."""
     await chat.do(login.actor, JoinRoom(room_id))
     return reply(room_out(await chat.room(login.account.id, room_id)))
 
 
 @router.post("/rooms/{room_id}/leave", status_code=204)
-async def leave(room_id: Id, login: LoginOf, chat: ChatOf) -> Response:
+async def leave(room_id: PathId, login: LoginOf, chat: ChatOf) -> Response:
     """Leave a room."""
     await chat.do(login.actor, LeaveRoom(room_id))
     return Response(status_code=204)
 
 
 @router.post("/rooms/{room_id}/members", status_code=201, responses=returns(out.Member, 200, 201))
-async def add_member(room_id: Id, body: MemberBody, login: LoginOf, chat: ChatOf, accounts: AccountsOf) -> Response:
+async def add_member(room_id: PathId, body: MemberBody, login: LoginOf, chat: ChatOf, accounts: AccountsOf) -> Response:
     """Add an account to a room that you own."""
     entered = await chat.add_member(login.actor, AddMember(room_id, body.account_id))
     account, member = await accounts.by_id(login.account.id, body.account_id), entered.member
@@ -304,7 +268,7 @@ async def add_member(room_id: Id, body: MemberBody, login: LoginOf, chat: ChatOf
 
 
 @router.delete("/rooms/{room_id}/members/{account_id}", status_code=204)
-async def remove_member(room_id: Id, account_id: Id, login: LoginOf, chat: ChatOf) -> Response:
+async def remove_member(room_id: PathId, account_id: PathId, login: LoginOf, chat: ChatOf) -> Response:
     """Remove a member from a room that you own."""
     await chat.do(login.actor, RemoveMember(room_id, account_id))
     return Response(status_code=204)
@@ -312,22 +276,24 @@ async def remove_member(room_id: Id, account_id: Id, login: LoginOf, chat: ChatO
 
 @router.post("/rooms/{room_id}/messages", status_code=201, responses=returns(out.Message, 200, 201))
 async def send(
-    room_id: Id,
+    room_id: PathId,
     body: MessageBody,
     login: LoginOf,
     chat: ChatOf,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Send a message: 201 if it is new, 200 for a repeat with the same `client_message_id` or Idempotency-Key."""
-    check_text_size(body.text)
-    client_id = body.client_message_id if body.client_message_id is not None else idempotency_key
-    sent = await chat.do(login.actor, SendMessage(room_id, body.text, client_id))
+    files = tuple(body.files or ())
+    check_text_size(body.text, may_be_empty=bool(files))
+    client_id = client_id_of(body.client_message_id, idempotency_key)
+    message = Send(room_id, body.text, client_id, body.reply_to_id, body.thread_id, files)
+    sent = await chat.do(login.actor, message.command())
     return reply(message_out(sent.message), 200 if sent.duplicate else 201)
 
 
 @router.get("/rooms/{room_id}/messages", responses=returns(out.MessagePage))
 async def history(
-    room_id: Id,
+    room_id: PathId,
     login: LoginOf,
     chat: ChatOf,
     before_seq: Seq = None,
@@ -338,26 +304,20 @@ async def history(
     """Get a page of messages, oldest first."""
     if sum(seq is not None for seq in (before_seq, after_seq, around_seq)) > 1:
         raise ChatError(Code.INVALID, "Give one of before_seq, after_seq, around_seq.", field="before_seq")
-    page = await chat.history(login.account.id, room_id, limit, before=before_seq, after=after_seq, around=around_seq)
+    by = login.account.id
+    seqs = {"before": before_seq, "after": after_seq, "around": around_seq}
+    page = await chat.history(by, room_id, limit, **seqs, with_reactions=True)
     return reply(message_page(page))
 
 
 @router.post("/rooms/{room_id}/read", status_code=204)
-async def read(room_id: Id, body: ReadBody, login: LoginOf, chat: ChatOf) -> Response:
+async def read(room_id: PathId, body: ReadBody, login: LoginOf, chat: ChatOf) -> Response:
     """Move your read pointer forward."""
     await chat.do(login.actor, ReadUpTo(room_id, body.seq))
     return Response(status_code=204)
 
 
 @router.get("/limits", responses=returns(out.Limits))
-async def limits(heartbeats: HeartbeatsOf) -> Response:
+async def limits(heartbeats: HeartbeatsOf, file_bytes: FileBytesOf) -> Response:
     """Get the limits of this server."""
-    return reply(limits_of(heartbeats))
-
-
-def _after(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not cursor.isascii() or not cursor.isdigit() or int(cursor) >= 2**63:
-        raise ChatError(Code.INVALID, "This is no cursor of ours.", field="cursor")
-    return int(cursor)
+    return reply(limits_of(heartbeats, file_bytes))

@@ -6,11 +6,11 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from veche.core.values import LOBBY_ID, LogId, account_log
-from veche.core.views import RoomView, Welcome
+from veche.core.views import Welcome
 from veche.dialects.native import answers as a
 from veche.dialects.native.frames import Hello
 from veche.dialects.native.limits import MAX_REPLAY
-from veche.dialects.native.out import Room
+from veche.dialects.native.views import room_in_hello
 from veche.service.accounts import Login
 
 FIRST_CURSOR = "0"  # of GET /v1/rooms: from the first room on
@@ -80,19 +80,8 @@ def resume_hello(hello: Hello, login: Login, welcome: Welcome) -> Resumption:
 def hello_result(login: Login, welcome: Welcome) -> a.HelloResult:
     """Make the result of `hello`: the epoch, the account and its rooms."""
     account = login.account
-    me = a.Me(account.id, account.username, account.name, account.email, welcome.heads[account_log(account.id)])
-    rooms = [_room(view) for view in welcome.rooms]
+    seq = welcome.heads[account_log(account.id)]
+    hides = True if account.hides_reading else UNSET
+    me = a.Me(account.id, account.username, account.name, account.email, hides, seq=seq)
+    rooms = list(map(room_in_hello, welcome.rooms))
     return a.HelloResult(welcome.epoch, me, rooms, FIRST_CURSOR if welcome.more else UNSET)
-
-
-def _room(view: RoomView) -> Room:
-    member = view.member
-    return Room(
-        id=view.room.id,
-        kind=view.room.kind,
-        name=view.name,
-        head_seq=view.head.last_seq,
-        unread=view.unread,
-        read_seq=member.read_seq if member else None,
-        role=member.role if member else None,
-    )

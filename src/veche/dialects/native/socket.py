@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
@@ -19,7 +18,7 @@ from veche.core.actor import Actor
 from veche.core.command import Command, T
 from veche.core.errors import ChatError, Code
 from veche.core.membership import Entered, JoinRoom, LeaveRoom
-from veche.core.messages import SendMessage, Sent
+from veche.core.messages import Sent
 from veche.core.reading import ReadUpTo
 from veche.core.values import LOBBY_ID, LogId, Person, account_log
 from veche.core.views import Welcome
@@ -33,30 +32,29 @@ from veche.dialects.native.errors import (
     retry_after_ms,
     socket_error,
 )
+from veche.dialects.native.feature import Incoming, SocketCommand
+from veche.dialects.native.features import COMMANDS
+from veche.dialects.native.lifetime import Lifetime
 from veche.dialects.native.limits import HELLO_WITHIN, MAX_PAGE, check_text_size
 from veche.dialects.native.out import Empty, Outgoing, RoomRef, RoomSeq
 from veche.dialects.native.resume import Resumption, hello_result, resume, resume_hello
 from veche.dialects.native.views import time_of
-from veche.gateway.actors import guest_of_upgrade
 from veche.gateway.client import Client
 from veche.gateway.endings import Ending
 from veche.gateway.handler import DialectHandler
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
 from veche.wire.frames import text_frame
-from veche.wire.handler import Accepted, Socket
-from veche.wire.handshake import Upgrade
+from veche.wire.handler import Socket
 
 logger = logging.getLogger("veche.native")
 
-SUBPROTOCOL = "veche.v1"
 HEARTBEAT = text_frame(to_json(a.Heartbeat()))
 CAUGHT_UP = a.CaughtUpPush(Empty())
 # What commands that store nothing count for the account's share, in units of work: about one for a message.
 BAD_FRAME = 0.5
 ROOMS_OF_A_UNIT = 10  # of a sync
 PEOPLE_OF_A_UNIT = 50  # of a who
-EXPIRY_GRACE = 10.0  # seconds that a connection may outlive its token
 SLICE = 100  # logs that are subscribed in one turn of the loop
 
 
@@ -80,13 +78,12 @@ class NativeHandler(DialectHandler):
     """One connection. `client` is None until the token of its hello has been checked."""
 
     __slots__ = (
-        "_accounts",
         "_chat",
         "_early_texts",
         "_guest",
         "_hello_task",
+        "_lifetime",
         "_replay",
-        "_timer",
         "_token",
     )
     heartbeat: bytes | None = HEARTBEAT
@@ -95,11 +92,10 @@ class NativeHandler(DialectHandler):
     def __init__(self, chat: Chat, accounts: Accounts, guest: Actor, token: str | None) -> None:
         super().__init__()
         self._chat = chat
-        self._accounts = accounts
         self._guest = guest
         self._token = token
         self._hello_task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._lifetime = Lifetime(accounts)
         self._replay: Replay | None = None  # an idle client has none, because it would hold memory
         # Received while hello is answered, or from a sync on that waits for its turn. Few, as reading is paused.
         self._early_texts: list[str] = []
@@ -108,7 +104,7 @@ class NativeHandler(DialectHandler):
 
     def opened(self, socket: Socket) -> None:
         super().opened(socket)
-        self._timer = asyncio.get_running_loop().call_later(HELLO_WITHIN, self._hello_timed_out)
+        self._lifetime.limit(HELLO_WITHIN, self._hello_timed_out)
 
     def text(self, text: str) -> None:
         if self._hello_task is not None or self._early_texts:
@@ -136,8 +132,7 @@ class NativeHandler(DialectHandler):
             super().resumed()
 
     def closed(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._lifetime.cancel()
         if self._hello_task is not None:
             self._hello_task.cancel()
         self._replay = None
@@ -171,7 +166,7 @@ class NativeHandler(DialectHandler):
 
     async def _answer_hello(self, id: int, hello: f.Hello, token: str) -> None:
         try:
-            login = await self._accounts.authenticate(self._guest, token)
+            login = await self._lifetime.login(self._guest, token)
             client = self._attach(login)
             welcome = await self._chat.welcome(client.account_id, login.session_id, MAX_PAGE)
             self._start(id, hello, login, welcome, client)
@@ -185,10 +180,7 @@ class NativeHandler(DialectHandler):
 
     def _attach(self, login: Login) -> Client:
         """Attach to the hub before the snapshot is read, so that no commit after the snapshot is missed."""
-        if self._timer is not None:
-            self._timer.cancel()
-        left = max(0.0, login.expires_at - time.time()) + EXPIRY_GRACE
-        self._timer = asyncio.get_running_loop().call_later(left, self._token_expired)
+        self._lifetime.limit_to(login, self._token_expired)
         self._guest = login.actor  # replaces the guest, to keep only one actor for each connection
         self.client = client = Client(self._chat, login.account.person, login.actor, self)
         self.socket.admitted()
@@ -284,9 +276,8 @@ class NativeHandler(DialectHandler):
     # Other commands.
 
     def _send(self, id: int, send: f.Send) -> None:
-        check_text_size(send.text)
-        command = SendMessage(send.room_id, send.text, send.client_message_id)
-        self._submit(id, command, partial(self._sent, id))
+        check_text_size(send.text, may_be_empty=bool(send.files))
+        self._submit(id, send.command(), partial(self._sent, id))
 
     def _sent(self, id: int, sent: Sent) -> None:
         message = sent.message
@@ -334,6 +325,18 @@ class NativeHandler(DialectHandler):
             cursor = str(found[MAX_PAGE - 1].id) if len(found) > MAX_PAGE else None
             self._write(a.WhoAnswer(id, a.WhoResult(room_id, found[:MAX_PAGE], cursor)))
 
+    def _refresh(self, id: int, refresh: f.Refresh) -> None:
+        client = self._require_client()
+        client.work(1)
+        self._lifetime.refresh(client, refresh.token, partial(self._refreshed, id))
+
+    def _refreshed(self, id: int, outcome: Login | ChatError) -> None:
+        if isinstance(outcome, ChatError):
+            self._send_error(id, outcome)
+        else:
+            left = self._lifetime.limit_to(outcome, self._token_expired)
+            self._write(a.RefreshAnswer(id, a.RefreshResult(left)))
+
     def _require_client(self) -> Client:
         if self.client is None or self.client.ended:
             raise ChatError(Code.UNAUTHENTICATED, "Say hello first.")
@@ -373,6 +376,13 @@ class NativeHandler(DialectHandler):
         super().close(code, reason)
 
 
+def _of_feature(command: SocketCommand) -> Callable[[NativeHandler, int, Any], None]:
+    def submit(handler: NativeHandler, id: int, fields: Incoming) -> None:
+        handler._submit(id, fields.command(), lambda answer: handler._write(command.answer(id, answer)))
+
+    return submit
+
+
 _COMMANDS: dict[str, Callable[[NativeHandler, int, Any], None]] = {
     "send": NativeHandler._send,
     "hello": NativeHandler._start_hello,
@@ -381,19 +391,6 @@ _COMMANDS: dict[str, Callable[[NativeHandler, int, Any], None]] = {
     "read": NativeHandler._read,
     "sync": NativeHandler._sync,
     "who": NativeHandler._who,
+    "refresh": NativeHandler._refresh,
+    **{name: _of_feature(command) for name, command in COMMANDS.items()},
 }
-
-
-class Accept:
-    """Accepts every upgrade. The token may be offered as a subprotocol: `veche.v1, bearer.TOKEN`."""
-
-    def __init__(self, chat: Chat, accounts: Accounts) -> None:
-        self._chat = chat
-        self._accounts = accounts
-
-    async def __call__(self, upgrade: Upgrade) -> Accepted:
-        offered = upgrade.subprotocols
-        tokens = [name.removeprefix("bearer.") for name in offered if name.startswith("bearer.")]
-        guest = guest_of_upgrade("native", upgrade)
-        handler = NativeHandler(self._chat, self._accounts, guest, tokens[0] if tokens else None)
-        return Accepted(handler, SUBPROTOCOL if SUBPROTOCOL in offered else None)
