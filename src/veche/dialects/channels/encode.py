@@ -7,6 +7,7 @@ import msgspec
 from veche.core.echo import EchoLine
 from veche.core.event import LogEvent
 from veche.core.messages import Message
+from veche.gateway.lines import text_with_files
 from veche.hub.serializer import Serializer
 from veche.wire.frames import text_frame
 
@@ -48,9 +49,9 @@ def greeting(username: str) -> bytes:
 
 
 def _line(event: LogEvent) -> bytes | None:
-    if type(event) is not Message or event.type != "text":
+    if type(event) is not Message or not event.is_line:
         return None
-    return f"{event.sender.username}: {event.text}".encode()
+    return f"{event.sender.username}: {text_with_files(event)}".encode()
 
 
 SERIALIZER = Serializer("channels", _line, text_frame)

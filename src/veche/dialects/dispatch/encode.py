@@ -4,6 +4,7 @@ import msgspec
 
 from veche.core.event import LogEvent
 from veche.core.messages import Message
+from veche.gateway.lines import text_with_files
 from veche.hub.serializer import Serializer
 from veche.wire.frames import text_frame
 
@@ -19,9 +20,9 @@ class Line(msgspec.Struct, gc=False):
 
 
 def _line(event: LogEvent) -> bytes | None:
-    if type(event) is not Message or event.type != "text":
+    if type(event) is not Message or not event.is_line:
         return None
-    return to_json(Line(event.sender.username, event.text, event.at // 1000))
+    return to_json(Line(event.sender.username, text_with_files(event), event.at // 1000))
 
 
 SERIALIZER = Serializer("dispatch", _line, text_frame)

@@ -11,9 +11,11 @@ from veche.core.reading import MessageRead
 from veche.core.values import Account, Kind
 from veche.core.views import RoomView
 from veche.dialects.messenger.rules import ChatType
+from veche.gateway.lines import text_with_files
 from veche.hub.serializer import Serializer
 from veche.wire.frames import text_frame
 
+DELETED = "Сообщение удалено"
 to_json = msgspec.json.Encoder().encode
 
 
@@ -107,10 +109,15 @@ def chat(view: RoomView) -> Chat:
     return Chat(view.name, ChatType.PRIVATE if view.room.kind is Kind.DIRECT else ChatType.GROUP, view.room.id)
 
 
+def text_of(message: Message) -> str:
+    """Return the text that clients get. A deleted message keeps its place, so they get a text for it, too."""
+    return text_with_files(message) if message.deleted_by is None else DELETED
+
+
 def stored_message(message: Message) -> StoredMessage:
     """Convert a message to its JSON value on REST."""
     return StoredMessage(
-        message.text,
+        text_of(message),
         message.log_id,
         message.client_message_id,
         message.id,
@@ -123,7 +130,7 @@ def stored_message(message: Message) -> StoredMessage:
 def _message(event: LogEvent) -> bytes | None:
     if not isinstance(event, Message):
         return None
-    return to_json(MessageFrame(event.id, event.log_id, event.sender.id, event.text, aware_time(event.at)))
+    return to_json(MessageFrame(event.id, event.log_id, event.sender.id, text_of(event), aware_time(event.at)))
 
 
 SERIALIZER = Serializer("messenger", _message, text_frame)

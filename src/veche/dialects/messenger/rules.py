@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, EmailStr, Field
 
 from veche.core.names import MAX_EMAIL, Reserved
 from veche.core.room_creation import MAX_FIRST_MEMBERS
-from veche.core.text import MAX_CLIENT_MESSAGE_ID, MAX_TEXT_BYTES
+from veche.core.text import MAX_CLIENT_ID, MAX_TEXT_BYTES
 from veche.core.values import RESERVED_IDS, valid_person_id
 from veche.gateway.openapi_bodies import characters, shown
 
@@ -23,7 +23,7 @@ def valid_id(id: int) -> int:
 
 def usable_id(value: object) -> str | None:
     """Return the `client_message_id`, or None if it is invalid. The socket has no frame that could refuse it."""
-    usable = isinstance(value, str) and 1 <= len(value) <= MAX_CLIENT_MESSAGE_ID and value.isprintable()
+    usable = isinstance(value, str) and 1 <= len(value) <= MAX_CLIENT_ID and value.isprintable()
     return str(value) if usable else None
 
 
@@ -74,4 +74,4 @@ class NewMessage(BaseModel):
     """A message. A retry with the same `client_message_id` does not store it again."""
 
     text: Annotated[str, shown(characters(0, MAX_TEXT_BYTES))]
-    client_message_id: Annotated[str, Field(min_length=1, max_length=MAX_CLIENT_MESSAGE_ID)] | None = None
+    client_message_id: Annotated[str, Field(min_length=1, max_length=MAX_CLIENT_ID)] | None = None

@@ -8,6 +8,7 @@ import msgspec
 from veche.core.event import LogEvent
 from veche.core.messages import Message
 from veche.core.values import Account, Kind, Room
+from veche.gateway.lines import text_with_files
 from veche.hub.serializer import Serializer
 from veche.wire.frames import text_frame
 
@@ -86,9 +87,9 @@ def serializer_of(system_name: str) -> Serializer:
     """Make the serializer of a room. Notices have `system_name` as their username."""
 
     def encode(event: LogEvent) -> bytes | None:
-        if not isinstance(event, Message):
+        if not isinstance(event, Message) or event.deleted_by is not None:
             return None
         username = event.sender.username if event.type == "text" else system_name
-        return to_json(Line(username, event.text, time_of(event.at)))
+        return to_json(Line(username, text_with_files(event), time_of(event.at)))
 
     return Serializer("rooms", encode, text_frame)

@@ -16,6 +16,8 @@ HEADERS = {
 INVALID_DATA = "invalid data"
 SERVER_ERROR = "server error"
 NOT_A_MEMBER = "user not a member of room"
+ARCHIVED = "room is archived"
+TOO_MANY = "too many requests"
 NAME_RULE = (400, "name must be 3-20 characters long and contain only letters, numbers or underscores")
 
 ANSWERS: dict[Code, ErrorText] = {
@@ -29,7 +31,7 @@ ANSWERS: dict[Code, ErrorText] = {
     Code.TOO_LARGE: (413, "request body too large"),
     Code.INVALID: (400, INVALID_DATA),
     Code.IDEMPOTENCY_MISMATCH: (400, INVALID_DATA),
-    Code.RATE_LIMITED: (429, "too many requests"),
+    Code.RATE_LIMITED: (429, TOO_MANY),
     Code.INTERNAL: (500, SERVER_ERROR),
     Code.UNAVAILABLE: (503, SERVER_ERROR),
     Code.OVERLOADED: (429, "Server capacity exceeded."),
@@ -39,6 +41,8 @@ PARTICULAR: dict[tuple[Code, object], ErrorText] = {
     (Code.WRONG_CREDENTIALS, "unknown"): (401, "user not found"),
     (Code.NOT_FOUND, "account"): (401, "user not found"),
     (Code.NOT_FOUND, "private"): (401, "room is private"),
+    (Code.FORBIDDEN, "banned"): (401, "room is private"),
+    (Code.FORBIDDEN, "archived"): (403, ARCHIVED),
     (Code.TAKEN, "rename"): (409, "user with same name already exists"),
     (Code.TAKEN, "name"): (409, "room with same name already exists"),
     (Code.TAKEN, "member"): (409, "user is already a member of room"),
@@ -56,6 +60,7 @@ ON_SOCKET: dict[Code, str] = {
     Code.NOT_MEMBER: NOT_A_MEMBER,
     Code.NOT_FOUND: NOT_A_MEMBER,
     Code.FORBIDDEN: "room is private",
+    Code.RATE_LIMITED: TOO_MANY,
 }
 """Texts of error frames. The text for all other codes is `server error`."""
 
@@ -82,6 +87,10 @@ def plain(status: int, sentence: str) -> RawResponse:
 
 def on_socket(refusal: ChatError) -> str:
     """Return the text of the error frame for a refusal."""
+    if refusal.data.get("role") == "reader":
+        return NOT_A_MEMBER
+    if refusal.data.get("reason") == "archived":
+        return ARCHIVED
     return ON_SOCKET.get(refusal.code, SERVER_ERROR)
 
 

@@ -150,10 +150,13 @@ async def invite(login: LoginOf, body: InvitationOf, chat: ChatOf) -> Response:
 def _invite_refusal(refusal: ChatError) -> ChatError:
     """Convert a refusal of the core to the original's refusal.
 
-    Anybody who may not invite gets `only creator can invite to room`. A direct room is `room is private`.
+    Anybody who may not invite gets `only creator can invite to room`. A direct room is `room is private`. Whoever is
+    banned from the room is not found.
     """
     if refusal.code is Code.NOT_MEMBER or refusal.data.get("private"):
         return ChatError(Code.FORBIDDEN, "Only the creator may invite.")
+    if refusal.data.get("reason") == "banned":
+        return ChatError(Code.NOT_FOUND, "No such account.", what="account")
     return _private_room() if refusal.data.get("kind") == "direct" else refusal
 
 

@@ -8,6 +8,7 @@ from veche.core.event import LogEvent
 from veche.core.messages import Message
 from veche.core.values import Account
 from veche.dialects.socketio.lines import client_id, was_plain_string
+from veche.gateway.lines import text_with_files
 from veche.gateway.socketio import Serializers
 from veche.wire.socketio.packets import event as to_event
 
@@ -49,11 +50,11 @@ def time_of(at: int) -> str:
 
 def line(event: LogEvent) -> bytes | None:
     """Encode a message of an account as an event. Returns None for all else, as the contract has no event for that."""
-    if type(event) is not Message or event.type != "text":
+    if type(event) is not Message or not event.is_line:
         return None
     if was_plain_string(event):
-        return to_event("message", event.text)
-    own_id, sender, text = client_id(event), event.sender, event.text
+        return to_event("message", text_with_files(event))
+    own_id, sender, text = client_id(event), event.sender, text_with_files(event)
     id = event.id if own_id is None else msgspec.Raw(own_id)
     return to_event("message", MessageOut(id, sender.username, text, sender.id, text, time_of(event.at)))
 

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from veche.core.messages import Message
-from veche.core.text import MAX_CLIENT_MESSAGE_ID
+from veche.core.text import MAX_CLIENT_ID
 
 DIALECT = "socketio"
 MAX_INTEGER_BITS = 160
@@ -54,7 +54,7 @@ def _stored_id(id: Any, body: tuple[str, ...]) -> str | None:
         return None
     hashed = blake2b("\0".join(body).encode("utf-8", "surrogatepass"), digest_size=12).digest()
     stored = f"{urlsafe_b64encode(hashed).decode()}:{written}"
-    return stored if len(stored) <= MAX_CLIENT_MESSAGE_ID else None
+    return stored if len(stored) <= MAX_CLIENT_ID else None
 
 
 def _has_long_integer(value: Any) -> bool:

@@ -23,10 +23,12 @@ from veche.gateway.http import (
     reply_by_pages,
     route_class,
 )
+from veche.gateway.lines import text_with_files
 from veche.gateway.openapi_answers import returns, returns_text
 from veche.service.accounts import Accounts, Verified
 
 MAX_SHOWN = 50
+MAX_PAGES = 20  # so a lobby in which very many messages were deleted may show fewer
 READ_AT_ONCE = 200  # more than MAX_SHOWN, because some of the messages may be notices, which are not shown
 PAGE_SIZE = 1000
 PART = 65_536  # characters
@@ -104,11 +106,11 @@ async def messages(chat: ChatOf, reader: ReaderOf) -> Response:
     """Get the texts of the last 50 messages in the lobby, oldest first."""
     texts: list[str] = []
     before = None
-    while len(texts) < MAX_SHOWN:
+    for _ in range(MAX_PAGES):
         # Everybody may read the lobby.
         page = await chat.history(ANONYMOUS_ID, LOBBY_ID, READ_AT_ONCE, before=before, party=reader.party)
-        texts[:0] = [message.text for message in page.items if message.type == "text"]
-        if not page.more_before:
+        texts[:0] = [text_with_files(message) for message in page.items if message.is_line]
+        if len(texts) >= MAX_SHOWN or not page.more_before:
             break
         before = page.items[0].seq
     return await reply_by_pages(_parts(texts[-MAX_SHOWN:]))
