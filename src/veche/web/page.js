@@ -6,6 +6,7 @@
 //   outbox      messages that are not stored yet        reading     the messages of a room, and what is read
 //   rooms       the rooms of the account                catchup     hello, join and sync
 //   events      what the server pushes                  session     signing in and out
+//   files       links to files
 //   view        shows the state (with dom and links)
 //
 // The server and the person change the state, and the view shows it.
@@ -15,6 +16,7 @@ import { join, sendHello } from "./page/catchup.js";
 import { connect, link, on as onConnection } from "./page/connection.js";
 import { $, onSubmit } from "./page/dom.js";
 import { receivePush } from "./page/events.js";
+import { openLinkedFile } from "./page/files.js";
 import { enqueue, failIfTooBig, sendWaiting } from "./page/outbox.js";
 import { loadHistory, onRoomVisible } from "./page/reading.js";
 import { leaveOpenRoom, lookForRooms, startRoom } from "./page/rooms.js";
@@ -48,6 +50,7 @@ const signInWith = async (button) => {
   $("password").value = "";
   paint();
   $("message").focus();
+  openLinkedFile(showProblem);
 };
 
 onSubmit($("sign-in-form"), signInWith, showProblem);
@@ -169,3 +172,5 @@ document.addEventListener("visibilitychange", () => {
 
 followOtherTabs();
 resumeSession();
+addEventListener("hashchange", () => openLinkedFile(showProblem));
+openLinkedFile(showProblem);

@@ -1,7 +1,7 @@
 // What the server pushes: the events of rooms and of the account's own log, and what it says about the logs.
 
 import { isNext, onCaughtUp } from "./catchup.js";
-import { onMessage, onReadElsewhere } from "./reading.js";
+import { onDeleted, onEdited, onMessage, onReadElsewhere } from "./reading.js";
 import { endRoom, resetRoom, startRoom } from "./rooms.js";
 import { addRoom, isIn, state } from "./state.js";
 import { showProblem } from "./view.js";
@@ -38,6 +38,8 @@ function onRoomEvent(kind, body) {
   if (!isIn(room)) return onEarly(body);
   if (!isNext(room, body.seq)) return;
   if (kind === "message") onMessage(room, body);
+  else if (kind === "edited") onEdited(room, body.message);
+  else if (kind === "deleted") onDeleted(room, body);
   else if (kind === "renamed") room.name = body.name;
 }
 

@@ -53,9 +53,10 @@ function fail(message, problem) {
   message.problem = problem;
 }
 
-/** Adds a message to its room's log, and removes it from the outbox. */
+/** Adds a message to its room's log, and removes it from the outbox. A page may be older than what is shown. */
 export function store(room, message) {
-  room.log.messages.set(message.seq, message);
+  const known = room.log.messages.get(message.seq);
+  if ((known?.revision ?? 0) <= (message.revision ?? 0)) room.log.messages.set(message.seq, message);
   if (isMine(message)) dequeue(message.client_message_id);
 }
 

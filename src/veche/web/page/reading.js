@@ -63,6 +63,18 @@ export function onMessage(room, message) {
   else if (!isMine(message) && message.seq > room.read) room.unread += 1;
 }
 
+/** Shows another text of a message, if the page has the message. */
+export function onEdited(room, message) {
+  if (room.log.messages.has(message.seq)) store(room, message);
+}
+
+/** Shows that a message is deleted. One that was not read yet is not new any more. */
+export function onDeleted(room, { message_seq, revision, by_id }) {
+  const message = room.log.messages.get(message_seq);
+  if (message) store(room, { ...message, text: "", revision, deleted_by_id: by_id });
+  if (message_seq > room.read && room.unread && !(message && isMine(message))) room.unread -= 1;
+}
+
 /** Drops the older half of a log that has grown too long. "Earlier messages" loads it again. */
 function trim(log) {
   if (log.messages.size <= MAX_MESSAGES || log.loading) return;

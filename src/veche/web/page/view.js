@@ -145,10 +145,12 @@ function paintMessages() {
 }
 
 function fillMessage(node, message) {
-  const { sender, text, at, kind, problem } = message;
+  const { sender, at, kind, problem } = message;
+  const gone = "deleted_by_id" in message;
+  const text = gone ? "This message was deleted." : message.text;
   const mine = isMine(message);
   const phase = message.state ?? (mine ? "sent" : "");
-  node.className = `message ${mine ? "mine" : ""} ${kind === "notice" ? "notice" : ""} ${phase}`;
+  node.className = `message ${mine ? "mine" : ""} ${kind === "notice" ? "notice" : ""} ${gone ? "gone" : ""} ${phase}`;
   const name = sender ? nameOf(sender) : "";
   write(node.querySelector(".face"), [...name][0]?.toUpperCase() ?? "");
   node.querySelector(".face").style.setProperty("--hue", ((sender?.id ?? 0) * 137) % 360);
@@ -156,7 +158,8 @@ function fillMessage(node, message) {
   write(node.querySelector(".handle"), sender ? handleOf(sender) : "");
   const body = node.querySelector(".text");
   if (body.textContent !== text) body.replaceChildren(...withLinks(text));
-  write(node.querySelector(".state"), phase === "failed" ? `not sent: ${problem}` : phase);
+  const note = message.edited_at && !gone ? "edited" : phase;
+  write(node.querySelector(".state"), phase === "failed" ? `not sent: ${problem}` : note);
   fillTime(node.querySelector("time"), at);
 }
 
