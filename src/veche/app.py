@@ -6,9 +6,11 @@ the hub, and the hub reads from the reader.
 
 import asyncio
 import contextlib
+import hmac
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -20,6 +22,7 @@ from veche.core.errors import ChatError
 from veche.core.event import LogEvent
 from veche.core.messages import Message
 from veche.core.names import Reserved
+from veche.core.rules import Rules
 from veche.core.values import LOBBY_ID, RESERVED_IDS, LogId
 from veche.dialects.channels import dialect as channels
 from veche.dialects.dispatch import dialect as dispatch
@@ -30,26 +33,32 @@ from veche.dialects.socketio import dialect as socketio
 from veche.gateway.application import build_application, prepare_routes, websocket_routes
 from veche.gateway.dialect import AnyDialect, Mounted, Parts
 from veche.hub.hub import Hub
+from veche.ops.garbage import collect_when_calm
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
 from veche.service.elsewhere import Elsewhere
 from veche.service.expiry import forget_expired_sessions
+from veche.service.file_removal import remove_files
+from veche.service.files import Files
 from veche.service.guests import Guests
 from veche.service.heads import Comparison
 from veche.service.limits import AddressLimit, LoginLimits, Rate
 from veche.service.nodes import Nodes
 from veche.service.passwords import Passwords
+from veche.service.refreshing import Refreshing, RefreshKeys
 from veche.service.room_limits import RoomLimits
+from veche.service.search import Search
 from veche.service.shared_use import SharedUse
 from veche.service.tokens import Tokens, keys_of
 from veche.settings import Settings, SettingsError
 from veche.storage import log as logs
 from veche.storage.accounts import credentials
+from veche.storage.blobs import DiskStore
 from veche.storage.database import Database
 from veche.storage.entries import EVENT_TYPES, read_entries
 from veche.storage.feed import CommitFeed
 from veche.storage.nodes import Node
-from veche.storage.opening import postgres_address
+from veche.storage.opening import bus_address, files_beside
 from veche.storage.reader import Reader
 from veche.storage.writer import Writer
 from veche.wire.connections import Connections
@@ -94,7 +103,8 @@ class Server:
         self.bus = self._bus()
         self.reader = Reader(database)
         self.feed = CommitFeed(self.reader)
-        self.writer = Writer(database, self.bus.publish)
+        self.tokens = Tokens(self._keys())
+        self.writer = Writer(database, self.bus.publish, self._rules())
         server = settings.server
         unannounced, per_account = self.writer.unannounced, server.connections_per_account
         self.hub = Hub(self._pull, self._heads, of_account=per_account, unannounced=unannounced, following=self.bus)
@@ -102,22 +112,26 @@ class Server:
         self.comparison = Comparison(self.feed, self.hub, self.bus)
         self.room_limits = RoomLimits(server.rooms_per_hour, server.members_per_hour, server.rooms_into_per_hour)
         self.chat = Chat(self.writer, self.reader, self.hub, self.room_limits, Elsewhere(self.bus, self.hub))
-        self.guests = Guests(self.chat.shares)
+        self.search, self.files, self.guests = self._search(), self._files(), Guests(self.chat.shares)
         self.passwords = Passwords()
-        self.tokens = Tokens(self._keys())
         self.accounts = self._accounts()
         self.shared_use = SharedUse(self.bus, self._secret, {**self.accounts.limits, **self.room_limits.limits})
         self.heartbeats = Heartbeats(server.ping_seconds, server.pong_seconds, server.stall_seconds)
         self.connections = Connections(server.connections, server.guests_per_address, server.connections_per_account)
         self.origins = Origins.of(server.origins)
         self.trusted = Trusted.parse(server.trusted_proxies)
-        self.node = self._node()
         self.draining = False
-        self.nodes = Nodes(self.node, self.chat)
-        self.dialects = self._mounted()
-        holding = (self.connections, *(mounted.connections for mounted in self.dialects))
-        self.held = HeldBytes(holding, server.held_megabytes * MEGABYTE)
-        self.app = self._application()
+        self.node = self._node()
+        try:
+            self.chat.elsewhere.leased = lambda: self.node.others
+            self.nodes = Nodes(self.node, self.chat)
+            self.dialects = self._mounted()
+            holding = (self.connections, *(mounted.connections for mounted in self.dialects))
+            self.held = HeldBytes(holding, server.held_megabytes * MEGABYTE)
+            self.app = self._application()
+        except BaseException:
+            self.node.leave()  # otherwise the others would take it for alive, and a node without a bus would wait
+            raise
 
     def _application(self) -> FastAPI:
         app = build_application(
@@ -134,8 +148,17 @@ class Server:
         prepare_routes(app)
         state = app.state
         state.chat, state.accounts, state.trusted = self.chat, self.accounts, self.trusted
-        state.heartbeats = self.heartbeats
+        state.heartbeats, state.refreshing = self.heartbeats, self._refreshing()
+        state.search, state.files = self.search, self.files
         return app
+
+    def _search(self) -> Search | None:
+        return Search(self.chat, self.database, self.bus) if self.settings.server.search else None
+
+    def _files(self) -> Files | None:
+        server = self.settings.server
+        folder = server.files or files_beside(server.database_url)
+        return Files(self.chat, DiskStore(Path(folder)), server.file_megabytes * MEGABYTE) if folder else None
 
     def _accounts(self) -> Accounts:
         server = self.settings.server
@@ -151,14 +174,16 @@ class Server:
             server.lookups_per_minute,
         )
 
+    def _refreshing(self) -> Refreshing:
+        options = self.settings.options
+        lifetimes = {name: found.refreshed for name, found in options.items() if found.refreshed is not None}
+        return Refreshing(self.chat, self.accounts, self.tokens, RefreshKeys(self.tokens.secrets), lifetimes)
+
     def _bus(self) -> Bus:
         """Make the bus that the settings name. Raises BusError or DatabaseError."""
         server = self.settings.server
-
-        def read_address(url: str) -> tuple[str, str]:
-            return postgres_address(url if "://" in url else server.database_url)
-
-        return open_bus(server.bus_url, self._secret, self.database.installation(), ENTRIES, read_address)
+        read_address = partial(bus_address, server.database_url)
+        return open_bus(server.bus_url, self._secret, self.database.history(), ENTRIES, read_address)
 
     def _keys(self) -> dict[str, str]:
         """Return the secrets of tokens by `kid`. Raises SettingsError if the old secret is the one that signs."""
@@ -168,6 +193,11 @@ class Server:
         if server.old_secret is not None:
             logger.info("the tokens of VECHE_OLD_SECRET are valid until it is removed")
         return keys_of(secret, server.old_secret)
+
+    def _rules(self) -> Rules:
+        server = self.settings.server
+        keys = tuple(hmac.digest(secret.encode(), b"veche client ids 1", "sha256") for secret in self.tokens.secrets)
+        return Rules(keys, server.edit_seconds, server.delete_seconds, server.file_quota_megabytes * MEGABYTE)
 
     def _check_spoken_names(self) -> None:
         """Raise SettingsError if the server is to speak as somebody who has an account."""
@@ -205,17 +235,24 @@ class Server:
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         loop = asyncio.get_running_loop()
-        self.database.on_replaced = partial(loop.call_soon_threadsafe, self.hub.lose_all)
+        self.database.on_replaced = partial(loop.call_soon_threadsafe, self._begin_history)
+        self._begin_history()  # it may have begun before
         await self.bus.start()
         self.writer.start()
         await self.nodes.start()
         self.heartbeats.start()
         self.held.start()
+        if self.search is not None:
+            self.search.start()
         background = [
             asyncio.create_task(self.comparison.run()),
             asyncio.create_task(forget_expired_sessions(self.chat)),
             asyncio.create_task(self.chat.elsewhere.run()),
+            asyncio.create_task(collect_when_calm()),
         ]
+        if self.files is not None:
+            seconds = self.settings.server.unused_file_hours * 3600
+            background.append(asyncio.create_task(remove_files(self.chat, self.files, seconds)))
         try:
             yield {WIRE: self._wire()}
         finally:
@@ -228,8 +265,17 @@ class Server:
             await self.writer.stop()
             await self.bus.stop()
             self.reader.stop()
+            if self.search is not None:
+                await self.search.stop()
+            if self.files is not None:
+                self.files.stop()
             self.passwords.stop()
             self.database.close()
+
+    def _begin_history(self) -> None:
+        """Go on with the history that the database now has. What is known of the one before means nothing."""
+        self.bus.begin_history(self.database.history())
+        self.hub.lose_all()
 
     def problem(self) -> str | None:
         """Return why this node should get no clients now, as an English sentence. None: it may get them."""

@@ -120,7 +120,9 @@ class ServerSettings(BaseModel):
     )
     access_log: bool = Field(False, description="Whether each request is a line in the log, without its query.")
     docs: bool = Field(
-        True, description="Whether `/docs`, `/redoc` and `/openapi.json`, the pages about REST, are served."
+        True,
+        description="Whether the pages about the API are served: `/docs`, `/redoc` and `/openapi.json` about REST, "
+        "`/docs/socket` and `/asyncapi.json` about the socket of native.",
     )
     wrong_logins_per_minute: int = Field(
         30,
@@ -172,6 +174,13 @@ class ServerSettings(BaseModel):
     registrations_per_minute: int = Field(
         30, ge=1, le=100_000, description="How many accounts one address may register per minute after these."
     )
+    edit_seconds: int = Field(0, ge=0, le=10**9, description="Seconds for which a message may be edited. 0: always.")
+    delete_seconds: int = Field(0, ge=0, le=10**9, description="Seconds for which an author may delete it. 0: always.")
+    search: bool = Field(False, description="Whether messages are indexed, so that clients of native can search them.")
+    files: str = Field("", description="The folder of uploaded files, the same for all nodes (see files.md).")
+    file_megabytes: int = Field(50, ge=1, le=10_000, description="How many megabytes a file may have.")
+    file_quota_megabytes: int = Field(2000, ge=1, le=10**8, description="The same for all files of one account.")
+    unused_file_hours: int = Field(24, ge=1, le=10**4, description="Hours after which a file goes that nobody sends.")
     rooms_per_hour: int = Field(600, ge=1, le=1_000_000, description="How many rooms one account may make per hour.")
     members_per_hour: int = Field(
         5000, ge=100, le=1_000_000, description="How many people one account may put into rooms per hour."
@@ -183,9 +192,7 @@ class ServerSettings(BaseModel):
         description="Into how many rooms one person may be put by others per hour, "
         "at most half of them by one account. Direct rooms do not count.",
     )
-    lookups_per_minute: int = Field(
-        60, ge=1, le=1_000_000, description="How many usernames one account may look up per minute."
-    )
+    lookups_per_minute: int = Field(60, ge=1, le=10**6, description="Usernames that an account may look up per minute.")
     drain_seconds: float = Field(
         5.0,
         ge=0,

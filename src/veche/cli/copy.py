@@ -4,15 +4,29 @@ from typing import Annotated
 
 import typer
 
+from veche.cli.command import CommandError
+from veche.cli.database import url_of_database
+from veche.cli.env_file import EnvFile
 from veche.cli.show import say
 from veche.storage import copying, opening
 
-Source = Annotated[str, typer.Option("--from", help="The database to copy, sqlite:///PATH or postgresql://...")]
-Target = Annotated[str, typer.Option("--to", help="An empty database, sqlite:///PATH or postgresql://...")]
+Source = Annotated[
+    str | None,
+    typer.Option("--from", help="The database to copy, sqlite:///PATH or postgresql://...", show_default=False),
+]
+Target = Annotated[
+    str | None, typer.Option("--to", help="An empty database, sqlite:///PATH or postgresql://...", show_default=False)
+]
 
 
-def copy(source: Source, target: Target) -> None:
-    """Copy a chat to another database. If it is interrupted, run it again: it goes on."""
+def copy(source: Source = None, target: Target = None, env_file: EnvFile = None) -> None:
+    """Copy a chat to another database. If it is interrupted, run it again: it goes on.
+
+    What is not given, --from or --to, is the database of the settings.
+    """
+    if not (source or target):
+        raise CommandError("Give --from or --to. The other one of the two databases is that of the settings.")
+    source, target = url_of_database(source), url_of_database(target)
     with opening.copy_source(source) as one, opening.copy_target(target) as other:
         old, new = one.database.name, other.database.name
         done = copying.copy(one, other, say)

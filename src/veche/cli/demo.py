@@ -39,8 +39,11 @@ def emails() -> list[str]:
     return [f"{username}@example.com" for username in PEOPLE]
 
 
-def create(database: Database) -> None:
-    """Create what is missing. On an empty database: people 1 to 4, rooms 1 and 2, messages 1 to 25."""
+def create(database: Database) -> list[int]:
+    """Create what is missing, and return the ids of the people.
+
+    On an empty database these are people 1 to 4, rooms 1 and 2, and messages 1 to 25.
+    """
     now = time.time_ns() // 1000
     ids = _people(database, now - 15 * MINUTE)
     for demo_room in (
@@ -50,6 +53,7 @@ def create(database: Database) -> None:
         room_id = _room(database, demo_room, now - demo_room.size * MINUTE)
         for ago, sender, message in _messages(demo_room, room_id):
             run(database, sender, message, now - ago * MINUTE, ORIGIN)
+    return ids
 
 
 def _people(database: Database, at: int) -> list[int]:

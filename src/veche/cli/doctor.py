@@ -1,13 +1,20 @@
 """`veche doctor`: checks for common problems, and prints what to do about them."""
 
+import asyncio
+import logging
 import resource
+import secrets
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 
+from veche.bus.bus import Bus
+from veche.bus.opening import open_bus, postgres_connections
+from veche.cli.parent import check_workers
 from veche.cli.serve import OTHER_FILES
 from veche.cli.show import show_json, show_table
 from veche.settings import ServerSettings
-from veche.storage.opening import Finding, checks
+from veche.storage.opening import Finding, Serving, allows_several_nodes, bus_address, checks
 
 
 def examine(settings: ServerSettings) -> list[Finding]:
@@ -16,6 +23,7 @@ def examine(settings: ServerSettings) -> list[Finding]:
         *_findings("system", lambda: _system(settings)),
         *_findings("secret", lambda: _secret(settings)),
         *_findings("database", lambda: _database(settings)),
+        *_findings("bus", lambda: _bus(settings)),
     ]
 
 
@@ -52,7 +60,49 @@ def _secret(settings: ServerSettings) -> Iterator[Finding]:
 
 
 def _database(settings: ServerSettings) -> Iterator[Finding]:
-    for check in checks(settings.database_url):
+    bus = settings.bus_url
+    serving = Serving(settings.workers, bool(bus), postgres_connections(bus))
+    for check in checks(settings.database_url, serving):
         for finding in _findings("database", check):
             if finding.subject != "secret" or not settings.secret:
                 yield finding
+
+
+def _bus(settings: ServerSettings) -> Iterator[Finding]:
+    check_workers(settings)
+    if not settings.bus_url:
+        if allows_several_nodes(settings.database_url):
+            yield Finding(True, "bus", "none, so one node serves the database; for several, set VECHE_BUS_URL")
+        return
+    # With a history of its own, so it hears no node and no node hears it. And with a secret of its own, because to make
+    # the one of the database is not for this command.
+    address = partial(bus_address, settings.database_url)
+    bus = open_bus(settings.bus_url, secrets.token_hex(32), "doctor", (), address)
+    said = _Lines()
+    logger = logging.getLogger("veche.bus")
+    logger.addHandler(said)
+    logger.propagate = False
+    try:
+        connected = asyncio.run(_connect(bus))
+    finally:
+        logger.removeHandler(said)
+        logger.propagate = True
+    why = said.first or "it cannot be reached"
+    yield Finding(connected, "bus", "it is reached" if connected else why)
+
+
+async def _connect(bus: Bus) -> bool:
+    await bus.start()
+    connected = bus.connected
+    await bus.stop()
+    return connected
+
+
+class _Lines(logging.Handler):
+    """Keeps the first warning of the bus, which says why it cannot be reached."""
+
+    first = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            self.first = self.first or record.getMessage()

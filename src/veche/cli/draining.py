@@ -14,6 +14,8 @@ from veche.wire.http import BoundedHttp
 from veche.wire.websocket import WebSocket
 
 SLICE_SECONDS = 0.1
+ANSWER_SECONDS = 10.0
+"""After the time for the clients, for what was taken to be answered. Without a database it is refused before."""
 FETCH_SLICES = 10
 """For clients that poll, to fetch that their session has ended. Without slices nobody could take them."""
 

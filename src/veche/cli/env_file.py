@@ -27,8 +27,10 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _files: list[Path] = []  # the file of --env-file of the command that runs
 
 
-def _choose(path: Path | None) -> Path | None:
-    _files[:] = [] if path is None else [path]
+def _choose(context: typer.Context, path: Path | None) -> Path | None:
+    """Remember the file. It may stand before the command or after it; then the command's own one counts."""
+    if path is not None or context.parent is None:
+        _files[:] = [] if path is None else [path]
     return path
 
 

@@ -9,7 +9,7 @@ import typer
 from veche import __version__
 from veche.app import DIALECTS
 from veche.bus.bus import BusError
-from veche.cli import backup, copy, demo, doctor, epoch, restore, user
+from veche.cli import backup, copy, demo, demo_many, doctor, epoch, restore, user
 from veche.cli.command import CommandError
 from veche.cli.database import Url, open_database, url_of_database
 from veche.cli.env_file import EnvFile, environment, files_of_serve, settings_for
@@ -48,6 +48,7 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
+    env_file: EnvFile = None,
 ) -> None:
     """Veche, a self-hosted chat server."""
 
@@ -111,10 +112,17 @@ def migrate(
 
 
 @app.command("demo")
-def demo_command(database_url: Url = None, env_file: EnvFile = None) -> None:
+def demo_command(
+    messages: Annotated[
+        int, typer.Option(min=0, max=10_000_000, help="Create so many more, in up to 5,000 rooms, to see how it grows.")
+    ] = 0,
+    database_url: Url = None,
+    env_file: EnvFile = None,
+) -> None:
     """Create four people, two rooms and 25 messages to try Veche with. It may run twice, and while a server runs."""
     with open_database(database_url, create=True) as database:
-        demo.create(database)
+        people = demo.create(database)
+        demo_many.create(database, people, messages, say)
     say(f"{', '.join(demo.emails())} sign in with the password {demo.PASSWORD}.")
 
 

@@ -14,6 +14,9 @@ from veche.storage.opening import allows_several_nodes
 STOP_SECONDS = 30.0
 """How long a worker may take to stop, after the time in which it sends its clients away."""
 
+START_SECONDS = 60.0
+"""How long a worker may take to start. The first one has no limit, because it may have to migrate the database."""
+
 
 def check_workers(settings: ServerSettings) -> None:
     """Raise SettingsError if there are to be several workers that could not serve together."""
@@ -56,6 +59,7 @@ def become_parent(
         greeting,
         settings.log_format,
         settings.drain_seconds + STOP_SECONDS,
+        START_SECONDS,
     )
     logging.shutdown()
     sys.stdout.flush()

@@ -4,6 +4,9 @@ import json
 import os
 from typing import NamedTuple, TypeVar
 
+LISTENS, READY = b"l", b"r"
+"""What a worker writes to its pipe."""
+
 
 class Place(NamedTuple):
     """The place of one worker. `listeners`, `ready` and `lifeline` are inherited file descriptors."""
@@ -16,13 +19,17 @@ class Place(NamedTuple):
     """Has the Unix sockets over which the workers pass requests to each other."""
     listeners: tuple[int, ...]
     ready: int
-    """The worker writes to it when clients can connect."""
+    """The worker writes `LISTENS` to it, and then `READY`."""
     lifeline: int
     """Nobody writes to it. It ends when the parent does."""
 
-    def report_ready(self) -> None:
+    def report_listening(self) -> None:
         """Tell the parent that clients can connect."""
-        os.write(self.ready, b"1")
+        os.write(self.ready, LISTENS)
+
+    def report_ready(self) -> None:
+        """Tell the parent that this worker should get clients: it can replace another one. Called once."""
+        os.write(self.ready, READY)
         os.close(self.ready)
 
 
@@ -35,6 +42,8 @@ class Plan(NamedTuple):
     log_format: str
     stop_seconds: float
     """How long a worker may take to stop before it is killed."""
+    start_seconds: float
+    """How long a worker may take until clients can connect, and a new one until it should get clients."""
 
 
 T = TypeVar("T", Place, Plan)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import errno
 import faulthandler
-import gc
 import logging
 import resource
 import signal
@@ -14,16 +13,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from urllib.parse import unquote, urlsplit
 
 import uvicorn
 
 from veche import __version__
 from veche.app import Server
-from veche.cli.draining import drain
+from veche.cli.draining import ANSWER_SECONDS, drain
 from veche.cli.place import Place
 from veche.gateway.watch import Watch
 from veche.ops import logs
+from veche.ops.addresses import secrets_in
+from veche.ops.garbage import spare_old_objects
 from veche.settings import ServerSettings, Settings
 from veche.storage.opening import open_to_serve
 from veche.wire.engineio.neighbours import Neighbours
@@ -33,7 +33,6 @@ from veche.wire.websocket import WebSocket
 logger = logging.getLogger("veche")
 
 SWITCH_INTERVAL = 0.001  # seconds after which the writer's thread has to give the GIL back to the event loop
-GC_THRESHOLD = 10_000  # new objects between two collections; CPython's default is 700 or 2,000
 OTHER_FILES = 100  # open files that are no connections: the database, listeners, logs, and connections to an upstream
 TICK = 1.0  # seconds between two updates of the Date header
 SHUTDOWN_TIMEOUT = 8  # seconds that connections have to close when the server stops
@@ -53,6 +52,7 @@ class _Uvicorn(uvicorn.Server):
         self._veche = server
         self._on_started = on_started
         self._place = place
+        self._unready_place = place  # None once the parent knows that this worker is ready
         self._stops_alone = False
         self._exit = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,8 +93,16 @@ class _Uvicorn(uvicorn.Server):
         """Do what uvicorn does each second. uvicorn itself looks ten times a second whether a signal has come."""
         self._loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
+            self._report_ready()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._exit.wait(), TICK)
+
+    def _report_ready(self) -> None:
+        place = self._unready_place
+        if place is not None and self._veche.problem() is None:
+            self._unready_place = None
+            with contextlib.suppress(BrokenPipeError):  # the parent has just ended, and `_lost_parent` comes
+                place.report_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
@@ -117,8 +125,10 @@ class _Uvicorn(uvicorn.Server):
             bound.close()
         has_successors = self._stops_alone or veche.node.has_successors
         seconds = veche.settings.server.drain_seconds if has_successors else 0.0
+        giving_up = asyncio.get_running_loop().call_later(seconds + ANSWER_SECONDS, veche.writer.give_up)
         await drain(self.server_state.connections, veche.dialects, veche.writer, seconds)
         await super().shutdown(sockets)
+        giving_up.cancel()
         if veche.neighbours is not None:
             veche.neighbours.stop()
         fields = {"connections": connections, "seconds": time.monotonic() - started}
@@ -188,16 +198,9 @@ def secrets_of(settings: Settings) -> list[str]:
     """Return the secrets that the settings contain: what signs tokens, and passwords in addresses."""
     models = (settings.server, *settings.options.values())
     urls = [value for model in models for value in model.model_dump().values() if "://" in str(value)]
-    passwords = [_password_of(str(url)) for url in urls]
+    passwords = [secret for url in urls for secret in secrets_in(str(url))]
     signing = (settings.server.secret, settings.server.old_secret)
-    return [one for one in (*signing, *passwords, *map(unquote, passwords)) if one]
-
-
-def _password_of(url: str) -> str:
-    try:
-        return urlsplit(url).password or ""
-    except ValueError:  # it cannot be told apart, so all of it is a secret
-        return url
+    return [one for one in (*signing, *passwords) if one]
 
 
 def _log_start(settings: Settings, server: Server, listeners: list[socket.socket]) -> None:
@@ -226,7 +229,7 @@ def serve(
     except BaseException:
         database.close()
         raise
-    spare_garbage_collector()
+    spare_old_objects()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises the signal again after its shutdown: exit with 0
 
@@ -254,18 +257,6 @@ def _config(server: Server) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
-
-
-def spare_garbage_collector() -> None:
-    """Exclude the objects that exist now from garbage collection, and collect less often.
-
-    These objects live as long as the process. A batch of messages makes thousands of new tuples, which reference
-    counting frees. With CPython's default thresholds, these tuples would start many collections, and each collection
-    would visit all objects of all modules.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, 20, 20)
 
 
 def raise_file_limit() -> int:

@@ -128,14 +128,22 @@ def sessions(username: Username, json: Json = False, url: Url = None, env_file: 
             found = sessions_of(snapshot, account.id)
     now = time.time_ns() // 1000
     rows = [
-        {"dialect": one.dialect, "created_at": time_of(one.created_at), "expires_at": time_of(one.expires_at)}
+        {
+            "dialect": one.dialect,
+            "device": one.device,
+            "created_at": time_of(one.created_at),
+            "expires_at": time_of(one.expires_at),
+        }
         for one in found
         if one.expires_at > now
     ]
     if json:
         show_json(rows)
     else:
-        show_table(("dialect", "signed in at", "expires at"), [list(row.values()) for row in rows])
+        show_table(
+            ("dialect", "device", "signed in at", "expires at"),
+            [[value or "" for value in row.values()] for row in rows],
+        )
 
 
 @app.command("end-sessions")
