@@ -10,7 +10,22 @@ from tempfile import mkdtemp
 import msgspec
 from rich.console import Console
 
-from bench import against, cpu, fanout, machine, memory, nodes, postgres, rest, sends, slow, small, socketio, start
+from bench import (
+    against,
+    cpu,
+    fanout,
+    history,
+    machine,
+    memory,
+    nodes,
+    postgres,
+    rest,
+    sends,
+    slow,
+    small,
+    socketio,
+    start,
+)
 from bench.build import CACHE
 from bench.checkout import checkout_at
 from bench.errors import BenchError
@@ -28,6 +43,7 @@ FIGURES: dict[str, Callable[[Plan], Outcome]] = {
     "memory": memory.run,
     "slow": slow.run,
     "start": start.run,
+    "history": history.run,
     "postgres": postgres.run,
     "nodes": nodes.run,
 }

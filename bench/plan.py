@@ -3,12 +3,18 @@
     python -m bench.plan --people 10000000 --messages 0.002 --deliveries 20
 
 It only computes, from the costs in `Costs`. They are CPU times of one virtual core, measured as docs/performance.md
-says. Measure yours, and give them as options: `--cost delivery_us=9`.
+says. Measure yours, and give them as options: `--cost delivery_us=9`. Each node is connected to each database, and the
+bus is Redis.
 """
 
 import argparse
 from dataclasses import dataclass, fields, replace
 from math import ceil
+
+from veche.storage.kinds.postgres_examine import OF_NODE
+
+RESERVED = 3
+"""Of max_connections, which PostgreSQL keeps for its administrator."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,10 @@ class Load:
     deliveries: float  # sockets that get one message
     requests: float = 0.01  # of one person in a second
     sockets_per_node: int = 10_000  # the default of VECHE_CONNECTIONS
+    filled: float = 0.8
+    """How many of its sockets a node has in use. The rest is for the clients of a node that stops, and of one that is
+    further from the balancer's mean."""
+    max_connections: int = 100  # PostgreSQL's own default
     database_cores: int = 16
     share: float = 0.5
     node_price: float = 15.0
@@ -60,6 +70,8 @@ class Needs:
     nodes: int
     bound: str
     databases: int
+    connections: int
+    """To each database, with those of one node more, as in a rolling restart."""
     redis: int
     node_memory_mb: float
     price: float
@@ -71,7 +83,7 @@ def plan(load: Load, costs: Costs = Costs()) -> Needs:
     deliveries = messages * load.deliveries
     own_us = messages * costs.message_us + deliveries * costs.delivery_us
     own_us += load.people * load.requests * costs.request_us
-    sockets = max(ceil(load.people / load.sockets_per_node), 1)
+    sockets = max(ceil(load.people / (load.sockets_per_node * load.filled)), 1)
     nodes = hearing = sockets
     # More nodes hear more, so the number grows until it suffices. No message is heard more than once for each socket.
     while True:
@@ -86,7 +98,8 @@ def plan(load: Load, costs: Costs = Costs()) -> Needs:
     price = nodes * load.node_price + databases * load.database_price + redis * load.redis_price
     bound = "sockets" if nodes == sockets else "CPU"
     memory = load.people / nodes * costs.socket_kb / 1000
-    return Needs(messages, deliveries, hearings, nodes, bound, databases, redis, memory, price)
+    connections = (nodes + 1) * OF_NODE
+    return Needs(messages, deliveries, hearings, nodes, bound, databases, connections, redis, memory, price)
 
 
 def hearing_nodes(nodes: int, deliveries: float) -> float:
@@ -97,6 +110,11 @@ def hearing_nodes(nodes: int, deliveries: float) -> float:
 
 def describe(load: Load, costs: Costs) -> list[str]:
     needs = plan(load, costs)
+    pooler = (
+        ""
+        if needs.connections <= load.max_connections - RESERVED
+        else ": raise max_connections, or put poolers in front"
+    )
     return [
         f"messages stored:      {needs.messages:,.0f} a second",
         f"deliveries:           {needs.deliveries:,.0f} a second",
@@ -104,6 +122,7 @@ def describe(load: Load, costs: Costs) -> list[str]:
         f"nodes of one core:    {needs.nodes:,} (decided by {needs.bound})",
         f"sockets of a node:    {load.people / needs.nodes:,.0f}, with {needs.node_memory_mb:,.0f} MB of memory",
         f"PostgreSQL databases: {needs.databases:,}",
+        f"connections to each:  {needs.connections:,} of {load.max_connections:,}{pooler}",
         f"Redis servers:        {needs.redis:,}",
         f"price a month:        {needs.price:,.0f}",
     ]
@@ -119,6 +138,8 @@ def main(words: list[str] | None = None) -> int:
     add("--deliveries", type=float, required=True, help="sockets that get one message, in the mean")
     add("--requests", type=float, default=Load.requests, help="REST requests of one person in a second (%(default)s)")
     add("--sockets-per-node", type=int, default=Load.sockets_per_node, help="at most (%(default)s)")
+    add("--filled", type=float, default=Load.filled, help="how many of its sockets a node has in use (%(default)s)")
+    add("--max-connections", type=int, default=Load.max_connections, help="of one PostgreSQL (%(default)s)")
     add("--database-cores", type=int, default=Load.database_cores, help="of one PostgreSQL (%(default)s)")
     add("--share", type=float, default=Load.share, help="how much of a core and a database is used (%(default)s)")
     add("--node-price", type=float, default=Load.node_price, help="a month, for one core (%(default)s)")
@@ -136,9 +157,9 @@ def main(words: list[str] | None = None) -> int:
     if unknown := set(own) - {field.name for field in fields(Costs)}:
         parser.error(f"unknown cost: {', '.join(sorted(unknown))}")
     load = Load(**options)
-    numbers = [load.people, load.sockets_per_node, load.database_cores, load.share, load.deliveries]
-    if min(numbers) <= 0 or load.share > 1 or min(load.messages, load.requests) < 0:
-        parser.error("people, deliveries, sockets and share must be above 0, and share at most 1; rates at least 0")
+    numbers = [load.people, load.sockets_per_node, load.database_cores, load.share, load.deliveries, load.filled]
+    if min(numbers) <= 0 or max(load.share, load.filled) > 1 or min(load.messages, load.requests) < 0:
+        parser.error("people, deliveries, sockets and shares must be above 0, and shares at most 1; rates at least 0")
     try:
         costs = replace(Costs(), **{name: float(value) for name, value in own.items()})
     except ValueError as error:
