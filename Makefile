@@ -16,26 +16,15 @@ dev:
 test: dev
 	$(PY) scripts/test.py
 
-test-all: test
-	$(PY) -m pytest tests -m long -n 2 --ignore=tests/conformance
-	VECHE_NO_SKIPS=1 $(PY) -m pytest tests/proxies
-	VECHE_SCHEMA_EXAMPLES=100 $(PY) -m pytest tests/contract/test_every_answer.py --timeout 1800
-	VECHE_PAIRS=all $(PY) -m pytest tests/unit/storage/test_pauses.py --timeout 1800
-	$(PY) -m tests.mutants.needs
-	$(PY) -m pytest --on=nodes tests/contract tests/laws tests/security -n 2 --timeout 600
-	$(PY) -m tests.chaos.run --kills 30
-	$(PY) -m tests.chaos.run --nodes 2 --faults 100
-	$(PY) -m tests.chaos.rolling --rolls 20
-	$(PY) -m tests.chaos.restore --drills 50
-	$(PY) -m tests.security.fairness
-	$(PY) -m tests.conformance.autobahn
+test-all: dev
+	$(PY) scripts/test.py --all
 
 check: dev
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports --no-cache
-	$(PY) -m pytest tests/unit tests/arch -n 4 --dist worksteal -m "not slow" --hypothesis-profile=quick -p no:schemathesis
+	$(PY) -m pytest tests/unit tests/arch -n 2 --dist worksteal -m "not slow and not long" --hypothesis-profile=quick -p no:schemathesis
 
 bench: dev
 	$(PY) -m bench

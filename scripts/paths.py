@@ -25,6 +25,7 @@ SENTENCES = {
     "core/text.py": "checks that every database can store the text",
     "gateway/client.py": "gives the command to the chat; a client whose account has no share left is not read",
     "core/messages.py": "`SendMessage`: its check, its needs, its decision; `Message`: the event and its changes",
+    "storage/client_ids.py": "asks whether the client id was used for another command",
     "service/chat.py": "`submit`: the one function for commands of all dialects",
     "service/shares.py": "counts what the account does, and how many of its commands wait",
     "storage/fair_queue.py": "takes the requests of the next batch, from each account in turn",

@@ -45,7 +45,8 @@ ADDRESSES = """\
 
 `VECHE_DATABASE_URL` and `DATABASE_URL` take `postgresql://USER:PASSWORD@HOST:PORT/NAME`. `postgres://` means the same,
 and so does `postgresql+asyncpg://` or another driver. Write special characters of the password as `%XX`; the values of
-`POSTGRES_*` are taken as they are.
+`POSTGRES_*` are taken as they are. An address with a second `@`, or with an `@` behind `/`, `?` or `#`, is refused:
+where its password ends is not clear. The same holds for `VECHE_BUS_URL`.
 
 The options behind `?` are those of PostgreSQL's own library, such as `sslmode=verify-full`. Options that it does not
 know, such as Prisma's `schema`, are ignored, and the log names them. If the name of such an option begins with `ssl`,
