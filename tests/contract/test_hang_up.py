@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import time
 
 import httpx
 from conftest import TIMEOUT, Servers
@@ -21,7 +23,7 @@ def test_disconnecting_before_the_body_is_complete(servers: Servers) -> None:
         with httpx.Client(base_url=running.base, timeout=TIMEOUT, trust_env=False) as http:
             token = http.post("/v1/register", json={"username": "eve", "password": "correct horse"}).json()["token"]
             calls = [
-                (method.upper(), path.format(chat_id=1, room_id=1, account_id=1))
+                (method.upper(), re.sub(r"{\w+}", "1", path))
                 for path, methods in http.get("/openapi.json").json()["paths"].items()
                 for method, call in methods.items()
                 if "requestBody" in call
@@ -33,9 +35,18 @@ def test_disconnecting_before_the_body_is_complete(servers: Servers) -> None:
                     _disconnect(running.port, method, path, body, f"Bearer {token}")
             response = http.post("/v1/login", json={"username": "ann", "password": "Correct1horse"})
             assert response.status_code == 401, "an incomplete request must change nothing"
-            assert http.get("/v1/me", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+            assert _asked(http, "/v1/me", token).status_code == 200
     finally:
         running.end()  # checks the log for tracebacks
+
+
+def _asked(http: httpx.Client, path: str, token: str) -> httpx.Response:
+    """Ask as often as the server wants a client to: on a busy machine the account has had more than its share."""
+    until = time.monotonic() + TIMEOUT
+    while (response := http.get(path, headers={"Authorization": f"Bearer {token}"})).status_code == 429:
+        assert time.monotonic() < until, response.text
+        time.sleep(int(response.headers["Retry-After"]))
+    return response
 
 
 def _disconnect(port: int, method: str, path: str, body: bytes, authorization: str) -> None:
