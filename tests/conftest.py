@@ -7,12 +7,19 @@ With `--on=nodes` each server is two nodes on PostgreSQL and Redis (veche_proces
 or looks into the SQLite file, is marked `@pytest.mark.one_node("why")`, and is skipped then.
 
 The fixtures `postgres` and `redis` come from services/fixtures.py.
+
+Temporary files are in memory (/dev/shm) if there is room, because a disk takes milliseconds for each commit. Set TMPDIR
+to have them elsewhere.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TypeGuard
 
 import pytest
@@ -23,6 +30,12 @@ from tests import sample, veche_process
 settings.register_profile("full", settings(), deadline=None)
 settings.register_profile("quick", settings(), deadline=None, max_examples=30)
 settings.load_profile("full")
+
+MEMORY = Path("/dev/shm")  # pytest makes a folder of its own in it
+NEEDED = 4 << 30  # bytes; a run takes less than half of it
+
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > NEEDED:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 pytest_plugins = ["tests.services.fixtures"]
 

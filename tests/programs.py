@@ -23,6 +23,7 @@ from tests.services.service import MissingError
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "programs"
+SOCKETIO_CLIENT, WSCAT = "socket.io-client@4", "wscat@6"  # packages of npm
 WITHIN = 60.0  # seconds to fetch one thing
 SBIN = ("/usr/local/sbin", "/usr/sbin")  # where servers are, and which are not in the path of everybody
 

@@ -17,17 +17,24 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import psycopg
 from psycopg.rows import dict_row
+
+from tests.starting import RUN_SECONDS, Forked, starter
 
 if TYPE_CHECKING:
     from tests.services import PostgresAddress, RedisAddress
 
 VECHE = Path(sys.executable).with_name("veche")
+Process = subprocess.Popen[str] | Forked
+AT_START = ("VECHE_TEST_CRASH_AT", "VECHE_WORKERS", "PYTHON", "LD_")
+"""The beginnings of what is read before or at the imports, or makes a server start others. It is not forked then."""
+DRIVERS = ("veche.storage.kinds.postgres_database", "veche.bus.redis")
+"""What a node imports for its services."""
 START_SECONDS = 60.0
-END_SECONDS = 30.0
+END_SECONDS = 60.0
 
 
 def free_port() -> int:
@@ -44,6 +51,24 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VECHE_")}
     clean.pop("PYTHONDONTWRITEBYTECODE", None)
     return clean | dict(settings)
+
+
+def is_forked(settings: Mapping[str, str]) -> bool:
+    """Return whether a command with these settings may be a fork of the starter."""
+    return not any(name.startswith(AT_START) for name in settings)
+
+
+def run_veche(
+    *words: str, folder: Path | None = None, settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of `veche` to its end, in a folder. `settings` are all the VECHE_* variables that it has."""
+    chosen = settings or {}
+    command, environ, where = [str(VECHE), *words], environment(chosen), folder or Path.cwd()
+    if is_forked(chosen):
+        return starter(*(DRIVERS if two_nodes is not None else ())).run(command, where, environ)
+    return subprocess.run(
+        command, cwd=where, env=environ, capture_output=True, text=True, timeout=RUN_SECONDS, check=False
+    )
 
 
 @dataclass(frozen=True)
@@ -81,10 +106,10 @@ class Node:
     """It takes a free one if it is 0."""
     greeting: str = ""
     """The first line that it printed: where it is."""
-    process: subprocess.Popen[str] | None = None
+    process: Process | None = None
 
     @property
-    def started(self) -> subprocess.Popen[str]:
+    def started(self) -> Process:
         assert self.process is not None, "the server was not started"
         return self.process
 
@@ -142,24 +167,25 @@ class VecheProcess:
         words = [*self.program, "serve", "--database-url", self.database_url]
         settings = self.settings
         if two_nodes is not None and not self.stored_at:
-            settings = settings | {"VECHE_BUS_URL": two_nodes.redis.url()}
+            files = str(self.folder / "veche-files")
+            settings = {"VECHE_FILES": files} | settings | {"VECHE_BUS_URL": two_nodes.redis.url()}
         if two_nodes is not None and not self.stored_at and self not in two_nodes.servers:
             two_nodes.servers.append(self)
         for node in self.nodes:
             with self.log_file.open("ab") as log:
-                node.process = subprocess.Popen(
-                    [*words, "--port", str(node.port)],
-                    cwd=self.folder,
-                    env=environment(settings),
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    text=True,
-                )
+                node.process = self._begin([*words, "--port", str(node.port)], environment(settings), log)
         ready = [node.read_greeting() for node in self.nodes]
         if not all(ready):
             self.stop(signal.SIGKILL)
             raise AssertionError(f"The server did not start: {self.log[-4000:]}")
         return self
+
+    def _begin(self, words: list[str], environ: dict[str, str], log: IO[bytes]) -> Process:
+        """Start a process: by a fork, which is quick, unless it has to be the program that an operator starts."""
+        if self.program == (str(VECHE),) and is_forked(self.settings):
+            return starter(*(DRIVERS if two_nodes is not None else ())).start(words, self.folder, environ, log)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(words, cwd=self.folder, env=environ, stdout=pipe, stderr=log, text=True)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop the server, unless that was done before.
@@ -206,7 +232,7 @@ class VecheProcess:
         return any(node.process is not None and node.process.poll() is None for node in self.nodes)
 
     @property
-    def process(self) -> subprocess.Popen[str]:
+    def process(self) -> Process:
         """The process of a server that has only one."""
         [node] = self.nodes
         return node.started

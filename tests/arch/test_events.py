@@ -8,17 +8,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from veche.app import DIALECTS
+from veche.core.bans import MemberBanned, MemberUnbanned
+from veche.core.deletion import MessageDeleted
+from veche.core.editing import MessageEdited
 from veche.core.event import LogEvent
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.messages import Message
+from veche.core.notifications import LevelChanged
 from veche.core.ownership import OwnerChanged
+from veche.core.pins import MessagePinned
 from veche.core.profile import AccountChanged
+from veche.core.reactions import MessageReacted
 from veche.core.reading import MessageRead, ReadMoved
+from veche.core.roles import RoleChanged
 from veche.core.room_renaming import RoomRenamed
+from veche.core.room_settings import RoomChanged
 from veche.core.sessions import SessionsEnded
-from veche.core.values import Kind, Person, Role, Room
+from veche.core.threads import ThreadFollowed
+from veche.core.values import Kind, Level, Person, Role, Room
 from veche.gateway.socketio import Serializers
 from veche.hub.serializer import Serializer
 
@@ -28,35 +38,58 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = tuple(dialect.name for dialect in DIALECTS)
 
 TABLE = """\
-| event           | native | dispatch | rooms   | socketio | channels | messenger |
-|-----------------|--------|----------|---------|----------|----------|-----------|
-| Message, text   | frame  | frame    | frame   | frame    | frame    | frame     |
-| Message, notice | frame  | nothing  | frame   | nothing  | nothing  | frame     |
-| MemberJoined    | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
-| MemberLeft      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
-| OwnerChanged    | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
-| RoomRenamed     | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
-| RoomEntered     | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
-| RoomExited      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
-| ReadMoved       | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
-| MessageRead     | frame  | nothing  | nothing | nothing  | nothing  | frame     |
-| SessionsEnded   | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
-| AccountChanged  | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| event            | native | dispatch | rooms   | socketio | channels | messenger |
+|------------------|--------|----------|---------|----------|----------|-----------|
+| Message, text    | frame  | frame    | frame   | frame    | frame    | frame     |
+| Message, notice  | frame  | nothing  | frame   | nothing  | nothing  | frame     |
+| Message, deleted | frame  | nothing  | nothing | nothing  | nothing  | frame     |
+| MessageEdited    | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| MessageDeleted   | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| MessageReacted   | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| MessagePinned    | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| MemberJoined     | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| MemberLeft       | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| OwnerChanged     | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| RoleChanged      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| MemberBanned     | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| MemberUnbanned   | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| RoomRenamed      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| RoomChanged      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| RoomEntered      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| RoomExited       | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| ReadMoved        | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| LevelChanged     | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| MessageRead      | frame  | nothing  | nothing | nothing  | nothing  | frame     |
+| SessionsEnded    | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| AccountChanged   | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| ThreadFollowed   | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 """
 
 ANN, BOB = Person(1, "ann", "Ann"), Person(2, "bob", "Bob")
 ROOM = Room(7, Kind.GROUP, "Team", ANN.id, 0)
+MESSAGE = Message(ROOM.id, 3, 0, 1, ANN, "hi", None, "native", 1)
 SAMPLES: dict[str, LogEvent] = {
-    "Message, text": Message(ROOM.id, 3, 0, 1, ANN, "hi", None, "native", 1),
+    "Message, text": MESSAGE,
     "Message, notice": Message(ROOM.id, 3, 0, 1, ANN, "hi", None, "native", 1, "notice"),
+    "Message, deleted": replace(MESSAGE, text="", revision=1, deleted_by=ANN.id),
+    "MessageEdited": MessageEdited(ROOM.id, 4, 0, replace(MESSAGE, text="ho", revision=1, edited_at=0), 1),
+    "MessageDeleted": MessageDeleted(ROOM.id, 4, 0, 1, 3, 1, ANN.id),
+    "MessageReacted": MessageReacted(ROOM.id, 4, 0, ANN, 1, "\U0001f44d", True, 1),
+    "MessagePinned": MessagePinned(ROOM.id, 4, 0, ANN, 1, True),
     "MemberJoined": MemberJoined(ROOM.id, 3, 0, ANN, Role.MEMBER, BOB.id),
     "MemberLeft": MemberLeft(ROOM.id, 3, 0, ANN, BOB.id),
     "OwnerChanged": OwnerChanged(ROOM.id, 3, 0, ANN, BOB.id),
+    "MemberBanned": MemberBanned(ROOM.id, 3, 0, ANN, BOB.id),
+    "MemberUnbanned": MemberUnbanned(ROOM.id, 3, 0, ANN, BOB.id),
+    "RoleChanged": RoleChanged(ROOM.id, 3, 0, ANN, Role.MODERATOR, BOB.id),
     "RoomRenamed": RoomRenamed(ROOM.id, 3, 0, ANN, "Crew"),
+    "RoomChanged": RoomChanged(ROOM.id, 3, 0, ANN, ROOM),
     "RoomEntered": RoomEntered(-ANN.id, 3, 0, ROOM, 5),
     "RoomExited": RoomExited(-ANN.id, 3, 0, ROOM.id, 5),
     "ReadMoved": ReadMoved(-ANN.id, 3, 0, ROOM.id, 5, 1),
+    "LevelChanged": LevelChanged(-ANN.id, 3, 0, ROOM.id, Level.NONE),
     "MessageRead": MessageRead(-ANN.id, 3, 0, ROOM.id, 1, BOB.id),
+    "ThreadFollowed": ThreadFollowed(-ANN.id, 3, 0, ROOM.id, 1, True),
     "SessionsEnded": SessionsEnded(-ANN.id, 3, 0, "one session"),
     "AccountChanged": AccountChanged(-ANN.id, 3, 0, ANN),
 }

@@ -46,6 +46,7 @@ LONG = 86_400.0  # seconds between heartbeats: none comes while we look
 BY_TIME = frozenset(
     {"_end_window", "end_quiet_window", "_adjust", "_share_what_is_left", "end_window", "is_idle", "is_stopped"}
 )
+BY_ITSELF = "veche-indexing"  # a thread that follows what is committed, some time later
 COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
@@ -89,6 +90,8 @@ class Tracer:
     def _enter(self, frame: FrameType, event: str, arg: object) -> Callable[..., Any] | None:
         """Follow each frame of ours from its start: one that waits now may go on in the middle of an action."""
         ours = frame.f_code.co_filename.startswith(PACKAGE) and frame.f_code.co_name not in BY_TIME
+        if threading.current_thread().name == BY_ITSELF:
+            return None
         return self._follow if ours else None
 
     def _follow(self, frame: FrameType, event: str, arg: object) -> Callable[..., Any]:

@@ -7,84 +7,34 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
-from typing import TypeVar
 
-from .records import ME, Ack, CaughtUp, Down, Fault, Gone, Invoke, Nack, Record, Recv, Reset, Unexpected, Welcome, judge
+from .changes import (
+    acked_changes_are_stored,
+    changes_are_answered,
+    changes_are_complete,
+    changes_are_heard,
+    texts_were_asked_for,
+)
+from .evidence import Evidence, Stored, Violation
+from .records import (
+    ME,
+    Ack,
+    CaughtUp,
+    Down,
+    Fault,
+    Gone,
+    Invoke,
+    Nack,
+    Recv,
+    Reset,
+    Unexpected,
+    Welcome,
+    judge,
+)
 
 DRAIN_SECONDS = 10.0
 REPLAY_LIMIT = 500
-
-AnyKind = TypeVar("AnyKind")
-
-
-@dataclass(frozen=True)
-class Violation:
-    """`kind` is a stable word for counting and comparing; `sentence` says what happened, with names and numbers."""
-
-    kind: str
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A message of a history. `kind` is `text`, or `notice` for a message of the server."""
-
-    room: int
-    seq: int
-    id: int
-    sender: int
-    cid: str | None
-    text: str
-    kind: str = "text"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that a run produced.
-
-    `accounts` has the account id of each client, `members` the clients of each room from its first event on.
-    `served` is the history from the public API. `rows` and `events` are read from the database, events as (log, seq),
-    where a room's log has the id of the room, and an account's own log has the negated id of the account.
-    `heads` has the head of each room from the public API.
-    """
-
-    records: Sequence[Record]
-    accounts: Mapping[str, int]
-    members: Mapping[int, frozenset[str]]
-    served: Sequence[Stored]
-    rows: Sequence[Stored]
-    events: Sequence[tuple[int, int]] = ()
-    heads: Mapping[int, int] = field(default_factory=dict)
-
-    def all(self, kind: type[AnyKind]) -> list[AnyKind]:
-        return [record for record in self.records if isinstance(record, kind)]
-
-    @cached_property
-    def invoked(self) -> dict[str, Invoke]:
-        return {invoke.cid: invoke for invoke in self.all(Invoke)}
-
-    @cached_property
-    def by_cid(self) -> dict[str, Stored]:
-        return {row.cid: row for row in self.rows if row.cid is not None}
-
-    @cached_property
-    def by_place(self) -> dict[tuple[int, int], Stored]:
-        return {(row.room, row.seq): row for row in self.rows}
-
-    @cached_property
-    def numbers(self) -> dict[int, set[int]]:
-        """The seqs that the database has of each log."""
-        numbers: dict[int, set[int]] = defaultdict(set)
-        for log, seq in [*self.by_place, *self.events]:
-            numbers[log].add(seq)
-        return dict(numbers)
-
-    def log_of(self, client: str, room: int) -> int:
-        """Return the id of the log that a client names by a room id or `ME`."""
-        return -self.accounts[client] if room == ME else room
 
 
 def acked_is_stored(evidence: Evidence) -> Iterator[Violation]:
@@ -96,7 +46,7 @@ def acked_is_stored(evidence: Evidence) -> Iterator[Violation]:
         elif (row.room, row.seq, row.id) != (ack.room, ack.seq, ack.message_id):
             acked_as = f"room {ack.room} seq {ack.seq} id {ack.message_id}"
             yield Violation("acked-seq", f"{ack.cid}: acked as {acked_as}, stored as {_place(row)} id {row.id}")
-        elif ack.cid in evidence.invoked and row.text != evidence.invoked[ack.cid].text:
+        elif ack.cid in evidence.invoked and not row.revision and row.text != evidence.invoked[ack.cid].text:
             yield Violation("acked-text", f"{ack.cid} at {_place(row)} is stored with another text: {row.text!r:.80}")
 
 
@@ -167,7 +117,11 @@ def nothing_unsent(evidence: Evidence) -> Iterator[Violation]:
         invoke = evidence.invoked.get(row.cid or "")
         if invoke is None:
             yield Violation("phantom", f"no client sent {row.cid} at {_place(row)}: {row.text!r:.80}")
-        elif (row.room, row.sender, row.text) != (invoke.room, evidence.accounts[invoke.client], invoke.text):
+        elif (row.room, row.sender, row.text if not row.revision else invoke.text) != (
+            invoke.room,
+            evidence.accounts[invoke.client],
+            invoke.text,
+        ):
             yield Violation("phantom", f"{row.cid} at {_place(row)} differs in room, sender or text from what was sent")
 
 
@@ -208,8 +162,9 @@ def frames_are_history(evidence: Evidence) -> Iterator[Violation]:
         if row is None if recv.event == "message" else (log, recv.seq) not in events:
             yield Violation("recv-phantom", f"{received}, which is not stored there")
         elif row is not None and recv.event == "message":
-            fields = recv.message_id, recv.cid, recv.sender, recv.text
-            if fields != (row.id, row.cid, row.sender, row.text):
+            text = recv.text if recv.revision == row.revision else row.text
+            fields = recv.message_id, recv.cid, recv.sender, text
+            if fields != (row.id, row.cid, row.sender, row.text) or recv.revision > row.revision:
                 yield Violation("recv-differs", f"{received}, stored is {row.cid} with id {row.id} by {row.sender}")
 
 
@@ -357,6 +312,11 @@ INVARIANTS: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (
     ack_comes_first,
     contract_is_kept,
     ends_as_asked,
+    acked_changes_are_stored,
+    changes_are_complete,
+    texts_were_asked_for,
+    changes_are_heard,
+    changes_are_answered,
 )
 
 

@@ -13,11 +13,25 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from .frames import Bye, ErrorBody, GoneBody, HelloAnswer, MessageBody, ResetBody, SendAnswer, SyncAnswer
+from .frames import (
+    Bye,
+    ChangeAnswer,
+    DeletedBody,
+    EditedBody,
+    ErrorBody,
+    GoneBody,
+    HelloAnswer,
+    MessageBody,
+    ResetBody,
+    SendAnswer,
+    SyncAnswer,
+)
 from .records import (
     ME,
     Ack,
     CaughtUp,
+    Change,
+    Changed,
     Down,
     Gone,
     Invoke,
@@ -33,6 +47,7 @@ from .records import (
 )
 
 WINDOW = 4
+KNOWN = 50  # messages that a client may change, the last ones
 OPEN_LIMIT = 2.0
 SILENCE_LIMIT = 40.0
 
@@ -54,15 +69,18 @@ class Traffic:
     pause: float = 0.08
     lifetime: float = 2.5
     read_share: float = 0.02
+    change_share: float = 0.15
+    delete_share: float = 0.15  # of the changes
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A message that has no answer yet."""
+    """A message, or a change of one, that has no answer yet. A deletion has no text."""
 
     room: int
     cid: str
-    text: str
+    text: str | None
+    message_id: int | None = None
 
 
 def text_of(cid: str) -> str:
@@ -79,6 +97,7 @@ class Memory:
     epoch: str | None = None
     unacked: dict[str, Pending] = field(default_factory=dict)
     sent: int = 0
+    mine: list[tuple[int, int]] = field(default_factory=list)  # rooms and ids of messages that can be changed
 
     def hello(self) -> dict[str, Any]:
         body: dict[str, Any] = {"token": self.account.token, **self.asked()}
@@ -92,6 +111,21 @@ class Memory:
         self.sent += 1
         cid = f"{self.account.name}-{self.sent}"
         pending = Pending(room, cid, text_of(cid))
+        self.unacked[cid] = pending
+        return pending
+
+    def change(self, rng: random.Random, delete_share: float) -> Pending:
+        """Compose a change of one of the client's messages. After a deletion there is no other."""
+        self.sent += 1
+        cid = f"{self.account.name}-{self.sent}"
+        place = rng.randrange(len(self.mine))
+        room, message_id = self.mine[place]
+        text = text_of(cid)
+        if rng.random() < delete_share:
+            del self.mine[place]
+            pending = Pending(room, cid, None, message_id)
+        else:
+            pending = Pending(room, cid, text, message_id)
         self.unacked[cid] = pending
         return pending
 
@@ -138,8 +172,13 @@ class Connection:
         return msgspec.json.encode({"id": self._last_id, name: body}).decode()
 
     def send(self, pending: Pending) -> str:
-        body = {"room_id": pending.room, "text": pending.text, "client_message_id": pending.cid}
-        return self.command("send", body, pending.cid)
+        if pending.message_id is None:
+            body = {"room_id": pending.room, "text": pending.text, "client_message_id": pending.cid}
+            return self.command("send", body, pending.cid)
+        change = {"room_id": pending.room, "message_id": pending.message_id, "client_id": pending.cid}
+        if pending.text is None:
+            return self.command("delete", change, pending.cid)
+        return self.command("edit", change | {"text": pending.text}, pending.cid)
 
     def take(self, raw: str | bytes) -> str | None:
         """Handle a frame of the server; return the frame to send in reply, if any."""
@@ -171,6 +210,8 @@ class Connection:
             self._record_unexpected(f"{command.name} was answered by {sorted(frame)}")
         elif command.name == "send":
             self._acked(command.cid, msgspec.convert(frame["send"], SendAnswer))
+        elif command.name in ("edit", "delete"):
+            self._changed_message(command.cid, msgspec.convert(frame[command.name], ChangeAnswer))
         elif command.name == "hello":
             self._greeted(msgspec.convert(frame["hello"], HelloAnswer))
         elif command.name == "sync":
@@ -180,15 +221,22 @@ class Connection:
         if answer.client_message_id != cid:
             self._record_unexpected(f"the answer to {cid} has {answer.client_message_id}")
             return
-        self._memory.unacked.pop(cid, None)
+        if self._memory.unacked.pop(cid, None) is not None:
+            self._memory.mine = [*self._memory.mine[1 - KNOWN :], (answer.room_id, answer.message_id)]
         at = self._journal.clock()
         room, seq, message_id = answer.room_id, answer.seq, answer.message_id
         self._journal.add(Ack(at, self._name, self.number, room, cid, seq, message_id, answer.duplicate))
 
+    def _changed_message(self, cid: str, answer: ChangeAnswer) -> None:
+        self._memory.unacked.pop(cid, None)
+        at, room, seq = self._journal.clock(), answer.room_id, answer.seq
+        told = answer.message_id, answer.revision, answer.duplicate
+        self._journal.add(Changed(at, self._name, self.number, room, cid, seq, *told))
+
     def _refused(self, command: Command, error: ErrorBody) -> None:
         """On a temporary refusal, reconnect: all unacked messages are then sent again, after a wait and in order."""
         self.must_reconnect = error.temporary
-        if command.name == "send":
+        if command.cid:
             self._journal.add(Nack(self._journal.clock(), self._name, command.cid, error.code, error.temporary))
             if not error.temporary:
                 self._memory.unacked.pop(command.cid, None)
@@ -223,6 +271,15 @@ class Connection:
                 self.bye = msgspec.convert(body, Bye)
             elif event == "message":
                 return self._received_message(msgspec.convert(body, MessageBody))
+            elif event == "edited":
+                edited = msgspec.convert(body, EditedBody)
+                shown = {"text": edited.message.text, "revision": edited.message.revision}
+                recv = Recv(at, name, self.number, edited.room_id, edited.seq, event, edited.message.id, **shown)
+                return self._received(msgspec.structs.replace(recv, change=edited.revision))
+            elif event == "deleted":
+                deleted = msgspec.convert(body, DeletedBody)
+                recv = Recv(at, name, self.number, deleted.room_id, deleted.seq, event, deleted.message_id)
+                return self._received(msgspec.structs.replace(recv, change=deleted.revision))
             elif isinstance(body, dict) and "seq" in body:
                 return self._received(Recv(at, name, self.number, body.get("room_id", ME), body["seq"], event))
             else:
@@ -247,6 +304,7 @@ class Connection:
                 body.client_message_id,
                 body.sender.get("id"),
                 body.text,
+                body.revision,
             )
         )
 
@@ -389,11 +447,20 @@ class Client:
                 await self._wait_for_change()
             await self._send_message(socket, connection)
 
+    async def _send_change(self, socket: ClientConnection, connection: Connection) -> None:
+        pending = self.memory.change(self._rng, self._traffic.delete_share)
+        at, name, message_id = self._journal.clock(), self.memory.account.name, pending.message_id or 0
+        self._journal.add(Change(at, name, pending.room, pending.cid, message_id, pending.text))
+        await socket.send(connection.send(pending))
+
     async def _send_message(self, socket: ClientConnection, connection: Connection) -> None:
+        if self.memory.mine and self._rng.random() < self._traffic.change_share:
+            await self._send_change(socket, connection)
+            return
         room = self._rng.choice(self._rooms)
         pending = self.memory.compose(room)
         name = self.memory.account.name
-        self._journal.add(Invoke(self._journal.clock(), name, room, pending.cid, pending.text))
+        self._journal.add(Invoke(self._journal.clock(), name, room, pending.cid, pending.text or ""))
         await socket.send(connection.send(pending))
         if self._rng.random() < self._traffic.read_share and (seq := self.memory.positions[room]):
             await socket.send(connection.command("read", {"room_id": room, "seq": seq}))

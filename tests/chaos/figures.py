@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .check import Evidence
-from .records import Ack, CaughtUp, Down, Fault, Opened, Recv, Trouble, Welcome
+from .evidence import Evidence
+from .records import Ack, CaughtUp, Changed, Down, Fault, Opened, Recv, Trouble, Welcome
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Figures:
     acked: int
     stored: int
     duplicates: int
+    changes: int
     frames: int
     reconnects: int
     own_drops: int
@@ -45,6 +46,7 @@ def figures(evidence: Evidence) -> Figures:
         acked=len({ack.cid for ack in acks}),
         stored=sum(row.kind == "text" for row in evidence.rows),
         duplicates=sum(ack.duplicate for ack in acks),
+        changes=len({ack.cid for ack in evidence.all(Changed)}),
         frames=len(evidence.all(Recv)),
         reconnects=sum(welcome.connection > 1 for welcome in evidence.all(Welcome)),
         own_drops=sum(down.own for down in evidence.all(Down)),

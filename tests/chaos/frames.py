@@ -16,6 +16,29 @@ class MessageBody(msgspec.Struct):
     sender: dict[str, Any]
     text: str
     client_message_id: str | None
+    revision: int = 0
+
+
+class EditedBody(msgspec.Struct):
+    room_id: int
+    seq: int
+    revision: int
+    message: MessageBody
+
+
+class DeletedBody(msgspec.Struct):
+    room_id: int
+    seq: int
+    revision: int
+    message_id: int
+
+
+class ChangeAnswer(msgspec.Struct):
+    room_id: int
+    seq: int
+    message_id: int
+    revision: int
+    duplicate: bool
 
 
 class SendAnswer(msgspec.Struct):

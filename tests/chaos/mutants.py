@@ -48,15 +48,17 @@ ACKS_BEFORE_COMMIT = Mutant(
             old="""\
             lowest: dict[LogId, int] = {}
             commands = [(request.actor, request.command) for request in batch]
-            outcomes, events = commit(self._database, commands, before_commit=partial(self.unannounced.record, lowest))
+            record = partial(self.unannounced.record, lowest)
+            outcomes, events = self._commit(commands, before_commit=record, outage=self._outage)
             self.cpu_seconds = time.thread_time()
-            self._waiting_requests.learn(len(batch), self.cpu_seconds - began)
+            if self._outage.failures == failures:  # else its time says nothing
+                self._waiting_requests.learn(len(batch), self.cpu_seconds - began)
             crash_point("after_commit_before_ack")
-            self._loop.call_soon_threadsafe(self._answer, batch, outcomes, events, lowest)
+            self._on_loop(self._answer, batch, outcomes, events, lowest, histories)
 """,
             new="""\
-            commit.answer = lambda outcomes, events, batch=batch: self._loop.call_soon_threadsafe(
-                self._answer, batch, outcomes, events, {}
+            commit.answer = lambda outcomes, events, batch=batch, histories=histories: self._on_loop(
+                self._answer, batch, outcomes, events, {}, histories
             )
             commit(self._database, [(request.actor, request.command) for request in batch])
             crash_point("after_commit_before_ack")
@@ -91,8 +93,8 @@ DOES_NOT_DEDUPE = Mutant(
     edits=(
         Edit(
             file="core/messages.py",
-            old="(first := state.get(SENT, (actor.account_id, client_id))) is not None:",
-            new="(first := state.get(SENT, (actor.account_id, client_id))) is not None and False:",
+            old="(sent := self._sent_before(state, (actor.account_id, client_id))) is not None:",
+            new="(sent := self._sent_before(state, (actor.account_id, client_id))) is not None and False:",
         ),
         Edit(
             file="storage/migrations/versions/0001_spine.py",
@@ -102,6 +104,26 @@ DOES_NOT_DEDUPE = Mutant(
     ),
     expected=frozenset({"stored-twice"}),
     acts=(Crash("after_commit_before_ack", 15),) * 3,
+)
+
+CHANGES_AGAIN = Mutant(
+    name="carries a change out again",
+    edits=(
+        Edit(
+            file="core/once.py",
+            old="        if (first := state.get(FIRST_USES, key)) is not None:",
+            new="        if (first := state.get(FIRST_USES, key)) is not None and False:",
+        ),
+        Edit(
+            file="core/once.py",
+            old="        state.record(ClientIdUsed(*key, use, state.now))",
+            new="        if first is None:\n            state.record(ClientIdUsed(*key, use, state.now))",
+        ),
+        Edit(file="core/editing.py", old="        if self.text == message.text:", new="        if False:"),
+    ),
+    expected=frozenset({"change-twice"}),
+    acts=(Crash("after_commit_before_ack", 15),) * 3,
+    traffic=Traffic(change_share=0.9, delete_share=0.0),
 )
 
 READS_BEFORE_IT_REGISTERS = Mutant(
@@ -122,7 +144,7 @@ READS_BEFORE_IT_REGISTERS = Mutant(
     traffic=Traffic(pause=0.03, lifetime=0.3),
 )
 
-MUTANTS = (ACKS_BEFORE_COMMIT, DOES_NOT_DEDUPE, READS_BEFORE_IT_REGISTERS)
+MUTANTS = (ACKS_BEFORE_COMMIT, DOES_NOT_DEDUPE, CHANGES_AGAIN, READS_BEFORE_IT_REGISTERS)
 
 
 def build(mutant: Mutant, folder: Path, package: Path = PACKAGE) -> Path:

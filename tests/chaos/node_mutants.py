@@ -31,7 +31,7 @@ ON_POSTGRES = "tests/unit/storage/test_postgres.py"
 ON_TWO_NODES = "tests/laws/test_without_bus.py"
 LOST_ANSWER = f"{ON_POSTGRES}::test_a_commit_whose_answer_is_lost_is_stored_once_and_answered"
 RESOLVES = """\
-                if not resolve(tx.number, self.connect, self._closing):
+                if not resolve(self.writer, tx.number, self.connect, self.limited, self._closing):
                     raise
 """
 
@@ -64,6 +64,20 @@ NODE_MUTANTS = (
         "answers yes before the outcome is known",
         Edit(file="storage/engines/postgres.py", old=RESOLVES, new="                pass\n"),
         f"{LOST_ANSWER}[COMMIT was lost]",
+    ),
+    NodeMutant(
+        "takes the note of another transaction for its own",
+        Edit(
+            file="storage/engines/postgres_outcome.py",
+            old="_last(writer, connect, limited) == number",
+            new="_last(writer, connect, limited) > 0",
+        ),
+        f"{LOST_ANSWER}[COMMIT was lost]",
+    ),
+    NodeMutant(
+        "hears nodes of another history",
+        Edit(file="bus/frames.py", old='b"veche bus frames 1 " + history.encode()', new='b"veche bus frames 1 "'),
+        "tests/unit/bus/test_history.py::test_a_node_hears_only_those_that_know_the_same_history[redis]",
     ),
     NodeMutant(
         "never compares an own log",

@@ -38,6 +38,29 @@ class Ack(Record, frozen=True):
     duplicate: bool
 
 
+class Change(Record, frozen=True):
+    """An edit of a message is sent for the first time, or a deletion, which has no text."""
+
+    client: str
+    room: int
+    cid: str
+    message_id: int
+    text: str | None
+
+
+class Changed(Record, frozen=True):
+    """A change was acknowledged. `revision` is that of the message then."""
+
+    client: str
+    connection: int
+    room: int
+    cid: str
+    seq: int
+    message_id: int
+    revision: int
+    duplicate: bool
+
+
 class Nack(Record, frozen=True):
     client: str
     cid: str
@@ -46,7 +69,11 @@ class Nack(Record, frozen=True):
 
 
 class Recv(Record, frozen=True):
-    """A frame with a seq was received, applied or not. Only messages have `cid`, `message_id`, `sender`, `text`."""
+    """A frame with a seq was received, applied or not.
+
+    Only messages have `cid` and `sender`. Messages and edits have the `text` and the `revision` that they show. Changes
+    of a message have its `message_id`, and in `change` the revision that they made.
+    """
 
     client: str
     connection: int
@@ -57,6 +84,8 @@ class Recv(Record, frozen=True):
     cid: str | None = None
     sender: int | None = None
     text: str | None = None
+    revision: int = 0
+    change: int | None = None
 
 
 class Welcome(Record, frozen=True):

@@ -22,10 +22,11 @@ import psycopg
 from tests.services import Postgres, Redis
 from tests.veche_process import VecheProcess
 
-from .check import Evidence, Stored, Violation, check
+from .check import check
 from .client import Account, Client, Traffic
+from .evidence import Evidence, Stored, Violation
 from .records import Ack, Down, Journal, Nack, Unexpected
-from .world import api, create_room, head_of, register, served_history
+from .world import CHANGES, COLUMNS, api, create_room, head_of, register, served_history, stored_change, stored_row
 
 COME_BACK = 4200
 REPLACED = "all workers were replaced"
@@ -96,17 +97,18 @@ def _evidence(
 ) -> Evidence:
     logs = [*rooms, *(-member.id for member in members)]
     with psycopg.connect(url) as connection:
-        columns = "room_id, seq, id, sender_id, client_message_id, text, kind"
-        rows = connection.execute(f"SELECT {columns} FROM veche.messages WHERE room_id = ANY(%s)", [rooms])
+        rows = connection.execute(f"SELECT {COLUMNS} FROM veche.messages WHERE room_id = ANY(%s)", [rooms])
+        changes = connection.execute(CHANGES.format("veche.events"))
         events = connection.execute("SELECT log_id, seq FROM veche.events WHERE log_id = ANY(%s)", [logs])
         return Evidence(
             records=journal.records,
             accounts={member.name: member.id for member in members},
             members=dict.fromkeys(rooms, frozenset(member.name for member in members)),
             served=served,
-            rows=[Stored(*row) for row in rows],
+            rows=[stored_row(row) for row in rows],
             events=[(log, seq) for log, seq in events],
             heads=heads,
+            changes=[stored_change(row) for row in changes],
         )
 
 

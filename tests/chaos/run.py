@@ -21,8 +21,9 @@ from pathlib import Path
 
 import httpx
 
-from .check import Evidence, Violation, check
+from .check import check
 from .client import Account, Client, Traffic
+from .evidence import Evidence, Violation
 from .figures import Figures, figures
 from .nemesis import Act, Kill, Server, plan, run_act, run_acts
 from .nodes import Nodes, Round, plan_rounds, two_nodes
@@ -30,9 +31,11 @@ from .records import Journal
 from .world import (
     api,
     create_room,
+    database_changes,
     database_events,
     database_rows,
     head_of,
+    postgres_changes,
     postgres_events,
     postgres_rows,
     register,
@@ -102,6 +105,7 @@ async def run(options: RunOptions, folder: Path) -> Outcome:
         rows=database_rows(server.database, world.rooms),
         events=database_events(server.database, [*world.rooms, *(-account.id for account in everybody)]),
         heads=heads,
+        changes=database_changes(server.database),
     )
     return Outcome(check(evidence), figures(evidence))
 
@@ -130,6 +134,7 @@ async def run_nodes(options: RunOptions, folder: Path) -> Outcome:
             rows=postgres_rows(nodes.postgres, nodes.database_url, world.rooms),
             events=postgres_events(nodes.postgres, nodes.database_url, logs),
             heads=heads,
+            changes=postgres_changes(nodes.postgres, nodes.database_url),
         )
     return Outcome(check(evidence), figures(evidence))
 
@@ -213,6 +218,7 @@ def summary(options: RunOptions, outcome: Outcome) -> str:
         f"ends of the server  {faults}",
         f"acked, stored       {numbers.acked}, {numbers.stored}",
         f"duplicates answered {numbers.duplicates}",
+        f"changes acked       {numbers.changes}",
         f"frames received     {numbers.frames}",
         f"reconnects          {numbers.reconnects}, of them after own drops {numbers.own_drops}",
         f"kill to caught up   p50 {numbers.back_p50:.2f} s, p99 {numbers.back_p99:.2f} s",

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from .check import Evidence, Stored, check
+from .check import check
+from .evidence import Evidence, Stored
 from .figures import deliveries_to_the_other_node, figures, percentile, times_to_return
 from .records import (
     ME,

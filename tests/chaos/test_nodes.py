@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from .mutants import build_copy
 from .node_mutants import NODE_MUTANTS, NodeMutant, failures
 from .nodes import NodeEnds, NodeIsCutOff, NodeStops, Round, ServiceFails, WireFails, plan_rounds
 from .run import RunOptions, run_nodes, summary
@@ -67,6 +68,11 @@ def test_nothing_is_lost_through_eleven_faults_of_two_nodes(tmp_path: Path) -> N
     assert outcome.figures.acked == outcome.figures.stored > 0
     assert outcome.figures.away > 0
     assert outcome.figures.away_p99 < AWAY_P99, summary(options, outcome)
+
+
+@pytest.mark.parametrize("mutant", NODE_MUTANTS, ids=lambda mutant: mutant.name)
+def test_each_mutant_fits_the_source(mutant: NodeMutant, tmp_path: Path) -> None:
+    build_copy(mutant.name, (mutant.edit,), tmp_path)
 
 
 @pytest.mark.chaos

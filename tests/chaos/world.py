@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -13,10 +14,12 @@ import httpx
 
 from tests.services import Postgres
 
-from .check import Stored
 from .client import Account
+from .evidence import Stored, StoredChange
 
 PAGE = 200
+COLUMNS = "room_id, seq, id, sender_id, client_message_id, text, kind, revision, deleted_by"
+CHANGES = "SELECT log_id, seq, kind, data FROM {} WHERE kind IN ('edited', 'deleted') AND log_id > 0"
 
 
 def api(base: str) -> httpx.AsyncClient:
@@ -66,7 +69,8 @@ async def served_history(http: httpx.AsyncClient, reader: Account, room: int) ->
 
 def _stored(item: Mapping[str, Any]) -> Stored:
     sender, cid = item["sender"]["id"], item["client_message_id"]
-    return Stored(item["room_id"], item["seq"], item["id"], sender, cid, item["text"], item["kind"])
+    revision, deleted = item.get("revision", 0), "deleted_by_id" in item
+    return Stored(item["room_id"], item["seq"], item["id"], sender, cid, item["text"], item["kind"], revision, deleted)
 
 
 def _body(answer: httpx.Response) -> Any:
@@ -77,10 +81,33 @@ def _body(answer: httpx.Response) -> Any:
 
 def database_rows(database: Path, rooms: Sequence[int]) -> list[Stored]:
     """Read all messages of `rooms` from the database file."""
-    columns = "room_id, seq, id, sender_id, client_message_id, text, kind"
     with closing(_opened(database)) as connection:
-        query = f"SELECT {columns} FROM messages WHERE room_id IN ({_marks(rooms)})"
-        return [Stored(*row) for row in connection.execute(query, rooms)]
+        query = f"SELECT {COLUMNS} FROM messages WHERE room_id IN ({_marks(rooms)})"
+        return [stored_row(row) for row in connection.execute(query, rooms)]
+
+
+def stored_row(row: Sequence[Any]) -> Stored:
+    """Make a message of a row with these COLUMNS."""
+    *columns, deleted_by = row
+    return Stored(*columns, deleted_by is not None)
+
+
+def stored_change(row: Sequence[Any]) -> StoredChange:
+    """Make a change of a row of CHANGES."""
+    room, seq, kind, data = row
+    found = json.loads(data)
+    return StoredChange(room, seq, kind, found["message"], found["revision"])
+
+
+def database_changes(database: Path) -> list[StoredChange]:
+    """Read all changes of messages from the database file."""
+    with closing(_opened(database)) as connection:
+        return [stored_change(row) for row in connection.execute(CHANGES.format("events"))]
+
+
+def postgres_changes(postgres: Postgres, url: str) -> list[StoredChange]:
+    """Read all changes of messages from PostgreSQL."""
+    return [stored_change(row) for row in postgres.psql(CHANGES.format("veche.events"), url=url)]
 
 
 def database_events(database: Path, logs: Sequence[int]) -> list[tuple[int, int]]:
@@ -92,9 +119,8 @@ def database_events(database: Path, logs: Sequence[int]) -> list[tuple[int, int]
 
 def postgres_rows(postgres: Postgres, url: str, rooms: Sequence[int]) -> list[Stored]:
     """Read all messages of `rooms` from PostgreSQL."""
-    columns = "room_id, seq, id, sender_id, client_message_id, text, kind"
-    query = f"SELECT {columns} FROM veche.messages WHERE room_id = ANY(%s)"
-    return [Stored(*row) for row in postgres.psql(query, list(rooms), url=url)]
+    query = f"SELECT {COLUMNS} FROM veche.messages WHERE room_id = ANY(%s)"
+    return [stored_row(row) for row in postgres.psql(query, list(rooms), url=url)]
 
 
 def postgres_events(postgres: Postgres, url: str, logs: Sequence[int]) -> list[tuple[int, int]]:

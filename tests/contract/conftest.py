@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,12 +20,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import Server, ServerConnection, serve
 
-from tests.veche_process import VECHE, VecheProcess, environment
+from tests.veche_process import VecheProcess, run_veche
 
 SECRET = "a secret of these tests alone, long enough"
 TIMEOUT = 15.0  # seconds for any single wait; generous, for a busy machine
 USUAL = {
     "VECHE_SECRET": SECRET,
+    "VECHE_SEARCH": "true",
     "VECHE_WRONG_LOGINS_PER_MINUTE": "10000",
     "VECHE_LOGINS_PER_MINUTE": "100000",
     "VECHE_REGISTRATIONS_AT_ONCE": "100000",
@@ -73,8 +73,7 @@ class RunningServer(VecheProcess):
         self.send_signal(signal.SIGTERM)
 
     def _run_demo(self) -> None:
-        words, env = [VECHE, "demo", "--database-url", self.database_url], environment(self.settings)
-        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60)
+        done = run_veche("demo", "--database-url", self.database_url, settings=self.settings)
         assert done.returncode == 0, done.stderr
 
     def fence(self) -> None:
@@ -83,7 +82,9 @@ class RunningServer(VecheProcess):
         if len(self.nodes) > 1 and self._serves_native():
             self._let_nodes_hear_each_other()
         elif len(self.nodes) > 1:
+            self._let_nodes_turn()
             time.sleep(SILENCE_BETWEEN_NODES)
+            self._let_nodes_turn()
 
     def store_on_each_node(self) -> None:
         """Wait until all earlier commands are stored."""
@@ -121,6 +122,13 @@ class RunningServer(VecheProcess):
                 answer.raise_for_status()
                 for socket in sockets:
                     _receive_until(socket, name)
+
+    def _let_nodes_turn(self) -> None:
+        """Let each node answer a few requests, however busy the machine is: in each turn it tells and hears, too."""
+        for _ in range(3):
+            for node in self.nodes:
+                url = f"http://127.0.0.1:{node.port}/healthz"
+                httpx.get(url, timeout=TIMEOUT, trust_env=False).raise_for_status()
 
     def _serves_native(self) -> bool:
         return self.head.dialects == "all" or "native" in self.head.dialects

@@ -17,7 +17,7 @@ import pytest
 from conftest import TIMEOUT, USUAL, RunningServer, Servers, new_handle
 from transcript import Head
 
-from tests.veche_process import VECHE, environment
+from tests.veche_process import run_veche
 
 PASSWORD = "Correct1horse"
 RULE = "name must be 3-20 characters long and contain only letters, numbers or underscores\n"
@@ -241,8 +241,7 @@ def test_what_the_server_speaks_as_is_nobodys_name(robot: RunningServer, door: s
 
 
 def veche(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    env = environment(USUAL)
-    return subprocess.run([VECHE, *words], env=env | settings, capture_output=True, text=True, timeout=60)
+    return run_veche(*words, settings=USUAL | settings)
 
 
 def test_the_command_line_keeps_the_same_rule(tmp_path: Path) -> None:

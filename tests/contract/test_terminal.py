@@ -17,14 +17,13 @@ from pathlib import Path
 
 import pytest
 from conftest import TIMEOUT, Servers
-from npm import installed
 from transcript import Head
 
+from tests.programs import WSCAT, MissingError, node_modules, skip
 from tests.veche_process import VECHE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "dialects").glob("*.md"))
-WSCAT = "wscat@6"
 VARIABLE_PARTS = {
     r"eyJ[\w.-]+…?": "TOKEN",
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?": "TIME",
@@ -40,7 +39,10 @@ def wscat() -> Path:
     """Return the folder of the installed command."""
     if shutil.which("curl") is None:
         pytest.fail("These tests need curl, which is not installed.", False)
-    return installed(WSCAT, "wscat") / "node_modules" / ".bin"
+    try:
+        return node_modules(WSCAT) / "node_modules" / ".bin"
+    except MissingError as missing:
+        skip(missing)
 
 
 def commands(page: str) -> Iterator[tuple[str, list[str]]]:

@@ -114,10 +114,12 @@ def test_only_the_ports_of_the_originals_are_published() -> None:
 
 def test_only_the_balancer_is_trusted() -> None:
     """Clients connect directly to the one node: whoever is trusted there could claim any address."""
-    assert SERVICES["app"]["environment"]["VECHE_TRUSTED_PROXIES"] == "${VECHE_TRUSTED_PROXIES:-}"
+    assert "VECHE_TRUSTED_PROXIES" not in SERVICES["app"].get("environment", {}), "it would hide that of src/.env"
+    assert "VECHE_TRUSTED_PROXIES" not in (ROOT / "deploy" / "compose.env").read_text(encoding="utf-8")
     address = SERVICES["balancer"]["networks"]["nodes"]["ipv4_address"]
     for node in ("node1", "node2"):
-        assert SERVICES[node]["environment"]["VECHE_TRUSTED_PROXIES"] == address
+        more = "${VECHE_TRUSTED_PROXIES:+,${VECHE_TRUSTED_PROXIES}}"
+        assert SERVICES[node]["environment"]["VECHE_TRUSTED_PROXIES"] == address + more
         assert set(SERVICES[node]["networks"]) == {"nodes", "back"}
     assert COMPOSE["networks"]["back"] == {"internal": True}
 

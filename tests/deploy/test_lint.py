@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,15 @@ def test_systemd_accepts_the_units(tmp_path: Path, unit: str) -> None:
     file.write_text(text.replace("/opt/veche/.venv/bin/veche", str(Path(sys.executable).with_name("veche"))))
     done = subprocess.run([analyze, "verify", "--man=no", file], capture_output=True, text=True)
     assert "veche" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("unit", ["veche.service", "veche@.service"])
+def test_a_unit_waits_for_what_veche_needs_and_starts_again(unit: str) -> None:
+    text = (ROOT / "deploy" / "systemd" / unit).read_text(encoding="utf-8")
+    after = set(re.findall(r"^After=(.*)$", text, re.MULTILINE)[0].split())
+    assert after >= {"network-online.target", "postgresql.service", "redis-server.service", "valkey-server.service"}
+    assert "\nRestartSec=" in text
+    assert "\nStartLimitIntervalSec=0\n" in text
 
 
 def test_the_units_differ_only_in_what_several_nodes_need() -> None:

@@ -12,6 +12,9 @@ from .harness import Server
 pytestmark = pytest.mark.e2e
 
 
+RENDERED_MS = 60_000  # the page lays out hundreds of calls in one go
+
+
 @pytest.mark.parametrize(
     ("path", "group", "shown"),
     [
@@ -27,7 +30,7 @@ def test_a_page_of_documentation(browser: Browser, server: Server, path: str, gr
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{server.url}{path}")
     for dialect in DIALECTS:
-        expect(page.locator(group.format(dialect.name)).first).to_be_visible()
+        expect(page.locator(group.format(dialect.name)).first).to_be_visible(timeout=RENDERED_MS)
     expect(page.get_by_text(shown).first).to_be_visible()
     page.wait_for_load_state("networkidle")
     page.close()

@@ -11,8 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
-from contract.npm import installed
 from playwright.sync_api import Browser
+
+from tests.programs import SOCKETIO_CLIENT, MissingError, node_modules, skip
 
 from .harness import Server
 
@@ -38,7 +39,10 @@ class Quiet(SimpleHTTPRequestHandler):
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The origin of a server that has the page and the client."""
     folder = tmp_path_factory.mktemp("page")
-    client = installed("socket.io-client@4", "socketio/client") / "node_modules/socket.io-client/dist/socket.io.min.js"
+    try:
+        client = node_modules(SOCKETIO_CLIENT) / "node_modules/socket.io-client/dist/socket.io.min.js"
+    except MissingError as missing:
+        skip(missing)
     (folder / "client.js").write_bytes(client.read_bytes())
     (folder / "index.html").write_text("<script src=client.js></script>")
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as pages:

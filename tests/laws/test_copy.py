@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.veche_process import VECHE, environment
+from tests.veche_process import run_veche
 
 from .town import Person, Server, serving
 
 
 def veche(*words: str, expect: int = 0) -> str:
-    done = subprocess.run([VECHE, *words], env=environment({}), capture_output=True, text=True, timeout=60)
+    done = run_veche(*words)
     assert done.returncode == expect, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr

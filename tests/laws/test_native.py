@@ -6,6 +6,10 @@ import asyncio
 import contextlib
 import json
 import random
+import re
+import secrets
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +17,20 @@ from veche.core.errors import ChatError, Code
 from veche.service.shares import MAX_WAITING
 
 from .town import LOBBY, PASSWORD, Frame, Person, Server, seq_in_room
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "native.md").read_text(encoding="utf-8")
+
+
+def test_the_first_message_of_the_page(server: Server) -> None:
+    [text] = re.findall(r"## A first message\n.*?```sh\n(.*?)```", PAGE, re.DOTALL)
+    script = text.replace("http://127.0.0.1:8000", server.base).replace('"ann"', f'"first{secrets.token_hex(4)}"')
+    *before, send, read = script.splitlines(keepends=True)
+    words = ["sh", "-euc", f"{''.join(before)}{send}echo\n{send}echo\n{read}"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    first, again, page = map(json.loads, done.stdout.splitlines())
+    assert first == again
+    assert first["text"] == "Who is hungry?"
+    assert [item for item in page["items"] if item["kind"] == "text"] == [first]
 
 
 async def test_a_message_is_acknowledged_before_its_own_event(ann: Person, bob: Person) -> None:

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.veche_process import VECHE, environment, free_port
+from tests.veche_process import VECHE, environment, free_port, run_veche
 
-from .town import LOBBY, Frame, Person, Server, serving, start
+from .town import LOBBY, Frame, Person, Server, run, serving
 
 pytestmark = pytest.mark.one_node("they copy and replace the SQLite file")
 
@@ -29,13 +29,7 @@ OLD = ROOT / "tests" / "fixtures" / "f610f63.sql"
 
 
 def veche(*words: str, database: Path, expect: int = 0) -> str:
-    done = subprocess.run(
-        [VECHE, *words, "--database-url", f"sqlite:///{database}"],
-        env=environment({}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_veche(*words, "--database-url", f"sqlite:///{database}")
     assert done.returncode == expect, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
@@ -43,10 +37,9 @@ def veche(*words: str, database: Path, expect: int = 0) -> str:
 
 def refusal(database: Path) -> str:
     """Start a server that must refuse; return its sentence."""
-    process = start("serve", "--port", str(free_port()), "--database-url", f"sqlite:///{database}")
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (1, ""), (out, err)
-    return err
+    done = run("serve", "--port", str(free_port()), "--database-url", f"sqlite:///{database}")
+    assert (done.returncode, done.stdout) == (1, ""), (done.stdout, done.stderr)
+    return done.stderr
 
 
 class Client:
@@ -242,9 +235,7 @@ async def test_a_start_that_is_killed_while_it_changes_the_generation(tmp_path: 
             shutil.copy(tmp_path / "b.db", tmp_path / "veche.db")
     for _ in range(2):
         words = ("serve", "--port", str(free_port()), "--database-url", f"sqlite:///{tmp_path}/veche.db")
-        process = start(*words, VECHE_TEST_CRASH_AT=point)
-        process.communicate(timeout=60)
-        assert process.returncode == 9
+        assert run(*words, VECHE_TEST_CRASH_AT=point).returncode == 9
     with serving(tmp_path) as server:
         if client is not None:
             assert bool(await client.come_back(server)) == (found == "a backup")

@@ -6,22 +6,27 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+import httpx
 import pytest
 
 from tests.services import MissingError, Postgres
 from tests.services.fixtures import skip
 from tests.services.replica import Replica, Restored
-from tests.veche_process import VECHE, environment
+from tests.veche_process import VECHE, environment, run_veche
 from veche.storage import opening
 
 from .test_operations import Client, talk
 from .town import Person, Server, serving
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "postgresql.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "postgresql.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"<!-- ([^\n]*) -->\n```sh\n(.*?)```", PAGE, re.DOTALL))
+VARIABLES = re.findall(r"^(PG\w+)=", PAGE, re.MULTILINE)
 ARCHIVE = "archive_command = 'test ! -f /var/backups/wal/%f && cp %p /var/backups/wal/%f'"
 
 
@@ -38,25 +43,44 @@ class Machine:
         self.postgres = Postgres(settings={"archive_mode": "on", "archive_command": self.local(ARCHIVE[19:-1])})
 
     def local(self, text: str) -> str:
-        return text.replace("/var/backups", str(self.backups)).replace("/srv/restored", f"{self.folder}/restored")
+        for named in ("/srv/restored", "/etc/veche.secret.old"):
+            text = text.replace(named, f"{self.folder}/{Path(named).name}")
+        return text.replace("/var/backups", str(self.backups))
 
     def run(self, name: str, url: str, **variables: str) -> str:
         """Run a block of the page."""
         words = {"PATH": f"{self.postgres.bin}:{VECHE.parent}:{os.environ['PATH']}", "VECHE_DATABASE_URL": url}
+        words |= self.found_by_commands(url)
         done = subprocess.run(
             ["sh", "-euc", self.local(BLOCKS[name])],
             cwd=self.folder,
             env=environment(words | variables),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
         )
         assert done.returncode == 0, (name, done.stdout, done.stderr)
         return done.stdout + done.stderr
 
-    def node(self, name: str, url: str) -> Server:
+    def found_by_commands(self, url: str) -> dict[str, str]:
+        """Return the variables in which PostgreSQL's commands find a database, as the page has them."""
+        parts = urlsplit(url)
+        secret = self.folder / "pgpass"
+        secret.touch(0o600)
+        secret.write_text(f"*:*:*:{parts.username}:{unquote(parts.password or '')}\n")
+        found = {
+            "PGHOST": str(parts.hostname),
+            "PGPORT": str(parts.port),
+            "PGUSER": str(parts.username),
+            "PGDATABASE": parts.path[1:],
+            "PGPASSFILE": str(secret),
+        }
+        assert list(found) == VARIABLES
+        return found
+
+    def node(self, name: str, url: str, **settings: str) -> Server:
         (self.folder / name).mkdir()
-        return serving(self.folder / name, url=url)
+        return serving(self.folder / name, url=url, **settings)
 
 
 @pytest.fixture
@@ -70,7 +94,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def refusal(*words: str, url: str) -> str:
-    done = subprocess.run([VECHE, *words, "--database-url", url], env=environment({}), capture_output=True, text=True)
+    done = run_veche(*words, "--database-url", url)
     assert (done.returncode, done.stdout) == (1, ""), done.stdout
     return done.stderr
 
@@ -102,6 +126,10 @@ async def test_a_dump_is_restored_and_clients_load_again(machine: Machine, where
     other = Postgres(bin=machine.postgres.bin) if where == "on another server" else None
     try:
         if where == "here":
+            machine.run("restore here", url)
+            second = int(time.time())
+            while int(time.time()) == second:  # the name of the old chat has the second in it
+                pass
             machine.run("restore here", url)
         else:
             url = (other.__enter__() if other else machine.postgres).new_database("second")
@@ -162,7 +190,10 @@ async def test_a_replica_is_promoted(machine: Machine) -> None:
         replica.wait_for(machine.postgres)
         machine.postgres.kill()
         assert "is a replica, which cannot be written" in refusal("user", "list", url=replica.url("chat"))
-        machine.run("promote", url, REPLICA=replica.url("chat"))
+        at = urlsplit(replica.url("chat"))
+        replica.psql("ALTER SYSTEM SET synchronous_standby_names = 'another'")  # as on the old primary
+        machine.run("promote", url, REPLICA=str(at.hostname), PGPORT=str(at.port))
+        machine.run("no replicas", url, REPLICA=str(at.hostname), PGPORT=str(at.port))
         with machine.node("after", replica.url("chat")) as server:
             assert {reset["reason"] for reset in await client.come_back(server)} == {"epoch"}
             assert ann.history(client.room) == client.held
@@ -191,6 +222,45 @@ def test_backup_and_restore_name_the_commands_of_the_page(postgres_url: str) -> 
     assert password not in backup + restore
     assert commands(BLOCKS["dump"]) == commands(backup)
     assert commands(BLOCKS["restore here"]) == commands(restore)
+    signed_out = refusal("restore", "/var/backups/veche.dump", "--end-sessions", url=postgres_url)
+    assert set(commands(signed_out)) - set(commands(restore)) == set(commands(BLOCKS["end sessions"]))
+
+
+def test_no_command_of_a_page_shows_a_password() -> None:
+    for page in (ROOT / "docs").rglob("*.md"):
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            assert 'VECHE_DATABASE_URL"' not in block, f"{page.name}: other users see the words of a command"
+
+
+async def test_the_secret_in_the_database_is_replaced_and_old_tokens_are_valid(machine: Machine) -> None:
+    url = machine.postgres.new_database("chat")
+    with machine.node("before", url) as server:
+        _, ann = await learnt(server)
+        server.end()
+    machine.run("secret", url)
+    old = machine.folder / "veche.secret.old"
+    assert old.stat().st_mode & 0o077 == 0
+    with machine.node("after", url, VECHE_OLD_SECRET_FILE=str(old)) as server:
+        assert await status_of(server, ann) == 200
+        server.end()
+    assert machine.postgres.psql("SELECT count(*) FROM veche.meta WHERE key = 'secret'", database="chat") == [(1,)]
+    with machine.node("later", url) as server:
+        assert await status_of(server, ann) == 401
+
+
+async def status_of(server: Server, person: Person) -> int:
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {person.token}"}) as http:
+        return (await http.get(f"{server.base}/v1/me")).status_code
+
+
+async def test_sessions_end_with_a_restore_if_that_is_wanted(machine: Machine) -> None:
+    url = machine.postgres.new_database("chat")
+    with machine.node("before", url) as server:
+        _, ann = await learnt(server)
+        server.end()
+    machine.run("end sessions", url)
+    with machine.node("after", url) as server:
+        assert await status_of(server, ann) == 401
 
 
 def commands(text: str) -> list[str]:

@@ -20,7 +20,7 @@ from tests.services import MissingError, Redis
 from tests.services.fixtures import skip
 
 from .dialects import DISPATCH, IN_LOBBY, Dialect, DialectClient, PollingClient, opened, polling
-from .town import LOBBY, PASSWORD, Person, Server, serving
+from .town import LOBBY, PASSWORD, TIMEOUT, Person, Server, serving
 
 WITHIN = 2.0  # seconds until every node acts on the end of a session
 BUSES = ("redis", "postgresql")
@@ -130,14 +130,13 @@ async def test_a_session_that_ends_on_one_node_ends_on_all_in_every_dialect(
                 own_redis.pause()
             for person in (*people.values(), poller):
                 person.call("POST", "/logout", expect=204)
-            ended_at = time.monotonic()
             for person in (*people.values(), poller):
                 assert on(two, person).call("GET", "/me", expect=401)["code"] == "unauthenticated"
-            left = WITHIN - (time.monotonic() - ended_at)
+            # Moments on a machine that has nothing else to do. On a busy one, these calls take as long as it is late.
             waiting = {client.dialect.name: client.until(has_ended) for client in clients}
-            open_yet = await names_of_late(waiting | {"polling": closed(poll)}, left)
+            open_yet = await names_of_late(waiting | {"polling": closed(poll)}, WITHIN)
             assert not open_yet, f"open after {WITHIN} s"
-        assert all((await refusals(two, people, WITHIN)).values())
+        assert all((await refusals(two, people, TIMEOUT)).values())
         if trouble == "paused":
             own_redis.resume()
 
@@ -153,16 +152,20 @@ async def test_an_account_of_dispatch_has_one_connection_on_all_nodes(
             answer = node.http.post("/dispatch/signin", json=body)
             return answer.status_code, answer.text
 
+        async def is_already_in(node: Server) -> bool:
+            """A node that does not answer in time counts as one that cannot be asked: then it is not so."""
+            return await asyncio.to_thread(sign_in, node) == (409, "Already in")
+
         assert sign_in(two)[0] == 200
         async with opened(one.port, DISPATCH, ann, LOBBY) as first:
             await first.say("first")
             await first.receives("first")
-            assert sign_in(two) == (409, "Already in")
+            await eventually(lambda: is_already_in(two))
             async with opened(two.port, DISPATCH, ann, LOBBY) as second:
                 await first.until(lambda client: client.closed)
                 assert (first.socket.close_code, first.socket.close_reason) == (1008, "replaced")
                 await second.receives("first")
-                assert sign_in(one) == (409, "Already in")
+                await eventually(lambda: is_already_in(one))
                 assert not second.closed
             await eventually(lambda: asyncio.to_thread(lambda: sign_in(one)[0] == 200))
 
@@ -197,36 +200,41 @@ async def test_who_names_the_people_of_all_nodes(tmp_path: Path, postgres_url: s
             async def names() -> list[str]:
                 return [person["username"] for person in (await socket.ask("who", room_id=room))["online"]]
 
+            async def are(*people: Person) -> None:
+                """Wait, because a node that does not answer in half a second is left out."""
+
+                async def so() -> bool:
+                    return await names() == [person.name for person in people]
+
+                await eventually(so)
+
             async with on(two, bob).socket(), on(two, ann).socket():
-                assert await names() == [ann.name, bob.name]
-            assert await names() == [ann.name]
+                await are(ann, bob)
+            await are(ann)
             async with on(two, bob).socket():
-                assert await names() == [ann.name, bob.name]
+                await are(ann, bob)
                 two.process.send_signal(signal.SIGSTOP)  # it does not answer, and nobody waits long for it
                 assert await names() == [ann.name]
                 two.process.send_signal(signal.SIGCONT)
-
-                async def both() -> bool:
-                    return await names() == [ann.name, bob.name]
-
-                await eventually(both)
+                await are(ann, bob)
 
 
-@pytest.mark.parametrize("nodes", [1, 2])
-def test_a_guesser_has_no_more_guesses_on_two_nodes(
-    tmp_path: Path, postgres_url: str, redis_url: str, nodes: int
-) -> None:
+async def test_a_guesser_has_no_more_guesses_on_two_nodes(tmp_path: Path, postgres_url: str, redis_url: str) -> None:
+    """What is used on one node counts on the other within moments, so the next half a second may have a guess more."""
     allowed = 8
-    with two_nodes(tmp_path, postgres_url, redis_url, VECHE_WRONG_LOGINS_PER_MINUTE=str(allowed)) as both:
-        started_at = time.monotonic()
-        wrong = 0
-        for number in range(4 * allowed):
-            body = {"username": f"nobody{number}", "password": "wrong password"}
-            status = both[number % nodes].http.post("/v1/login", json=body).status_code
-            assert status in (401, 429)
-            wrong += status == 401
-        given_back = (time.monotonic() - started_at) * allowed / 60
-        assert allowed <= wrong <= allowed + given_back + 2
+    with two_nodes(tmp_path, postgres_url, redis_url, VECHE_WRONG_LOGINS_PER_MINUTE=str(allowed)) as (one, two):
+
+        def guess(node: Server) -> int:
+            body = {"username": f"nobody{secrets.token_hex(4)}", "password": "wrong password"}
+            return node.http.post("/v1/login", json=body).status_code
+
+        assert [guess(one) for _ in range(allowed)] == [401] * allowed
+        passed = 0
+        while (status := await asyncio.to_thread(guess, two)) == 401:
+            passed += 1
+            await asyncio.sleep(0.5)
+        assert status == 429
+        assert passed <= allowed // 2
 
 
 @pytest.mark.long

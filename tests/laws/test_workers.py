@@ -7,8 +7,8 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,9 @@ import httpx
 import pytest
 
 from tests.chaos.rolling import Workers, run
-from tests.veche_process import VECHE, environment, free_port
+from tests.services import MissingError, Redis
+from tests.services.fixtures import skip
+from tests.veche_process import free_port, run_veche
 
 BUS = {"VECHE_BUS_URL": "postgresql", "VECHE_DRAIN_SECONDS": "1"}
 on_both_buses = pytest.mark.parametrize("bus", ["postgresql", "redis"], indirect=True)
@@ -51,8 +53,7 @@ def workers_of(server: Workers) -> list[int]:
 
 def fails(url: str, *words: str, **settings: str) -> str:
     """Run `veche serve`, which must end by itself with one sentence, and return it."""
-    command = [VECHE, "serve", "--port", str(free_port()), "--database-url", url, *words]
-    done = subprocess.run(command, env=environment(settings), capture_output=True, text=True, timeout=60)
+    done = run_veche("serve", "--port", str(free_port()), "--database-url", url, *words, settings=settings)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -100,6 +101,26 @@ def test_a_worker_that_was_killed_is_started_again(server: Workers) -> None:
     assert "has ended by itself (-9); it is started again" in server.log
 
 
+@pytest.mark.long
+def test_a_roll_waits_while_the_bus_is_away(tmp_path: Path, postgres_url: str) -> None:
+    settings = {"VECHE_WORKERS": "2", "VECHE_DRAIN_SECONDS": "0"}
+    try:
+        redis = Redis()
+    except MissingError as missing:
+        skip(missing)
+    with redis, Workers(tmp_path, settings | {"VECHE_BUS_URL": redis.url()}, stored_at=postgres_url) as server:
+        until(lambda: server.log.count("Veche 0.1.0 is on") == 2)
+        old = workers_of(server)
+        redis.kill()
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: "INFO    veche[3]: Veche 0.1.0 is on" in server.log)
+        until(lambda: "WARNING veche.bus[3]" in server.log)
+        assert set(old) < set(workers_of(server)), "ready workers were replaced by one that is not"
+        redis.start()
+        until(lambda: "all workers were replaced" in server.log)
+        assert set(old).isdisjoint(workers_of(server))
+
+
 @pytest.mark.timeout(180)
 @on_both_buses
 def test_nothing_is_lost_if_workers_are_killed(server: Workers) -> None:
@@ -134,6 +155,9 @@ def test_workers_do_not_outlive_their_parent(server: Workers) -> None:
 
 
 def test_the_log_names_the_worker_and_the_greeting_comes_once(server: Workers) -> None:
+    named = re.findall(r"worker (\d) is process (\d+)", server.log)
+    assert [number for number, _ in named] == ["1", "2"]
+    assert {int(process) for _, process in named} == set(workers_of(server))
     assert "INFO    veche[1]: Veche 0.1.0 is on" in server.log
     assert "INFO    veche[2]: Veche 0.1.0 is on" in server.log
     server.process.send_signal(signal.SIGTERM)

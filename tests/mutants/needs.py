@@ -31,6 +31,7 @@ import veche.core
 from veche.core.actor import Actor
 from veche.core.command import Command
 from veche.core.facts import Fact, Needs
+from veche.core.once import OnceCommand
 
 T = TypeVar("T")
 
@@ -65,10 +66,18 @@ class Need(NamedTuple):
 
 def commands() -> list[type[Command[Any]]]:
     """Every command class that asks for something by itself."""
+    return sorted((kind for kind in _all() if "needs" in vars(kind)), key=lambda kind: kind.__name__)
+
+
+def decided() -> list[type[Command[Any]]]:
+    """Every command class that is decided and asks for something: base classes of others do it, too."""
+    return [kind for kind in _all() if kind is not OnceCommand and kind.needs is not Command.needs]
+
+
+def _all() -> list[type[Command[Any]]]:
     for path in sorted(CORE.glob("*.py")):
         importlib.import_module(f"veche.core.{path.stem}")
-    found = [kind for kind in _below(Command) if kind.__module__.startswith("veche.core.") and "needs" in vars(kind)]
-    return sorted(found, key=lambda kind: kind.__name__)
+    return [kind for kind in _below(Command) if kind.__module__.startswith("veche.core.")]
 
 
 def _below(base: type[Any]) -> Iterator[type[Any]]:
@@ -105,8 +114,9 @@ def asking(frame: FrameType | None) -> tuple[Line, ...]:
     lines = []
     while frame is not None and frame.f_code.co_filename in (BASE, __file__):
         frame = frame.f_back
-    while frame is not None and frame.f_code.co_filename.startswith(f"{CORE}{os.sep}"):
-        lines.append(Line(Path(frame.f_code.co_filename).name, frame.f_lineno))
+    while frame is not None and frame.f_code.co_filename.startswith((f"{CORE}{os.sep}", __file__)):
+        if frame.f_code.co_filename != __file__:  # a command may ask for what its base class asks for
+            lines.append(Line(Path(frame.f_code.co_filename).name, frame.f_lineno))
         frame = frame.f_back
     return tuple(lines)
 
@@ -124,6 +134,8 @@ def never_ran(needs: Iterable[Need]) -> list[str]:
 
 
 def _asks(call: ast.Call) -> bool:
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "pairs":  # this only looks
+        return False
     on = call.func.value if isinstance(call.func, ast.Attribute) else None
     return any(isinstance(part, ast.Name) and part.id == "needs" for part in (on, *call.args))
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from .needs import ROOT, Line, Need, commands, never_ran
+from .needs import ROOT, Line, Need, decided, never_ran
 
 FAILS_OPEN = "from veche.core.facts import Rows; Rows.get = Rows.peek"  # a row nobody asked for is a row not there
 
@@ -23,8 +23,8 @@ def leave_out(before: str = "") -> tuple[int, str]:
 def test_one_need_of_each_command_is_missed() -> None:
     code, said = leave_out()
     assert code == 0, said
-    assert f"{len(commands())} needs left out" in said
-    assert all(f"] {kind.__name__}: " in said for kind in commands())
+    assert f"{len(decided())} needs left out" in said
+    assert all(f"] {kind.__name__}: " in said for kind in decided())
 
 
 @pytest.mark.timeout(60)

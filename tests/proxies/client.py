@@ -26,7 +26,7 @@ from typing import IO
 from e2e.harness import CHROMIUM_FLAGS, CHROMIUM_NAMES
 from laws.town import LOBBY, TIMEOUT
 
-from tests.programs import node_modules, program, python_packages
+from tests.programs import SOCKETIO_CLIENT, WSCAT, node_modules, program, python_packages
 
 from .site import Site
 
@@ -145,7 +145,7 @@ def _trusting(site: Site) -> dict[str, str]:
 
 def _javascript(transports: str) -> Kind:
     def command(site: Site, token: str) -> tuple[list[str], dict[str, str]]:
-        folder = node_modules("socket.io-client@4.8")
+        folder = node_modules(SOCKETIO_CLIENT)
         script = FOLDER / "socketio_client.mjs"
         return [program("node"), str(script), str(folder), site.base, transports, token], {}
 
@@ -196,7 +196,7 @@ def _firefox(site: Site, token: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _wscat(site: Site, token: str) -> tuple[list[str], dict[str, str]]:
-    script = node_modules("wscat@6") / "node_modules" / "wscat" / "bin" / "wscat"
+    script = node_modules(WSCAT) / "node_modules" / "wscat" / "bin" / "wscat"
     url = site.base.replace("http", "ws") + f"/pub_ws/channels?token={token}"
     return [program("node"), str(script), "--no-color", "--connect", url], {"TERM": "dumb"}
 

@@ -13,7 +13,7 @@ from .conversation import Conversation
 from .site import FIRST_OR_LONG, Proxy, serving
 
 PROXY_SECONDS = 9  # a proxy closes a silent connection after so long, instead of the 75 seconds of the page
-SETTINGS = {"VECHE_PING_SECONDS": "4", "VECHE_PONG_SECONDS": "3.9"}
+SETTINGS = {"VECHE_PING_SECONDS": "6", "VECHE_PONG_SECONDS": "5.9"}  # browsers start beside the clients
 
 
 @pytest.mark.timeout(600)  # the first run may fetch many things

@@ -11,12 +11,12 @@ from laws.town import LOBBY, PASSWORD, Person, Server, serving
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-PEOPLE = ("anonymous", "stranger", "former", "member", "owner")
+PEOPLE = ("anonymous", "stranger", "former", "reader", "member", "moderator", "owner")
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call about a private room, and the statuses for the five PEOPLE."""
+    """A call about a private room, and the statuses for the PEOPLE."""
 
     line: str
     statuses: str
@@ -24,31 +24,65 @@ class Call:
 
 
 NATIVE = [
-    Call("GET /v1/rooms/{room_id}", "401 404 404 200 200"),
-    Call("PATCH /v1/rooms/{room_id}", "401 404 404 403 200", {"name": "Other"}),
-    Call("GET /v1/rooms/{room_id}/members", "401 404 404 200 200"),
-    Call("POST /v1/rooms/{room_id}/members", "401 404 404 403 201", {"account_id": "guest"}),
-    Call("POST /v1/rooms/{room_id}/join", "401 404 404 200 200"),
-    Call("POST /v1/rooms/{room_id}/leave", "401 404 404 204 204"),
-    Call("DELETE /v1/rooms/{room_id}/members/{account_id}", "401 404 404 403 204"),
-    Call("POST /v1/rooms/{room_id}/messages", "401 404 404 201 201", {"text": "hi"}),
-    Call("GET /v1/rooms/{room_id}/messages", "401 404 404 200 200"),
-    Call("POST /v1/rooms/{room_id}/read", "401 404 404 204 204", {"seq": 1}),
+    Call("GET /v1/rooms/{room_id}", "401 404 404 200 200 200 200"),
+    Call("PATCH /v1/rooms/{room_id}", "401 404 404 403 403 403 200", {"name": "Other"}),
+    Call("PATCH /v1/rooms/{room_id}", "401 404 404 403 403 200 200", {"topic": "Lunch", "slow_seconds": 0}),
+    Call("PATCH /v1/rooms/{room_id}", "401 404 404 403 403 403 200", {"archived": True}),
+    Call("GET /v1/rooms/{room_id}/members", "401 404 404 200 200 200 200"),
+    Call("POST /v1/rooms/{room_id}/members", "401 404 404 403 403 403 201", {"account_id": "guest"}),
+    Call("POST /v1/rooms/{room_id}/join", "401 404 404 200 200 200 200"),
+    Call("POST /v1/rooms/{room_id}/leave", "401 404 404 204 204 204 204"),
+    Call("PATCH /v1/rooms/{room_id}/members/{account_id}", "401 404 404 403 403 403 200", {"role": "reader"}),
+    Call("DELETE /v1/rooms/{room_id}/members/{account_id}", "401 404 404 403 403 204 404"),
+    Call("GET /v1/rooms/{room_id}/bans", "401 404 404 403 403 200 200"),
+    Call("POST /v1/rooms/{room_id}/bans", "401 404 404 403 403 200 200", {"account_id": "guest"}),
+    Call("DELETE /v1/rooms/{room_id}/bans/{account_id}", "401 404 404 403 403 204 204"),
+    Call("POST /v1/rooms/{room_id}/messages", "401 404 404 403 201 201 201", {"text": "hi"}),
+    Call("GET /v1/rooms/{room_id}/messages/{message_id}", "401 404 404 200 200 200 200"),
+    Call("PATCH /v1/rooms/{room_id}/messages/{message_id}", "401 404 404 403 403 403 200", {"text": "ho"}),
+    Call("GET /v1/rooms/{room_id}/messages/{message_id}/seen", "401 404 404 200 200 200 200"),
+    Call("GET /v1/rooms/{room_id}/messages/{message_id}/revisions", "401 404 404 403 403 200 200"),
+    Call("DELETE /v1/rooms/{room_id}/messages/{message_id}", "401 404 404 403 403 204 204"),
+    Call("GET /v1/rooms/{room_id}/messages", "401 404 404 200 200 200 200"),
+    Call("GET /v1/files/{file_id}", "401 404 404 200 200 200 200"),
+    Call("GET /v1/files/{file_id}/thumbnail", "401 404 404 404 404 404 404"),  # it is a text
+    Call("POST /v1/files/{file_id}/ticket", "401 404 404 201 201 201 201"),
+    Call("GET /v1/rooms/{room_id}/threads/{thread_id}", "401 404 404 200 200 200 200"),
+    Call("PUT /v1/rooms/{room_id}/threads/{thread_id}/follow", "401 404 404 204 204 204 204"),
+    Call("DELETE /v1/rooms/{room_id}/threads/{thread_id}/follow", "401 404 404 204 204 204 204"),
+    Call("GET /v1/rooms/{room_id}/messages/{message_id}/reactions/{emoji}", "401 404 404 200 200 200 200"),
+    Call("PUT /v1/rooms/{room_id}/messages/{message_id}/reactions/{emoji}", "401 404 404 403 204 204 204"),
+    Call("DELETE /v1/rooms/{room_id}/messages/{message_id}/reactions/{emoji}", "401 404 404 403 204 204 204"),
+    Call("GET /v1/rooms/{room_id}/pins", "401 404 404 200 200 200 200"),
+    Call("PUT /v1/rooms/{room_id}/pins/{message_id}", "401 404 404 403 204 204 204"),
+    Call("DELETE /v1/rooms/{room_id}/pins/{message_id}", "401 404 404 403 204 204 204"),
+    Call("PUT /v1/rooms/{room_id}/notify", "401 404 404 204 204 204 204", {"level": "none"}),
+    Call("POST /v1/rooms/{room_id}/read", "401 404 404 204 204 204 204", {"seq": 1}),
 ]
 OLDER = [
-    Call("PUT /join", "401 401 401 401 401", {"room_id": "room"}),
-    Call("PUT /invite", "401 403 403 403 200", {"room_id": "room", "user_id": "guest"}),
-    Call("GET /chats/{chat_id}/messages", "401 403 403 200 200"),
-    Call("POST /chats/{chat_id}/messages", "401 403 403 200 200", {"text": "hi"}),
-    Call("GET /history/{chat_id}", "401 403 403 200 200"),
+    Call("PUT /join", "401 401 401 401 401 401 401", {"room_id": "room"}),
+    Call("PUT /invite", "401 403 403 403 403 403 200", {"room_id": "room", "user_id": "guest"}),
+    Call("GET /chats/{chat_id}/messages", "401 403 403 200 200 200 200"),
+    Call("POST /chats/{chat_id}/messages", "401 403 403 403 200 200 200", {"text": "hi"}),
+    Call("GET /history/{chat_id}", "401 403 403 200 200 200 200"),
 ]
 PERSONAL = {  # about the account that asks: the status without a token, and the one with it
     "POST /v1/logout": "401 204",
     "GET /v1/me": "401 200",
     "PATCH /v1/me": "401 200",
+    "DELETE /v1/me": "401 422",
     "PUT /v1/me/password": "401 422",
+    "GET /v1/sessions": "401 200",
+    "DELETE /v1/sessions": "401 204",
+    "DELETE /v1/sessions/{session_id}": "401 204",
     "GET /v1/people": "401 422",
+    "GET /v1/blocks": "401 200",
+    "PUT /v1/blocks/{account_id}": "401 422",
+    "DELETE /v1/blocks/{account_id}": "401 422",
     "GET /v1/rooms": "401 200",
+    "GET /v1/threads": "401 200",
+    "POST /v1/files": "401 422",
+    "GET /v1/search": "401 404",  # it is switched off
     "GET /v1/rooms/public": "401 200",
     "POST /v1/rooms": "401 422",
     "GET /profile": "401 200",
@@ -69,7 +103,7 @@ PERSONAL = {  # about the account that asks: the status without a token, and the
 FREE = {  # one signs in with it, or it tells nothing of anybody
     *("POST /v1/register", "POST /v1/login", "POST /signup", "POST /signin", "POST /register", "PUT /login"),
     *("POST /login", "POST /api/auth/login", "POST /api/auth/register", "POST /api/v1/register"),
-    *("POST /api/v1/login", "GET /v1/limits", "GET /health", "GET /connect"),
+    *("POST /api/v1/login", "POST /v1/refresh", "GET /v1/limits", "GET /health", "GET /connect"),
 }
 RAW = ("/profile", "/change-name", "/create-room", "/join", "/invite")  # rooms: a token without `Bearer`
 
@@ -82,7 +116,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def others(server: Server) -> dict[str, Person]:
-    return {name: server.person() for name in ("stranger", "former", "member", "guest")}
+    return {name: server.person() for name in (*PEOPLE[1:-1], "guest", "other")}
 
 
 def authorization(path: str, person: Person | None) -> dict[str, str]:
@@ -100,13 +134,27 @@ def test_every_call_has_its_row(server: Server) -> None:
 @pytest.mark.parametrize("call", [*NATIVE, *OLDER], ids=lambda call: call.line)
 def test_who_may_call_what_about_a_private_room(server: Server, others: dict[str, Person], call: Call) -> None:
     owner = server.person()
-    room = owner.make_room(others["former"], others["member"])
+    room = owner.make_room(*(others[name] for name in (*PEOPLE[2:-1], "other")))
     owner.call("DELETE", f"/rooms/{room}/members/{others['former'].id}")
+    for role in ("reader", "moderator"):
+        owner.call("PATCH", f"/rooms/{room}/members/{others[role].id}", json={"role": role})
+    message, thread = owner.say(room, "hi")["id"], owner.say(room, "ho")["id"]
+    owner.call("POST", f"/rooms/{room}/messages", json={"text": "hm", "thread_id": thread}, expect=201)
+    file = owner.call("POST", "/files?name=a.txt", content=b"a", expect=201)["id"]
+    owner.call("POST", f"/rooms/{room}/messages", json={"text": "file", "files": [file]}, expect=201)
     people: dict[str, Person | None] = {"anonymous": None, **others, "owner": owner}
     values: dict[str, object] = {"room": room, "guest": others["guest"].id}
     body = call.body and {name: values.get(str(value), value) for name, value in call.body.items()}
     method, _, path = call.line.partition(" ")
-    url = path.format(room_id=room, chat_id=room, account_id=others["member"].id)
+    url = path.format(
+        room_id=room,
+        chat_id=room,
+        account_id=others["other"].id,
+        message_id=message,
+        thread_id=thread,
+        file_id=file,
+        emoji="\U0001f44d",
+    )
     got = [
         server.http.request(method, url, json=body, headers=authorization(path, people[name])).status_code
         for name in PEOPLE

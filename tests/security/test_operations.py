@@ -9,7 +9,6 @@ import json
 import re
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.veche_process import VECHE, VecheProcess, environment
+from tests.veche_process import VecheProcess, run_veche
 
 SENTINEL = "SentinelSecret-6f1d0a7c3e9b48521f0e7d6c"
 PASSWORD = "SentinelPassword-1"
@@ -345,7 +344,14 @@ def test_the_documentation_loads_nothing_from_other_hosts(surface: Running, path
 
 def test_the_documentation_can_be_switched_off(tmp_path: Path) -> None:
     with running(tmp_path, VECHE_DOCS="false") as server:
-        for path in ("/docs", "/redoc", "/openapi.json", "/static-offline-docs/redoc.standalone.js"):
+        for path in (
+            "/docs",
+            "/redoc",
+            "/openapi.json",
+            "/docs/socket",
+            "/asyncapi.json",
+            "/static-offline-docs/redoc.standalone.js",
+        ):
             assert server.http.get(path).status_code == 404, path
         assert server.http.get("/healthz").status_code == 200
         server.stop()
@@ -398,9 +404,8 @@ def opens(url: str, origin: str) -> bool:
 @pytest.mark.parametrize("secret", ["changeme", "a" * 40, "some_long_secret_key", "dev-secret"])
 @pytest.mark.parametrize("name", ["VECHE_SECRET", "JWT_SECRET", "VECHE_OLD_SECRET"])
 def test_a_weak_secret_stops_the_start(tmp_path: Path, name: str, secret: str) -> None:
-    words = [VECHE, "serve", "--port", "0", "--database-url", f"sqlite:///{tmp_path}/x.db"]
-    env = environment({name: secret})
-    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+    words = ["serve", "--port", "0", "--database-url", f"sqlite:///{tmp_path}/x.db"]
+    done = run_veche(*words, settings={name: secret})
     assert done.returncode == 1
     assert done.stderr.startswith(f"veche: {name} is too weak")
     assert secret not in done.stderr
@@ -413,10 +418,9 @@ def test_an_old_secret_that_still_signs_stops_the_start(tmp_path: Path) -> None:
     with running(tmp_path, VECHE_SECRET="") as server:
         server.stop()
     made = server.database.with_name("veche.db.secret").read_text()
-    words = [VECHE, "serve", "--port", "0", "--database-url", server.database_url]
+    words = ["serve", "--port", "0", "--database-url", server.database_url]
     for wrong in ({}, {"VECHE_SECRET": made}):
-        env = environment(wrong | {"VECHE_OLD_SECRET": made})
-        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+        done = run_veche(*words, settings=wrong | {"VECHE_OLD_SECRET": made})
         assert (done.returncode, done.stderr) == (
             1,
             "veche: VECHE_OLD_SECRET is the secret that signs: give VECHE_SECRET another one.\n",
@@ -428,8 +432,7 @@ def test_a_backup_holds_no_secret_and_is_for_its_owner_alone(tmp_path: Path) -> 
     target = tmp_path / "backup.db"
     with running(tmp_path) as server:
         token = server.register()
-        words = [VECHE, "backup", target, "--database-url", server.database_url]
-        subprocess.run(words, env=environment({}), check=True, capture_output=True, timeout=60)
+        run_veche("backup", str(target), "--database-url", server.database_url).check_returncode()
         server.stop()
     assert target.stat().st_mode & 0o077 == 0
     stored = target.read_bytes()

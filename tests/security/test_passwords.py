@@ -9,7 +9,7 @@ from typing import Literal
 
 import httpx
 import pytest
-from laws.town import PASSWORD, Server, serving, start
+from laws.town import PASSWORD, Server, run, serving
 
 from veche.core.errors import ChatError
 from veche.dialects.native.limits import MIN_PASSWORD
@@ -51,9 +51,9 @@ def test_a_common_password_is_refused_where_accounts_are_made_and_where_it_is_ch
     headers = {"Authorization": f"Bearer {token}"}
     refused(server.http.put("/v1/me/password", json=change, headers=headers), "new_password")
     for words in (("add", "ann.smith", "--email", "ann@example.com"), ("password", "ann.smith")):
-        with start("user", *words, "--password", password, "--database-url", server.database_url) as command:
-            _, said = command.communicate(timeout=60)
-        assert (command.returncode, said) == (1, "veche: This password is among the first that anybody would try.\n")
+        done = run("user", *words, "--password", password, "--database-url", server.database_url)
+        said = "veche: This password is among the first that anybody would try.\n"
+        assert (done.returncode, done.stderr) == (1, said)
 
 
 def refused(answer: httpx.Response, field: str) -> None:

@@ -5,6 +5,7 @@ A callback is a handle of the loop (tasks, timers, answers of threads), or a cal
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable
@@ -29,6 +30,20 @@ def measured(report: Callable[[str], object], callback: Callable[..., Any]) -> C
     return measure
 
 
+class Collections:
+    """Reports each long run of the garbage collector. It is part of whatever callback it happens to begin in."""
+
+    def __init__(self, report: Callable[[str], object]) -> None:
+        self._report = report
+        self._began = 0.0
+
+    def __call__(self, phase: str, about: dict[str, int]) -> None:
+        if phase == "start":
+            self._began = time.thread_time()
+        elif (took := time.thread_time() - self._began) > FLOOR:
+            self._report(f"{took:.4f} garbage collection of generation {about['generation']}\n")
+
+
 def _name_of(callback: Callable[..., Any], args: tuple[Any, ...]) -> str:
     task = getattr(callback, "__self__", None)
     coroutine = task.get_coro() if hasattr(task, "get_coro") else None
@@ -44,6 +59,7 @@ def _serve(path: str) -> None:
     from veche.wire.websocket import WebSocket
 
     report = Path(path).open("a", buffering=1).write  # noqa: SIM115  # open as long as the process
+    gc.callbacks.append(Collections(report))
 
     class WitnessedLoop(uvloop.Loop):
         def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:

@@ -1,7 +1,10 @@
 """Fixtures for all tests. `postgres` and `redis` are one server each per run of pytest, shared by its workers.
 
 The first test that asks for one starts it. It ends when the run ends, since the main process of pytest owns it.
-A test that stops, kills or pauses a server starts its own, by `with Postgres() as postgres:`.
+A test that stops, kills or pauses a server has its own: `own_postgres`, `own_redis`, or `with Postgres() as postgres:`.
+
+A test that starts a server or another program is `slow`, and `make check` leaves it out. Those that use a fixture of
+this file are marked here. Others have the mark; without it, a server that one starts in `make check` fails it.
 """
 
 from __future__ import annotations
@@ -16,10 +19,22 @@ from typing import Any, NoReturn
 
 import pytest
 
-from tests.services import MissingError, Postgres, PostgresAddress, Redis, RedisAddress
+from tests.services import MissingError, Postgres, PostgresAddress, Redis, RedisAddress, Service
 from tests.services.redis import DATABASES
 
+SERVICES = {"postgres", "redis", "own_postgres", "own_redis"}
 NEVER_SKIP = ("CI", "VECHE_NO_SKIPS", "NEED_SERVICES")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    Service.allowed = "not slow" not in config.option.markexpr
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SERVICES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +64,27 @@ def redis_url(redis: RedisAddress) -> str:
     assert number < DATABASES, "start a Redis with more databases"
     redis.flush(number)
     return redis.url(number)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A PostgreSQL that the test may stop, kill and change."""
+    yield from _own(Postgres)
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Redis]:
+    """A Redis that the test may stop, kill and change."""
+    yield from _own(Redis)
+
+
+def _own(make: Callable[[], Service]) -> Iterator[Any]:
+    try:
+        server = make()
+    except MissingError as missing:
+        skip(missing)
+    with server:
+        yield server
 
 
 def _shared(

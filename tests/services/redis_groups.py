@@ -6,7 +6,7 @@ Each server is a `Redis`, which a test can stop, kill, pause and restart alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,7 @@ class Sentinels:
 
 
 @contextmanager
-def cluster(masters: int = 3, *, password: str = "") -> Iterator[list[Redis]]:
+def cluster(masters: int = 3, *, password: str = "", options: Mapping[str, str] | None = None) -> Iterator[list[Redis]]:
     """Start a cluster without replicas, with the slots divided evenly, and return when each node says it is whole.
 
     A node that is started again has its own id and slots: it keeps them in its folder.
@@ -46,7 +46,7 @@ def cluster(masters: int = 3, *, password: str = "") -> Iterator[list[Redis]]:
         for _ in range(masters):
             # The default port of the cluster's bus is 10000 higher, which may be above 65535.
             bus = {"cluster-enabled": "yes", "cluster-port": str(free_port()), "cluster-node-timeout": "2000"}
-            nodes.append(stack.enter_context(Redis(password=password, options=bus)))
+            nodes.append(stack.enter_context(Redis(password=password, options=bus | dict(options or {}))))
         for number, node in enumerate(nodes):
             first, last = SLOTS * number // masters, SLOTS * (number + 1) // masters - 1
             node.run("CLUSTER", "ADDSLOTSRANGE", first, last)

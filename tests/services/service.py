@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import select
@@ -13,7 +14,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from tests.services.guard import descendants
 from tests.veche_process import free_port
@@ -37,7 +38,11 @@ class Service(ABC):
     A restart keeps the folder and the port. `close` removes the folder.
     """
 
+    allowed: ClassVar[bool] = True
+    """False in a run without the tests that are marked `slow`."""
+
     def __init__(self, name: str, *, owner: int | None = None, as_nobody: bool = False) -> None:
+        assert self.allowed, "a test that starts a server has to be marked `slow`"
         self.folder = Path(tempfile.mkdtemp(prefix=f"veche-{name}-"))
         self.port = free_port()
         self.owner = owner or os.getpid()
@@ -187,14 +192,16 @@ class Service(ABC):
 
     def _signal_all(self, how: signal.Signals) -> None:
         for pid in self.pids():
-            self._signal(pid, how)
+            _send(pid, how)  # it may have ended since
 
     def _signal(self, pid: int, how: signal.Signals) -> None:
         assert self.running, "the server does not run"
-        try:
-            os.kill(pid, how)
-        except ProcessLookupError:
-            return
+        _send(pid, how)
+
+
+def _send(pid: int, how: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, how)
 
 
 def _halted(pid: int) -> bool:

@@ -20,6 +20,8 @@ from tests.services import postgres as postgres_module
 from tests.services import redis as redis_module
 from tests.services.guard import descendants
 
+pytestmark = pytest.mark.slow
+
 OWNER = """
 import sys
 from tests.services import {name}

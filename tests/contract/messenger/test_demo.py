@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.veche_process import VECHE
+from tests.veche_process import run_veche
 
 from .harness import LiveServer, Person, receive
 
@@ -19,7 +18,7 @@ NAMES = {"alice": "Алиса", "bob": "Боб", "charlie": "Чарли", "david
 
 
 def demo(url: str) -> str:
-    done = subprocess.run([VECHE, "demo", "--database-url", url], capture_output=True, text=True, timeout=60)
+    done = run_veche("demo", "--database-url", url)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
@@ -130,6 +129,6 @@ def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
 
 
 def test_an_invalid_database_url(tmp_path: Path) -> None:
-    done = subprocess.run([VECHE, "demo", "--database-url", "nonsense"], capture_output=True, text=True, timeout=60)
+    done = run_veche("demo", "--database-url", "nonsense")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

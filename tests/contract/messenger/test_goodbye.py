@@ -37,6 +37,7 @@ class TestClose:
         socket.close(code)
         assert socket.close_code == code
 
+    @pytest.mark.one_node("a node may stop before it hears of a line that another one has stored")
     def test_the_server_stops(self, tmp_path: Path) -> None:
         with LiveServer(tmp_path) as server:
             ann = Person.new(server, "ann")

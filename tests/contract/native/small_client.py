@@ -406,8 +406,12 @@ class SmallClient:
         if kind == "message":
             self._count(room, event)
         elif kind == "owner":
-            mine = event["account"]["id"] == self.account["id"]
-            room.role = "owner" if mine else "member"
+            if event["account"]["id"] == self.account["id"]:
+                room.role = "owner"
+            elif event["by_id"] == self.account["id"]:
+                room.role = "member"
+        elif kind == "role" and event["account"]["id"] == self.account["id"]:
+            room.role = event["role"]
         elif kind == "renamed":
             room.name = event["name"]
 

@@ -77,6 +77,7 @@ CALLS: dict[str, tuple[str, str, dict[str, str]]] = {
     "register": ("POST", "/v1/register", {"username": '"{new}"', "password": f'"{PASSWORD}"'}),
     "login": ("POST", "/v1/login", {"username": '"{ann}"', "password": f'"{PASSWORD}"'}),
     "password": ("PUT", "/v1/me/password", {"old_password": f'"{PASSWORD}"', "new_password": '"battery staple"'}),
+    "close": ("DELETE", "/v1/me", {}),
     "make": ("POST", "/v1/rooms", {"kind": '"group"', "name": '"x"', "member_ids": "[]"}),
     "rename": ("PATCH", "/v1/rooms/{room}", {"name": '"x"'}),
     "profile": ("PATCH", "/v1/me", {}),
@@ -91,6 +92,8 @@ BAD: list[tuple[str, str, list[str]]] = [
     ("register", "email", [*TEXTS, *NO_TEXTS, '""', '"x"', '"a@b"', f'"{"x" * 300}@example.com"']),
     ("login", "username", [*TEXTS, *NO_TEXTS, "null"]),
     ("login", "email", [*TEXTS, *NO_TEXTS, '"x@example.com"']),
+    ("close", "password", [*NO_TEXTS, "null", r'"lone \ud800"']),
+    ("login", "device", [*TEXTS, *NO_TEXTS, '""', '"  "', f'"{"x" * 65}"']),
     ("login", "password", [*NO_TEXTS, "null", r'"lone \ud800"']),
     ("password", "old_password", [*NO_TEXTS, "null", r'"lone \ud800"', f'"{"x" * 60_000}"']),
     ("password", "new_password", [*NO_TEXTS, "null", '""', f'"{"x" * 1025}"']),
@@ -119,6 +122,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "read": {"room_id": "{room}", "seq": "1"},
     "sync": {},
     "who": {"room_id": "{room}"},
+    "refresh": {"token": '"x"'},
 }
 NO_POSITIONS = [
     "1",
@@ -153,6 +157,7 @@ BAD_COMMANDS: list[tuple[str, str, list[str]]] = [
     ("who", "room_id", [*ROOM_IDS, "999999"]),
     ("sync", "rooms", [value for value in NO_POSITIONS if value != "null"]),
     ("sync", "me", [value for value in NO_IDS if value != "null"]),
+    ("refresh", "token", [r'"lone \ud800"', *NO_TEXTS, "null", '""', '"x"', f'"{"x" * 4_097}"']),
     ("hello", "token", [r'"lone \ud800"', *NO_TEXTS, f'"{"x" * 4_097}"']),
     ("hello", "epoch", [*NO_TEXTS, f'"{"x" * 65}"']),
     ("hello", "rooms", [value for value in NO_POSITIONS if value != "null"]),

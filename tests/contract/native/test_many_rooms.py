@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
-from conftest import RunningServer, Servers
+from conftest import TIMEOUT, RunningServer, Servers
 from transcript import Head
 
 from veche.core.actor import Actor
@@ -51,10 +51,14 @@ def people(server: RunningServer) -> Iterator[tuple[Person, Person]]:
 
 
 class Witness:
-    """Asks for /healthz again and again, and notes the longest answer in seconds."""
+    """Asks for /healthz again and again, and notes how long the event loop computed for an answer, at most, in seconds.
 
-    def __init__(self, base: str) -> None:
-        self._http = httpx.Client(base_url=base, trust_env=False)
+    That is no time of the clock, which runs on while a busy machine computes for others.
+    """
+
+    def __init__(self, server: RunningServer) -> None:
+        self._http = httpx.Client(base_url=server.base, trust_env=False, timeout=TIMEOUT)
+        self._loops = [Path(f"/proc/{node.started.pid}/schedstat") for node in server.nodes]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.longest = 0.0
@@ -62,10 +66,15 @@ class Witness:
 
     def _run(self) -> None:
         while not self._stop.wait(0.01):
-            began = time.perf_counter()
+            began = self._computed()
             self._http.get("/healthz").raise_for_status()
-            self.longest = max(self.longest, time.perf_counter() - began)
+            took = (after - before for before, after in zip(began, self._computed(), strict=True))
+            self.longest = max(self.longest, *took)
             self.count += 1
+
+    def _computed(self) -> list[float]:
+        """Return how long the first thread of each node has computed. It runs the event loop."""
+        return [int(loop.read_text().split()[0]) / 1e9 for loop in self._loops]
 
     def __enter__(self) -> Witness:
         self._thread.start()
@@ -103,7 +112,7 @@ def test_nobody_waits_for_hellos_and_syncs_of_many_rooms(server: RunningServer, 
     _, bob = people
     stale = {str(id): 1 for id in range(1, ROOMS + 1)}
     unknown = {str(10**6 + id): 1 for id in range(MAX_SYNC)}
-    with Witness(server.base) as witness:
+    with Witness(server) as witness:
         for positions in ({}, {"rooms": stale, "epoch": "another"}, {"rooms": unknown}):
             socket, frames = bob.listen(**positions)
             assert sum("gone" in frame for frame in frames) == (positions == {"rooms": unknown})
@@ -113,4 +122,4 @@ def test_nobody_waits_for_hellos_and_syncs_of_many_rooms(server: RunningServer, 
             assert [frame["id"] for frame in answers if "id" in frame] == [*range(2, 22), 99]
             assert sum("gone" in frame for frame in answers) == 20
     assert witness.count
-    assert witness.longest < 0.5, "generous, for a busy machine: seconds before"
+    assert 0 < witness.longest < 0.5, "seconds before"

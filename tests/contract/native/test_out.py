@@ -11,18 +11,28 @@ import pytest
 from msgspec import UNSET
 
 from veche.core.actor import Actor
+from veche.core.bans import MemberBanned, MemberUnbanned
+from veche.core.deletion import MessageDeleted
+from veche.core.editing import MessageEdited
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
-from veche.core.messages import Message
+from veche.core.mentions import Mentions
+from veche.core.messages import Message, References
+from veche.core.notifications import LevelChanged
 from veche.core.ownership import OwnerChanged
+from veche.core.pins import MessagePinned
 from veche.core.profile import AccountChanged
+from veche.core.reactions import MessageReacted
 from veche.core.reading import MessageRead, ReadMoved
+from veche.core.roles import RoleChanged
 from veche.core.room_renaming import RoomRenamed
+from veche.core.room_settings import RoomChanged
 from veche.core.sessions import SessionsEnded
-from veche.core.values import LOBBY_ID, Account, Head, Kind, Member, Person, Role, Room
+from veche.core.threads import ThreadFollowed
+from veche.core.values import LOBBY_ID, Account, Head, Kind, Level, Member, Person, Reaction, Role, Room
 from veche.core.views import RoomView, Welcome
-from veche.dialects.native import answers, errors, frames, out, views
+from veche.dialects.native import answers, errors, features, frames, out, views
 from veche.dialects.native.encode import encode, event_out, to_json
 from veche.dialects.native.resume import hello_result, resume
 from veche.service.accounts import Login
@@ -31,14 +41,15 @@ from veche.storage.entries import EVENT_TYPES
 from . import page
 from .test_docs import name_of
 
-FRAMES = (*out.EVENTS, *answers.ANSWERS, *answers.PUSHES)
-OUTGOING = (*FRAMES, *out.BODIES)
+FRAMES = (*features.EVENTS, *features.ANSWERS, *answers.PUSHES)
+OUTGOING = (*FRAMES, *features.BODIES)
 
 ANN, BOB = Person(1, "ann", "Ann"), Person(2, "bob", "Bob")
 AT = 1_780_000_000_123_456
 TEAM = Room(7, Kind.GROUP, "Team", 1, AT)
 DIRECT = Room(8, Kind.DIRECT, "", 1, AT, "1:2")
 MESSAGE = Message(7, 3, AT, 31, ANN, "hi", None, "native", 1)
+EDITED = msgspec.structs.replace(MESSAGE, text="ho", revision=1, edited_at=AT + 1)
 
 
 def every_kind(kind: type[out.Outgoing] = out.Outgoing) -> Iterator[type[out.Outgoing]]:
@@ -76,7 +87,7 @@ def test_the_page_has_every_frame(frame: type[out.Outgoing]) -> None:
 
 
 def test_each_command_has_its_answer() -> None:
-    names = {name for frame in answers.ANSWERS for name in names_of(frame)}
+    names = {name for frame in features.ANSWERS for name in names_of(frame)}
     assert names == {f"answer {name}" for name in frames.NAMES} | {"error"}
 
 
@@ -85,18 +96,43 @@ def test_each_command_has_its_answer() -> None:
 EVENTS: dict[LogEvent, str] = {
     MESSAGE: '{"message":{"id":31,"room_id":7,"seq":3,"kind":"text","sender":{"id":1,"username":"ann","name":"Ann"},'
     '"text":"hi","client_message_id":null,"origin":"native","at":"2026-05-28T20:26:40.123456Z"}}',
+    MessageEdited(7, 4, AT + 1, EDITED, 1): '{"edited":{"room_id":7,"seq":4,"revision":1,"message":'
+    '{"id":31,"room_id":7,"seq":3,"kind":"text","sender":{"id":1,"username":"ann","name":"Ann"},"text":"ho",'
+    '"client_message_id":null,"origin":"native","at":"2026-05-28T20:26:40.123456Z","revision":1,'
+    '"edited_at":"2026-05-28T20:26:40.123457Z"},"at":"2026-05-28T20:26:40.123457Z"}}',
+    MessageDeleted(7, 5, AT, 31, 3, 2, 2): '{"deleted":{"room_id":7,"seq":5,"message_id":31,"message_seq":3,'
+    '"revision":2,"by_id":2,"at":"2026-05-28T20:26:40.123456Z"}}',
+    MessageReacted(7, 5, AT, BOB, 31, "\U0001f44d", True, 2): '{"reacted":{"room_id":7,"seq":5,"message_id":31,'
+    '"account":{"id":2,"username":"bob","name":"Bob"},"emoji":"\U0001f44d","added":true,"count":2,'
+    '"at":"2026-05-28T20:26:40.123456Z"}}',
+    MessagePinned(7, 5, AT, BOB, 31, True): '{"pinned":{"room_id":7,"seq":5,"message_id":31,'
+    '"account":{"id":2,"username":"bob","name":"Bob"},"pinned":true,"at":"2026-05-28T20:26:40.123456Z"}}',
     MemberJoined(7, 2, AT, BOB, Role.MEMBER, 1): '{"joined":{"room_id":7,"seq":2,'
     '"account":{"id":2,"username":"bob","name":"Bob"},"by_id":1,"at":"2026-05-28T20:26:40.123456Z","role":"member"}}',
     MemberLeft(7, 4, AT, BOB, 1): '{"left":{"room_id":7,"seq":4,"account":{"id":2,"username":"bob","name":"Bob"},'
     '"by_id":1,"at":"2026-05-28T20:26:40.123456Z"}}',
     OwnerChanged(7, 5, AT, BOB, 1): '{"owner":{"room_id":7,"seq":5,"account":{"id":2,"username":"bob","name":"Bob"},'
     '"by_id":1,"at":"2026-05-28T20:26:40.123456Z"}}',
+    MemberBanned(7, 6, AT, BOB, 1, AT + 1): '{"banned":{"room_id":7,"seq":6,'
+    '"account":{"id":2,"username":"bob","name":"Bob"},"by_id":1,"until":"2026-05-28T20:26:40.123457Z",'
+    '"at":"2026-05-28T20:26:40.123456Z"}}',
+    MemberUnbanned(7, 7, AT, BOB, 1): '{"unbanned":{"room_id":7,"seq":7,'
+    '"account":{"id":2,"username":"bob","name":"Bob"},"by_id":1,"at":"2026-05-28T20:26:40.123456Z"}}',
+    RoleChanged(7, 6, AT, BOB, Role.READER, 1): '{"role":{"room_id":7,"seq":6,'
+    '"account":{"id":2,"username":"bob","name":"Bob"},"role":"reader","by_id":1,"at":"2026-05-28T20:26:40.123456Z"}}',
     RoomRenamed(7, 6, AT, ANN, "Crew"): '{"renamed":{"room_id":7,"seq":6,"name":"Crew",'
     '"account":{"id":1,"username":"ann","name":"Ann"},"at":"2026-05-28T20:26:40.123456Z"}}',
+    RoomChanged(
+        7, 6, AT, ANN, msgspec.structs.replace(TEAM, topic="Lunch", archived_at=AT)
+    ): '{"updated":{"room_id":7,"seq":6,'
+    '"topic":"Lunch","archived":true,"slow_seconds":0,"account":{"id":1,"username":"ann","name":"Ann"},'
+    '"at":"2026-05-28T20:26:40.123456Z"}}',
     RoomEntered(-1, 1, AT, TEAM, 0): '{"me":{"seq":1,"joined":{"room":'
     '{"id":7,"kind":"group","name":"Team","head_seq":0}}}}',
     RoomExited(-1, 2, AT, 7): '{"me":{"seq":2,"left":{"room_id":7}}}',
     ReadMoved(-1, 3, AT, 7, 4, 1): '{"me":{"seq":3,"read":{"room_id":7,"seq":4}}}',
+    LevelChanged(-1, 8, AT, 7, Level.NONE): '{"me":{"seq":8,"notify":{"room_id":7,"level":"none"}}}',
+    ThreadFollowed(-1, 7, AT, 7, 31, True): '{"me":{"seq":7,"thread":{"room_id":7,"thread_id":31,"follows":true}}}',
     MessageRead(-1, 4, AT, 7, 31, 2): '{"me":{"seq":4,"message_read":{"room_id":7,"message_id":31,"reader_id":2}}}',
     SessionsEnded(-1, 5, AT): '{"me":{"seq":5,"sessions_ended":{}}}',
     AccountChanged(-1, 6, AT, ANN): '{"me":{"seq":6,"account":{"id":1,"username":"ann","name":"Ann"}}}',
@@ -105,7 +141,7 @@ EVENTS: dict[LogEvent, str] = {
 
 def test_every_event_has_its_frame() -> None:
     assert {type(event) for event in EVENTS} == set(EVENT_TYPES) | {Message}
-    assert {type(event_out(event)) for event in EVENTS} == set(out.EVENTS)
+    assert {type(event_out(event)) for event in EVENTS} == set(features.EVENTS)
 
 
 @pytest.mark.parametrize(("event", "frame"), EVENTS.items(), ids=[type(event).__name__ for event in EVENTS])
@@ -117,6 +153,44 @@ def test_the_frame_of_an_event(event: LogEvent, frame: str) -> None:
 def as_documented(frame: out.Outgoing) -> bytes:
     """Decode a frame strictly by its own Struct, and encode it again."""
     return to_json(msgspec.json.decode(to_json(frame), type=type(frame)))
+
+
+def test_a_message_with_reactions() -> None:
+    liked = msgspec.structs.replace(MESSAGE, reactions=(Reaction("\U0001f44d", 2, True), Reaction("\u2764", 1, False)))
+    assert (
+        to_json(views.message_out(liked))
+        .decode()
+        .endswith(
+            '"at":"2026-05-28T20:26:40.123456Z","reactions":[{"emoji":"\U0001f44d","count":2,"mine":true},'
+            '{"emoji":"\u2764","count":1,"mine":false}]}'
+        )
+    )
+
+
+def test_a_deleted_message() -> None:
+    deleted = msgspec.structs.replace(EDITED, text="", revision=2, deleted_by=2)
+    assert (
+        to_json(views.message_out(deleted))
+        .decode()
+        .endswith(
+            '"text":"","client_message_id":null,"origin":"native","at":"2026-05-28T20:26:40.123456Z","revision":2,'
+            '"edited_at":"2026-05-28T20:26:40.123457Z","deleted_by_id":2}'
+        )
+    )
+
+
+def test_a_message_of_a_thread_and_the_first_one() -> None:
+    reply = msgspec.structs.replace(MESSAGE, references=References(30, 2, 29, 4, Mentions((2, 3), room=True)))
+    assert (
+        to_json(views.message_out(reply))
+        .decode()
+        .endswith(
+            '"at":"2026-05-28T20:26:40.123456Z","reply_to":{"id":30,"seq":2},"thread_id":29,"thread_seq":4,'
+            '"mentions":[2,3],"mentions_room":true}'
+        )
+    )
+    first = msgspec.structs.replace(MESSAGE, replies=2, last_reply_seq=9)
+    assert to_json(views.message_out(first)).decode().endswith('"replies":2,"last_reply_seq":9}')
 
 
 def test_a_joined_direct_room_has_the_other_persons_name() -> None:
@@ -134,8 +208,8 @@ def test_hello_uses_the_struct_room() -> None:
     frame = answers.HelloAnswer(1, hello_result(login, welcome))
     assert to_json(frame).decode() == (
         '{"id":1,"hello":{"epoch":"e","me":{"id":1,"username":"ann","name":"Ann","email":null,"seq":4},"rooms":['
-        '{"id":7,"kind":"group","name":"Team","head_seq":3,"unread":1,"read_seq":2,"role":"owner"},'
-        '{"id":8,"kind":"direct","name":"Bob","head_seq":2,"unread":null,"read_seq":null,"role":null}]}}'
+        '{"id":7,"kind":"group","name":"Team","head_seq":3,"unread":1,"mentions":0,"read_seq":2,"role":"owner"},'
+        '{"id":8,"kind":"direct","name":"Bob","head_seq":2,"unread":null,"mentions":null,"read_seq":null,"role":null}]}}'
     )
     more = answers.HelloAnswer(1, hello_result(login, msgspec.structs.replace(welcome, more=True)))
     assert to_json(more) == to_json(frame).replace(b"null}]}}", b'null}],"rooms_cursor":"0"}}')
@@ -144,6 +218,14 @@ def test_hello_uses_the_struct_room() -> None:
     assert decoded.hello.rooms == [
         msgspec.structs.replace(room, created_at=UNSET, last_message=UNSET) for room in whole
     ]
+
+
+def test_a_room_shows_what_is_set_for_it() -> None:
+    room = msgspec.structs.replace(TEAM, topic="Lunch", archived_at=AT, slow_seconds=5)
+    member = Member(7, 1, Role.OWNER, AT, level=Level.MENTIONS)
+    shown = msgspec.to_builtins(views.room_in_hello(RoomView(room, Head(3, 1, 31), member)))
+    assert (shown["topic"], shown["archived"], shown["slow_seconds"]) == ("Lunch", True, 5)
+    assert shown["notify"] == "mentions"
 
 
 def test_resets_and_gone_rooms() -> None:

@@ -13,10 +13,11 @@ from typing import Any
 import httpx
 import pytest
 from messenger.harness import TIMEOUT, LiveServer
-from npm import installed
 from websockets.sync.client import ClientConnection, connect
 
-CLIENT = "socket.io-client@4"
+from tests import programs
+from tests.programs import SOCKETIO_CLIENT, MissingError
+
 _numbers = itertools.count(1)
 
 
@@ -114,5 +115,8 @@ def http(server: LiveServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """Install the real client; return its folder."""
-    return installed(CLIENT, "socketio/client")
+    """The folder of the real client."""
+    try:
+        return programs.node_modules(SOCKETIO_CLIENT)
+    except MissingError as missing:
+        programs.skip(missing)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.plan import Costs, Load, hearing_nodes, main, plan
+from bench.plan import Costs, Load, describe, hearing_nodes, main, plan
+from veche.storage.kinds.postgres_examine import OF_NODE
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "scaling.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```\n\$ python -m bench\.plan (.+)\n([^`]+)```", PAGE)
@@ -32,12 +33,28 @@ def test_cpu_decides_when_people_write_much() -> None:
     assert needs.databases == 10
 
 
+def test_each_node_has_its_connections_to_postgresql_and_one_more_may_start() -> None:
+    load = Load(people=80_000, messages=0, deliveries=1, requests=0)
+    needs = plan(load, COSTS)
+    assert needs.nodes == 10
+    assert needs.connections == 11 * OF_NODE
+    [line] = [line for line in describe(load, COSTS) if line.startswith("connections")]
+    assert line.endswith(f"{11 * OF_NODE} of 100")
+    [line] = [line for line in describe(replace(load, people=200_000), COSTS) if line.startswith("connections")]
+    assert "put poolers in front" in line
+
+
+def test_a_node_is_not_filled_to_its_limit() -> None:
+    needs = plan(Load(people=10_000, messages=0, deliveries=1, requests=0), COSTS)
+    assert needs.nodes == 2
+
+
 def test_requests_cost_cpu() -> None:
     assert plan(replace(LOAD, messages=0, requests=2), COSTS).nodes == 4
 
 
 def test_sockets_decide_when_people_are_idle() -> None:
-    needs = plan(Load(people=100_001, messages=0, deliveries=1, requests=0, sockets_per_node=10_000), COSTS)
+    needs = plan(Load(people=100_001, messages=0, deliveries=1, requests=0, sockets_per_node=10_000, filled=1), COSTS)
     assert (needs.nodes, needs.bound) == (11, "sockets")
     assert needs.node_memory_mb == pytest.approx(100_001 / 11 * COSTS.socket_kb / 1000)
 
@@ -55,7 +72,9 @@ def test_redis_publishes_once_and_hands_over_to_each_hearing_node() -> None:
     assert needs.redis > 1
 
 
-@pytest.mark.parametrize("words", ["--people 0", "--share 1.5", "--messages -1", "--cost wrong=1", "--cost redis_us=x"])
+@pytest.mark.parametrize(
+    "words", ["--people 0", "--share 1.5", "--filled 0", "--messages -1", "--cost wrong=1", "--cost redis_us=x"]
+)
 def test_wrong_options_are_refused(words: str) -> None:
     with pytest.raises(SystemExit):
         main(["--people", "10", "--messages", "1", "--deliveries", "2", *words.split()])

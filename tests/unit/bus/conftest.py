@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
 
-from tests.services import MissingError, Redis, fixtures
+from tests.services import Redis
 from veche.bus import remote
 from veche.bus.bus import Bus
 from veche.bus.frames import EntryCodec, Sealer
@@ -92,8 +92,8 @@ async def running(*buses: Bus) -> AsyncIterator[list[Node]]:
 CODEC = EntryCodec((Message, *EVENT_TYPES))
 
 
-def redis_bus(url: str, secret: str = SECRET, installation: str = "") -> RedisBus:
-    return RedisBus(url, Sealer(secret, installation), CODEC)
+def redis_bus(url: str, secret: str = SECRET, history: str = "") -> RedisBus:
+    return RedisBus(url, Sealer(secret, history), CODEC)
 
 
 @pytest.fixture(autouse=True)
@@ -102,11 +102,5 @@ def quick_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[Redis]:
-    """A server that the test may kill, pause and change."""
-    try:
-        found = Redis()
-    except MissingError as missing:
-        fixtures.skip(missing)
-    with found as server:
-        yield server
+def server(own_redis: Redis) -> Redis:
+    return own_redis

@@ -10,7 +10,7 @@ import pytest
 
 from tests.services.redis import RedisAddress
 from tests.services.redis_groups import wait_until
-from tests.veche_process import VECHE, VecheProcess, environment, free_port
+from tests.veche_process import VecheProcess, free_port, run_veche
 from veche.app import ENTRIES
 from veche.bus.bus import BusError
 from veche.bus.frames import EntryCodec
@@ -52,11 +52,10 @@ def test_all_entries_can_travel() -> None:
 
 def start(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     words = ("serve", "--port", str(free_port()), "--database-url", f"sqlite:///{folder}/veche.db")
-    return subprocess.run(
-        [VECHE, *words], env=environment(settings), capture_output=True, text=True, timeout=60, cwd=folder, check=False
-    )
+    return run_veche(*words, folder=folder, settings=settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "says"),
     [
@@ -73,6 +72,7 @@ def test_a_server_with_a_wrong_address_does_not_start(tmp_path: Path, url: str, 
     assert "geheim" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_server_starts_without_its_redis(tmp_path: Path) -> None:
     settings = {"VECHE_BUS_URL": f"redis://:geheim@127.0.0.1:{free_port()}", "VECHE_DIALECTS": "native"}
     with VecheProcess(tmp_path, settings) as server:

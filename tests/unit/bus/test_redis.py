@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 import pytest
 from msgspec import Raw
@@ -13,7 +14,7 @@ from tests.services.redis import RedisAddress
 from veche.bus import redis as redis_module
 from veche.bus import redis_link, remote
 from veche.bus.bus import MAX_NOTE, MAX_NOTES_WAITING, BusError, NoteTooLargeError
-from veche.bus.frames import Bell, Entries, Note, Sealer
+from veche.bus.frames import WRONG_CODE, Bell, Entries, Note, Sealer
 from veche.bus.outbox import LOGS
 
 from .conftest import CODEC, OTHER, ROOM, SECRET, message, redis_bus, running, until
@@ -153,10 +154,7 @@ async def test_frames_that_this_installation_has_not_signed_are_dropped(
         assert (bob.bells, bob.entries, bob.connections) == ([{ROOM: 9}], [], 1)
         assert bob.bus._dropped == len(bad) - 1  # type: ignore[attr-defined]
     told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert told == [
-        "1 frames of the bus were dropped. The last one: "
-        "its authentication code is wrong: another secret signed it, or nobody"
-    ], "once a minute"
+    assert told == [f"1 frames of the bus were dropped. The last one: {WRONG_CODE}"], "once a minute"
 
 
 async def test_a_note_that_somebody_repeats_is_dropped(redis: RedisAddress) -> None:
@@ -182,14 +180,14 @@ async def test_a_note_that_somebody_repeats_is_dropped(redis: RedisAddress) -> N
 
 
 @pytest.mark.parametrize(
-    ("secret", "installation"),
+    ("secret", "history"),
     [("another secret of thirty-two bytes", ""), (SECRET, "another database, which is a copy")],
     ids=["secret", "database"],
 )
 async def test_another_installation_in_the_same_redis_is_not_heard(
-    redis: RedisAddress, caplog: pytest.LogCaptureFixture, secret: str, installation: str
+    redis: RedisAddress, caplog: pytest.LogCaptureFixture, secret: str, history: str
 ) -> None:
-    theirs = redis_bus(redis.url(), secret, installation)
+    theirs = redis_bus(redis.url(), secret, history)
     async with running(redis_bus(redis.url()), redis_bus(redis.url()), theirs) as (ann, bob, eve):
         for node in (bob, eve):
             await node.follow(ROOM)
@@ -234,6 +232,20 @@ async def test_clients_that_are_dropped_connect_again(server: Redis) -> None:
             await until(lambda: ann.bus.connected and bob.bus.connected)
         ann.say(message(2))
         await until(lambda: bob.seqs()[-1:] == [2])
+
+
+async def test_the_pauses_grow_if_each_connection_breaks_at_once(
+    server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when somebody publishes what is so large that Redis ends the connections of those who hear it."""
+    monkeypatch.setattr(remote, "LONGEST_PAUSE", 5.0)
+    async with running(redis_bus(server.url())) as [node]:
+        for number in range(5):
+            began = time.monotonic()
+            server.drop_clients("pubsub")
+            await until(lambda: not node.bus.connected)
+            await until(lambda: node.bus.connected)
+            assert time.monotonic() - began >= remote.FIRST_PAUSE * 2**number / 2
 
 
 async def test_a_flushed_server_loses_nothing(server: Redis) -> None:

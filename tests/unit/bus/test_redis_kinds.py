@@ -19,6 +19,8 @@ from veche.bus.redis_link import Link
 from .conftest import ROOM, message, redis_bus, running, until
 from .relay import Relay
 
+pytestmark = pytest.mark.slow
+
 SLOTS = 16384
 
 
@@ -80,6 +82,21 @@ async def test_a_cluster_has_sharded_channels() -> None:
 
             await until(is_heard)
             assert 1 not in bob.followed
+
+
+@pytest.mark.parametrize(("kind", "host"), [("ip", "127.0.0.1"), ("unknown-endpoint", None), ("hostname", "?")])
+async def test_a_cluster_that_does_not_say_where_it_is_is_asked_where_it_answered(kind: str, host: str | None) -> None:
+    """In a network of its own, a server may tell only the ports. One that should tell its name may have none."""
+    with redis_groups.cluster(3, options={"cluster-preferred-endpoint-type": kind}) as servers:
+        [_, _, (told, *_)] = servers[0].run("CLUSTER", "SLOTS")[0]
+        assert told == host
+        url = f"redis+cluster://127.0.0.1:{servers[0].port}"
+        async with running(redis_bus(url), redis_bus(url)) as (ann, bob):
+            log_ids = list(range(1, 40))
+            await bob.follow(*log_ids)
+            assert all(server.run("PUBSUB", "SHARDCHANNELS") for server in servers)
+            ann.say(*(message(1, log_id) for log_id in log_ids))
+            await until(lambda: len(bob.entries) == len(log_ids))
 
 
 async def test_a_cluster_whose_server_is_away_is_away_and_comes_back() -> None:

@@ -185,7 +185,9 @@ async def talk(clients: Sequence[Client], count: int, prefix: str = "") -> None:
         await asyncio.sleep(0.001)
 
 
-@pytest.fixture(params=["redis", "postgresql"])
+@pytest.fixture(
+    params=[pytest.param("redis", marks=pytest.mark.slow), pytest.param("postgresql", marks=pytest.mark.slow)]
+)
 def buses(request: pytest.FixtureRequest) -> Callable[[], tuple[Bus, Bus]]:
     if request.param == "redis":
         url = request.getfixturevalue("redis").url()
@@ -194,7 +196,7 @@ def buses(request: pytest.FixtureRequest) -> Callable[[], tuple[Bus, Bus]]:
     return lambda: (postgres_bus(url), postgres_bus(url))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def databases(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Database, Database]:
     if request.param == "sqlite":
         return sqlite_databases(tmp_path)
@@ -225,7 +227,7 @@ async def test_without_a_bus_everything_comes_within_a_second_or_so(tmp_path: Pa
     """Two memory buses do not know each other, so only the comparison of heads finds anything."""
     async with two_nodes(sqlite_databases(tmp_path), (MemoryBus(), MemoryBus())) as (ann, bob):
         ann.send("a")
-        await until(lambda: bob.got[ROOM], 1.5)
+        await until(lambda: bob.got[ROOM], 4.0)  # a busy machine is late
 
 
 @pytest.mark.parametrize("trouble", ["kill", "pause", "flush", "drop"])
@@ -242,7 +244,7 @@ async def test_nothing_is_lost_while_the_redis_is_in_trouble(
         await until(lambda: all(len(client.answered) == 90 for client in clients))
         answered = time.monotonic()
         await all_come(clients)
-        assert time.monotonic() - answered < 2.5, f"{time.monotonic() - began} seconds after the trouble began"
+        assert time.monotonic() - answered < 5.0, f"{time.monotonic() - began} seconds after the trouble began"
         await again()
         await until(lambda: all(bus.connected for bus in buses))
         await talk(clients, 30, "after-")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.main import get_command
 
-from tests.veche_process import VECHE, VecheProcess, environment
+from tests.veche_process import VecheProcess, run_veche
 from veche.cli.env_file import parse, read
+from veche.cli.main import app
 from veche.settings import SettingsError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -146,6 +150,7 @@ def test_what_is_no_text_is_refused_with_a_sentence(tmp_path: Path) -> None:
             read(strange)
 
 
+@pytest.mark.slow
 def test_serve_reads_both_files_below_the_environment(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / ".env").write_text(f"VECHE_ACCESS_LOG=1\nVECHE_LOG_FORMAT=text\nVECHE_SECRET={STRONG}\n")
@@ -159,6 +164,7 @@ def test_serve_reads_both_files_below_the_environment(tmp_path: Path) -> None:
     assert STRONG not in server.log
 
 
+@pytest.mark.slow
 def test_serve_refuses_a_file_that_it_cannot_trust(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("VECHE_PORT=0\n")
     (tmp_path / ".env").chmod(0o666)
@@ -167,16 +173,42 @@ def test_serve_refuses_a_file_that_it_cannot_trust(tmp_path: Path) -> None:
     assert ".env can be written by other people" in done.stderr
 
 
+@pytest.mark.slow
 def test_other_commands_read_only_the_file_that_they_are_given(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("VECHE_DATABASE_URL=sqlite:///of-the-file.db\n")
     assert "data/veche.db" in veche(tmp_path, "migrate").stdout
     assert "of-the-file.db" in veche(tmp_path, "migrate", "--env-file", ".env").stdout
     assert veche(tmp_path, "user", "list", "--json", "--env-file", ".env").stdout == "[]\n"
+    assert veche(tmp_path, "--env-file", ".env", "user", "list", "--json").stdout == "[]\n"
     refused = veche(tmp_path, "doctor", "--env-file", "none")
     assert refused.returncode == 1
     assert "none cannot be read: No such file or directory." in refused.stderr
 
 
+def test_every_command_that_opens_a_database_takes_a_file() -> None:
+    without = [name for name, names in _commands(get_command(app)) if names and "--env-file" not in names]
+    assert without == []
+
+
+def _commands(command: Any, name: str = "veche") -> Iterator[tuple[str, set[str]]]:
+    if subcommands := getattr(command, "commands", None):
+        for one, found in subcommands.items():
+            yield from _commands(found, f"{name} {one}")
+    else:
+        yield name, {option for parameter in command.params for option in parameter.opts}
+
+
+@pytest.mark.slow
+def test_copy_takes_what_is_not_given_from_the_settings(tmp_path: Path) -> None:
+    veche(tmp_path, "migrate")
+    (tmp_path / "to").mkdir()
+    (tmp_path / "settings").write_text("VECHE_DATABASE_URL=sqlite:///to/other.db\n")
+    done = veche(tmp_path, "copy", "--from", "sqlite:///data/veche.db", "--env-file", "settings")
+    assert f"Copied {tmp_path}/data/veche.db to {tmp_path}/to/other.db" in done.stdout
+    assert "Give --from or --to." in veche(tmp_path, "copy", "--env-file", "settings").stderr
+
+
+@pytest.mark.slow
 def test_an_unknown_name_in_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("VECHE_PROT=1\n")
     assert (
@@ -190,4 +222,4 @@ def test_the_example_sets_nothing_and_prints_no_secret() -> None:
 
 
 def veche(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([VECHE, *words], cwd=folder, env=environment({}), capture_output=True, text=True, timeout=60)
+    return run_veche(*words, folder=folder)

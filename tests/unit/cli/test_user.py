@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.new_database import new_database
-from tests.veche_process import VECHE, environment
+from tests.veche_process import run_veche
 from veche import __version__
 from veche.cli import main
 from veche.cli.command import CommandError
@@ -124,10 +123,10 @@ def test_terminal_escapes_act_on_nothing(run: Run, database: Database) -> None:
     assert run("list", "--json").strip().isprintable()
 
 
+@pytest.mark.slow
 def test_an_error_shows_a_name_letter_for_letter(database: Database) -> None:
     url = f"sqlite:///{database.path}"
-    words = [VECHE, "user", "disable", "[/] [bold]x\x1b[2J", "--database-url", url]
-    done = subprocess.run(words, env=environment({}), capture_output=True, text=True, check=False)
+    done = run_veche("user", "disable", "[/] [bold]x\x1b[2J", "--database-url", url)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "veche: There is no account '[/] [bold]x\\x1b[2J'. See `veche user list`.\n"
 

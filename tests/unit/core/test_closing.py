@@ -67,6 +67,14 @@ def test_a_deleted_account_without_an_email_is_deleted_as_well(town: Town, peopl
     assert town.do(c.by(people.bob, c.DeleteAccount())).username == f"deleted-{people.bob}"
 
 
+def test_an_account_whose_password_was_changed_after_it_was_checked_is_not_deleted(town: Town, people: People) -> None:
+    town.do(c.by(people.ann, c.SetPassword("new", "hash")))
+    assert town.refuses(c.by(people.ann, c.DeleteAccount("hash"))).code is Code.WRONG_CREDENTIALS
+    assert town.rows(CLOSED) == {}
+    town.do(c.by(people.ann, c.DeleteAccount("new")))
+    assert town.rows(CLOSED)[people.ann].deleted
+
+
 def test_a_disabled_account_can_be_deleted(town: Town, people: People) -> None:
     town.do(c.by(people.ann, c.DisableAccount()))
     town.do(c.by(people.ann, c.DeleteAccount()))

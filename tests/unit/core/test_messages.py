@@ -8,7 +8,7 @@ import pytest
 from veche.core.errors import Code
 from veche.core.reading import MessageRead, ReadMoved
 from veche.core.rooms import MEMBERS
-from veche.core.text import MAX_CLIENT_MESSAGE_ID, MAX_TEXT_BYTES
+from veche.core.text import MAX_CLIENT_ID, MAX_TEXT_BYTES
 from veche.core.values import LOBBY_ID, SYSTEM_ID, Kind
 
 from . import commands as c
@@ -72,14 +72,14 @@ def test_a_repeat_is_answered_even_after_one_was_put_out(town: Town, people: Peo
     assert town.refuses(send(people.bob, room, "ho", "c-2")).code is Code.NOT_FOUND
 
 
-@pytest.mark.parametrize("client_id", ["", "x" * (MAX_CLIENT_MESSAGE_ID + 1), "a\0b", "a\ud800", "a\u200b", "a\nb"])
+@pytest.mark.parametrize("client_id", ["", "x" * (MAX_CLIENT_ID + 1), "a\0b", "a\ud800", "a\u200b", "a\nb"])
 def test_client_ids_are_short_and_visible(town: Town, people: People, client_id: str) -> None:
     refusal = town.refuses(send(people.ann, LOBBY_ID, "hi", client_id))
     assert (refusal.code, refusal.data["field"]) == (Code.INVALID, "client_message_id")
 
 
 def test_the_longest_client_id_and_text_pass(town: Town, people: People) -> None:
-    town.say(people.ann, LOBBY_ID, "x" * MAX_TEXT_BYTES, "c" * MAX_CLIENT_MESSAGE_ID)
+    town.say(people.ann, LOBBY_ID, "x" * MAX_TEXT_BYTES, "c" * MAX_CLIENT_ID)
     town.say(people.ann, LOBBY_ID, "é" * (MAX_TEXT_BYTES // 2))
 
 

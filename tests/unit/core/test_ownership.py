@@ -124,7 +124,34 @@ def test_a_room_with_more_members_than_are_named_is_handed_over_too(town: Town, 
         assert owners(town, room) == [next_owner]
 
 
-steps = st.lists(st.tuples(st.sampled_from(["join", "leave", "add", "remove"]), st.integers(0, 3), st.integers(0, 3)))
+def test_an_owner_who_leaves_hands_over_to_a_moderator_first(town: Town, people: People) -> None:
+    dan = town.person("dan")
+    room = town.room(people.ann)
+    for account in (people.eve, people.bob, dan):
+        town.do(c.by(people.ann, c.AddMember(room, account)))
+    for account, role in ((people.eve, Role.READER), (dan, Role.MODERATOR)):
+        town.do(c.by(people.ann, c.ChangeRole(room, account, role)))
+    for owner, next_owner in ((people.ann, dan), (dan, people.bob), (people.bob, people.eve)):
+        town.do(c.by(owner, c.LeaveRoom(room)))
+        assert owners(town, room) == [next_owner]
+
+
+def test_a_role_that_is_given_in_the_same_transaction_counts(town: Town, people: People) -> None:
+    others = [town.person(f"p{number}") for number in range(NAMED + 3)]
+    room = town.room(people.ann, Kind.GROUP, *others)
+    promote = c.by(people.ann, c.ChangeRole(room, others[-1], Role.MODERATOR))
+    together(town, promote, c.by(people.ann, c.LeaveRoom(room)))
+    assert owners(town, room) == [others[-1]]
+    demote = c.by(others[-1], c.ChangeRole(room, others[0], Role.READER))
+    together(town, demote, c.by(others[-1], c.LeaveRoom(room)))
+    assert owners(town, room) == [others[1]]
+    hand_over = c.by(others[1], c.ChangeRole(room, others[4], Role.OWNER))
+    together(town, hand_over, c.by(others[4], c.LeaveRoom(room)))
+    assert owners(town, room) == [others[1]]
+
+
+verbs = st.sampled_from(["join", "leave", "add", "remove", *Role])
+steps = st.lists(st.tuples(verbs, st.integers(0, 3), st.integers(0, 3)))
 
 
 @given(kind=st.sampled_from(OWNED), steps=steps)
@@ -138,6 +165,7 @@ def test_a_room_with_members_has_one_owner_after_every_command(kind: Kind, steps
             "leave": c.LeaveRoom(room),
             "add": c.AddMember(room, people[other]),
             "remove": c.RemoveMember(room, people[other]),
+            **{str(role): c.ChangeRole(room, people[other], role) for role in Role},
         }[verb]
         try:
             town.do(c.by(people[one], command))

@@ -6,6 +6,7 @@ import pytest
 
 from veche.core.errors import Code
 from veche.core.room_renaming import RoomRenamed
+from veche.core.room_settings import RoomUpdated
 from veche.core.rooms import ROOM_NAMES, ROOMS
 from veche.core.values import LOBBY_ID, Kind
 
@@ -17,12 +18,12 @@ from .world import Town
 @pytest.mark.parametrize("kind", [Kind.GROUP, Kind.CHANNEL])
 def test_the_owner_renames_a_room_and_its_log_says_so(town: Town, people: People, kind: Kind) -> None:
     room = town.room(people.ann, kind, people.bob)
-    assert town.do(c.by(people.ann, c.RenameRoom(room, "Crew"))).name == "Crew"
+    assert town.do(c.by(people.ann, c.UpdateRoom(room, "Crew"))) == RoomUpdated(room, 3)
     [renamed] = town.news
     assert isinstance(renamed, RoomRenamed)
     assert (renamed.log_id, renamed.seq, renamed.name, renamed.person.id) == (room, 3, "Crew", people.ann)
     assert town.rows(ROOMS)[room].name == "Crew"
-    assert town.do(c.by(people.ann, c.RenameRoom(room, "Crew"))).name == "Crew"
+    assert town.do(c.by(people.ann, c.UpdateRoom(room, "Crew"))) == RoomUpdated(room, 3)
     assert town.news == [], "a retry changes nothing"
 
 
@@ -38,22 +39,24 @@ def test_others_may_not(town: Town, people: People) -> None:
         (people.ann, LOBBY_ID, Code.FORBIDDEN),
         (people.ann, 99, Code.NOT_FOUND),
     ):
-        assert town.refuses(c.by(by, c.RenameRoom(room, "Crew"))).code is code
-    assert town.refuses(c.by(people.ann, c.RenameRoom(LOBBY_ID, "x"))).message == "The lobby cannot be renamed."
-    assert town.refuses(c.by(people.ann, c.RenameRoom(direct, "x"))).message == "A direct room cannot be renamed."
+        assert town.refuses(c.by(by, c.UpdateRoom(room, "Crew"))).code is code
+    assert town.refuses(c.by(people.ann, c.UpdateRoom(LOBBY_ID, "x"))).message == "The lobby cannot be renamed."
+    assert town.refuses(c.by(people.ann, c.UpdateRoom(direct, "x"))).message == "A direct room cannot be renamed."
 
 
 def test_a_unique_name_stays_unique_and_the_old_one_is_free(town: Town, people: People) -> None:
     one, two = (town.do(c.by(people.ann, c.CreateRoom(Kind.GROUP, name, unique=True))).room.id for name in ("a", "b"))
-    refusal = town.refuses(c.by(people.ann, c.RenameRoom(one, "b")))
+    refusal = town.refuses(c.by(people.ann, c.UpdateRoom(one, "b")))
     assert (refusal.code, refusal.data["field"]) == (Code.TAKEN, "name")
-    assert town.do(c.by(people.ann, c.RenameRoom(one, "c"))).unique_name == "c"
-    assert town.do(c.by(people.ann, c.RenameRoom(two, "a"))).unique_name == "a"
+    town.do(c.by(people.ann, c.UpdateRoom(one, "c")))
+    town.do(c.by(people.ann, c.UpdateRoom(two, "a")))
+    assert [town.rows(ROOMS)[room].unique_name for room in (one, two)] == ["c", "a"]
     assert town.rows(ROOM_NAMES) == {"c": one, "a": two}
     plain = town.room(people.ann, name="b")
-    assert town.do(c.by(people.ann, c.RenameRoom(plain, "a"))).unique_name is None
+    town.do(c.by(people.ann, c.UpdateRoom(plain, "a")))
+    assert town.rows(ROOMS)[plain].unique_name is None
 
 
 def test_a_name_may_not_hide_anything(town: Town, people: People) -> None:
     room = town.room(people.ann)
-    assert town.refuses(c.by(people.ann, c.RenameRoom(room, "a\u200bb"))).data["field"] == "name"
+    assert town.refuses(c.by(people.ann, c.UpdateRoom(room, "a\u200bb"))).data["field"] == "name"

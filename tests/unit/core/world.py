@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from veche.core.accounts import ACCOUNTS, HANDLES, PASSWORDS, SKELETONS, skeleton_key
+from veche.core.accounts import ACCOUNTS, CLOSED, HANDLES, PASSWORDS, SKELETONS, skeleton_key
 from veche.core.errors import ChatError
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs
@@ -16,6 +16,7 @@ from veche.core.messages import MESSAGES
 from veche.core.ownership import ELDERS, NAMED, SUCCESSORS, Elder, Elders
 from veche.core.reading import COUNTS
 from veche.core.rooms import MEMBERS, ROOMS
+from veche.core.rules import NO_RULES, Rules
 from veche.core.sessions import SESSIONS, SessionsEnded
 from veche.core.state import HEADS, State
 from veche.core.values import LOBBY_ID, SYSTEM_ID, Account, Head, Kind, Room, account_log
@@ -34,6 +35,7 @@ class Everything:
             HANDLES: {"system": SYSTEM_ID},
         }
         self.ids: Counter[str] = Counter()
+        self.rules = NO_RULES
 
     def new_id(self, table: str) -> int:
         self.ids[table] += 1
@@ -58,22 +60,22 @@ class Everything:
 
     def elders(self, room_id: int) -> Elders:
         found = [member for (room, _), member in self.rows.get(MEMBERS, {}).items() if room == room_id]
-        found.sort(key=lambda member: (member.joined_at, member.account_id))
+        found.sort(key=lambda member: (member.role.place, member.joined_at, member.account_id))
         accounts = self.rows[ACCOUNTS]
-        named = tuple(Elder(one.joined_at, accounts[one.account_id].person) for one in found[:NAMED])
+        named = tuple(Elder(one.role, one.joined_at, accounts[one.account_id].person) for one in found[:NAMED])
         return Elders(named, len(found) <= NAMED)
 
     def state(self, needs: Needs) -> State:
         """Load what is asked for, and what the rows found lead to."""
-        return self.load(State(self.new_id), needs)
+        return self.load(State(self.new_id, self.rules), needs)
 
     def load(self, state: State, needs: Needs) -> State:
         for fact, key in needs.pairs():
-            if fact.then is not None and (row := self.get(fact, key)) is not None:
+            if fact.then is not None and (row := self.get(fact.rows, key)) is not None:
                 fact.then(needs, key, row)
         for fact, key in needs.pairs():
-            if (row := self.get(fact, key)) is not None:
-                state.load(fact, key, row)
+            if (row := self.get(fact.rows, key)) is not None:
+                state.load(fact.rows, key, row)
         return state
 
     def keep(self, state: State) -> None:
@@ -118,15 +120,15 @@ def run(everything: Everything, request: c.Request, now: int) -> tuple[Any, list
 
 
 def check_guarded(needs: Needs) -> None:
-    """Check that memberships are read under the lock of their room, and passwords under that of the account's log.
+    """Check that memberships are read under the lock of their room, and what an account has under that of its log.
 
     Storage locks each log whose head is asked.
     """
     locked = {key for fact, key in needs.pairs() if fact is HEADS}
     rooms = {key[0] for fact, key in needs.pairs() if fact is MEMBERS}
     assert rooms <= locked, "a membership is read without the lock of its room"
-    accounts = {account_log(key) for fact, key in needs.pairs() if fact is PASSWORDS}
-    assert accounts <= locked, "a password is read without the lock of its account"
+    accounts = {account_log(key) for fact, key in needs.pairs() if fact in (PASSWORDS, CLOSED)}
+    assert accounts <= locked, "whether a password is right or an account closed is read without the account's lock"
 
 
 class Town:
@@ -139,6 +141,14 @@ class Town:
 
     def rows(self, fact: Fact[Any, Any]) -> dict[Any, Any]:
         return self.everything.rows.get(fact, {})
+
+    @property
+    def rules(self) -> Rules:
+        return self.everything.rules
+
+    @rules.setter
+    def rules(self, rules: Rules) -> None:
+        self.everything.rules = rules
 
     def do(self, request: c.Request) -> Any:
         self.now += 1

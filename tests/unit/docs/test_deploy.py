@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.veche_process import VECHE
 from veche.app import DIALECTS
 from veche.settings import read_settings
 
@@ -37,6 +40,24 @@ def test_the_settings_of_the_page_are_accepted(monkeypatch: pytest.MonkeyPatch) 
     for line in SETTINGS.splitlines():
         monkeypatch.setenv(*line.split("=", 1))
     assert str(read_settings(DIALECTS).server.origins)
+
+
+def test_the_command_of_the_page_reads_the_settings_and_runs_nothing_of_them(tmp_path: Path) -> None:
+    [text] = re.findall(r"```sh\n(#!/bin/sh\n.*?)```", PAGE, re.DOTALL)
+    settings = tmp_path / "veche.env"
+    settings.write_text("VECHE_DATABASE_URL='sqlite:///$(touch ran) & x.db'\n")
+    settings.chmod(0o600)
+    (tmp_path / "runuser").write_text('#!/bin/sh\nshift 3\nexec "$@"\n')  # it becomes nobody else
+    program = tmp_path / "veche"
+    text = text.replace("/etc/veche.env", str(settings)).replace("/srv/veche", str(tmp_path))
+    program.write_text(text.replace("/opt/veche/.venv/bin/veche", str(VECHE)))
+    for one in (program, tmp_path / "runuser"):
+        one.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for words in (["migrate"], ["user", "list"], ["doctor", "--json"], ["--version"]):
+        subprocess.run([program, *words], env=env, check=True, capture_output=True, timeout=60)
+    assert (tmp_path / "$(touch ran) & x.db").exists()
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

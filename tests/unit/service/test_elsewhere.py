@@ -23,7 +23,7 @@ from veche.hub.hub import Hub
 from veche.hub.serializer import Serializer
 from veche.hub.topic import Subscriber
 from veche.service import elsewhere as module
-from veche.service import expiry
+from veche.service import expiry, unheard
 from veche.service.elsewhere import Elsewhere
 from veche.service.expiry import forget_once
 from veche.service.limits import Limit, LoginLimits, Rate
@@ -245,6 +245,33 @@ async def test_no_session_is_removed_while_other_nodes_cannot_be_asked(redis_url
 
 
 # Limits.
+
+
+async def test_a_node_that_has_a_lease_and_is_not_heard_is_in_the_log_and_not_taken_for_absent(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has another secret, or another Redis. While a secret is replaced, this is so for a while."""
+    monkeypatch.setattr(unheard, "GRACE", 0.1)
+    monkeypatch.setattr(module, "BEAT", 0.02)
+
+    def said() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name == "veche.bus"]
+
+    caplog.set_level("INFO")
+    async with running(redis_url, 2) as (one, two), running(redis_url, 1) as (other,):
+        two.connect(1, "s")
+        one.elsewhere.leased = lambda: {two.bus.node_id}
+        assert await one.elsewhere.connected_sessions(["s", "t"]) == {"s"}
+        assert not any("not heard" in line for line in said())
+        one.elsewhere.leased = lambda: {two.bus.node_id, other.bus.node_id}
+        assert await one.elsewhere.connected_sessions(["s", "t"]) is None
+        other.elsewhere.leased = lambda: {one.bus.node_id}
+        assert other.elsewhere.is_alone(), "nobody waits for an answer that cannot come"
+        assert await other.elsewhere.connected_sessions(["s"]) is None
+        await until(lambda: any(other.bus.node_id in line and "VECHE_SECRET" in line for line in said()))
+        assert len([line for line in said() if other.bus.node_id in line]) == 1, "it is said once a minute"
+        one.elsewhere.leased = lambda: {two.bus.node_id}
+        await until(lambda: any("all nodes" in line for line in said()))
 
 
 def use_of(limit: Limit, key: object) -> int:

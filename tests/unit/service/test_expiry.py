@@ -29,7 +29,7 @@ def fill(database: SqliteDatabase, ages: dict[str, int]) -> None:
         run("INSERT INTO accounts (id, username, handle, name, password_hash, created_at) VALUES (1,'a','a','a','h',0)")
         run("INSERT INTO logs VALUES (-1, 0, 0, NULL)")
         for id, age in ages.items():
-            run("INSERT INTO sessions VALUES (?, 1, 'native', 0, ?)", (id, now - age))
+            run("INSERT INTO sessions VALUES (?, 1, 'native', 0, ?, NULL)", (id, now - age))
 
 
 def left(database: SqliteDatabase) -> set[str]:

@@ -14,7 +14,9 @@ from core import commands as c
 
 from veche.core.errors import ChatError
 from veche.core.values import Kind
+from veche.storage import opening
 from veche.storage.commit import commit
+from veche.storage.database import Database
 from veche.storage.engines.engine import Transaction
 from veche.storage.kinds.sqlite_database import SqliteDatabase
 
@@ -67,6 +69,17 @@ def open_new(template: Path, tmp_path: Path) -> Iterator[Open]:
 @pytest.fixture
 def database(open_new: Open) -> Counted:
     return open_new()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Database]]:
+    """Two processes on one new database. On SQLite there is only one, twice."""
+    on_sqlite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path}/x.db" if on_sqlite else request.getfixturevalue("postgres_url")
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.closing(opening.open_to_serve(url)))
+        second = stack.enter_context(contextlib.closing(first if on_sqlite else opening.open_to_serve(url)))
+        yield [first, second]
 
 
 class Town:

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 class Relay:
     """Forwards connections to a database. After `cut_at(word, forward=...)`, the next client bytes with `word` are
-    forwarded or not, their answer never arrives, and the connection ends.
+    forwarded or not, their answer never arrives, and the connection ends. With `after`, only those of a connection that
+    has sent these bytes before. With `refuses_after_cut`, no further connection is forwarded until `move` names another
+    server.
     """
 
     def __init__(self, url: str) -> None:
@@ -22,7 +24,9 @@ class Relay:
         self.url = parts._replace(netloc=f"{who}@127.0.0.1:{self._listener.getsockname()[1]}").geturl()
         self._word = b""
         self._forward = False
+        self._after = b""
         self.cuts = 0
+        self.refuses_after_cut = False
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -33,22 +37,33 @@ class Relay:
         for one in (self._listener, *self._open):
             _end(one)
 
-    def cut_at(self, word: bytes, *, forward: bool) -> None:
-        self._word, self._forward = word, forward
+    def cut_at(self, word: bytes, *, forward: bool, after: bytes = b"") -> None:
+        self._word, self._forward, self._after = word, forward, after
+
+    def move(self, port: int) -> None:
+        """Forward new connections to another server on this machine."""
+        self._to = ("127.0.0.1", port)
+        self.refuses_after_cut = False
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self.cuts and self.refuses_after_cut:
+                    client.close()
+                    continue
                 server = socket.create_connection(self._to)
                 self._open += [client, server]
                 threading.Thread(target=self._pump, args=(client, server, True), daemon=True).start()
                 threading.Thread(target=self._pump, args=(server, client, False), daemon=True).start()
 
     def _pump(self, source: socket.socket, target: socket.socket, from_client: bool) -> None:
+        sent_before = b""  # of what `after` may name
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
-                if from_client and self._word and self._word in data:
+                if self._after and self._after in data:
+                    sent_before = self._after
+                if from_client and sent_before == self._after and self._word and self._word in data:
                     self._word = b""
                     self.cuts += 1
                     _end(source)  # first, so that no answer gets through

@@ -10,6 +10,9 @@ import msgspec
 import pytest
 from core import commands as c
 
+from tests.collecting import living, without_collector
+from veche.core.facts import Needs
+from veche.core.state import State
 from veche.core.values import LOBBY_ID, Kind
 from veche.storage.commit import commit
 from veche.storage.engines.sqlite import SqliteTransaction
@@ -44,6 +47,13 @@ def test_seqs_have_no_holes_across_messages_and_events(town: Town) -> None:
     for room_id, number in town.rows("SELECT room_id, max(number) FROM messages GROUP BY room_id"):
         assert town.rows(f"SELECT count(*) FROM messages WHERE room_id = {room_id}") == [(number,)]
         assert town.rows(f"SELECT message_count FROM logs WHERE id = {room_id}") == [(number,)]
+
+
+def test_a_batch_is_freed_without_the_garbage_collector(town: Town) -> None:
+    town.batch(town.say(CHANNEL))
+    with without_collector():
+        town.batch(town.say(CHANNEL), c.by(EVE, c.JoinRoom(CHANNEL)), town.say(CHANNEL, "no", by=99))
+        assert living(State, SqliteTransaction, Needs) == []
 
 
 def test_a_refused_command_leaves_no_trace_and_disturbs_nobody(town: Town) -> None:

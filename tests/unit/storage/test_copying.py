@@ -16,7 +16,8 @@ from core import commands as c
 
 from tests.veche_process import environment
 from veche.core.actor import Actor
-from veche.core.values import LOBBY_ID, Kind
+from veche.core.rules import Rules
+from veche.core.values import LOBBY_ID, FileInfo, Kind
 from veche.storage import copying, opening
 from veche.storage.commit import commit
 from veche.storage.database import Database, DatabaseError
@@ -34,6 +35,8 @@ with opening.copy_source(sys.argv[1]) as source, opening.copy_target(sys.argv[2]
     copying.copy(source, target, print, chunk=4)
 """
 Tables = dict[str, list[tuple[Any, ...]]]
+RULES = Rules(file_quota=1 << 20)
+FILE = FileInfo("a" * 32, "plan \\N.txt", 5, "text/plain")
 
 
 def text_of(number: int) -> str:
@@ -46,12 +49,13 @@ def fill(url: str) -> None:
         database.secret()
 
         def do(*requests: c.Request) -> None:
-            assert set(codes(commit(database, requests)[0])) == {"ok"}
+            assert set(codes(commit(database, requests, rules=RULES)[0])) == {"ok"}
 
         for name in ("ann", "bob", "eve", "Женя", "zoë", "mallory"):
             do(c.by(c.NOBODY_ID, c.Register("hash", username=name)))
         for id in ("Zz", "aA", "_b", "9c", "é"):
             do((Actor(ANN, "native"), c.OpenSession(id, 10**9, "hash")))
+        do(c.by(ANN, c.OpenRefreshedSession(c.OpenSession("refreshed", 10**9, "hash"), "first")))
         do(c.by(ANN, c.CreateRoom(Kind.CHANNEL, "Channel", (BOB, EVE))))
         do(c.by(ANN, c.CreateRoom(Kind.GROUP, "Group 'x' \\ N", (BOB,))))
         do(c.by(BOB, c.CreateRoom(Kind.DIRECT, "Bob and Eve", (EVE,))))
@@ -62,8 +66,17 @@ def fill(url: str) -> None:
                     for by, room in ((ANN, 1), (BOB, 2), (EVE, LOBBY_ID))
                 )
             )
+        for command in (c.BeginUpload(FILE), c.FinishUpload(FILE), c.SendFiles(1, "", file_ids=(FILE.id,))):
+            do(c.by(ANN, command))
         do(c.by(BOB, c.MarkRead(1, 4)))
+        do(c.by(ANN, c.EditMessage(1, 1, "@bob", client_id="edit")))
+        do(c.by(BOB, c.SendReply(1, "reply", reply_to_id=1, thread_id=1)))
+        do(c.by(EVE, c.DeleteMessage(LOBBY_ID, 3)))
+        do(*(c.by(by, c.React(1, 1, emoji)) for by in (ANN, BOB) for emoji in ("\U0001f44d", "\u2764\ufe0f")))
+        do(c.by(ANN, c.PinMessage(1, 1)))
         do(c.by(EVE, c.LeaveRoom(1)))
+        do(c.by(ANN, c.BanMember(1, EVE, 3600)))
+        do(c.by(ANN, c.BlockPerson(EVE)))
         do(c.by(6, c.DeleteAccount()))
         do(c.by(BOB, c.OpenEcho()))
         do(c.by(BOB, c.AddEchoLines(1, (("client", "a"), ("server", "b")))))
@@ -86,7 +99,7 @@ def tables_of(url: str) -> Tables:
 
 
 def names() -> list[str]:
-    return [name for name in metadata.tables if name not in (meta.name, "nodes")]
+    return [name for name in metadata.tables if name not in (meta.name, "nodes", "last_commits")]
 
 
 def values(url: str) -> dict[str, str]:
@@ -104,7 +117,7 @@ def sqlite_url(tmp_path: Path) -> str:
     return url
 
 
-@pytest.fixture(params=["postgresql", "sqlite"])
+@pytest.fixture(params=[pytest.param("postgresql", marks=pytest.mark.slow), "sqlite"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return (
         str(request.getfixturevalue("postgres_url")) if request.param == "postgresql" else f"sqlite:///{tmp_path}/t.db"
@@ -214,6 +227,7 @@ def test_a_copy_that_is_killed_goes_on_and_meanwhile_nobody_uses_it(
     serve(postgres_url)
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_a_copy_that_is_killed_again_and_again_comes_to_its_end(sqlite_url: str, target: str) -> None:
     kills = 0
@@ -224,6 +238,7 @@ def test_a_copy_that_is_killed_again_and_again_comes_to_its_end(sqlite_url: str,
     serve(target)
 
 
+@pytest.mark.slow
 def test_the_half_of_an_sqlite_database_is_refused_too(sqlite_url: str, tmp_path: Path) -> None:
     target = f"sqlite:///{tmp_path}/t.db"
     assert killed(sqlite_url, target, "copy_stored:3") == 9
@@ -245,6 +260,7 @@ def test_a_copy_that_is_complete_is_not_made_again(sqlite_url: str, target: str)
     assert tables_of(target) == after
 
 
+@pytest.mark.slow
 def test_a_source_that_was_served_meanwhile_is_noticed(sqlite_url: str, target: str) -> None:
     assert killed(sqlite_url, target, "copy_stored:3") == 9
     serve(sqlite_url)
@@ -252,6 +268,7 @@ def test_a_source_that_was_served_meanwhile_is_noticed(sqlite_url: str, target: 
         copy(sqlite_url, target)
 
 
+@pytest.mark.slow
 def test_a_source_that_was_changed_behind_the_position_is_noticed(sqlite_url: str, target: str) -> None:
     assert killed(sqlite_url, target, "copy_loaded") == 9
     with opening.open_existing(sqlite_url) as database:

@@ -26,11 +26,14 @@ def by(account_id: int, session_id: str, command: Command[object]) -> c.Request:
 ENDINGS: dict[str, Callable[[], c.Request]] = {
     "signing out": lambda: by(ANN, "a1", c.EndSession("a1")),
     "signing out elsewhere": lambda: by(ANN, "a2", c.EndSession("a1")),
+    "ending it from elsewhere": lambda: by(ANN, "a2", c.RevokeSession("a1")),
+    "ending all others": lambda: by(ANN, "a2", c.EndSessions(kept="a2")),
     "another password": lambda: by(ANN, "a2", c.SetPassword("new", "hash", "a2")),
     "the operator": lambda: c.by(ANN, c.EndSessions()),
     "disabling": lambda: c.by(ANN, c.DisableAccount()),
     "deleting": lambda: c.by(ANN, c.DeleteAccount()),
 }
+ELSEWHERE = ("ending it from elsewhere", "ending all others", "another password")
 
 LATE: dict[str, Callable[[], Command[object]]] = {
     "send": lambda: c.SendMessage(CHANNEL, "late"),
@@ -44,6 +47,8 @@ LATE: dict[str, Callable[[], Command[object]]] = {
     "rename": lambda: c.RenameAccount("late"),
     "password": lambda: c.SetPassword("late", None),
     "echo": lambda: c.OpenEcho(),
+    "revoke": lambda: c.RevokeSession("a2"),
+    "end others": lambda: c.EndSessions(kept="a1"),
 }
 
 
@@ -90,7 +95,7 @@ def test_a_command_after_the_end_in_another_process_is_refused(
     assert codes(outcomes) == ["unauthenticated", "ok"]
 
 
-@pytest.mark.parametrize("ending", ["signing out", "signing out elsewhere", "another password"])
+@pytest.mark.parametrize("ending", ["signing out", "signing out elsewhere", *ELSEWHERE])
 def test_the_sessions_that_stay_go_on(signed_in: Town, ending: str) -> None:
     late = by(ANN, "a2", c.SendMessage(CHANNEL, "goes on"))
     assert codes(signed_in.batch(ENDINGS[ending](), late)) == ["ok", "ok"]

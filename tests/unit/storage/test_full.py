@@ -67,6 +67,7 @@ with database.reading() as tx:
 """
 
 
+@pytest.mark.slow
 def test_writes_that_fail_in_the_kernel_are_refused_and_work_again(template: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     path.write_bytes(template.read_bytes())

@@ -87,7 +87,7 @@ def test_a_batch_that_is_not_stored_forgets_them(town: Town, monkeypatch: pytest
     town.do(town.say(CHANNEL))
     assert kept_rows(town.database)["heads"]
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patch:
@@ -117,7 +117,7 @@ def test_the_second_message_reads_only_whether_it_was_sent_before(town: Town, mo
 
     monkeypatch.setattr(SqliteTransaction, "read", note)
     town.do(town.say(CHANNEL, "hi", "b"))
-    assert reads == ["_by_client_id"]
+    assert reads == ["_by_client_id", "_by_key"]  # whether a message, or another command, has the client id
 
 
 def test_they_are_forgotten_with_the_connection(town: Town) -> None:

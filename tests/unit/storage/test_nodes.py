@@ -165,6 +165,18 @@ def test_without_a_bus_a_node_that_was_stopped_for_long_must_stop(database: Data
         assert run(postgres_url, "SELECT id FROM nodes") == [("b",)]
 
 
+@pytest.mark.parametrize(("first", "second"), [(False, False), (True, False), (False, True)])
+def test_a_node_whose_lease_ran_out_and_was_not_removed_looks_for_others_too(
+    database: Database, postgres_url: str, first: bool, second: bool
+) -> None:
+    """As when a node on another machine could not reach the database, and one without a bus came meanwhile."""
+    joined = Joined(database, "a", bus=first)
+    end_lease(postgres_url, "a")
+    with Joined(database, "b", bus=second), joined:
+        assert joined.refused.wait(30)
+        assert "Another node serves" in joined.reason
+
+
 def test_a_node_knows_whether_others_can_take_its_clients(database: Database) -> None:
     with Joined(database, "a", machine="m") as lone:
         assert not lone.has_successors
@@ -174,6 +186,18 @@ def test_a_node_knows_whether_others_can_take_its_clients(database: Database) ->
             assert elsewhere.has_successors
 
 
+def test_a_node_knows_which_others_have_a_lease(database: Database, postgres_url: str) -> None:
+    with Joined(database, "a", machine="m") as node, Joined(database, "b", machine="m"):
+        with Joined(database, "c"):
+            assert wait(lambda: node.others == {"b", "c"})
+        assert wait(lambda: node.others == {"b"})
+        database.join("killed", 0, shares_bus=True)
+        assert wait(lambda: node.others == {"b", "killed"})
+        end_lease(postgres_url, "killed")
+        assert wait(lambda: node.others == {"b"})
+
+
+@pytest.mark.slow
 def test_a_node_is_not_ready_while_the_database_stands_still_or_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_nodes, "LATE_SECONDS", 0.5)
     with (

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from laws.dialects import MESSENGER, SOCKETIO, opened
-from laws.town import LOBBY, Frame, Person, Server, Socket, serving, start
+from laws.town import LOBBY, Frame, Person, Server, Socket, serving
+from laws.town import run as run_veche
 
 from veche.storage.migrate import schema_version
 
@@ -266,7 +267,13 @@ def room(room_id: int, head_seq: int, clock: str, mine: tuple[int, int, str] | N
     unread, read_seq, role = mine or (None, None, None)
     found = {"id": room_id, "kind": kind, "name": own_name or name, "created_at": time(clock), "head_seq": head_seq}
     last = messages(room_id)[-1] if messages(room_id) and mine is not None else None
-    return found | {"unread": unread, "read_seq": read_seq, "role": role, "last_message": last}
+    return found | {
+        "unread": unread,
+        "mentions": None if mine is None else 0,
+        "read_seq": read_seq,
+        "role": role,
+        "last_message": last,
+    }
 
 
 def test_the_rooms_are_as_they_were(old: Server) -> None:
@@ -484,10 +491,11 @@ def test_the_commands_take_it_once_it_is_migrated(tmp_path: Path) -> None:
     for folder in ("old", "new"):
         (tmp_path / folder).mkdir()
     old, new = restore(tmp_path / "old"), restore(tmp_path / "new")
-    said, errors = finish(run("migrate", new))
+    done = run("migrate", new)
+    said, errors = done.stdout, done.stderr
     assert (said.splitlines()[-1], errors) == (f"{new} is up to date.", "")
-    running = {(words, path): run(words, path) for words in ("user list", "doctor") for path in (old, new)}
-    done = {key: (*finish(process), process.returncode) for key, process in running.items()}
+    ended = {(words, path): run(words, path) for words in ("user list", "doctor") for path in (old, new)}
+    done = {key: (one.stdout, one.stderr, one.returncode) for key, one in ended.items()}
     assert done["user list", old][1:] == (
         f"veche: {old} has the schema 0002, and this Veche needs {schema_version()}. "
         "`veche serve` and `veche migrate` migrate it.\n",
@@ -500,10 +508,5 @@ def test_the_commands_take_it_once_it_is_migrated(tmp_path: Path) -> None:
         assert found["schema"][0] == found["usernames"][0] == "ok"
 
 
-def run(words: str, path: Path) -> subprocess.Popen[str]:
-    """Start a command. Several may run at once, as each takes its time to start."""
-    return start(*words.split(), "--database-url", f"sqlite:///{path}", VECHE_SECRET=SECRET, COLUMNS="250")
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
-    return process.communicate(timeout=60)
+def run(words: str, path: Path) -> subprocess.CompletedProcess[str]:
+    return run_veche(*words.split(), "--database-url", f"sqlite:///{path}", VECHE_SECRET=SECRET, COLUMNS="250")

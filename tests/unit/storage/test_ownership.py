@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.examples import examples
 from veche.core.errors import Code
 from veche.core.ownership import NAMED, OwnerChanged
-from veche.core.values import Kind
+from veche.core.values import Kind, Role
 from veche.storage.entries import read_entries
 
 from .conftest import Open, Town, codes
@@ -34,7 +34,7 @@ def test_all_leave_in_one_batch_and_somebody_comes_meanwhile(town: Town) -> None
         c.by(1, c.LeaveRoom(GROUP)),
         c.by(2, c.AddMember(GROUP, 1)),
         c.by(2, c.LeaveRoom(GROUP)),
-        c.by(3, c.RenameRoom(GROUP, "Eve's")),
+        c.by(3, c.UpdateRoom(GROUP, "Eve's")),
     )
     assert codes(outcomes) == ["ok"] * 5
     assert owners(town) == [3]
@@ -60,7 +60,8 @@ def test_if_all_who_could_follow_leave_at_once_the_owner_waits(town: Town) -> No
     assert owners(town) == [members(town)[0]]
 
 
-steps = st.lists(st.tuples(st.sampled_from(["join", "leave", "add", "remove"]), st.integers(1, 3), st.integers(1, 3)))
+verbs = st.sampled_from(["join", "leave", "add", "remove", *Role])
+steps = st.lists(st.tuples(verbs, st.integers(1, 3), st.integers(1, 3)))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(30), deadline=None)
@@ -77,10 +78,24 @@ def test_after_every_batch_a_channel_with_members_has_one_owner(
                 "leave": c.LeaveRoom(1),
                 "add": c.AddMember(1, other),
                 "remove": c.RemoveMember(1, other),
+                **{str(role): c.ChangeRole(1, other, role) for role in Role},
             }[verb]
             commands.append(c.by(one, command))
         town.batch(*commands)
         assert len(owners(town, 1)) == bool(members(town, 1))
+
+
+def test_of_many_members_a_moderator_who_joined_last_is_next(town: Town) -> None:
+    for number in range(NAMED + 2):
+        account = town.do(c.by(c.NOBODY_ID, c.Register("h", username=f"p{number}"))).id
+        town.do(c.by(1, c.AddMember(GROUP, account)))
+    last = members(town)[-1]
+    town.do(c.by(1, c.ChangeRole(GROUP, last, Role.MODERATOR)))
+    town.do(c.by(1, c.ChangeRole(GROUP, 2, Role.READER)))
+    first = members(town)[2]
+    for owner, next_owner in ((1, last), (last, first)):
+        town.do(c.by(owner, c.LeaveRoom(GROUP)))
+        assert owners(town) == [next_owner]
 
 
 def test_ownerless_groups_of_older_versions_get_the_member_who_joined_first(town: Town) -> None:

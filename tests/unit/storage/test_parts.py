@@ -62,14 +62,14 @@ def test_a_batch_of_culprits_ends_and_reads_little_more_than_once(
 ) -> None:
     """Before, each one that raised was a call deeper: the thread of the writer ended with a RecursionError."""
     size = 1000
-    read, load = 0, batch.load_needed_rows
+    read, lock = 0, batch.lock_needed_rows
 
-    def counting(tx: Any, state: Any, all_needs: Any, *rest: Any) -> Any:
+    def counting(tx: Any, commands: Any) -> Any:
         nonlocal read
-        read += len(all_needs)
-        return load(tx, state, all_needs, *rest)
+        read += len(commands)
+        return lock(tx, commands)
 
-    monkeypatch.setattr(batch, "load_needed_rows", counting)
+    monkeypatch.setattr(batch, "lock_needed_rows", counting)
     outcomes, begun = count(town, [CULPRITS[kind]] * size)
     assert set(outcomes) == {"internal"}
     assert begun <= 3 * size

@@ -11,8 +11,10 @@ from typing import cast
 import pytest
 from core import commands as c
 
-from veche.core.values import LOBBY_ID, Kind
+from veche.core.values import LOBBY_ID, Kind, Level, Role
 from veche.storage.accounts import credentials
+from veche.storage.bans import list_bans
+from veche.storage.blocks import blocked_by
 from veche.storage.closing import closed
 from veche.storage.database import Database
 from veche.storage.echo import closed_echoes, echo_page
@@ -23,12 +25,18 @@ from veche.storage.entries import read_entries
 from veche.storage.log import head_seqs
 from veche.storage.membership import list_members
 from veche.storage.messages import history
+from veche.storage.pins import pinned
+from veche.storage.reactions import page_with_reactions, reacted_people
+from veche.storage.refreshing import session_page
 from veche.storage.rooms import public_rooms, room, rooms_of, welcome
+from veche.storage.seen import seen_by
 from veche.storage.sessions import expired, session_with_account, sessions_of
 
 from .conftest import Town
 
 LARGE = (
+    "bans",
+    "blocks",
     "messages",
     "members",
     "accounts",
@@ -36,25 +44,45 @@ LARGE = (
     "logs",
     "events",
     "sessions",
+    "refreshes",
     "echoes",
     "echo_lines",
     "closed_accounts",
+    "reactions",
+    "tallies",
+    "pins",
 )
 
 COMMANDS: list[c.Request] = [
     c.by(1, c.SendMessage(1, "hi", "c1")),
     c.by(2, c.ReadUpTo(1, 3)),
     c.by(2, c.MarkRead(1, 1)),
+    c.by(1, c.React(1, 1, "\U0001f44d", client_id="c2")),
+    c.by(1, c.React(1, 1, "\U0001f44d", False)),
+    c.by(1, c.PinMessage(1, 1)),
+    c.by(1, c.PinMessage(1, 1, False)),
+    c.by(1, c.DeleteMessage(1, 1)),
     c.by(3, c.JoinRoom(1)),
     c.by(3, c.LeaveRoom(1)),
-    c.by(1, c.RenameRoom(1, "Crew")),
+    c.by(1, c.UpdateRoom(1, "Crew")),
+    c.by(1, c.UpdateRoom(1, topic="Lunch")),
+    c.by(1, c.SetLevel(1, Level.NONE)),
+    c.by(1, c.ChangeRole(1, 2, Role.MODERATOR)),
+    c.by(1, c.BanMember(1, 3)),
+    c.by(1, c.UnbanMember(1, 3)),
+    c.by(1, c.BlockPerson(3)),
+    c.by(1, c.UnblockPerson(3)),
     c.by(1, c.ChangeProfile("Ann", "ann@x.org", "hash")),
     c.by(c.NOBODY_ID, c.Register("h", username="dan")),
     c.by(c.NOBODY_ID, c.Register("h", email="dan@x.org")),
     c.by(1, c.OpenSession("s1", 60, "hash")),
+    c.by(1, c.OpenRefreshedSession(c.OpenSession("s3", 60, "hash"), "h0")),
+    c.by(1, c.RefreshSession("s3", 0, "h0", "h1", 60)),
     c.by(1, c.SetPassword("h", None, "s1")),
     c.by(1, c.EndSession("s1")),
+    c.by(1, c.RevokeSession("s1")),
     c.by(1, c.EndSessions()),
+    c.by(1, c.EndSessions(kept="s1")),
     c.by(c.NOBODY_ID, c.ForgetSessions(("s1", "s2"))),
     c.by(1, c.DisableAccount()),
     c.by(1, c.EnableAccount()),
@@ -71,14 +99,21 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "rooms": lambda on: rooms_of(on, 2, 0, 50),
     "public rooms": lambda on: public_rooms(on, 2, 0, 50),
     "members": lambda on: list_members(on, 1, 0, 50),
+    "bans": lambda on: list_bans(on, 1, 0, 50, 0),
+    "blocks": lambda on: blocked_by(on, 1, 0, 50),
     "people of the lobby": lambda on: list_members(on, LOBBY_ID, 0, 50),
     "newest": lambda on: history(on, 1, 50),
     "before": lambda on: history(on, 1, 50, before=9),
     "after": lambda on: history(on, 1, 50, after=2),
     "around": lambda on: history(on, 1, 50, around=3),
+    "with reactions": lambda on: page_with_reactions(on, 1, history(on, 1, 50)),
+    "who reacted": lambda on: reacted_people(on, 1, "\U0001f44d", 0, 50),
+    "pins": lambda on: pinned(on, 1, 1, 9, 50),
+    "who has seen it": lambda on: seen_by(on, 1, 1, 1, 0, 50),
     "echoes": lambda on: closed_echoes(on, 1),
     "lines of an echo": lambda on: echo_page(on, [1, 2], 0),
     "session": lambda on: session_with_account(on, "s1"),
+    "page of sessions": lambda on: session_page(on, 1, (9, "s1"), 50),
     "sessions of an account": lambda on: sessions_of(on, 1),
     "expired sessions": lambda on: expired(on, 9, 100),
     "closed accounts": lambda on: closed(on, [1, 2]),

@@ -7,6 +7,7 @@ was opened before the other process committed. The other process is another `Sql
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -78,6 +79,12 @@ RACES = {
 }
 
 
+def at_first_on(older: Any, read: Callable[..., Any], calls: list[Any], tx: Any, *rest: Any) -> Any:
+    """Read in an older snapshot at the first call, and where one should afterwards."""
+    calls.append(tx)
+    return read(older if len(calls) == 1 else tx, *rest)
+
+
 @pytest.fixture
 def overtake(town: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[c.Request], Any]]:
     """Lets another process commit a command after this one has read its rows, and gives the command's answer."""
@@ -88,8 +95,8 @@ def overtake(town: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
             other = SqliteDatabase(f"sqlite:///{town.database.path}")
             [answer], _ = commit(other, [request])
             other.close()
-            load, first = batch.load_needed_rows, [older]
-            monkeypatch.setattr(batch, "load_needed_rows", lambda tx, *rest: load(first.pop() if first else tx, *rest))
+            for name in ("lock_needed_rows", "load_rows"):
+                monkeypatch.setattr(batch, name, partial(at_first_on, older, getattr(batch, name), []))
             return answer
 
         yield overtake

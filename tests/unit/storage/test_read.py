@@ -267,6 +267,13 @@ def test_people_and_rooms_come_by_pages(town: Town) -> None:
         assert [view.room.id for view in public_rooms(connection, 3, 0, 9)] == [CHANNEL, LOBBY_ID]
 
 
+def test_a_channel_is_not_among_those_to_join_while_it_is_archived(town: Town) -> None:
+    for archived, listed in ((True, [LOBBY_ID]), (False, [CHANNEL, LOBBY_ID])):
+        town.do(c.by(1, c.UpdateRoom(CHANNEL, archived=archived)))
+        with town.database.reading() as connection:
+            assert [view.room.id for view in public_rooms(connection, 3, 0, 9)] == listed
+
+
 async def test_readers_hold_no_connection_while_they_are_idle(town: Town) -> None:
     reader = Reader(town.database)
     await asyncio.gather(*[reader.read(1, head_seqs, [CHANNEL]) for _ in range(50)])

@@ -112,14 +112,16 @@ def test_a_restore_on_an_empty_machine(path: Path, tmp_path: Path) -> None:
 
 
 def test_sessions_may_be_ended(path: Path, tmp_path: Path) -> None:
-    insert = "INSERT INTO sessions VALUES ('s', 1, 'native', 0, 9000000000000000)"
+    insert = "INSERT INTO sessions VALUES ('s', 1, 'native', 0, 9000000000000000, NULL)"
+    insert_refresh = "INSERT INTO refreshes VALUES ('s', 0, 'hash', 0, NULL, 0)"
     for end_sessions, left in ((False, 1), (True, 0)):
         with contextlib.closing(sqlite3.connect(tmp_path / "b.db")) as connection, connection:
-            connection.execute("DELETE FROM sessions")
-            connection.execute(insert)
+            for statement in ("DELETE FROM refreshes", "DELETE FROM sessions", insert, insert_refresh):
+                connection.execute(statement)
         restore(path, tmp_path / "b.db", end_sessions=end_sessions)
         with contextlib.closing(sqlite3.connect(path)) as connection:
             assert connection.execute("SELECT count(*) FROM sessions").fetchone() == (left,)
+            assert connection.execute("SELECT count(*) FROM refreshes").fetchone() == (left,)
 
 
 def spoil(file: Path) -> None:

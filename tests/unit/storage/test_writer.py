@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -73,6 +74,23 @@ async def test_what_comes_in_several_turns_is_announced_in_the_order_of_the_log(
     assert [said[0] for said in at.said if isinstance(said, tuple)] == [f"c{number}" for number in range(60)]
 
 
+async def test_a_batch_is_not_announced_if_another_history_has_begun_meanwhile(town: Town) -> None:
+    """It may be of the history before. If it is not, it is found in the log, like everything that is not announced."""
+    at = Desk(town)
+    commit = town.database.writing
+
+    def writing() -> Any:
+        town.database.histories += 1
+        return commit()
+
+    town.database.writing = writing  # type: ignore[method-assign]
+    at.writer.start()
+    at.ask("during")
+    await at.writer.stop()
+    assert at.said == [("during", "ok"), []]
+    assert at.writer.unannounced.lowest(1) is None
+
+
 async def test_no_batch_is_larger_than_it_may_be(town: Town) -> None:
     async with desk(town, batch=10) as at:
         for number in range(35):
@@ -100,6 +118,38 @@ async def test_draining_answers_what_was_taken_and_refuses_the_rest(town: Town) 
         at.ask("late")
         await draining
     assert at.said == [("late", "unavailable"), ("taken", "ok"), [(1, 3)]]
+
+
+async def test_a_writer_that_has_given_up_stops_at_once_and_answers_nothing_more(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    at = Desk(town)
+    begun, may_go_on = threading.Event(), threading.Event()
+    write = town.database.writing
+
+    def writing() -> Any:
+        begun.set()
+        may_go_on.wait()
+        return write()
+
+    town.database.writing = writing  # type: ignore[method-assign]
+    at.writer.start()
+    at.ask("in doubt")
+    await asyncio.to_thread(begun.wait)
+    answered = asyncio.create_task(at.writer.wait_until_answered())
+    draining = asyncio.create_task(at.writer.drain())
+    await asyncio.sleep(0)
+    at.writer.give_up()
+    await answered
+    await draining
+    await at.writer.stop()
+    assert "1 requests are not answered" in caplog.text
+    may_go_on.set()
+    await at.until(lambda: town.rows("SELECT text FROM messages") == [("hi",)])
+    at.writer._queue.put(None)
+    await asyncio.to_thread(at.writer._thread.join)
+    await asyncio.sleep(0)
+    assert at.said == []
 
 
 async def test_stopping_is_draining_and_the_thread_ends(town: Town) -> None:

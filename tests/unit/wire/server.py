@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.config import Config
 
 from veche.wire.frames import binary_frame, ping_frame, text_frame
-from veche.wire.handler import WIRE, Accept, Accepted, Wire
+from veche.wire.handler import STREAMED, WIRE, Accept, Accepted, Wire
 from veche.wire.handshake import Upgrade, UpgradeRefused
 from veche.wire.heartbeat import Heartbeats
 from veche.wire.http import BoundedHttp
@@ -203,6 +203,13 @@ class Server:
             while (await receive())["type"] != "http.disconnect":
                 pass
             self.calls.put(("disconnected", None))
+        if scope["path"] == "/streamed":
+            scope["extensions"][STREAMED](5.0)
+            more = True
+            while more:
+                message = await receive()
+                more = message.get("more_body", False)
+                self.calls.put(("body", message.get("body")))
         if scope["path"] == "/slow":
             await self.gate.wait()
         body = b"x" * 5_000_000 if scope["path"] == "/large" else b"ok"
