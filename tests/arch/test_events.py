@@ -15,6 +15,7 @@ from veche.core.bans import MemberBanned, MemberUnbanned
 from veche.core.deletion import MessageDeleted
 from veche.core.editing import MessageEdited
 from veche.core.event import LogEvent
+from veche.core.invitations import InvitationCame, InvitationEnded, InvitationGone, MemberInvited
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.messages import Message
 from veche.core.notifications import LevelChanged
@@ -53,10 +54,14 @@ TABLE = """\
 | RoleChanged      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | MemberBanned     | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | MemberUnbanned   | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| MemberInvited    | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| InvitationEnded  | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | RoomRenamed      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | RoomChanged      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | RoomEntered      | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | RoomExited       | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| InvitationCame   | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
+| InvitationGone   | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | ReadMoved        | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | LevelChanged     | frame  | nothing  | nothing | nothing  | nothing  | nothing   |
 | MessageRead      | frame  | nothing  | nothing | nothing  | nothing  | frame     |
@@ -81,6 +86,10 @@ SAMPLES: dict[str, LogEvent] = {
     "OwnerChanged": OwnerChanged(ROOM.id, 3, 0, ANN, BOB.id),
     "MemberBanned": MemberBanned(ROOM.id, 3, 0, ANN, BOB.id),
     "MemberUnbanned": MemberUnbanned(ROOM.id, 3, 0, ANN, BOB.id),
+    "MemberInvited": MemberInvited(ROOM.id, 3, 0, ANN, BOB.id),
+    "InvitationEnded": InvitationEnded(ROOM.id, 3, 0, ANN, BOB.id),
+    "InvitationCame": InvitationCame(-ANN.id, 3, 0, ROOM, BOB),
+    "InvitationGone": InvitationGone(-ANN.id, 3, 0, ROOM.id),
     "RoleChanged": RoleChanged(ROOM.id, 3, 0, ANN, Role.MODERATOR, BOB.id),
     "RoomRenamed": RoomRenamed(ROOM.id, 3, 0, ANN, "Crew"),
     "RoomChanged": RoomChanged(ROOM.id, 3, 0, ANN, ROOM),

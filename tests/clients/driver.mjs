@@ -15,7 +15,7 @@ const signIn = async (reason) => {
 };
 const client = new Client({ url, token, saved, signIn });
 const failed = ({ outgoing, error: { code } }) => ({ outgoing, code });
-const ofRooms = "message edited deleted reacted pinned joined left role banned unbanned owner updated renamed";
+const ofRooms = "message edited deleted reacted pinned joined left role banned unbanned invited uninvited owner updated renamed";
 const others = "event me rooms gone reset caught_up status stored push stopped";
 for (const name of `${ofRooms} ${others}`.split(" ")) {
   client.on(name, (value) => say({ on: name, value: value ?? null }));

@@ -77,6 +77,20 @@ async def test_roles_and_bans(language: str, ann: Person, bob: Person) -> None:
         assert [body["account"]["id"] for body in await heard(client, "left", 1)] == [bob.id]
 
 
+async def test_invitations(language: str, ann: Person, bob: Person) -> None:
+    room = ann.make_room()
+    async with driven(language, ann.base, ann.token) as client, driven(language, bob.base, bob.token) as other:
+        await client.caught_up()
+        await other.caught_up()
+        invited = await client.do("invite", room, bob.id)
+        assert invited["account_id"] == bob.id
+        [seen] = await heard(client, "invited", 1)
+        assert (seen["account"]["id"], seen["by_id"]) == (bob.id, ann.id)
+        await other.do("uninvite", room, bob.id)
+        [refused] = await heard(client, "uninvited", 1)
+        assert (refused["account"]["id"], refused["by_id"]) == (bob.id, bob.id)
+
+
 async def test_what_is_set_for_a_room(language: str, ann: Person, bob: Person) -> None:
     room = ann.make_room(bob)
     async with driven(language, ann.base, ann.token) as client:

@@ -6,7 +6,7 @@ import { Follower } from "./follower.js";
 import { LOBBY } from "./logs.js";
 import { Outbox } from "./outbox.js";
 import { Rest } from "./rest.js";
-const NAMED = "message edited deleted reacted pinned joined left role banned unbanned owner updated renamed".split(" ");
+const NAMED = "message edited deleted reacted pinned joined left role banned unbanned invited uninvited owner updated renamed".split(" ");
 const MARGIN_MS = 5_000;
 export class Client extends Commands {
     rest;

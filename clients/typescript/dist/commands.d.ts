@@ -36,4 +36,8 @@ export declare abstract class Commands extends Emitter<ClientEvents> {
     ban(room_id: Id, account_id: Id, seconds?: number): Sending<Ruled>;
     /** Takes back a ban. */
     unban(room_id: Id, account_id: Id): Sending<Ruled>;
+    /** Invites somebody into a room. */
+    invite(room_id: Id, account_id: Id): Sending<Ruled>;
+    /** Takes an invitation back, or refuses one: then it is your own account. */
+    uninvite(room_id: Id, account_id: Id): Sending<Ruled>;
 }

@@ -36,4 +36,10 @@ export class Commands extends Emitter {
     unban(room_id, account_id) {
         return this.enqueue("unban", { room_id, account_id });
     }
+    invite(room_id, account_id) {
+        return this.enqueue("invite", { room_id, account_id });
+    }
+    uninvite(room_id, account_id) {
+        return this.enqueue("uninvite", { room_id, account_id });
+    }
 }

@@ -115,7 +115,7 @@ export interface Marked extends Stored {
     seq: Seq;
     message_id: Id;
 }
-/** The answer to `role`, `ban` and `unban`. The room's events up to `seq` show the result. */
+/** The answer to `role`, `ban`, `unban`, `invite` and `uninvite`. The room's events up to `seq` show the result. */
 export interface Ruled extends Stored {
     seq: Seq;
     account_id: Id;
@@ -183,6 +183,14 @@ export interface RoomEvents {
         account: Person;
         by_id: Id;
     };
+    invited: OfRoom & {
+        account: Person;
+        by_id: Id;
+    };
+    uninvited: OfRoom & {
+        account: Person;
+        by_id: Id;
+    };
     owner: OfRoom & {
         account: Person;
         by_id: Id;
@@ -222,6 +230,16 @@ export interface Own {
         room_id: Id;
         thread_id: Id;
         follows: boolean;
+    };
+    invited?: {
+        room: Pick<Room, "id" | "kind" | "name"> & {
+            topic: string;
+        };
+        by: Person;
+        at: Time;
+    };
+    uninvited?: {
+        room_id: Id;
     };
     [kind: string]: unknown;
 }

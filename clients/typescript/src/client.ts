@@ -68,7 +68,7 @@ export interface Options {
 }
 
 const NAMED =
-  "message edited deleted reacted pinned joined left role banned unbanned owner updated renamed".split(" ");
+  "message edited deleted reacted pinned joined left role banned unbanned invited uninvited owner updated renamed".split(" ");
 const MARGIN_MS = 5_000;
 
 /** A client of the native contract: it stays connected, resumes, sends until it is answered, and tells what happens. */

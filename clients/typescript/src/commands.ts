@@ -74,4 +74,13 @@ export abstract class Commands extends Emitter<ClientEvents> {
   unban(room_id: Id, account_id: Id): Sending<Ruled> {
     return this.enqueue("unban", { room_id, account_id });
   }
+  /** Invites somebody into a room. */
+  invite(room_id: Id, account_id: Id): Sending<Ruled> {
+    return this.enqueue("invite", { room_id, account_id });
+  }
+
+  /** Takes an invitation back, or refuses one: then it is your own account. */
+  uninvite(room_id: Id, account_id: Id): Sending<Ruled> {
+    return this.enqueue("uninvite", { room_id, account_id });
+  }
 }

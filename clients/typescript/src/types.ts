@@ -129,7 +129,7 @@ export interface Marked extends Stored {
   message_id: Id;
 }
 
-/** The answer to `role`, `ban` and `unban`. The room's events up to `seq` show the result. */
+/** The answer to `role`, `ban`, `unban`, `invite` and `uninvite`. The room's events up to `seq` show the result. */
 export interface Ruled extends Stored {
   seq: Seq;
   account_id: Id;
@@ -165,6 +165,8 @@ export interface RoomEvents {
   role: OfRoom & { account: Person; role: string; by_id: Id };
   banned: OfRoom & { account: Person; by_id: Id; until: Time | null };
   unbanned: OfRoom & { account: Person; by_id: Id };
+  invited: OfRoom & { account: Person; by_id: Id };
+  uninvited: OfRoom & { account: Person; by_id: Id };
   owner: OfRoom & { account: Person; by_id: Id };
   updated: OfRoom & { topic: string; archived: boolean; slow_seconds: number; account: Person };
   renamed: OfRoom & { name: string; account: Person };
@@ -180,6 +182,8 @@ export interface Own {
   sessions_ended?: Record<string, never>;
   account?: Person;
   thread?: { room_id: Id; thread_id: Id; follows: boolean };
+  invited?: { room: Pick<Room, "id" | "kind" | "name"> & { topic: string }; by: Person; at: Time };
+  uninvited?: { room_id: Id };
   [kind: string]: unknown;
 }
 

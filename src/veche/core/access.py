@@ -17,6 +17,7 @@ class Right(StrEnum):
     JOIN = "join"
     LEAVE = "leave"
     MANAGE = "manage"  # add members, give and take roles
+    INVITE = "invite"  # invite people, make links by which they join, and see both
     REMOVE = "remove"  # remove members of a lower role; ban people, and see who is banned
     RENAME = "rename"
     ADJUST = "adjust"  # set the topic and slow mode
@@ -81,6 +82,7 @@ MATRIX: Mapping[Right, Mapping[Kind, VerdictsByRole]] = {
     Right.SPEAK: _NOT_READERS,
     Right.LEAVE: {**_MEMBERS_ONLY, Kind.DIRECT: _NOBODY[Kind.DIRECT]},
     Right.MANAGE: _OWNER_ONLY,
+    Right.INVITE: _MODERATORS,
     Right.REMOVE: _MODERATORS,
     Right.RENAME: _OWNER_ONLY,
     Right.ADJUST: _MODERATORS,
@@ -141,6 +143,7 @@ _BY_ROLE = {
 _IN_DIRECT = {
     Right.LEAVE: "A direct room cannot be left.",
     Right.MANAGE: "A direct room always has the same two members.",
+    Right.INVITE: "A direct room always has the same two members.",
     Right.REMOVE: "A direct room always has the same two members.",
     Right.RENAME: "A direct room cannot be renamed.",
     Right.ADJUST: "A direct room has no settings.",

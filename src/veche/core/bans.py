@@ -9,6 +9,7 @@ from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.facts import Needs, Rows
+from veche.core.invitations import INVITATIONS, record_end
 from veche.core.membership import record_leave
 from veche.core.once import Done, OnceCommand
 from veche.core.rooms import BANS, MEMBERS, ask_accounts, ask_room, ban_of, check_room_access
@@ -21,7 +22,7 @@ MAX_BAN = 10 * 365 * 86_400  # seconds; who means longer bans without an end
 class MemberBanned(LogEvent, frozen=True, gc=False):
     """An account was banned from the room. The event is in the room's log.
 
-    If the account is a member, the entry with which it leaves comes next. `until` is None if the ban has no end.
+    If the account is a member or invited, the entry that ends this comes next. `until` is None if the ban has no end.
     """
 
     kind: ClassVar[str] = "banned"
@@ -65,7 +66,7 @@ class Unbanned(Done, frozen=True, gc=False):
 
 
 class BanMember(OnceCommand[Banned], frozen=True, gc=False):
-    """Ban an account from a room, for some seconds or without an end. A member is removed.
+    """Ban an account from a room, for some seconds or without an end. A member is removed, an invitation taken back.
 
     The owner and the moderators may do this to everybody who has no role, or a lower role than they. Another ban of
     the same account replaces the first one.
@@ -86,6 +87,7 @@ class BanMember(OnceCommand[Banned], frozen=True, gc=False):
         ask_room(needs, self.room_id, actor.account_id, self.account_id)
         ask_accounts(needs, self.account_id)
         needs.ask(BANS, (self.room_id, self.account_id))
+        needs.ask(INVITATIONS, (self.room_id, self.account_id))
 
     def change(self, actor: Actor, state: State) -> Banned:
         room, mine = check_room_access(state, Right.REMOVE, self.room_id, actor.account_id)
@@ -101,6 +103,8 @@ class BanMember(OnceCommand[Banned], frozen=True, gc=False):
         state.record(MemberBanned(room.id, seq, state.now, account.person, actor.account_id, until))
         if member is not None:
             record_leave(state, actor, room, account)
+        elif state.get(INVITATIONS, (room.id, account.id)) is not None:
+            record_end(state, actor, room.id, account.person)
         return Banned(room.id, state.head(room.id).last_seq, account.id, until)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
-from veche.core.access import Right, check_is_above
+from veche.core.access import Right, archived, check_is_above
 from veche.core.accounts import account_of
 from veche.core.actor import Actor
 from veche.core.blocks import ask_blocks, check_not_blocked
@@ -12,8 +12,9 @@ from veche.core.effects import Close, Open
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.facts import Needs, Rows
+from veche.core.invitations import INVITATIONS, accept
 from veche.core.ownership import ELDERS, SUCCESSORS, Elder, hand_over, note_joined, note_left, role_of_newcomer
-from veche.core.rooms import BANS, MEMBERS, ask_accounts, ask_room, check_not_banned, check_room_access
+from veche.core.rooms import BANS, MEMBERS, ROOMS, ask_accounts, ask_room, check_not_banned, check_room_access
 from veche.core.state import State
 from veche.core.values import Account, Kind, Member, Person, Role, Room, account_log
 
@@ -99,7 +100,7 @@ class Entered(NamedTuple):
 
 
 class JoinRoom(Command[Entered], frozen=True, gc=False):
-    """Join a public room. Whoever joins a room without members becomes its owner.
+    """Join a public room, or a room that the account is invited into. Who joins an empty room becomes its owner.
 
     If the account is already a member, or the room is the lobby, nothing changes.
     """
@@ -107,19 +108,14 @@ class JoinRoom(Command[Entered], frozen=True, gc=False):
     room_id: int
 
     def needs(self, actor: Actor, needs: Needs) -> None:
-        ask_room(needs, self.room_id, actor.account_id)
-        ask_accounts(needs, actor.account_id)
-        needs.ask(ELDERS, self.room_id)
-        needs.ask(BANS, (self.room_id, actor.account_id))
+        ask_to_join(needs, self.room_id, actor.account_id)
 
     def decide(self, actor: Actor, state: State) -> Entered:
         account = account_of(state, actor.account_id)
-        room, member = check_room_access(state, Right.JOIN, self.room_id, account.id)
-        if room.kind is Kind.LOBBY or member is not None:
-            return entered_answer(state, room, account.id, new=False)
-        check_not_banned(state, room.id, account.id)
-        record_join(state, actor, room, account, role_of_newcomer(state, room))
-        return entered_answer(state, room, account.id, new=True)
+        room = state.get(ROOMS, self.room_id)
+        if room is None or state.get(INVITATIONS, (room.id, account.id)) is None:
+            room, _ = check_room_access(state, Right.JOIN, self.room_id, account.id)
+        return join(state, actor, room)
 
 
 class LeaveRoom(Command[None], frozen=True, gc=False):
@@ -154,6 +150,7 @@ class AddMember(Command[Entered], frozen=True, gc=False):
         ask_room(needs, self.room_id, actor.account_id, self.account_id)
         ask_accounts(needs, self.account_id)
         needs.ask(BANS, (self.room_id, self.account_id))
+        needs.ask(INVITATIONS, (self.room_id, self.account_id))
         ask_blocks(needs, actor.account_id, [self.account_id])
 
     def decide(self, actor: Actor, state: State) -> Entered:
@@ -163,6 +160,7 @@ class AddMember(Command[Entered], frozen=True, gc=False):
             return entered_answer(state, room, account.id, new=False)
         check_not_blocked(state, actor.account_id, [account.id])
         check_not_banned(state, room.id, account.id)
+        accept(state, room.id, account.id)
         record_join(state, actor, room, account, Role.MEMBER)
         return entered_answer(state, room, account.id, new=True)
 
@@ -195,6 +193,28 @@ def member_of(state: State, room: Room, account_id: int) -> Member:
     if member is None:
         raise ChatError(Code.NOT_FOUND, "No such member.", what="account")
     return member
+
+
+def ask_to_join(needs: Needs, room_id: int, account_id: int) -> None:
+    """Ask for the rows that `join` reads."""
+    ask_room(needs, room_id, account_id)
+    ask_accounts(needs, account_id)
+    needs.ask(ELDERS, room_id)
+    needs.ask(BANS, (room_id, account_id))
+    needs.ask(INVITATIONS, (room_id, account_id))
+
+
+def join(state: State, actor: Actor, room: Room) -> Entered:
+    """Let the actor join a room that it may enter. Raises ChatError if the room is archived, or the actor is banned."""
+    account = account_of(state, actor.account_id)
+    if room.kind is Kind.LOBBY or state.get(MEMBERS, (room.id, account.id)) is not None:
+        return entered_answer(state, room, account.id, new=False)
+    if room.archived_at is not None:
+        raise archived()
+    check_not_banned(state, room.id, account.id)
+    accept(state, room.id, account.id)
+    record_join(state, actor, room, account, role_of_newcomer(state, room))
+    return entered_answer(state, room, account.id, new=True)
 
 
 def record_join(

@@ -168,6 +168,29 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     level: Level = Level.ALL
 
 
+class Invitation(msgspec.Struct, frozen=True, gc=False):
+    """An account that is invited into a room and has not answered. `by_id` is who invited it."""
+
+    room_id: int
+    account_id: int
+    by_id: int
+    at: int
+
+
+class Link(msgspec.Struct, frozen=True, gc=False):
+    """A link by which people join a room: whoever has its code may use it.
+
+    `until` is None if it does not expire. `uses_left` is None if it may be used without a limit.
+    """
+
+    code: str
+    room_id: int
+    by_id: int
+    created_at: int
+    until: int | None = None
+    uses_left: int | None = None
+
+
 class Ban(msgspec.Struct, frozen=True, gc=False):
     """An account that may not be in a room. `by_id` is who banned it. `until` is None if the ban has no end."""
 

@@ -81,6 +81,22 @@ class BanView(msgspec.Struct, frozen=True, gc=False):
     until: int | None
 
 
+class InvitationView(msgspec.Struct, frozen=True, gc=False):
+    """A room that an account is invited into, who invited it, and when, in microseconds since 1970."""
+
+    room: Room
+    by: Person
+    at: int
+
+
+class InvitedView(msgspec.Struct, frozen=True, gc=False):
+    """An account that is invited into a room, who invited it, and when, in microseconds since 1970."""
+
+    person: Person
+    by_id: int
+    at: int
+
+
 class Revision(msgspec.Struct, frozen=True, gc=False):
     """An earlier text of a message. `at` is when the author wrote it, in microseconds since 1970."""
 

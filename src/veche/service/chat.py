@@ -10,16 +10,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from veche.bus.memory import MemoryBus
 from veche.core.access import Right, check_access
 from veche.core.actor import Actor, Party
 from veche.core.command import Command
 from veche.core.errors import ChatError, Code
-from veche.core.membership import AddMember, Entered
 from veche.core.messages import Message, MessagePage, of_room
-from veche.core.room_creation import CreateRoom
 from veche.core.values import LogId, Person
 from veche.core.views import BanView, MemberView, PinView, Revision, RoomView, ThreadView, Welcome
 from veche.hub.hub import Hub
@@ -103,14 +101,13 @@ class Chat:
             raise outcome
         return outcome
 
-    async def create_room(self, actor: Actor, command: CreateRoom) -> Entered:
-        """Create a room. Raises ChatError as `do` does, and RATE_LIMITED if the account has made many rooms."""
-        self._limits.charge_room(actor.account_id, command)
-        return await self.do(actor, command)
+    def charge_command(self, actor: Actor, command: Command[Any]) -> None:
+        """Count a command that makes a room, or asks somebody into one. Raises ChatError (RATE_LIMITED)."""
+        self._limits.charge(actor.account_id, command)
 
-    async def add_member(self, actor: Actor, command: AddMember) -> Entered:
-        """Add an account to a room. Raises ChatError as `do` does, and RATE_LIMITED after many additions."""
-        self._limits.charge_members(actor.account_id, [command.account_id])
+    async def do_limited(self, actor: Actor, command: Command[T]) -> T:
+        """Do what `charge_command` counts. Raises ChatError as both do."""
+        self.charge_command(actor, command)
         return await self.do(actor, command)
 
     async def stored(self) -> None:
@@ -177,17 +174,19 @@ class Chat:
     async def members(self, by: int, room_id: int, after: int, limit: int) -> list[MemberView]:
         """Return the members of a public room, or of a room that the account is a member of."""
         page = partial(membership.list_members, room_id=room_id, after=after, limit=limit)
-        view, found = await self.read(by, rooms.beside_room, room_id, by, page)
-        _checked(Right.SEE, view)
-        return self._charged(by, found)
+        return self._charged(by, await self.beside_room(Right.SEE, by, room_id, page))
+
+    async def beside_room(self, right: Right, by: int, room_id: int, query: Callable[[Transaction], T]) -> T:
+        """Run a query about a room for an account that has a right in it, in the snapshot that shows the right."""
+        view, found = await self.read(by, rooms.beside_room, room_id, by, query)
+        _checked(right, view)
+        return found
 
     async def bans(self, by: int, room_id: int, after: int, limit: int) -> list[BanView]:
         """Return the bans of a room, for those who may ban people from it."""
         now = time.time_ns() // 1000
         page = partial(bans.list_bans, room_id=room_id, after=after, limit=limit, now=now)
-        view, found = await self.read(by, rooms.beside_room, room_id, by, page)
-        _checked(Right.REMOVE, view)
-        return self._charged(by, found)
+        return self._charged(by, await self.beside_room(Right.REMOVE, by, room_id, page))
 
     async def blocks(self, by: int, after: int, limit: int) -> list[Person]:
         """Return whom an account has blocked, in the order of ids, starting after the id `after`."""
@@ -223,8 +222,7 @@ class Chat:
     async def message(self, by: int, room_id: int, message_id: int) -> Message:
         """Return one message as it is now. Raises ChatError (NOT_FOUND) if the room does not have it."""
         page = partial(reactions.message_with_reactions, account_id=by, id=message_id)
-        view, found = await self.read(by, rooms.beside_room, room_id, by, page)
-        _checked(Right.READ, view)
+        found = await self.beside_room(Right.READ, by, room_id, page)
         return of_room(found, room_id)
 
     async def seen_by(
@@ -264,8 +262,7 @@ class Chat:
             found = threads.thread(tx, room_id, thread_id, limit, before, after)
             return messages.message(tx, thread_id), reactions.page_with_reactions(tx, by, found)
 
-        view, (root, found) = await self.read(by, rooms.beside_room, room_id, by, page)
-        _checked(Right.READ, view)
+        root, found = await self.beside_room(Right.READ, by, room_id, page)
         of_room(root, room_id)
         self.charge(by, len(found.items))
         return found
@@ -279,8 +276,7 @@ class Chat:
     ) -> list[Person]:
         """Return the accounts with an id above `after` that put an emoji to a message, in the order of their ids."""
         page = partial(reactions.reacted_people, message_id=message_id, emoji=emoji, after=after, limit=limit)
-        view, (message, found) = await self.read(by, rooms.beside_room, room_id, by, page)
-        _checked(Right.READ, view)
+        message, found = await self.beside_room(Right.READ, by, room_id, page)
         of_room(message, room_id)
         return self._charged(by, found)
 
@@ -296,8 +292,7 @@ class Chat:
         The page may have fewer than `limit` messages if they are long.
         """
         page = partial(messages.history_by_offset, room_id=room_id, offset=offset, limit=limit)
-        view, found = await self.read(by, rooms.beside_room, room_id, by, page)
-        _checked(Right.READ, view)
+        found = await self.beside_room(Right.READ, by, room_id, page)
         self.charge(by, len(found[0]))
         return found
 

@@ -17,6 +17,8 @@ from veche.storage.ownership import SUBJECT as ownership
 from veche.storage.roles import SUBJECT as roles
 from veche.storage.notifications import SUBJECT as notifications
 from veche.storage.bans import SUBJECT as bans
+from veche.storage.invitations import SUBJECT as invitations
+from veche.storage.links import SUBJECT as links
 from veche.storage.messages import SUBJECT as messages
 from veche.storage.client_ids import SUBJECT as client_ids
 from veche.storage.editing import SUBJECT as editing

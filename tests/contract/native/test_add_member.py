@@ -34,7 +34,7 @@ async def test_it_is_the_member_that_was_added_even_if_it_has_left_since(
     async def by_id(by: int, account_id: int) -> Account | None:
         return {1: ANN, 2: BOB}.get(account_id)
 
-    chat: Any = SimpleNamespace(add_member=add, members=members)
+    chat: Any = SimpleNamespace(do_limited=add, members=members)
     accounts: Any = SimpleNamespace(by_id=by_id)
     login = Login(ANN, Actor(1, "native", "session"), 0)
     response = await add_member(ROOM_ID, MemberBody(account_id=2), login, chat, accounts)

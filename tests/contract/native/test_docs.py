@@ -108,6 +108,16 @@ def _do_calls(found: Seen, ann: Person, bob: Person) -> None:
     found.call(ann, "POST", bans, {"account_id": stranger}, call="POST /v1/rooms/{id}/bans")
     found.call(ann, "GET", bans, call="GET /v1/rooms/{id}/bans")
     ann.call("DELETE", f"{bans}/{stranger}")
+    invitations = f"/rooms/{room}/invitations"
+    found.call(ann, "POST", invitations, {"account_id": stranger}, call="POST /v1/rooms/{id}/invitations")
+    found.call(ann, "GET", invitations, call="GET /v1/rooms/{id}/invitations")
+    ann.call("DELETE", f"{invitations}/{stranger}")
+    found.call(bob, "GET", "/invitations")
+    links = f"/rooms/{room}/links"
+    code = found.call(ann, "POST", links, {"seconds": 60}, call="POST /v1/rooms/{id}/links")["code"]
+    found.call(ann, "GET", links, call="GET /v1/rooms/{id}/links")
+    found.call(bob, "GET", f"/links/{code}", call="GET /v1/links/{code}")
+    found.call(bob, "POST", f"/links/{code}/join", call="POST /v1/links/{code}/join")
     ann.call("PUT", f"/blocks/{stranger}")
     found.call(ann, "GET", "/blocks")
     found.call(ann, "PATCH", member, {"role": "moderator"}, call="PATCH /v1/rooms/{id}/members/{account_id}")
@@ -170,9 +180,20 @@ def _do_frames(found: Seen, ann: Person, bob: Person) -> ClientConnection:
     found.note(*send_command(listening, 11, role={"room_id": room, "account_id": bob.id, "role": "moderator"}))
     found.note(receive(listening))
     stranger = ann.call("POST", "/register", {"username": f"{ann.username}y", "password": PASSWORD})["me"]["id"]
-    for id, command in (12, "ban"), (13, "unban"):
+    for id, command in (16, "invite"), (17, "uninvite"), (12, "ban"), (13, "unban"):
         found.note(*send_command(listening, id, **{command: {"room_id": room, "account_id": stranger}}))
         found.note(receive(listening))
+    invited = bob.make_room()
+    bob.call("POST", f"/rooms/{invited}/invitations", {"account_id": ann.id})
+    found.note(receive(listening))
+    found.note(*send_command(listening, 18, uninvite={"room_id": invited, "account_id": ann.id}))
+    found.note(receive(listening))
+    found.note(*send_command(listening, 19, link={"room_id": room, "seconds": 60, "uses": 1}))
+    code = bob.call("POST", f"/rooms/{invited}/links", {})["code"]
+    found.note(*send_command(listening, 20, join_link={"code": code}))
+    found.note(receive(listening))
+    found.note(receive(listening))
+    found.note(*send_command(listening, 21, unlink={"room_id": room, "code": code}))
     found.note(*send_command(listening, 14, update_room={"room_id": room, "topic": "Lunch"}))
     found.note(receive(listening))
     found.note(*send_command(listening, 15, notify={"room_id": room, "level": "none"}))

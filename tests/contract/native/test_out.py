@@ -16,6 +16,7 @@ from veche.core.deletion import MessageDeleted
 from veche.core.editing import MessageEdited
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
+from veche.core.invitations import InvitationCame, InvitationEnded, InvitationGone, MemberInvited
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.mentions import Mentions
 from veche.core.messages import Message, References
@@ -118,6 +119,14 @@ EVENTS: dict[LogEvent, str] = {
     '"at":"2026-05-28T20:26:40.123456Z"}}',
     MemberUnbanned(7, 7, AT, BOB, 1): '{"unbanned":{"room_id":7,"seq":7,'
     '"account":{"id":2,"username":"bob","name":"Bob"},"by_id":1,"at":"2026-05-28T20:26:40.123456Z"}}',
+    MemberInvited(7, 6, AT, BOB, 1): '{"invited":{"room_id":7,"seq":6,'
+    '"account":{"id":2,"username":"bob","name":"Bob"},"by_id":1,"at":"2026-05-28T20:26:40.123456Z"}}',
+    InvitationEnded(7, 7, AT, BOB, 2): '{"uninvited":{"room_id":7,"seq":7,'
+    '"account":{"id":2,"username":"bob","name":"Bob"},"by_id":2,"at":"2026-05-28T20:26:40.123456Z"}}',
+    InvitationCame(-1, 1, AT, TEAM, BOB): '{"me":{"seq":1,"invited":{"room":'
+    '{"id":7,"kind":"group","name":"Team","topic":""},"by":{"id":2,"username":"bob","name":"Bob"},'
+    '"at":"2026-05-28T20:26:40.123456Z"}}}',
+    InvitationGone(-1, 2, AT, 7): '{"me":{"seq":2,"uninvited":{"room_id":7}}}',
     RoleChanged(7, 6, AT, BOB, Role.READER, 1): '{"role":{"room_id":7,"seq":6,'
     '"account":{"id":2,"username":"bob","name":"Bob"},"role":"reader","by_id":1,"at":"2026-05-28T20:26:40.123456Z"}}',
     RoomRenamed(7, 6, AT, ANN, "Crew"): '{"renamed":{"room_id":7,"seq":6,"name":"Crew",'

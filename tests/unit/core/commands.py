@@ -14,6 +14,8 @@ from veche.core.deletion import DeleteMessage
 from veche.core.echo import AddEchoLines, CloseEcho, OpenEcho
 from veche.core.editing import EditMessage
 from veche.core.files import BeginUpload, DropFiles, FinishUpload, ForgetFiles, SendFiles
+from veche.core.invitations import EndInvitation, InviteMember
+from veche.core.links import JoinByLink, MakeLink, RevokeLink
 from veche.core.membership import AddMember, Entered, JoinRoom, LeaveRoom, RemoveMember
 from veche.core.messages import PostNotice, SendMessage, Sent
 from veche.core.notifications import SetLevel
@@ -47,6 +49,7 @@ __all__ = [
     "DropFiles",
     "EditMessage",
     "EnableAccount",
+    "EndInvitation",
     "EndSession",
     "EndSessions",
     "Entered",
@@ -54,8 +57,11 @@ __all__ = [
     "FollowThread",
     "ForgetFiles",
     "ForgetSessions",
+    "InviteMember",
+    "JoinByLink",
     "JoinRoom",
     "LeaveRoom",
+    "MakeLink",
     "MarkRead",
     "OpenEcho",
     "OpenRefreshedSession",
@@ -69,6 +75,7 @@ __all__ = [
     "RemoveMember",
     "RenameAccount",
     "Request",
+    "RevokeLink",
     "RevokeSession",
     "SendFiles",
     "SendMessage",

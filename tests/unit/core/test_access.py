@@ -41,6 +41,10 @@ TABLE = """\
 | manage      | channel | not_member | forbidden | forbidden | forbidden | yes       |
 | manage      | direct  | not_found  |           | forbidden |           | forbidden |
 | manage      | lobby   | forbidden  |           | forbidden |           |           |
+| invite      | group   | not_found  | forbidden | forbidden | yes       | yes       |
+| invite      | channel | not_member | forbidden | forbidden | yes       | yes       |
+| invite      | direct  | not_found  |           | forbidden |           | forbidden |
+| invite      | lobby   | forbidden  |           | forbidden |           |           |
 | remove      | group   | not_found  | forbidden | forbidden | yes       | yes       |
 | remove      | channel | not_member | forbidden | forbidden | yes       | yes       |
 | remove      | direct  | not_found  |           | forbidden |           | forbidden |
@@ -88,6 +92,11 @@ COMMANDS: dict[Right, list[Callable[[int, int], c.Command[object]]]] = {
     Right.MANAGE: [
         lambda room, guest: c.AddMember(room, guest),
         lambda room, guest: c.ChangeRole(room, guest, Role.READER),
+    ],
+    Right.INVITE: [
+        lambda room, guest: c.EndInvitation(room, guest),
+        lambda room, guest: c.MakeLink(room),
+        lambda room, guest: c.RevokeLink(room, "x"),
     ],
     Right.REMOVE: [
         lambda room, guest: c.RemoveMember(room, guest),

@@ -12,6 +12,7 @@ from veche.core.accounts import ACCOUNTS, CLOSED, HANDLES, PASSWORDS, SKELETONS,
 from veche.core.errors import ChatError
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs
+from veche.core.invitations import INVITATION_COUNTS, INVITATIONS
 from veche.core.messages import MESSAGES
 from veche.core.ownership import ELDERS, NAMED, SUCCESSORS, Elder, Elders
 from veche.core.reading import COUNTS
@@ -46,6 +47,8 @@ class Everything:
             return self.count(*key)
         if fact is SKELETONS:
             return self.alike(key)
+        if fact is INVITATION_COUNTS:
+            return sum(account_id == key for _, account_id in self.rows.get(INVITATIONS, {}))
         if fact in (ELDERS, SUCCESSORS):
             return self.elders(key)
         return self.rows.get(fact, {}).get(key)

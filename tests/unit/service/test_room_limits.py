@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from veche.core.errors import ChatError
+from veche.core.invitations import InviteMember
+from veche.core.membership import AddMember
+from veche.core.messages import SendMessage
 from veche.core.room_creation import CreateRoom
 from veche.core.values import Kind
 from veche.service.room_limits import RoomLimits
@@ -12,7 +15,7 @@ from veche.service.room_limits import RoomLimits
 
 def make(limits: RoomLimits, by: int, *others: int, kind: Kind = Kind.GROUP) -> bool:
     try:
-        limits.charge_room(by, CreateRoom(kind, "x", others))
+        limits.charge(by, CreateRoom(kind, "x", others))
     except ChatError:
         return False
     return True
@@ -36,3 +39,16 @@ def test_one_person_is_put_into_so_many_rooms_and_by_one_account_into_half_of_th
     assert make(limits, 5, victim, kind=Kind.DIRECT)
     with pytest.raises(ChatError):
         limits.charge_members(6, [victim])
+
+
+@pytest.mark.parametrize("command", [AddMember, InviteMember])
+def test_who_is_added_and_who_is_invited_is_counted_alike(command: type[AddMember | InviteMember]) -> None:
+    limits = RoomLimits(members=3, into=2)
+    limits.charge(1, command(7, 9))
+    with pytest.raises(ChatError):
+        limits.charge(1, command(8, 9))
+    for other in (5, 6):
+        limits.charge(1, command(8, other))
+    with pytest.raises(ChatError):
+        limits.charge(1, command(8, 4))
+    limits.charge(1, SendMessage(7, "hi"))

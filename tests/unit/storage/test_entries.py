@@ -61,6 +61,8 @@ def test_every_kind_of_entry_is_read_back_as_it_was_announced(town: Town) -> Non
             c.by(1, c.ChangeRole(1, 2, Role.MODERATOR)),
             c.by(2, c.BanMember(1, 3, 60)),
             c.by(2, c.UnbanMember(1, 3)),
+            c.by(1, c.InviteMember(1, 3)),
+            c.by(3, c.EndInvitation(1, 3)),
             c.by(1, c.LeaveRoom(1)),
         ],
     )

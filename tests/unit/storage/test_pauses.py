@@ -24,6 +24,8 @@ import pytest
 from core import commands as c
 
 from veche.core.errors import ChatError
+from veche.core.links import code_of
+from veche.core.rules import NO_RULES
 from veche.core.values import LOBBY_ID, RESERVED_IDS, Kind, Level, Role
 from veche.storage import batch, opening
 from veche.storage.commit import commit
@@ -36,6 +38,7 @@ from .conftest import Open, somebody_waits
 ANN, BOB, EVE, FAY = 1, 2, 3, 4
 CHANNEL, GROUP = 1, 2
 AT = 1_700_000_000_000_000
+CODE = code_of(NO_RULES.keys[0], CHANNEL, AT)
 TABLES = sorted(set(metadata.tables) - {"meta", "last_commits"})  # the first is `accounts`
 
 
@@ -83,6 +86,14 @@ COMMANDS: dict[str, c.Request] = {
     "ban a stranger once": signed_in(ANN, c.BanMember(CHANNEL, EVE, 60, client_id="c2")),
     "unban": signed_in(ANN, c.UnbanMember(GROUP, EVE)),
     "ban again": signed_in(ANN, c.BanMember(GROUP, EVE, 60)),
+    "invite": signed_in(ANN, c.InviteMember(GROUP, FAY)),
+    "invite once": signed_in(ANN, c.InviteMember(CHANNEL, EVE, client_id="c2")),
+    "refuse": signed_in(EVE, c.EndInvitation(CHANNEL, EVE)),
+    "take an invitation back": signed_in(ANN, c.EndInvitation(CHANNEL, EVE)),
+    "link": signed_in(ANN, c.MakeLink(CHANNEL, 60, 1)),
+    "link once": signed_in(ANN, c.MakeLink(GROUP, client_id="c2")),
+    "unlink": signed_in(ANN, c.RevokeLink(CHANNEL, CODE)),
+    "join by link": signed_in(EVE, c.JoinByLink(CODE)),
     "block": signed_in(BOB, c.BlockPerson(ANN)),
     "block the other": signed_in(EVE, c.BlockPerson(ANN)),
     "unblock": signed_in(EVE, c.UnblockPerson(BOB)),
@@ -140,6 +151,8 @@ def seed(database: Database) -> None:
     assert not isinstance(do(database, signed_in(ANN, c.SendMessage(GROUP, "third"))), ChatError)
     assert not isinstance(do(database, signed_in(ANN, c.React(CHANNEL, 2, "\u2764\ufe0f"))), ChatError)
     assert not isinstance(do(database, signed_in(ANN, c.PinMessage(CHANNEL, 2))), ChatError)
+    assert not isinstance(do(database, signed_in(ANN, c.InviteMember(CHANNEL, EVE))), ChatError)
+    assert not isinstance(do(database, signed_in(ANN, c.MakeLink(CHANNEL, 60, 1))), ChatError)
 
 
 def do(database: Database, request: c.Request) -> Any:

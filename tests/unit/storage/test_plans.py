@@ -11,6 +11,8 @@ from typing import cast
 import pytest
 from core import commands as c
 
+from veche.core.links import code_of
+from veche.core.rules import NO_RULES
 from veche.core.values import LOBBY_ID, Kind, Level, Role
 from veche.storage.accounts import credentials
 from veche.storage.bans import list_bans
@@ -22,6 +24,8 @@ from veche.storage.engines.engine import Query, Transaction, Write
 from veche.storage.engines.prepared import Prepared
 from veche.storage.engines.sqlite import Sqlite
 from veche.storage.entries import read_entries
+from veche.storage.invitations import invitations_of, invited_into
+from veche.storage.links import links_of, room_of_link
 from veche.storage.log import head_seqs
 from veche.storage.membership import list_members
 from veche.storage.messages import history
@@ -37,6 +41,8 @@ from .conftest import Town
 LARGE = (
     "bans",
     "blocks",
+    "invitations",
+    "links",
     "messages",
     "members",
     "accounts",
@@ -68,6 +74,11 @@ COMMANDS: list[c.Request] = [
     c.by(1, c.UpdateRoom(1, topic="Lunch")),
     c.by(1, c.SetLevel(1, Level.NONE)),
     c.by(1, c.ChangeRole(1, 2, Role.MODERATOR)),
+    c.by(1, c.InviteMember(1, 3)),
+    c.by(1, c.EndInvitation(1, 3)),
+    c.by(1, c.MakeLink(1, 60, 1)),
+    c.by(3, c.JoinByLink(code_of(NO_RULES.keys[0], 1, 1))),
+    c.by(1, c.RevokeLink(1, code_of(NO_RULES.keys[0], 1, 1))),
     c.by(1, c.BanMember(1, 3)),
     c.by(1, c.UnbanMember(1, 3)),
     c.by(1, c.BlockPerson(3)),
@@ -101,6 +112,10 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "members": lambda on: list_members(on, 1, 0, 50),
     "bans": lambda on: list_bans(on, 1, 0, 50, 0),
     "blocks": lambda on: blocked_by(on, 1, 0, 50),
+    "invitations": lambda on: invitations_of(on, 1, 0, 50),
+    "who is invited": lambda on: invited_into(on, 1, 0, 50),
+    "links": lambda on: links_of(on, 1, 0),
+    "link": lambda on: room_of_link(on, "x", 0),
     "people of the lobby": lambda on: list_members(on, LOBBY_ID, 0, 50),
     "newest": lambda on: history(on, 1, 50),
     "before": lambda on: history(on, 1, 50, before=9),

@@ -24,6 +24,8 @@ from veche.core.deletion import MessageDeleted, without_text
 from veche.core.editing import MessageEdited
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
+from veche.core.invitations import InvitationCame, InvitationEnded, MemberInvited
+from veche.core.links import code_of
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered
 from veche.core.messages import Message
 from veche.core.ownership import OwnerChanged
@@ -33,6 +35,7 @@ from veche.core.reactions import MessageReacted
 from veche.core.roles import RoleChanged
 from veche.core.room_renaming import RoomRenamed
 from veche.core.room_settings import RoomChanged
+from veche.core.rules import NO_RULES
 from veche.core.values import LOBBY_ID, Kind, Level, Person, Role, Room
 from veche.storage.commit import commit
 from veche.storage.database import Database
@@ -46,6 +49,8 @@ BY_A_PERSON = (
     | MemberLeft
     | OwnerChanged
     | RoleChanged
+    | MemberInvited
+    | InvitationEnded
     | RoomRenamed
     | AccountChanged
     | MessageReacted
@@ -66,6 +71,8 @@ TABLES = (
     "tallies",
     "pins",
     "bans",
+    "invitations",
+    "links",
     "blocks",
     "client_ids",
     "followers",
@@ -88,6 +95,9 @@ client_id = st.sampled_from([None, None, "c1", "c2", "c3"])
 text = st.sampled_from(["one", "two", "one @bob, @ann.", "two @room @eve", "\0"])
 seq = st.integers(0, 9) | st.just(2**63 - 1)
 emoji = st.sampled_from(["\U0001f44d", "\u2764\ufe0f"])
+code = st.builds(code_of, st.just(NO_RULES.keys[0]), st.integers(1, 3), st.sampled_from([AT, AT, AT + 1])) | st.just(
+    "x"
+)
 session = st.sampled_from(["s0", "s1", "s2"])
 username = st.sampled_from(["ann", "ANN", "dan", "ann2", "ann3", "a\u200bb", "Admin"])
 email = st.sampled_from(["ann@x.org", "ANN@x.org", "ann@y.org", "ann@z.org", "eve@z.org", "admin@x.org"])
@@ -142,6 +152,11 @@ commands = st.one_of(
     build(c.RemoveMember, who, room, who),
     build(c.BlockPerson, who, who),
     build(c.UnblockPerson, who, who),
+    *[build(c.InviteMember, who, room, who, client_id=client_id)] * 3,
+    *[build(c.EndInvitation, who, room, who, client_id=client_id)] * 2,
+    build(c.MakeLink, who, room, st.sampled_from([None, 60]), st.sampled_from([None, 1]), client_id=client_id),
+    build(c.RevokeLink, who, room, code, client_id=client_id),
+    *[build(c.JoinByLink, who, code)] * 2,
     *[build(c.BanMember, who, room, who, st.none() | st.just(60), client_id=client_id)] * 2,
     *[build(c.UnbanMember, who, room, who, client_id=client_id)] * 2,
     *[build(c.ChangeRole, who, room, who, st.sampled_from(list(Role)), client_id=client_id)] * 2,
@@ -219,6 +234,8 @@ def faceless(event: Any) -> Any:
         return msgspec.structs.replace(event, room=nameless(event.room), peer=peer)
     if isinstance(event, RoomChanged):
         return msgspec.structs.replace(event, room=nameless(event.room), person=Person(event.person.id, "", ""))
+    if isinstance(event, InvitationCame):
+        return msgspec.structs.replace(event, room=nameless(event.room), person=Person(event.person.id, "", ""))
     if isinstance(event, BY_A_PERSON):
         return msgspec.structs.replace(event, person=Person(event.person.id, "", ""))
     return event
@@ -250,7 +267,7 @@ def as_now(events: Iterable[LogEvent]) -> dict[int, list[LogEvent]]:
             event = now[event.id]
         elif isinstance(event, MessageEdited):
             event = msgspec.structs.replace(event, message=now[event.message.id])
-        elif isinstance(event, RoomEntered | RoomChanged):
+        elif isinstance(event, RoomEntered | RoomChanged | InvitationCame):
             event = msgspec.structs.replace(event, room=rooms.get(event.room.id, event.room))
         logs[event.log_id].append(event)
     return logs
@@ -444,6 +461,29 @@ CASES: dict[str, list[c.Request]] = {
         c.by(1, c.UnbanMember(1, 2)),
         c.by(1, c.BanMember(1, 3, 60, client_id="c1")),
         c.by(1, c.BanMember(1, 3, 60, client_id="c2")),
+    ],
+    "an invitation is refused, made again, taken back and accepted": [
+        c.by(1, c.InviteMember(1, 3, client_id="c1")),
+        c.by(3, c.EndInvitation(1, 3)),
+        c.by(1, c.InviteMember(1, 3, client_id="c1")),
+        c.by(1, c.InviteMember(1, 3)),
+        c.by(1, c.EndInvitation(1, 3)),
+        c.by(1, c.InviteMember(1, 3)),
+        c.by(3, c.JoinRoom(1)),
+        c.by(1, c.BanMember(1, 3)),
+        c.by(1, c.InviteMember(1, 3)),
+    ],
+    "a link is used up, made again and revoked": [
+        c.by(1, c.MakeLink(1, 60, 1, client_id="c1")),
+        c.by(1, c.MakeLink(1, client_id="c1")),
+        c.by(3, c.JoinByLink(code_of(NO_RULES.keys[0], 1, AT))),
+        c.by(3, c.JoinByLink(code_of(NO_RULES.keys[0], 1, AT))),
+        c.by(3, c.LeaveRoom(1)),
+        c.by(3, c.JoinByLink(code_of(NO_RULES.keys[0], 1, AT))),
+        c.by(1, c.MakeLink(1)),
+        c.by(1, c.MakeLink(1)),
+        c.by(1, c.RevokeLink(1, code_of(NO_RULES.keys[0], 1, AT + 1))),
+        c.by(3, c.JoinByLink(code_of(NO_RULES.keys[0], 1, AT + 2))),
     ],
     "a block is made, taken back and made again": [
         c.by(3, c.BlockPerson(1)),

@@ -10,6 +10,7 @@ from .events import (
     EditedEvent,
     Failed,
     Gone,
+    InvitedEvent,
     JoinedEvent,
     LeftEvent,
     LogEvent,
@@ -28,6 +29,7 @@ from .events import (
     Stopped,
     Stored,
     UnbannedEvent,
+    UninvitedEvent,
     UpdatedEvent,
 )
 from .rest import Rest
@@ -68,6 +70,7 @@ __all__ = [
     "FullRoom",
     "Gone",
     "History",
+    "InvitedEvent",
     "JoinedEvent",
     "LeftEvent",
     "LogEvent",
@@ -100,6 +103,7 @@ __all__ = [
     "Stopped",
     "Stored",
     "UnbannedEvent",
+    "UninvitedEvent",
     "UpdatedEvent",
     "VecheError",
 ]

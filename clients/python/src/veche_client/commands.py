@@ -83,3 +83,11 @@ class Commands(ABC):
     async def unban(self, room_id: int, account_id: int) -> Ruled:
         """Take back a ban."""
         return cast(Ruled, await self._stored("unban", {"room_id": room_id, "account_id": account_id}))
+
+    async def invite(self, room_id: int, account_id: int) -> Ruled:
+        """Invite somebody into a room."""
+        return cast(Ruled, await self._stored("invite", {"room_id": room_id, "account_id": account_id}))
+
+    async def uninvite(self, room_id: int, account_id: int) -> Ruled:
+        """Take an invitation back, or refuse one: then it is your own account."""
+        return cast(Ruled, await self._stored("uninvite", {"room_id": room_id, "account_id": account_id}))

@@ -99,6 +99,18 @@ class UnbannedEvent(LogEvent[Changed]):
     __slots__ = ()
 
 
+class InvitedEvent(LogEvent[Changed]):
+    """Somebody is invited into a room."""
+
+    __slots__ = ()
+
+
+class UninvitedEvent(LogEvent[Changed]):
+    """Somebody is not invited any more: they refused, or it was taken back."""
+
+    __slots__ = ()
+
+
 class OwnerEvent(LogEvent[Changed]):
     """Somebody owns a room now."""
 
@@ -209,6 +221,8 @@ ClientEvent = (
     | RoleEvent
     | BannedEvent
     | UnbannedEvent
+    | InvitedEvent
+    | UninvitedEvent
     | OwnerEvent
     | UpdatedEvent
     | RenamedEvent
@@ -235,6 +249,8 @@ ROOM_EVENTS: dict[str, type[LogEvent[Any]]] = {
     "role": RoleEvent,
     "banned": BannedEvent,
     "unbanned": UnbannedEvent,
+    "invited": InvitedEvent,
+    "uninvited": UninvitedEvent,
     "owner": OwnerEvent,
     "updated": UpdatedEvent,
     "renamed": RenamedEvent,

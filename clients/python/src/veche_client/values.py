@@ -156,7 +156,7 @@ class Marked(Answered):
 
 
 class Ruled(Answered):
-    """The answer to `role`, `ban` and `unban`. The events of the room up to `seq` show the result."""
+    """The answer to `role`, `ban`, `unban`, `invite` and `uninvite`. The room's events up to `seq` show the result."""
 
     seq: int
     account_id: int
@@ -291,7 +291,7 @@ class JoinedRoom(TypedDict):
 
 
 class LeftRoom(TypedDict):
-    """You left a room."""
+    """You left a room, or are not invited any more."""
 
     room_id: int
 
@@ -311,6 +311,14 @@ class FollowedThread(TypedDict):
     follows: bool
 
 
+class Invitation(TypedDict):
+    """You are invited into a room. `room` has its `id`, `kind`, `name` and `topic`."""
+
+    room: dict[str, Any]
+    by: Person
+    at: str
+
+
 class Own(TypedDict, total=False):
     """An entry of your own log: its `seq`, and one more key, perhaps one that is not listed here."""
 
@@ -322,3 +330,5 @@ class Own(TypedDict, total=False):
     sessions_ended: dict[str, Any]
     account: Person
     thread: FollowedThread
+    invited: Invitation
+    uninvited: LeftRoom

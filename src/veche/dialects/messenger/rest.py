@@ -99,7 +99,7 @@ async def make_chat(body: NewChat, login: LoginOf, chat: ChatOf) -> Response:
     if 0 in body.member_ids:
         raise ChatError(Code.NOT_FOUND, "No such account.", what="account")
     kind = Kind.DIRECT if private else Kind.GROUP
-    entered = await chat.create_room(login.actor, CreateRoom(kind, body.name, tuple(body.member_ids)))
+    entered = await chat.do_limited(login.actor, CreateRoom(kind, body.name, tuple(body.member_ids)))
     if not entered.new:
         raise ChatError(Code.TAKEN, "These accounts have a private chat already.", reason="private_chat")
     return reply(encode.Chat(entered.room.name, body.chat_type, entered.room.id))

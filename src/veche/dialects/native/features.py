@@ -8,6 +8,8 @@ from veche.dialects.native.deletion import FEATURE as deletion
 from veche.dialects.native.editing import FEATURE as editing
 from veche.dialects.native.feature import Feature, made_by
 from veche.dialects.native.files import FEATURE as files
+from veche.dialects.native.invitations import FEATURE as invitations
+from veche.dialects.native.links import FEATURE as links
 from veche.dialects.native.notifications import FEATURE as notifications
 from veche.dialects.native.pins import FEATURE as pins
 from veche.dialects.native.reactions import FEATURE as reactions

@@ -210,7 +210,7 @@ async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
     name = "" if kind is Kind.DIRECT else body.name or ""
     if kind is not Kind.DIRECT:
         check_room_name(name)
-    entered = await chat.create_room(login.actor, CreateRoom(kind, name, tuple(body.member_ids or ())))
+    entered = await chat.do_limited(login.actor, CreateRoom(kind, name, tuple(body.member_ids or ())))
     return reply(room_out(await chat.room(by, entered.room.id)), 201 if entered.new else 200)
 
 
@@ -259,7 +259,7 @@ async def leave(room_id: PathId, login: LoginOf, chat: ChatOf) -> Response:
 @router.post("/rooms/{room_id}/members", status_code=201, responses=returns(out.Member, 200, 201))
 async def add_member(room_id: PathId, body: MemberBody, login: LoginOf, chat: ChatOf, accounts: AccountsOf) -> Response:
     """Add an account to a room that you own."""
-    entered = await chat.add_member(login.actor, AddMember(room_id, body.account_id))
+    entered = await chat.do_limited(login.actor, AddMember(room_id, body.account_id))
     account, member = await accounts.by_id(login.account.id, body.account_id), entered.member
     if account is None or member is None:
         raise ChatError(Code.NOT_FOUND, "No such member.", what="account")

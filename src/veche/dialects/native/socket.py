@@ -378,7 +378,9 @@ class NativeHandler(DialectHandler):
 
 def _of_feature(command: SocketCommand) -> Callable[[NativeHandler, int, Any], None]:
     def submit(handler: NativeHandler, id: int, fields: Incoming) -> None:
-        handler._submit(id, fields.command(), lambda answer: handler._write(command.answer(id, answer)))
+        asked = fields.command()
+        handler._chat.charge_command(handler._require_client().actor, asked)
+        handler._submit(id, asked, lambda answer: handler._write(command.answer(id, answer)))
 
     return submit
 

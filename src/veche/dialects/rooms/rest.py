@@ -122,15 +122,15 @@ async def create_room(login: LoginOf, body: NewRoomOf, chat: ChatOf) -> Response
     """Create a room, with yourself as its owner."""
     check_name(body.name)
     kind = Kind.GROUP if body.is_private else Kind.CHANNEL
-    entered = await chat.create_room(login.actor, CreateRoom(kind, body.name, unique=True))
+    entered = await chat.do_limited(login.actor, CreateRoom(kind, body.name, unique=True))
     return _reply(encode.created_room(entered.room), 201)
 
 
 @router.put("/join", openapi_extra=request_body(JoinRequest), responses=returns(encode.Done))
 async def join(login: LoginOf, body: JoinRequestOf, chat: ChatOf) -> Response:
-    """Join a room that is not private."""
+    """Join a room that is not private, or that you are invited into."""
     entered = await chat.do(login.actor, JoinRoom(valid_room_id(body.room_id)))
-    if entered.room.kind not in PUBLIC:
+    if not entered.new and entered.room.kind not in PUBLIC:
         raise _private_room()
     return _success("join", entered)
 
@@ -139,7 +139,7 @@ async def join(login: LoginOf, body: JoinRequestOf, chat: ChatOf) -> Response:
 async def invite(login: LoginOf, body: InvitationOf, chat: ChatOf) -> Response:
     """Add an account to a room that you own."""
     try:
-        entered = await chat.add_member(
+        entered = await chat.do_limited(
             login.actor, AddMember(valid_room_id(body.room_id), valid_person_id(body.user_id))
         )
     except ChatError as refusal:
