@@ -6,10 +6,10 @@ import urllib.request
 from importlib.resources import files
 
 import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Page, Route, ViewportSize, expect
 
 from .conftest import NewPerson
-from .harness import LOBBY, Server
+from .harness import LOBBY, TIMEOUT_MS, Server
 
 pytestmark = pytest.mark.e2e
 
@@ -24,10 +24,31 @@ POLICY = {
     "frame-ancestors": "'none'",
 }
 MODULES = sorted(file.name for file in (files("veche.web") / "page").iterdir())
-SCRIPTS = ("/page.js", *(f"/page/{name}" for name in MODULES))
+SCRIPTS = ("/page.js", "/loading.js", *(f"/page/{name}" for name in MODULES))
 TYPES = {"/": "text/html", "/page.css": "text/css", **dict.fromkeys(SCRIPTS, "text/javascript")}
 PHONE: ViewportSize = {"width": 360, "height": 640}
 LONG = "https://example.org/" + "a" * 300
+
+
+@pytest.mark.parametrize("part", ["/page.js", "/page/state.js"])
+def test_a_part_that_is_missing_is_loaded_again(new_person: NewPerson, server: Server, part: str) -> None:
+    """A proxy that is restarted, or a server that refuses for a moment, must not leave an empty page."""
+    ann, asked = new_person("ann", new=False), 0
+
+    def fail_twice(route: Route) -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 2:
+            route.continue_()
+        else:
+            route.abort() if asked == 1 else route.fulfill(status=503)
+
+    ann.page.route(f"**{part}", fail_twice)
+    ann.page.goto(server.url)
+    expect(ann.page.get_by_text("It is tried again.")).to_be_visible()
+    expect(ann.page.get_by_role("button", name="Sign up")).to_be_visible(timeout=TIMEOUT_MS)
+    assert asked > 2
+    ann.sign_up()
 
 
 def test_the_policy_is_strict_and_the_files_have_content_types(server: Server) -> None:

@@ -170,6 +170,7 @@ document.addEventListener("visibilitychange", () => {
 
 // ---- the start -----------------------------------------------------------------------------------------------------
 
+$("loading").remove();
 followOtherTabs();
 resumeSession();
 addEventListener("hashchange", () => openLinkedFile(showProblem));

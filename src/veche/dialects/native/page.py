@@ -36,6 +36,12 @@ async def script() -> Response:
     return _file("page.js", JAVASCRIPT)
 
 
+@router.get("/loading.js")
+async def loading() -> Response:
+    """Serve the script that loads the page again if a part of it is missing."""
+    return _file("loading.js", JAVASCRIPT)
+
+
 @router.get("/page/{name}")
 async def module(name: str) -> Response:
     """Serve a module of the page's script."""
