@@ -12,8 +12,8 @@ from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs, Rows
-from veche.core.rooms import ask_accounts
-from veche.core.state import State
+from veche.core.state import HEADS, State
+from veche.core.values import account_log
 
 MAX_BLOCKS = 1000  # of one account
 
@@ -79,7 +79,7 @@ class UnblockPerson(Command[None], frozen=True, gc=False):
 
 def _ask(needs: Needs, actor: Actor, account_id: int) -> None:
     """Ask for what both commands read. Who holds the blocker's own log decides alone about its blocks."""
-    ask_accounts(needs, actor.account_id)
+    needs.ask(HEADS, account_log(actor.account_id))
     needs.ask(ACCOUNTS, account_id)
     needs.ask(BLOCKS, (actor.account_id, account_id))
     needs.ask(BLOCK_COUNTS, actor.account_id)

@@ -10,6 +10,7 @@ import msgspec
 from veche.core.accounts import (
     CLOSED,
     EMAILS,
+    PASSWORDS,
     account_of,
     ask_whether_taken,
     change_username,
@@ -22,7 +23,7 @@ from veche.core.event import Event
 from veche.core.facts import Needs, Rows
 from veche.core.names import RESERVED_WORDS
 from veche.core.rooms import ask_accounts
-from veche.core.sessions import PasswordChanged, SessionsEnded, account_with_password, ask_password
+from veche.core.sessions import PasswordChanged, SessionsEnded, account_with_password
 from veche.core.state import State
 from veche.core.values import Account, Closed, account_log
 
@@ -101,7 +102,7 @@ class DeleteAccount(Command[Account], frozen=True, gc=False):
     def needs(self, actor: Actor, needs: Needs) -> None:
         _ask(needs, actor.account_id)
         if self.old_hash is not None:
-            ask_password(needs, actor.account_id)
+            needs.ask(PASSWORDS, actor.account_id)
         for username in _usernames(actor.account_id):
             ask_whether_taken(needs, username)
 

@@ -5,7 +5,7 @@ written, and as long as they may be there. So whatever is killed, a row is left,
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -181,7 +181,7 @@ class SendFiles(SendReply, frozen=True, gc=False):
 
     def decide(self, actor: Actor, state: State) -> Sent:
         sent = super().decide(actor, state)
-        if not sent.duplicate:
+        if not sent.duplicate and self.file_ids:
             usage = state.get(USAGES, actor.account_id) or 0
             for id in self.file_ids:
                 file = self._unused(state, actor, id)
@@ -210,9 +210,10 @@ class SendFiles(SendReply, frozen=True, gc=False):
         return request_of(self.room_id, self.text, self.reply_to_id, self.thread_id, self.file_ids)
 
 
-def _ask_files(needs: Needs, files: Iterable[OwnFile]) -> None:
-    for owner, id in files:
+def _ask_files(needs: Needs, files: Sequence[OwnFile]) -> None:
+    for owner in dict.fromkeys(owner for owner, _ in files):
         _ask_usage(needs, owner)
+    for _, id in files:
         needs.ask(FILES, id)
 
 

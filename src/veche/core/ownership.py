@@ -53,7 +53,8 @@ class Elders(NamedTuple):
 
 def _ask_members(needs: Needs, room_id: int, elders: Elders) -> None:
     for elder in elders.named:
-        needs.ask(MEMBERS, (room_id, elder.person.id))
+        if elder.role is not Role.OWNER:  # who leaves, and asks for its own row
+            needs.ask(MEMBERS, (room_id, elder.person.id))
 
 
 ELDERS: Fact[int, Elders] = Fact("elders")  # by room

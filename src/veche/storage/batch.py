@@ -68,6 +68,13 @@ class CommandFailed(Exception):
         self.index = index
 
 
+class Overtaken(Exception):
+    """Another process has just made a log that the batch needs, and so did not lock.
+
+    Decide the batch again: it locks the log then. If it does not, `Fact.then` asks for a log that it may not ask for.
+    """
+
+
 def with_needs(actor: Actor, command: Command[Any]) -> CommandWithNeeds:
     """Collect the needs of a command, and return it with its actor and its needs."""
     needs = Needs()
@@ -189,8 +196,8 @@ def load_rows(tx: Transaction, state: State, wanted: Wanted) -> None:
 def _load_rows_dependent_on_new_rows(tx: Transaction, state: State, needs: Needs, wanted: Wanted) -> None:
     """Call `Fact.then` for rows that did not exist when it was first called, and read the rows that it asks for.
 
-    Such a row was created or changed by an earlier command of this batch, or changed by another process before the
-    logs were locked here. Example: a message is sent and marked as read in the same batch.
+    Such a row was created or changed by an earlier command of this batch, or by another process before the logs were
+    locked here. Examples: a message is sent and marked as read in the same batch; two nodes make one direct room.
     """
     before = list(needs.pairs())
     for fact, key in before:
@@ -203,7 +210,7 @@ def _load_rows_dependent_on_new_rows(tx: Transaction, state: State, needs: Needs
         fact = asked.rows
         if not state.has_loaded_or_changed(fact, key) and key not in wanted.get(fact, ()):
             if fact is HEADS:
-                raise TypeError(f"log {key} is needed but not locked: `then` asks for a log that it may not ask for")
+                raise Overtaken(f"log {key} is needed, but it was not there when the logs were locked")
             more.ask(fact, key)
     if more:
         load_rows(tx, state, _keys_by_fact([more]))

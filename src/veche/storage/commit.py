@@ -12,7 +12,7 @@ from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.rules import NO_RULES, Rules
 from veche.ops.crash import crash_point
-from veche.storage.batch import CommandFailed, Outcome, decide_and_write, with_needs
+from veche.storage.batch import CommandFailed, Outcome, Overtaken, decide_and_write, with_needs
 from veche.storage.database import Database
 from veche.storage.engines.engine import Failure
 from veche.storage.outage import Outage
@@ -88,8 +88,8 @@ def _parts_instead(part: _Part, failure: Failure | None, error: Exception, outag
         edges = [0, *cuts, len(requests)]
         return [_Part(requests[start:end]) for start, end in pairwise(edges) if start < end]
     if failure is Failure.CONFLICT and not part.conflicted:
-        # Another process took a unique value after it was read here. Decide once more, with the rows as they are stored
-        # now. If that conflicts again, there is a bug.
+        # Another process took a unique value, or made a log, after it was looked for here. Decide once more, with the
+        # rows as they are stored now. If that conflicts again, there is a bug.
         return [_Part(requests, conflicted=True)]
     return []
 
@@ -128,6 +128,8 @@ def _refusal_from_check(command: Command[Any]) -> ChatError | None:
 
 def _failure(database: Database, error: Exception) -> Failure | None:
     """Return why a batch failed, if that is no bug. A command may have failed because of the database, too."""
+    if isinstance(error, Overtaken):
+        return Failure.CONFLICT
     cause = error.__cause__ if isinstance(error, CommandFailed) else error
     return database.failure_of(cause) if cause is not None else None
 

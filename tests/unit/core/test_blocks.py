@@ -7,9 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veche.core import blocks
+from veche.core.actor import Actor
 from veche.core.blocks import BLOCK_COUNTS, BLOCKS
+from veche.core.command import Command
 from veche.core.errors import Code
-from veche.core.values import Kind
+from veche.core.facts import Needs
+from veche.core.state import HEADS
+from veche.core.values import Kind, account_log
 
 from . import commands as c
 from .conftest import People
@@ -82,6 +86,24 @@ def test_the_list_is_bounded(town: Town, people: People, monkeypatch: pytest.Mon
     assert town.refuses(block(people.ann, people.eve)).code is Code.FORBIDDEN
     town.do(unblock(people.ann, people.bob))
     town.do(block(people.ann, people.eve))
+
+
+def test_to_take_a_block_back_makes_room_for_one(town: Town, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "MAX_BLOCKS", 2)
+    dan = town.person("dan")
+    for account in (people.bob, people.eve):
+        town.do(block(people.ann, account))
+    town.do(unblock(people.ann, people.bob))
+    town.do(block(people.ann, people.bob))
+    assert town.refuses(block(people.ann, dan)).code is Code.FORBIDDEN
+
+
+@pytest.mark.usefixtures("town")  # which marks the tests that notice a need that is left out
+@pytest.mark.parametrize("command", [c.BlockPerson(2), c.UnblockPerson(2)])
+def test_the_log_of_the_blocker_is_the_lock_of_its_blocks(command: Command[object]) -> None:
+    needs = Needs()
+    command.needs(Actor(1, "native"), needs)
+    assert (HEADS, account_log(1)) in set(needs.pairs())
 
 
 STEPS = st.lists(

@@ -16,6 +16,7 @@ from veche.core.files import FILES, LEAST_CHARGE, MAX_FILES, USAGES, FileState
 from veche.core.messages import MESSAGES, References
 from veche.core.rules import Rules
 from veche.core.state import HEADS
+from veche.core.threads import ThreadFollowed
 from veche.core.values import LOBBY_ID, FileInfo, Kind, account_log
 
 from . import commands as c
@@ -57,7 +58,14 @@ def test_a_message_has_the_files_that_its_sender_uploaded(town: Town, people: Pe
 @pytest.mark.usefixtures("town")  # which marks the tests that notice a need that is left out
 @pytest.mark.parametrize(
     "command",
-    [c.BeginUpload(info(1)), c.FinishUpload(info(1)), c.DropFiles(((1, info(1).id),), 0), c.ForgetFiles(((1, "a"),))],
+    [
+        c.BeginUpload(info(1)),
+        c.FinishUpload(info(1)),
+        c.DropFiles(((1, info(1).id),), 0),
+        c.ForgetFiles(((1, "a"),)),
+        c.SendFiles(LOBBY_ID, "", file_ids=(info(1).id,)),
+        c.SendFiles(LOBBY_ID, "in a thread", thread_id=1),
+    ],
 )
 def test_the_log_of_the_owner_is_the_lock_of_what_its_files_take(command: Command[object]) -> None:
     needs = Needs()
@@ -113,6 +121,16 @@ def test_a_reply_has_files_too(town: Town, people: People) -> None:
     )
 
 
+def test_a_reply_with_a_file_is_a_reply_like_any_other(town: Town, people: People) -> None:
+    """Whoever began the thread follows it, and whom the text mentions is mentioned."""
+    room = town.room(people.ann, Kind.GROUP, people.bob, people.eve)
+    first, second = (town.say(people.ann, room).message for _ in range(2))
+    reply = c.SendFiles(room, "@eve", None, reply_to_id=second.id, thread_id=first.id)
+    refers = town.do(c.by(people.bob, reply)).message.references
+    assert (refers.to_id, refers.thread_id, refers.mentions.ids) == (second.id, first.id, (people.eve,))
+    assert [event.log_id for event in town.news if isinstance(event, ThreadFollowed)] == [-people.bob, -people.ann]
+
+
 def test_an_edit_keeps_the_files_and_a_deletion_takes_them(town: Town, people: People) -> None:
     file = upload(town, people.ann, 1)
     message = town.do(send(people.ann, file.id, text="hi")).message
@@ -143,8 +161,9 @@ def test_what_nobody_uses_is_dropped_and_then_forgotten(town: Town, people: Peop
     town.do(send(people.ann, used.id))
     before = town.now + 1
     new = upload(town, people.ann, 4)
-    files = (*((people.ann, one.id) for one in (old, used, info(3), new)), (people.bob, new.id))
-    town.do(c.by(c.NOBODY_ID, c.DropFiles(files, before)))
+    files = tuple((people.ann, one.id) for one in (old, used, info(3), new))
+    for some in (files, ((people.bob, new.id),)):
+        town.do(c.by(c.NOBODY_ID, c.DropFiles(some, before)))
     states = {id: file.state for id, file in town.rows(FILES).items()}
     assert states == {
         old.id: FileState.GONE,
@@ -156,7 +175,8 @@ def test_what_nobody_uses_is_dropped_and_then_forgotten(town: Town, people: Peop
     assert town.refuses(send(people.ann, old.id)).code is Code.NOT_FOUND
     assert town.refuses(c.by(people.ann, c.FinishUpload(info(3)))).code is Code.NOT_FOUND
     for _ in range(2):
-        town.do(c.by(c.NOBODY_ID, c.ForgetFiles(files)))
+        for some in (files, ((people.bob, new.id),)):
+            town.do(c.by(c.NOBODY_ID, c.ForgetFiles(some)))
         assert set(town.rows(FILES)) == {used.id, new.id}
         assert town.rows(USAGES)[people.ann] == 2 * SIZE
 

@@ -326,6 +326,6 @@ def test_it_is_as_if_one_had_come_after_the_other(
         pairs = list(itertools.product(COMMANDS, COMMANDS, STOPS))
     else:
         pairs = [("sign in", "password", after_the_reads), ("register e-mail", "register", after_the_reads)]
-        pairs.append(("mention", "rename back", before_the_locks))
+        pairs += [("mention", "rename back", before_the_locks), ("direct", "direct back", before_the_locks)]
         pairs += [(first, random.choice([*COMMANDS]), random.choice(STOPS)) for first in COMMANDS]
     try_pairs(nodes, serial, monkeypatch, pairs)
