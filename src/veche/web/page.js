@@ -6,7 +6,7 @@
 //   outbox      messages that are not stored yet        reading     the messages of a room, and what is read
 //   rooms       the rooms of the account                catchup     hello, join and sync
 //   events      what the server pushes                  session     signing in and out
-//   files       links to files
+//   files       links to files                          invitations what the account is invited into
 //   view        shows the state (with dom and links)
 //
 // The server and the person change the state, and the view shows it.
@@ -17,6 +17,7 @@ import { connect, link, on as onConnection } from "./page/connection.js";
 import { $, onSubmit } from "./page/dom.js";
 import { receivePush } from "./page/events.js";
 import { openLinkedFile } from "./page/files.js";
+import { accept, loadInvitations, refuse } from "./page/invitations.js";
 import { enqueue, failIfTooBig, sendWaiting } from "./page/outbox.js";
 import { loadHistory, onRoomVisible } from "./page/reading.js";
 import { leaveOpenRoom, lookForRooms, startRoom } from "./page/rooms.js";
@@ -70,6 +71,17 @@ function visit(room) {
   if (matchMedia("(pointer: fine)").matches) $("message").focus();
   paint(); // at once: what is typed from now on is for this room
 }
+
+$("invitation-list").addEventListener("click", async ({ target }) => {
+  const id = Number(target.closest("li")?.dataset.key);
+  try {
+    if (target.value === "accept") visit(await accept(id));
+    else if (target.value === "refuse") await refuse(id);
+  } catch (refusal) {
+    showProblem(refusal.message);
+    loadInvitations(); // it may have been taken back
+  }
+});
 
 $("leave").addEventListener("click", leaveOpenRoom);
 $("join").addEventListener("click", () => {

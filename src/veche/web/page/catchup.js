@@ -3,6 +3,7 @@
 
 import { allPages } from "./api.js";
 import { command, forgetFailures, link, lose } from "./connection.js";
+import { loadInvitations } from "./invitations.js";
 import { failWaiting, sendWaiting } from "./outbox.js";
 import { onRoomVisible } from "./reading.js";
 import { dropHopeless, lookForRooms, startRoom } from "./rooms.js";
@@ -34,6 +35,7 @@ export async function sendHello() {
     onRoomVisible();
     sendWaiting();
     lookForRooms();
+    loadInvitations();
   } catch (refusal) {
     if (current !== link) return;
     current.bye.reason ??= refusal.code;

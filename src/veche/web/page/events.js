@@ -26,8 +26,10 @@ export function receivePush(kind, body) {
 }
 
 /** A replayed entry tells what happened. The answer to hello, with its pages and `gone`, tells what is so now. */
-function onOwnChange({ joined, left, read, account }, isReplayed) {
+function onOwnChange({ joined, left, read, account, invited, uninvited }, isReplayed) {
+  if (joined ?? invited ?? uninvited) state.invitations.delete((joined?.room ?? invited?.room)?.id ?? uninvited.room_id);
   if (joined && !isReplayed) startRoom(addRoom(joined.room), joined.room.head_seq);
+  else if (invited && !isReplayed) state.invitations.set(invited.room.id, invited);
   else if (left && !isReplayed) endRoom(state.rooms.get(left.room_id));
   else if (read) onReadElsewhere(read);
   else if (account) Object.assign(state.me, account);

@@ -12,6 +12,7 @@ const signedOut = () => ({
   own: { position: undefined, head: 0, past: 0 }, // the account's own log; `past`: its head in the answer to hello
   rooms: new Map(),
   early: new Map(), // of rooms that are not known yet: the seq before their first event
+  invitations: new Map(), // by room: {room, by, at}
   settled: false, // whether all rooms of the account are known
   open: LOBBY,
   atEnd: true, // whether the end of the open room's log is in view

@@ -35,6 +35,7 @@ export function paint() {
   write($("status"), state.status);
   $("status").dataset.now = state.status;
   write($("whoami"), [nameOf(state.me), handleOf(state.me)].join(" ").trim());
+  paintInvitations();
   paintRooms();
   paintOpenRoom();
   paintMessages();
@@ -42,7 +43,7 @@ export function paint() {
 }
 
 function clear() {
-  for (const id of ["rooms", "messages"]) $(id).replaceChildren();
+  for (const id of ["invitation-list", "rooms", "messages"]) $(id).replaceChildren();
   for (const id of ["message", "room-name"]) $(id).value = "";
   composing = null;
 }
@@ -68,6 +69,19 @@ function peerOf(room) {
 }
 
 const newIn = (room) => (room.unread ? `${room.unread} new` : "");
+
+// Invitations.
+
+function paintInvitations() {
+  const invitations = [...state.invitations.values()];
+  $("invitations").hidden = !invitations.length;
+  arrange($("invitation-list"), invitations, ({ room }) => String(room.id), $("invitation-template"), fillInvitation);
+}
+
+function fillInvitation(node, { room, by }) {
+  write(node.querySelector(".room-name"), room.name);
+  write(node.querySelector(".by"), `from ${[nameOf(by), handleOf(by)].join(" ").trim()}`);
+}
 
 // Rooms.
 

@@ -1,0 +1,47 @@
+"""What somebody is invited into: the page shows it, and they join or decline."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import NewPerson
+from .harness import LOBBY
+
+pytestmark = pytest.mark.e2e
+
+
+def test_an_invitation_is_declined_taken_back_and_accepted(new_person: NewPerson) -> None:
+    ann, bob = new_person("ann"), new_person("bob")
+    [found] = ann.call("GET", "/v1/people?username=bob")["items"]
+    room = ann.call("POST", "/v1/rooms", {"kind": "group", "name": "Team"})
+    invitations = f"/v1/rooms/{room['id']}/invitations"
+    shown = bob.page.get_by_role("list", name="Invitations").get_by_role("listitem")
+    expect(shown).to_have_count(0)
+
+    ann.call("POST", invitations, {"account_id": found["id"]})
+    expect(shown).to_contain_text("Team from ann")
+    expect(bob.room("Team")).to_have_count(0)
+    bob.page.reload()
+    bob.expect_caught_up()
+    shown.get_by_role("button", name="Decline").click()
+    expect(shown).to_have_count(0)
+    assert ann.call("GET", invitations)["items"] == []
+
+    ann.call("POST", invitations, {"account_id": found["id"]})
+    expect(shown).to_have_count(1)
+    ann.call("DELETE", f"{invitations}/{found['id']}")
+    expect(shown).to_have_count(0)
+
+    ann.call("POST", invitations, {"account_id": found["id"]})
+    other = bob.new_tab()
+    other.expect_caught_up()
+    shown.get_by_role("button", name="Join").click()
+    expect(bob.room("Team")).to_have_attribute("aria-current", "true")
+    bob.say("hello")
+    for tab in (bob, other):
+        expect(tab.page.get_by_role("list", name="Invitations")).to_be_hidden()
+    expect(other.room(LOBBY)).to_have_attribute("aria-current", "true")
+    other.room("Team").click()
+    other.expect_texts("hello")
+    assert bob.console_errors == []
