@@ -36,7 +36,6 @@ from veche.hub.hub import Hub
 from veche.ops.garbage import collect_when_calm
 from veche.service.accounts import Accounts
 from veche.service.chat import Chat
-from veche.service.elsewhere import Elsewhere
 from veche.service.expiry import forget_expired_sessions
 from veche.service.file_removal import remove_files
 from veche.service.files import Files
@@ -111,7 +110,7 @@ class Server:
         self.bus.subscribe(self.hub.receive)
         self.comparison = Comparison(self.feed, self.hub, self.bus)
         self.room_limits = RoomLimits(server.rooms_per_hour, server.members_per_hour, server.rooms_into_per_hour)
-        self.chat = Chat(self.writer, self.reader, self.hub, self.room_limits, Elsewhere(self.bus, self.hub))
+        self.chat = Chat(self.writer, self.reader, self.hub, self.room_limits, self.bus)
         self.search, self.files, self.guests = self._search(), self._files(), Guests(self.chat.shares)
         self.passwords = Passwords()
         self.accounts = self._accounts()

@@ -188,6 +188,7 @@ TALKS = (
             {"id": 14, "uninvite": {"room_id": CHANNEL, "account_id": PERSON, "client_id": "{new}"}},
             {"id": 15, "link": {"room_id": CHANNEL, "seconds": 60, "uses": 1, "client_id": "{new}"}},
             {"id": 16, "unlink": {"room_id": CHANNEL, "code": "1-aaaaaaaaaaaaaaaaaaaaaaaa", "client_id": "{new}"}},
+            {"id": 18, "typing": {"room_id": ROOM}},
             {"id": 17, "join_link": {"code": "1-aaaaaaaaaaaaaaaaaaaaaaaa"}},
         ),
     ),

@@ -1,4 +1,4 @@
-"""The two base classes of events. Each event is declared in the file of its subject."""
+"""The base classes of events, and of what is no event. Each is declared in the file of its subject."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -7,7 +7,7 @@ import msgspec
 
 from veche.core.effects import Effect
 from veche.core.facts import Rows
-from veche.core.values import Head, LogId
+from veche.core.values import Head, LogId, Person
 
 SMALL = 64  # the size of an event without text, in bytes
 
@@ -47,3 +47,13 @@ class LogEvent(Event, frozen=True, gc=False):
     def next_head(self, head: Head) -> Head:
         """Return the head of the log after this event. `head` is the head before it."""
         return Head(self.seq, head.message_count, head.last_message_id)
+
+
+class Ephemeral(msgspec.Struct, frozen=True, gc=False):
+    """What a person does in a room at this moment. It is in no log, and is shown to whoever is connected now.
+
+    It may be lost, and nobody asks for it again.
+    """
+
+    log_id: LogId
+    person: Person

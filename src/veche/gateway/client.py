@@ -6,7 +6,9 @@ reads too slowly, or that sends commands faster than they are stored. Nothing is
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from typing import Final
 
 from veche.core.actor import Actor
 from veche.core.command import Command, T
@@ -19,6 +21,8 @@ from veche.service.chat import Chat
 from veche.wire.frames import text_frame
 from veche.wire.handler import Socket
 
+TYPED_AGAIN: Final = 2.0  # seconds in which a client is shown to be writing in one room once
+
 
 class Client:
     """One connected client. The constructor attaches it to the hub.
@@ -29,7 +33,7 @@ class Client:
     after the client was detached. While the dialect sets `held_back`, the client is not read.
     """
 
-    __slots__ = ("_chat", "_share", "_socket", "_subscriber", "actor", "ended", "held_back")
+    __slots__ = ("_chat", "_share", "_socket", "_subscriber", "_typed", "actor", "ended", "held_back")
 
     def __init__(self, chat: Chat, person: Person, actor: Actor, listener: Listener) -> None:
         self._chat = chat
@@ -38,6 +42,7 @@ class Client:
         self._share = chat.shares.open(actor.party)
         self.ended = False
         self.held_back = False
+        self._typed = (0, 0.0)  # the room in which it last said that it writes, and when
         self._subscriber = Subscriber(person, actor.session_id, _discard, listener, actor.dialect, actor.party)
         chat.hub.attach(self._subscriber)
 
@@ -79,6 +84,15 @@ class Client:
             if other is not mine and other.dialect == mine.dialect:
                 call(other.listener.replaced)
         self._chat.elsewhere.tell_came(self.account_id, mine.dialect, mine.attached_at)
+
+    def type_in(self, room_id: LogId) -> None:
+        """Show to the others who receive a room that the account is writing, but not again at once."""
+        self.work(1)
+        now = time.monotonic()
+        last_room, at = self._typed
+        if room_id != last_room or now - at >= TYPED_AGAIN:
+            self._typed = room_id, now
+            self._chat.typists.tell(self.account, room_id)
 
     # Connecting and subscribing.
 

@@ -99,7 +99,7 @@ class FanOut:
         writer answers before it announces the entries, so the topic's turn is scheduled after this call.
         """
         if not ANSWERS_WAIT:
-            _write_each((subscriber.write,), data)
+            write_each((subscriber.write,), data)
             return
         if not self._holders:
             loop = asyncio.get_running_loop()
@@ -111,7 +111,7 @@ class FanOut:
         """Write what a subscriber holds now."""
         self._holders.pop(subscriber.write, None)  # also if a page of `catch_up` has written it already
         if subscriber.held:
-            _write_each((subscriber.write,), subscriber.take_held())
+            write_each((subscriber.write,), subscriber.take_held())
 
     def _write_all_held(self) -> None:
         holders, self._holders = self._holders, {}
@@ -121,15 +121,15 @@ class FanOut:
     def _write_all(self, writes: tuple[Write, ...], data: bytes) -> None:
         """Write to each transport what its subscriber holds, and the entries."""
         if not self._holders:
-            _write_each(writes, data)
+            write_each(writes, data)
             return
         others: list[Write] = []
         for write in writes:
             if (holder := self._holders.pop(write, None)) is None:
                 others.append(write)
             else:
-                _write_each((write,), holder.take_held() + data)
-        _write_each(others, data)
+                write_each((write,), holder.take_held() + data)
+        write_each(others, data)
 
     def _encode(self, topic: Topic, events: list[LogEvent]) -> list[Broadcast]:
         broadcasts: list[Broadcast] = []
@@ -173,7 +173,7 @@ class FanOut:
                     self._catch_up.start_catching_up(subscription)
 
 
-def _write_each(writes: Iterable[Write], data: bytes) -> None:
+def write_each(writes: Iterable[Write], data: bytes) -> None:
     """Write to each transport. Skip one that has been closed since `writes` was made."""
     left = iter(writes)
     while True:

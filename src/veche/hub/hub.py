@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from veche.core.effects import Close, Effect, End, Open, Renamed
-from veche.core.event import LogEvent
+from veche.core.event import Ephemeral, LogEvent
 from veche.core.values import ANONYMOUS_ID, LogId, Person
 from veche.hub.catchup import CatchUp
-from veche.hub.fanout import FanOut
+from veche.hub.fanout import FanOut, write_each
 from veche.hub.listener import call
 from veche.hub.own_log import OwnLogs
 from veche.hub.serializer import Serializer
@@ -26,6 +26,7 @@ from veche.hub.topics import ALONE, Following, ReadHeads, ReadPage, Topics, Unan
 
 # Passed to `Listener.removed` when an older version stored the entry without the seq at which the member left.
 UNKNOWN_SEQ = 2**63 - 1
+MAX_SHOWN_TO = 200  # subscribers of a room in which the others see who is writing
 LOG_AGAIN = 60_000_000  # microseconds until the log says again that an account has too many subscribers
 
 logger = logging.getLogger("veche.hub")
@@ -277,6 +278,25 @@ class Hub:
             self._close_for_members_who_left(topic, event.effects())
         if topic.early:
             self._topics.take_early(topic)
+
+    def show(self, shown: Ephemeral) -> None:
+        """Write what somebody does at this moment to the others who receive the room, if they are few.
+
+        Whoever is slow or behind gets nothing, and gets it not later either.
+        """
+        topic = self._topics.get(shown.log_id)
+        if topic is None or len(topic.subscriptions) > MAX_SHOWN_TO:
+            return
+        frames: dict[Serializer, bytes | None] = {}
+        for subscription in tuple(topic.subscriptions):
+            serializer, subscriber = subscription.serializer, subscription.subscriber
+            if not subscription.live or subscriber.slow or subscriber.account.id == shown.person.id:
+                continue
+            if serializer not in frames:
+                payload = serializer.encode_ephemeral(shown)
+                frames[serializer] = None if payload is None else serializer.frame(payload)
+            if (frame := frames[serializer]) is not None:
+                write_each((subscriber.write,), frame)
 
     # Effects. All effects in an account's own log are applied, and of those in a room's log only Close. A Close is in
     # both logs, and the one that arrives first ends the subscription.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
+from veche.bus.bus import Bus
 from veche.bus.memory import MemoryBus
 from veche.core.access import Right, check_access
 from veche.core.actor import Actor, Party
@@ -24,6 +25,7 @@ from veche.hub.hub import Hub
 from veche.service.elsewhere import Elsewhere
 from veche.service.room_limits import RoomLimits
 from veche.service.shares import Shares
+from veche.service.typing import Typists
 from veche.storage import (
     accounts,
     bans,
@@ -64,13 +66,14 @@ class Chat:
         reader: Reader,
         hub: Hub,
         limits: RoomLimits | None = None,
-        elsewhere: Elsewhere | None = None,
+        bus: Bus | None = None,
     ) -> None:
         self._writer = writer
         self._limits = limits or RoomLimits()
         self._reader = reader
         self.hub = hub
-        self.elsewhere = elsewhere or Elsewhere(MemoryBus(), hub)
+        bus = bus or MemoryBus()
+        self.elsewhere, self.typists = Elsewhere(bus, hub), Typists(bus, hub)
         self._tasks: set[asyncio.Task[None]] = set()
         self.shares = Shares(self._cpu_seconds)
 

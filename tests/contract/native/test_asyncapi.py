@@ -9,9 +9,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from veche.dialects.native import answers
 from veche.dialects.native.asyncapi import PAGE, PATH, document
-from veche.dialects.native.features import ANSWERS, EVENTS
+from veche.dialects.native.features import ANSWERS, EVENTS, PUSHES
 from veche.dialects.native.frames import NAMES
 
 from . import page
@@ -42,7 +41,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_every_frame_is_in_the_document() -> None:
-    sent = {kind.__name__ for kind in (*ANSWERS, *EVENTS, *answers.PUSHES)}
+    sent = {kind.__name__ for kind in (*ANSWERS, *EVENTS, *PUSHES)}
     assert set(MESSAGES) == sent | {f"{name.capitalize()}Command" for name in NAMES}
     assert set(DOCUMENT["operations"]) == {*NAMES, "push"}
     for name in NAMES:

@@ -42,7 +42,7 @@ from veche.storage.entries import EVENT_TYPES
 from . import page
 from .test_docs import name_of
 
-FRAMES = (*features.EVENTS, *features.ANSWERS, *answers.PUSHES)
+FRAMES = (*features.EVENTS, *features.ANSWERS, *features.PUSHES)
 OUTGOING = (*FRAMES, *features.BODIES)
 
 ANN, BOB = Person(1, "ann", "Ann"), Person(2, "bob", "Bob")

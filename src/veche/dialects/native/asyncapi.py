@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from veche import __version__
-from veche.dialects.native import answers
-from veche.dialects.native.features import ANSWERS, EVENTS
+from veche.dialects.native.features import ANSWERS, EVENTS, PUSHES
 from veche.dialects.native.frames import STRUCTS, CommandId
 
 Json = dict[str, Any]
@@ -30,7 +29,7 @@ _ABOUT = (
 @functools.cache
 def document() -> Json:
     """Return the document, version 3.0.0: one channel, an operation for each command, and one for what is pushed."""
-    pushed = [*EVENTS, *answers.PUSHES]
+    pushed = [*EVENTS, *PUSHES]
     messages = {_command(name): _message(_command(name), fields) for name, fields in STRUCTS.items()}
     messages |= {kind.__name__: _message(kind.__name__, kind) for kind in (*ANSWERS, *pushed)}
     return {

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from veche.core.event import LogEvent
+from veche.core.event import Ephemeral, LogEvent
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.messages import Message
 from veche.core.ownership import OwnerChanged
@@ -11,7 +11,7 @@ from veche.core.reading import MessageRead, ReadMoved
 from veche.core.room_renaming import RoomRenamed
 from veche.core.sessions import SessionsEnded
 from veche.dialects.native import events, out
-from veche.dialects.native.features import ENCODERS
+from veche.dialects.native.features import ENCODERS, EPHEMERAL
 from veche.dialects.native.views import message_out, time_of
 from veche.hub.serializer import Serializer
 from veche.wire.frames import text_frame
@@ -67,4 +67,10 @@ def encode(event: LogEvent) -> bytes | None:
     return None if frame is None else to_json(frame)
 
 
-SERIALIZER = Serializer("native", encode, text_frame)
+def encode_ephemeral(shown: Ephemeral) -> bytes | None:
+    """Encode what is shown at this moment alone, as `encode` does events."""
+    make = EPHEMERAL.get(type(shown))
+    return None if make is None else to_json(make(shown))
+
+
+SERIALIZER = Serializer("native", encode, text_frame, encode_ephemeral)

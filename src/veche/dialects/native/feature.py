@@ -10,8 +10,9 @@ from fastapi import APIRouter
 from msgspec import Meta, Struct
 
 from veche.core.command import Command
-from veche.core.event import LogEvent
+from veche.core.event import Ephemeral, LogEvent
 from veche.dialects.native.out import Outgoing
+from veche.gateway.client import Client
 
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -36,15 +37,31 @@ class SocketCommand(NamedTuple):
     answer: Callable[[int, Any], Outgoing]
 
 
+class InstantFields(Struct, forbid_unknown_fields=True, gc=False):
+    """The fields of a command on the socket that changes nothing that is stored."""
+
+
+class InstantCommand(NamedTuple):
+    """A command on the socket that is answered at once.
+
+    `act` does what is asked, and makes the answer's frame from the frame's id. It raises ChatError to refuse.
+    """
+
+    fields: type[InstantFields]
+    act: Callable[[int, Any, Client], Outgoing]
+
+
 class Feature(NamedTuple):
     """What one file adds to the dialect.
 
-    `commands`: by their names on the socket. `events`: for each type of event, what makes its frame. `router`: the
-    routes. `bodies`: the types of what the routes answer, apart from those of other files.
+    `commands` and `instant`: by their names on the socket. `events` and `ephemeral`: for each type of event, what makes
+    its frame. `router`: the routes. `bodies`: the types of what the routes answer, apart from those of other files.
     """
 
     commands: Mapping[str, SocketCommand] = {}
+    instant: Mapping[str, InstantCommand] = {}
     events: Mapping[type[LogEvent], Callable[[Any], Outgoing]] = {}
+    ephemeral: Mapping[type[Ephemeral], Callable[[Any], Outgoing]] = {}
     router: APIRouter | None = None
     bodies: tuple[type[Outgoing], ...] = ()
 

@@ -20,12 +20,20 @@ from veche.dialects.native.search import FEATURE as search
 from veche.dialects.native.seen import FEATURE as seen
 from veche.dialects.native.sessions import FEATURE as sessions
 from veche.dialects.native.threads import FEATURE as threads
+from veche.dialects.native.typing import FEATURE as typing
 
 # The features are taken from the imports above. In a second list, one could be forgotten.
 FEATURES: tuple[Feature, ...] = tuple(found for found in list(globals().values()) if isinstance(found, Feature))
 
 COMMANDS = {name: command for feature in FEATURES for name, command in feature.commands.items()}
+INSTANT = {name: command for feature in FEATURES for name, command in feature.instant.items()}
 ENCODERS = {event: encode for feature in FEATURES for event, encode in feature.events.items()}
+EPHEMERAL = {kind: encode for feature in FEATURES for kind, encode in feature.ephemeral.items()}
 EVENTS = (*events.EVENTS, *map(made_by, ENCODERS.values()))
-ANSWERS = (*answers.ANSWERS, *(made_by(command.answer) for command in COMMANDS.values()))
+PUSHES = (*answers.PUSHES, *map(made_by, EPHEMERAL.values()))
+ANSWERS = (
+    *answers.ANSWERS,
+    *(made_by(command.answer) for command in COMMANDS.values()),
+    *(made_by(command.act) for command in INSTANT.values()),
+)
 BODIES = (*out.BODIES, *(body for feature in FEATURES for body in feature.bodies))

@@ -13,7 +13,7 @@ from veche.core.files import MAX_FILES, SendFiles
 from veche.core.messages import SendMessage
 from veche.core.threads import SendReply
 from veche.dialects.native.feature import Id, Seq
-from veche.dialects.native.features import COMMANDS
+from veche.dialects.native.features import COMMANDS, INSTANT
 from veche.dialects.native.limits import MAX_SYNC
 
 CommandId = Annotated[int, Meta(ge=0, lt=2**53)]
@@ -99,7 +99,7 @@ STRUCTS: dict[str, type[Struct]] = {
     "sync": Sync,
     "who": Who,
     "refresh": Refresh,
-    **{name: command.fields for name, command in COMMANDS.items()},
+    **{name: command.fields for name, command in (COMMANDS | INSTANT).items()},
 }
 """The types of the fields of all commands, by the names of the commands."""
 NAMES = tuple(STRUCTS)

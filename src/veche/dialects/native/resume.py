@@ -1,5 +1,6 @@
 """Decides from which position each log resumes after `hello` or `sync` (docs/native.md, hello)."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -85,3 +86,19 @@ def hello_result(login: Login, welcome: Welcome) -> a.HelloResult:
     me = a.Me(account.id, account.username, account.name, account.email, hides, seq=seq)
     rooms = list(map(room_in_hello, welcome.rooms))
     return a.HelloResult(welcome.epoch, me, rooms, FIRST_CURSOR if welcome.more else UNSET)
+
+
+class Replay:
+    """One hello or sync, until its `caught_up`. A client has one at a time.
+
+    `catching_up`: its logs that are not live yet. `unsubscribed`: those of them that are not subscribed yet, with their
+    positions. `heads`: what the client was told. `next_slice`: subscribes to more of them.
+    """
+
+    __slots__ = ("catching_up", "heads", "next_slice", "unsubscribed")
+
+    def __init__(self) -> None:
+        self.catching_up: set[LogId] = set()
+        self.unsubscribed: dict[LogId, int] = {}
+        self.heads: Mapping[LogId, int] = {}
+        self.next_slice: asyncio.Handle | None = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -32,12 +32,12 @@ from veche.dialects.native.errors import (
     retry_after_ms,
     socket_error,
 )
-from veche.dialects.native.feature import Incoming, SocketCommand
-from veche.dialects.native.features import COMMANDS
+from veche.dialects.native.feature import Incoming, InstantCommand, InstantFields, SocketCommand
+from veche.dialects.native.features import COMMANDS, INSTANT
 from veche.dialects.native.lifetime import Lifetime
 from veche.dialects.native.limits import HELLO_WITHIN, MAX_PAGE, check_text_size
 from veche.dialects.native.out import Empty, Outgoing, RoomRef, RoomSeq
-from veche.dialects.native.resume import Resumption, hello_result, resume, resume_hello
+from veche.dialects.native.resume import Replay, Resumption, hello_result, resume, resume_hello
 from veche.dialects.native.views import time_of
 from veche.gateway.client import Client
 from veche.gateway.endings import Ending
@@ -56,22 +56,6 @@ BAD_FRAME = 0.5
 ROOMS_OF_A_UNIT = 10  # of a sync
 PEOPLE_OF_A_UNIT = 50  # of a who
 SLICE = 100  # logs that are subscribed in one turn of the loop
-
-
-class Replay:
-    """One hello or sync, until its `caught_up`. A client has one at a time.
-
-    `catching_up`: its logs that are not live yet. `unsubscribed`: those of them that are not subscribed yet, with their
-    positions. `heads`: what the client was told. `next_slice`: subscribes to more of them.
-    """
-
-    __slots__ = ("catching_up", "heads", "next_slice", "unsubscribed")
-
-    def __init__(self) -> None:
-        self.catching_up: set[LogId] = set()
-        self.unsubscribed: dict[LogId, int] = {}
-        self.heads: Mapping[LogId, int] = {}
-        self.next_slice: asyncio.Handle | None = None
 
 
 class NativeHandler(DialectHandler):
@@ -385,6 +369,13 @@ def _of_feature(command: SocketCommand) -> Callable[[NativeHandler, int, Any], N
     return submit
 
 
+def _at_once(command: InstantCommand) -> Callable[[NativeHandler, int, Any], None]:
+    def act(handler: NativeHandler, id: int, fields: InstantFields) -> None:
+        handler._write(command.act(id, fields, handler._require_client()))
+
+    return act
+
+
 _COMMANDS: dict[str, Callable[[NativeHandler, int, Any], None]] = {
     "send": NativeHandler._send,
     "hello": NativeHandler._start_hello,
@@ -395,4 +386,5 @@ _COMMANDS: dict[str, Callable[[NativeHandler, int, Any], None]] = {
     "who": NativeHandler._who,
     "refresh": NativeHandler._refresh,
     **{name: _of_feature(command) for name, command in COMMANDS.items()},
+    **{name: _at_once(command) for name, command in INSTANT.items()},
 }
