@@ -194,7 +194,8 @@ class TestRaces:
                 send_frame(watching, "message", "without bob")
                 receive_until(watching, "without bob")
                 send_frame(socket, "message", "hello?")
-                lines = receive_until(socket, "not connected to any room")
+                send_frame(socket, "join", "no number")
+                lines = receive_until(socket, "room id must be number")
                 assert (bob.name, "hello?") not in lines
                 assert (ann.name, "without bob") not in lines
                 assert lines.count(("error", "user not a member of room")) == 1

@@ -16,6 +16,7 @@ HEADERS = {
 INVALID_DATA = "invalid data"
 SERVER_ERROR = "server error"
 NOT_A_MEMBER = "user not a member of room"
+OUTSIDE = "not connected to any room"
 ARCHIVED = "room is archived"
 TOO_MANY = "too many requests"
 NAME_RULE = (400, "name must be 3-20 characters long and contain only letters, numbers or underscores")

@@ -6,12 +6,13 @@ from the client's own join notice on.
 
 import asyncio
 import contextlib
+from functools import partial
 
 from veche.core.errors import ChatError, Code
 from veche.core.messages import PostNotice, SendMessage, Sent
 from veche.core.values import Kind
 from veche.dialects.rooms.encode import line
-from veche.dialects.rooms.errors import NOT_A_MEMBER, on_socket
+from veche.dialects.rooms.errors import NOT_A_MEMBER, OUTSIDE, on_socket
 from veche.dialects.rooms.options import Options
 from veche.gateway.client import Client
 from veche.gateway.membership import CheckedMembership
@@ -93,7 +94,7 @@ class Presence:
     def send(self, room_id: int, text: str) -> None:
         self.unstored += 1
         self._unwritten = True
-        self._client.submit(SendMessage(room_id, text), self._sent)
+        self._client.submit(SendMessage(room_id, text), partial(self._sent, room_id))
 
     def send_error(self, text: str) -> None:
         """Send an error frame to this client only."""
@@ -169,11 +170,20 @@ class Presence:
             self._announced = False
             self._chat.submit(self._client.actor, self._notice(room_id, "leaved"), _ignore_outcome)
 
-    def _sent(self, outcome: Sent | ChatError) -> None:
+    def _sent(self, room_id: int, outcome: Sent | ChatError) -> None:
         self.unstored -= 1
         if isinstance(outcome, ChatError):
-            self.send_error(on_socket(outcome))
+            self._sending_refused(room_id, outcome)
         self.wake()
+
+    def _sending_refused(self, room_id: int, refusal: ChatError) -> None:
+        """Say why. If the account was removed and the entry of it is still on its way here, leave the room now."""
+        is_outside = refusal.code is Code.NOT_MEMBER or refusal.data.get("what") == "room"
+        if is_outside and room_id == self.room_id:
+            self._client.unsubscribe(room_id)
+            self._leave_as_removed(room_id)
+        else:
+            self.send_error(OUTSIDE if is_outside else on_socket(refusal))
 
 
 def _ignore_outcome(outcome: Sent | ChatError) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from veche.core.errors import ChatError
 from veche.core.values import LogId
 from veche.dialects.rooms.encode import serializer_of
-from veche.dialects.rooms.errors import CLOSE_CODES, INVALID_DATA, SERVER_ERROR, TOO_MUCH, on_socket, problem
+from veche.dialects.rooms.errors import CLOSE_CODES, INVALID_DATA, OUTSIDE, SERVER_ERROR, TOO_MUCH, on_socket, problem
 from veche.dialects.rooms.options import Options
 from veche.dialects.rooms.presence import Presence
 from veche.dialects.rooms.rules import Frame, decode, room_number, valid_room_id
@@ -106,7 +106,7 @@ class RoomsHandler(AdmittedHandler):
 
     def _leave(self) -> None:
         if self._presence.room_id is None:
-            self._refuse("not connected to any room")
+            self._refuse(OUTSIDE)
         else:
             self._start(self._presence.leave())
 
@@ -115,7 +115,7 @@ class RoomsHandler(AdmittedHandler):
         if not isinstance(content, str):
             self._refuse(INVALID_DATA)
         elif (room_id := self._presence.room_id) is None:
-            self._refuse("not connected to any room")
+            self._refuse(OUTSIDE)
         elif not content:
             self._refuse("can not send empty message")
         elif len(content.encode()) > limit:
