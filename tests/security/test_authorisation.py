@@ -4,75 +4,73 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 from laws.town import LOBBY, PASSWORD, Person, Server, serving
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-PEOPLE = ("anonymous", "stranger", "former", "reader", "member", "moderator", "owner")
+from .standings import STANDINGS, newcomers, stage, with_outsiders
 
 
-@dataclass(frozen=True)
 class Call:
-    """A call about a private room, and the statuses for the PEOPLE."""
+    """A call about a private room, and the status that each standing gets (`with_outsiders`)."""
 
-    line: str
-    statuses: str
-    body: dict[str, object] | None = None
+    def __init__(self, line: str, statuses: str, body: dict[str, object] | None = None, **others: str) -> None:
+        self.line, self.body = line, body
+        self.statuses = with_outsiders(statuses, **others)
 
 
 NATIVE = [
-    Call("GET /v1/rooms/{room_id}", "401 404 404 200 200 200 200"),
-    Call("PATCH /v1/rooms/{room_id}", "401 404 404 403 403 403 200", {"name": "Other"}),
-    Call("PATCH /v1/rooms/{room_id}", "401 404 404 403 403 200 200", {"topic": "Lunch", "slow_seconds": 0}),
-    Call("PATCH /v1/rooms/{room_id}", "401 404 404 403 403 403 200", {"archived": True}),
-    Call("GET /v1/rooms/{room_id}/members", "401 404 404 200 200 200 200"),
-    Call("POST /v1/rooms/{room_id}/members", "401 404 404 403 403 403 201", {"account_id": "guest"}),
-    Call("POST /v1/rooms/{room_id}/join", "401 404 404 200 200 200 200"),
-    Call("POST /v1/rooms/{room_id}/leave", "401 404 404 204 204 204 204"),
-    Call("PATCH /v1/rooms/{room_id}/members/{account_id}", "401 404 404 403 403 403 200", {"role": "reader"}),
-    Call("DELETE /v1/rooms/{room_id}/members/{account_id}", "401 404 404 403 403 204 404"),
-    Call("GET /v1/rooms/{room_id}/invitations", "401 404 404 403 403 200 200"),
-    Call("POST /v1/rooms/{room_id}/invitations", "401 404 404 403 403 200 200", {"account_id": "guest"}),
-    Call("DELETE /v1/rooms/{room_id}/invitations/{account_id}", "401 404 404 403 403 204 204"),
-    Call("GET /v1/rooms/{room_id}/links", "401 404 404 403 403 200 200"),
-    Call("POST /v1/rooms/{room_id}/links", "401 404 404 403 403 201 201", {}),
-    Call("DELETE /v1/rooms/{room_id}/links/{code}", "401 404 404 403 403 204 204"),
-    Call("GET /v1/links/{code}", "401 200 200 200 200 200 200"),
-    Call("POST /v1/links/{code}/join", "401 200 200 200 200 200 200"),
-    Call("GET /v1/rooms/{room_id}/bans", "401 404 404 403 403 200 200"),
-    Call("POST /v1/rooms/{room_id}/bans", "401 404 404 403 403 200 200", {"account_id": "guest"}),
-    Call("DELETE /v1/rooms/{room_id}/bans/{account_id}", "401 404 404 403 403 204 204"),
-    Call("POST /v1/rooms/{room_id}/messages", "401 404 404 403 201 201 201", {"text": "hi"}),
-    Call("GET /v1/rooms/{room_id}/messages/{message_id}", "401 404 404 200 200 200 200"),
-    Call("PATCH /v1/rooms/{room_id}/messages/{message_id}", "401 404 404 403 403 403 200", {"text": "ho"}),
-    Call("GET /v1/rooms/{room_id}/messages/{message_id}/seen", "401 404 404 200 200 200 200"),
-    Call("GET /v1/rooms/{room_id}/messages/{message_id}/revisions", "401 404 404 403 403 200 200"),
-    Call("DELETE /v1/rooms/{room_id}/messages/{message_id}", "401 404 404 403 403 204 204"),
-    Call("GET /v1/rooms/{room_id}/messages", "401 404 404 200 200 200 200"),
-    Call("GET /v1/files/{file_id}", "401 404 404 200 200 200 200"),
-    Call("GET /v1/files/{file_id}/thumbnail", "401 404 404 404 404 404 404"),  # it is a text
-    Call("POST /v1/files/{file_id}/ticket", "401 404 404 201 201 201 201"),
-    Call("GET /v1/rooms/{room_id}/threads/{thread_id}", "401 404 404 200 200 200 200"),
-    Call("PUT /v1/rooms/{room_id}/threads/{thread_id}/follow", "401 404 404 204 204 204 204"),
-    Call("DELETE /v1/rooms/{room_id}/threads/{thread_id}/follow", "401 404 404 204 204 204 204"),
-    Call("GET /v1/rooms/{room_id}/messages/{message_id}/reactions/{emoji}", "401 404 404 200 200 200 200"),
-    Call("PUT /v1/rooms/{room_id}/messages/{message_id}/reactions/{emoji}", "401 404 404 403 204 204 204"),
-    Call("DELETE /v1/rooms/{room_id}/messages/{message_id}/reactions/{emoji}", "401 404 404 403 204 204 204"),
-    Call("GET /v1/rooms/{room_id}/pins", "401 404 404 200 200 200 200"),
-    Call("PUT /v1/rooms/{room_id}/pins/{message_id}", "401 404 404 403 204 204 204"),
-    Call("DELETE /v1/rooms/{room_id}/pins/{message_id}", "401 404 404 403 204 204 204"),
-    Call("PUT /v1/rooms/{room_id}/notify", "401 404 404 204 204 204 204", {"level": "none"}),
-    Call("POST /v1/rooms/{room_id}/read", "401 404 404 204 204 204 204", {"seq": 1}),
+    Call("GET /v1/rooms/{room_id}", "401 404 200 200 200 200"),
+    Call("PATCH /v1/rooms/{room_id}", "401 404 403 403 403 200", {"name": "Other"}),
+    Call("PATCH /v1/rooms/{room_id}", "401 404 403 403 200 200", {"topic": "Lunch", "slow_seconds": 0}),
+    Call("PATCH /v1/rooms/{room_id}", "401 404 403 403 403 200", {"archived": True}),
+    Call("GET /v1/rooms/{room_id}/members", "401 404 200 200 200 200"),
+    Call("POST /v1/rooms/{room_id}/members", "401 404 403 403 403 201", {"account_id": "guest"}),
+    Call("POST /v1/rooms/{room_id}/join", "401 404 200 200 200 200", invited="200"),
+    Call("POST /v1/rooms/{room_id}/leave", "401 404 204 204 204 204"),
+    Call("PATCH /v1/rooms/{room_id}/members/{account_id}", "401 404 403 403 403 200", {"role": "reader"}),
+    Call("DELETE /v1/rooms/{room_id}/members/{account_id}", "401 404 403 403 204 404"),
+    Call("GET /v1/rooms/{room_id}/invitations", "401 404 403 403 200 200"),
+    Call("POST /v1/rooms/{room_id}/invitations", "401 404 403 403 200 200", {"account_id": "guest"}),
+    Call("DELETE /v1/rooms/{room_id}/invitations/{account_id}", "401 404 403 403 204 204"),
+    Call("GET /v1/rooms/{room_id}/links", "401 404 403 403 200 200"),
+    Call("POST /v1/rooms/{room_id}/links", "401 404 403 403 201 201", {}),
+    Call("DELETE /v1/rooms/{room_id}/links/{code}", "401 404 403 403 204 204"),
+    Call("GET /v1/links/{code}", "401 200 200 200 200 200"),
+    Call("POST /v1/links/{code}/join", "401 200 200 200 200 200", banned="403"),
+    Call("GET /v1/rooms/{room_id}/bans", "401 404 403 403 200 200"),
+    Call("POST /v1/rooms/{room_id}/bans", "401 404 403 403 200 200", {"account_id": "guest"}),
+    Call("DELETE /v1/rooms/{room_id}/bans/{account_id}", "401 404 403 403 204 204"),
+    Call("POST /v1/rooms/{room_id}/messages", "401 404 403 201 201 201", {"text": "hi"}),
+    Call("GET /v1/rooms/{room_id}/messages/{message_id}", "401 404 200 200 200 200"),
+    Call("PATCH /v1/rooms/{room_id}/messages/{message_id}", "401 404 403 403 403 200", {"text": "ho"}),
+    Call("GET /v1/rooms/{room_id}/messages/{message_id}/seen", "401 404 200 200 200 200"),
+    Call("GET /v1/rooms/{room_id}/messages/{message_id}/revisions", "401 404 403 403 200 200"),
+    Call("DELETE /v1/rooms/{room_id}/messages/{message_id}", "401 404 403 403 204 204"),
+    Call("GET /v1/rooms/{room_id}/messages", "401 404 200 200 200 200"),
+    Call("GET /v1/files/{file_id}", "401 404 200 200 200 200"),
+    Call("GET /v1/files/{file_id}/thumbnail", "401 404 404 404 404 404"),  # it is a text
+    Call("POST /v1/files/{file_id}/ticket", "401 404 201 201 201 201"),
+    Call("GET /v1/rooms/{room_id}/threads/{thread_id}", "401 404 200 200 200 200"),
+    Call("PUT /v1/rooms/{room_id}/threads/{thread_id}/follow", "401 404 204 204 204 204"),
+    Call("DELETE /v1/rooms/{room_id}/threads/{thread_id}/follow", "401 404 204 204 204 204"),
+    Call("GET /v1/rooms/{room_id}/messages/{message_id}/reactions/{emoji}", "401 404 200 200 200 200"),
+    Call("PUT /v1/rooms/{room_id}/messages/{message_id}/reactions/{emoji}", "401 404 403 204 204 204"),
+    Call("DELETE /v1/rooms/{room_id}/messages/{message_id}/reactions/{emoji}", "401 404 403 204 204 204"),
+    Call("GET /v1/rooms/{room_id}/pins", "401 404 200 200 200 200"),
+    Call("PUT /v1/rooms/{room_id}/pins/{message_id}", "401 404 403 204 204 204"),
+    Call("DELETE /v1/rooms/{room_id}/pins/{message_id}", "401 404 403 204 204 204"),
+    Call("PUT /v1/rooms/{room_id}/notify", "401 404 204 204 204 204", {"level": "none"}),
+    Call("POST /v1/rooms/{room_id}/read", "401 404 204 204 204 204", {"seq": 1}),
 ]
 OLDER = [
-    Call("PUT /join", "401 401 401 401 401 401 401", {"room_id": "room"}),
-    Call("PUT /invite", "401 403 403 403 403 403 200", {"room_id": "room", "user_id": "guest"}),
-    Call("GET /chats/{chat_id}/messages", "401 403 403 200 200 200 200"),
-    Call("POST /chats/{chat_id}/messages", "401 403 403 403 200 200 200", {"text": "hi"}),
-    Call("GET /history/{chat_id}", "401 403 403 200 200 200 200"),
+    Call("PUT /join", "401 401 401 401 401 401", {"room_id": "room_id"}, invited="200"),
+    Call("PUT /invite", "401 403 403 403 403 200", {"room_id": "room_id", "user_id": "guest"}),
+    Call("GET /chats/{chat_id}/messages", "401 403 200 200 200 200"),
+    Call("POST /chats/{chat_id}/messages", "401 403 403 200 200 200", {"text": "hi"}),
+    Call("GET /history/{chat_id}", "401 403 200 200 200 200"),
 ]
 PERSONAL = {  # about the account that asks: the status without a token, and the one with it
     "POST /v1/logout": "401 204",
@@ -126,7 +124,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def others(server: Server) -> dict[str, Person]:
-    return {name: server.person() for name in (*PEOPLE[1:-1], "guest", "other")}
+    return newcomers(server)
 
 
 def authorization(path: str, person: Person | None) -> dict[str, str]:
@@ -143,34 +141,15 @@ def test_every_call_has_its_row(server: Server) -> None:
 
 @pytest.mark.parametrize("call", [*NATIVE, *OLDER], ids=lambda call: call.line)
 def test_who_may_call_what_about_a_private_room(server: Server, others: dict[str, Person], call: Call) -> None:
-    owner = server.person()
-    room = owner.make_room(*(others[name] for name in (*PEOPLE[2:-1], "other")))
-    owner.call("DELETE", f"/rooms/{room}/members/{others['former'].id}")
-    for role in ("reader", "moderator"):
-        owner.call("PATCH", f"/rooms/{room}/members/{others[role].id}", json={"role": role})
-    message, thread = owner.say(room, "hi")["id"], owner.say(room, "ho")["id"]
-    owner.call("POST", f"/rooms/{room}/messages", json={"text": "hm", "thread_id": thread}, expect=201)
-    file = owner.call("POST", "/files?name=a.txt", content=b"a", expect=201)["id"]
-    owner.call("POST", f"/rooms/{room}/messages", json={"text": "file", "files": [file]}, expect=201)
-    people: dict[str, Person | None] = {"anonymous": None, **others, "owner": owner}
-    values: dict[str, object] = {"room": room, "guest": others["guest"].id}
-    body = call.body and {name: values.get(str(value), value) for name, value in call.body.items()}
+    found = stage(server, others)
+    body = call.body and {name: found.values.get(str(value), value) for name, value in call.body.items()}
     method, _, path = call.line.partition(" ")
-    url = path.format(
-        room_id=room,
-        chat_id=room,
-        account_id=others["other"].id,
-        message_id=message,
-        thread_id=thread,
-        file_id=file,
-        code=owner.call("POST", f"/rooms/{room}/links", json={}, expect=201)["code"],
-        emoji="\U0001f44d",
-    )
-    got = [
-        server.http.request(method, url, json=body, headers=authorization(path, people[name])).status_code
-        for name in PEOPLE
-    ]
-    assert " ".join(map(str, got)) == call.statuses
+    url = path.format(**found.values)
+    got = {
+        name: server.http.request(method, url, json=body, headers=authorization(path, found.people[name])).status_code
+        for name in STANDINGS
+    }
+    assert {name: str(status) for name, status in got.items()} == call.statuses
 
 
 @pytest.mark.parametrize("line", PERSONAL)
