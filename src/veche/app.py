@@ -44,6 +44,7 @@ from veche.service.heads import Comparison
 from veche.service.limits import AddressLimit, LoginLimits, Rate
 from veche.service.nodes import Nodes
 from veche.service.passwords import Passwords
+from veche.service.people import People
 from veche.service.refreshing import Refreshing, RefreshKeys
 from veche.service.room_limits import RoomLimits
 from veche.service.search import Search
@@ -114,11 +115,11 @@ class Server:
         self.search, self.files, self.guests = self._search(), self._files(), Guests(self.chat.shares)
         self.passwords = Passwords()
         self.accounts = self._accounts()
-        self.shared_use = SharedUse(self.bus, self._secret, {**self.accounts.limits, **self.room_limits.limits})
+        self.people = People(self.chat, self.accounts, server.lookups_per_minute, server.people_per_hour)
+        self.shared_use = self._shared_use()
         self.heartbeats = Heartbeats(server.ping_seconds, server.pong_seconds, server.stall_seconds)
         self.connections = Connections(server.connections, server.guests_per_address, server.connections_per_account)
-        self.origins = Origins.of(server.origins)
-        self.trusted = Trusted.parse(server.trusted_proxies)
+        self.origins, self.trusted = Origins.of(server.origins), Trusted.parse(server.trusted_proxies)
         self.draining = False
         self.node = self._node()
         try:
@@ -148,7 +149,7 @@ class Server:
         state = app.state
         state.chat, state.accounts, state.trusted = self.chat, self.accounts, self.trusted
         state.heartbeats, state.refreshing = self.heartbeats, self._refreshing()
-        state.search, state.files = self.search, self.files
+        state.search, state.files, state.people = self.search, self.files, self.people
         return app
 
     def _search(self) -> Search | None:
@@ -170,8 +171,12 @@ class Server:
             {name: options.token_seconds for name, options in self.settings.options.items()},
             AddressLimit("registrations", Rate(server.registrations_at_once, server.registrations_per_minute)),
             Reserved(self.settings.spoken_names.values()),
-            server.lookups_per_minute,
         )
+
+    def _shared_use(self) -> SharedUse:
+        limited = (self.accounts, self.people, self.room_limits)
+        limits = {name: limit for one in limited for name, limit in one.limits.items()}
+        return SharedUse(self.bus, self._secret, limits)
 
     def _refreshing(self) -> Refreshing:
         options = self.settings.options

@@ -192,7 +192,8 @@ class ServerSettings(BaseModel):
         description="Into how many rooms one person may be put by others per hour, "
         "at most half of them by one account. Direct rooms do not count.",
     )
-    lookups_per_minute: int = Field(60, ge=1, le=10**6, description="Usernames that an account may look up per minute.")
+    lookups_per_minute: int = Field(60, ge=1, le=10**6, description="How often an account may look people up a minute.")
+    people_per_hour: int = Field(600, ge=1, le=10**6, description="People that it finds by a prefix per hour.")
     drain_seconds: float = Field(
         5.0,
         ge=0,

@@ -34,6 +34,7 @@ USUAL = {
     "VECHE_MEMBERS_PER_HOUR": "100000",
     "VECHE_ROOMS_INTO_PER_HOUR": "100000",
     "VECHE_LOOKUPS_PER_MINUTE": "100000",
+    "VECHE_PEOPLE_PER_HOUR": "100000",
 }
 LOBBY = 2147483647
 SILENCE_BETWEEN_NODES = 0.2  # seconds in which one node hears what another has stored, where nothing else tells

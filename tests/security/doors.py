@@ -70,6 +70,7 @@ REQUESTS = (
     Request("native", "DELETE", "/v1/sessions/nobody"),
     Request("native", "DELETE", "/v1/me", {"password": "wrong"}, token="Bearer {ended}"),
     Request("native", "GET", "/v1/people?username=bob"),
+    Request("native", "GET", "/v1/people?prefix=bo&limit=20"),
     Request("native", "POST", "/v1/rooms", {"kind": "group", "name": "Team", "member_ids": [PERSON]}),
     Request("native", "POST", "/v1/rooms", {"kind": "direct", "member_ids": [PERSON]}),
     Request("native", "GET", "/v1/rooms?limit=200"),

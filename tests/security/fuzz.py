@@ -39,6 +39,7 @@ SETTINGS = {
     "VECHE_ACCESS_LOG": "true",
     "VECHE_REGISTRATIONS_AT_ONCE": "100000",
     "VECHE_LOOKUPS_PER_MINUTE": "100000",
+    "VECHE_PEOPLE_PER_HOUR": "100000",
 }
 DIALECTS = sorted({one.dialect for one in (*REQUESTS, *TALKS)})
 PATIENCE = 2.0  # seconds to wait for the answer to a whole case

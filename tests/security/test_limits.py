@@ -38,6 +38,7 @@ SHAPES = {
     "core.names.MAX_MARKS",
     "core.names.MAX_NAME",
     "core.names.MAX_NONSPACING",
+    "core.people.MAX_WORD",
     "core.room_settings.MAX_TOPIC",
     "core.search.MAX_QUERY",
     "core.search.MAX_WORDS",

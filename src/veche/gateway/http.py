@@ -22,6 +22,7 @@ from veche.gateway.fairness import COUNTED, OLDER, Patience, draw
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
 from veche.service.files import Files
+from veche.service.people import People
 from veche.service.refreshing import Refreshing
 from veche.service.search import Search
 from veche.wire.handler import SIGNED_IN
@@ -99,6 +100,10 @@ def address_of(request: Request) -> str:
     return client_of(request.scope, cast(Trusted, request.app.state.trusted))
 
 
+async def people_of(request: Request) -> People:
+    return cast(People, request.app.state.people)
+
+
 async def refreshing_of(request: Request) -> Refreshing:
     return cast(Refreshing, request.app.state.refreshing)
 
@@ -171,6 +176,7 @@ BearerOf = Annotated[
     Depends(HTTPBearer(auto_error=False, description="The token of `login`.")),
 ]
 """None if the request has no bearer token."""
+PeopleOf = Annotated[People, Depends(people_of)]
 RefreshingOf = Annotated[Refreshing, Depends(refreshing_of)]
 HeartbeatsOf = Annotated[Heartbeats, Depends(heartbeats_of)]
 

@@ -17,9 +17,9 @@ from veche.core.errors import ChatError, Code
 from veche.core.names import MAX_EMAIL, RESERVED_WORDS, Reserved, handle_of
 from veche.core.profile import ChangeProfile, RenameAccount
 from veche.core.sessions import EndSession, EndSessions, OpenSession, RevokeSession, SetPassword
-from veche.core.values import RESERVED_IDS, Account, Person
+from veche.core.values import Account
 from veche.service.chat import Chat
-from veche.service.limits import AddressLimit, Limit, LoginLimits, Rate
+from veche.service.limits import AddressLimit, Limit, LoginLimits
 from veche.service.passwords import Passwords
 from veche.service.tokens import Claims, Tokens
 from veche.storage import accounts, sessions
@@ -60,8 +60,7 @@ class Accounts:
     """Registers and finds accounts, and opens, checks and ends their sessions.
 
     `lifetimes`: the lifetime of a token in seconds, by the dialect that issues it. `registrations`: how many accounts
-    an address may make. `reserved`: names that nobody may take. `lookups_per_minute`: how many usernames one account
-    may look up.
+    an address may make. `reserved`: names that nobody may take.
     """
 
     def __init__(
@@ -73,7 +72,6 @@ class Accounts:
         lifetimes: Mapping[str, int],
         registrations: AddressLimit,
         reserved: Reserved = RESERVED_WORDS,
-        lookups_per_minute: int = 60,
     ) -> None:
         self._chat = chat
         self._tokens = tokens
@@ -82,10 +80,7 @@ class Accounts:
         self._lifetimes = lifetimes
         self._registrations = registrations
         self.reserved = reserved
-        self._lookups = Limit(
-            Rate(lookups_per_minute, lookups_per_minute), "You have looked for many people. Wait a while."
-        )
-        self.limits: dict[str, Limit] = {**limits.limits, "registrations": registrations, "lookups": self._lookups}
+        self.limits: dict[str, Limit] = {**limits.limits, "registrations": registrations}
 
     async def register(
         self,
@@ -259,15 +254,6 @@ class Accounts:
         new_email = email if checked is not None else None
         command = ChangeProfile(name, new_email, checked, self.reserved, hides_reading)
         return await self._chat.do(login.actor, command)
-
-    async def find_person(self, login: Login, username: str) -> Person | None:
-        """Return the person with this username, where case and width do not count, or None.
-
-        Raises ChatError (RATE_LIMITED) if the account has looked up many usernames.
-        """
-        self._lookups.take(login.account.id)
-        found = await self.by_name(login.actor.party, username)
-        return found.person if found is not None and found.id < RESERVED_IDS else None
 
     async def list_accounts(self, by: Party, after: int, limit: int) -> list[Account]:
         """Return up to `limit` accounts with an id above `after`, ordered by id. Built-in accounts are left out."""

@@ -10,6 +10,7 @@ from veche.storage.sessions import SUBJECT as sessions
 from veche.storage.refreshing import SUBJECT as refreshing
 from veche.storage.closing import SUBJECT as closing
 from veche.storage.blocks import SUBJECT as blocks
+from veche.storage.people import SUBJECT as people
 from veche.storage.rooms import SUBJECT as rooms
 from veche.storage.room_settings import SUBJECT as room_settings
 from veche.storage.membership import SUBJECT as membership

@@ -29,6 +29,7 @@ from veche.storage.links import links_of, room_of_link
 from veche.storage.log import head_seqs
 from veche.storage.membership import list_members
 from veche.storage.messages import history
+from veche.storage.people import people_by_prefix
 from veche.storage.pins import pinned
 from veche.storage.reactions import page_with_reactions, reacted_people
 from veche.storage.refreshing import session_page
@@ -42,6 +43,7 @@ LARGE = (
     "bans",
     "blocks",
     "invitations",
+    "person_words",
     "links",
     "messages",
     "members",
@@ -112,6 +114,7 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "members": lambda on: list_members(on, 1, 0, 50),
     "bans": lambda on: list_bans(on, 1, 0, 50, 0),
     "blocks": lambda on: blocked_by(on, 1, 0, 50),
+    "people by a prefix": lambda on: people_by_prefix(on, 1, "da", 20),
     "invitations": lambda on: invitations_of(on, 1, 0, 50),
     "who is invited": lambda on: invited_into(on, 1, 0, 50),
     "links": lambda on: links_of(on, 1, 0),

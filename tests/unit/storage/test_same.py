@@ -72,6 +72,7 @@ TABLES = (
     "pins",
     "bans",
     "invitations",
+    "person_words",
     "links",
     "blocks",
     "client_ids",

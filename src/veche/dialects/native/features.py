@@ -11,6 +11,7 @@ from veche.dialects.native.files import FEATURE as files
 from veche.dialects.native.invitations import FEATURE as invitations
 from veche.dialects.native.links import FEATURE as links
 from veche.dialects.native.notifications import FEATURE as notifications
+from veche.dialects.native.people import FEATURE as people
 from veche.dialects.native.pins import FEATURE as pins
 from veche.dialects.native.reactions import FEATURE as reactions
 from veche.dialects.native.refreshing import FEATURE as refreshing

@@ -2,14 +2,13 @@
 
 from typing import Annotated, Literal
 
-from fastapi import Query, Response
+from fastapi import Response
 from pydantic import Field
 
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.core.files import MAX_FILES
 from veche.core.membership import AddMember, JoinRoom, LeaveRoom, RemoveMember
-from veche.core.names import MAX_NAME
 from veche.core.reading import ReadUpTo
 from veche.core.room_creation import MAX_FIRST_MEMBERS, CreateRoom
 from veche.core.values import Kind
@@ -184,15 +183,6 @@ async def change_me(body: ProfileBody, login: LoginOf, accounts: AccountsOf) -> 
         login, name=body.name, email=body.email, password=body.password, hides_reading=body.hides_reading
     )
     return reply(account_out(changed))
-
-
-@router.get("/people", responses=returns(out.PersonPage))
-async def people(
-    username: Annotated[str, Query(min_length=1, max_length=MAX_NAME)], login: LoginOf, accounts: AccountsOf
-) -> Response:
-    """Find a person by username."""
-    found = await accounts.find_person(login, username)
-    return reply(out.PersonPage([] if found is None else [found], None))
 
 
 @router.put("/me/password", status_code=204)
