@@ -32,6 +32,7 @@ from .records import (
     Welcome,
     judge,
 )
+from .switches import turns_are_answered, turns_are_made_once
 
 DRAIN_SECONDS = 10.0
 REPLAY_LIMIT = 500
@@ -317,6 +318,8 @@ INVARIANTS: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (
     texts_were_asked_for,
     changes_are_heard,
     changes_are_answered,
+    turns_are_made_once,
+    turns_are_answered,
 )
 
 

@@ -40,11 +40,14 @@ from .records import (
     Opened,
     Recv,
     Reset,
+    Turn,
+    Turned,
     Unexpected,
     Verdict,
     Welcome,
     judge,
 )
+from .switches import Switch, Switches
 
 WINDOW = 4
 KNOWN = 50  # messages that a client may change, the last ones
@@ -71,16 +74,21 @@ class Traffic:
     read_share: float = 0.02
     change_share: float = 0.15
     delete_share: float = 0.15  # of the changes
+    switch_share: float = 0.1
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A message, or a change of one, that has no answer yet. A deletion has no text."""
+    """A message, a change of one, or a turn of a switch, that has no answer yet. A deletion has no text.
+
+    `turn`: the command that turns a switch, and its fields.
+    """
 
     room: int
     cid: str
     text: str | None
     message_id: int | None = None
+    turn: tuple[str, Mapping[str, Any]] | None = None
 
 
 def text_of(cid: str) -> str:
@@ -98,6 +106,7 @@ class Memory:
     unacked: dict[str, Pending] = field(default_factory=dict)
     sent: int = 0
     mine: list[tuple[int, int]] = field(default_factory=list)  # rooms and ids of messages that can be changed
+    switches: Switches = field(default_factory=lambda: Switches(0, ()))
 
     def hello(self) -> dict[str, Any]:
         body: dict[str, Any] = {"token": self.account.token, **self.asked()}
@@ -128,6 +137,16 @@ class Memory:
             pending = Pending(room, cid, text, message_id)
         self.unacked[cid] = pending
         return pending
+
+    def turn(self, rng: random.Random) -> tuple[Pending, Switch, bool]:
+        """Compose a turn of one of the client's switches."""
+        self.sent += 1
+        cid = f"{self.account.name}-{self.sent}"
+        switch = rng.choice(self.switches.all())
+        is_on = self.switches.turn(switch)
+        pending = Pending(0, cid, None, turn=switch.on if is_on else switch.off)
+        self.unacked[cid] = pending
+        return pending, switch, is_on
 
     def apply(self, room: int, seq: int) -> Verdict:
         """Move the position if the event is the next of its log. A log that is not followed has no position."""
@@ -172,6 +191,9 @@ class Connection:
         return msgspec.json.encode({"id": self._last_id, name: body}).decode()
 
     def send(self, pending: Pending) -> str:
+        if pending.turn is not None:
+            name, body = pending.turn
+            return self.command(name, {**body, "client_id": pending.cid}, pending.cid)
         if pending.message_id is None:
             body = {"room_id": pending.room, "text": pending.text, "client_message_id": pending.cid}
             return self.command("send", body, pending.cid)
@@ -212,6 +234,8 @@ class Connection:
             self._acked(command.cid, msgspec.convert(frame["send"], SendAnswer))
         elif command.name in ("edit", "delete"):
             self._changed_message(command.cid, msgspec.convert(frame[command.name], ChangeAnswer))
+        elif command.cid:
+            self._turned(command.cid, frame[command.name])
         elif command.name == "hello":
             self._greeted(msgspec.convert(frame["hello"], HelloAnswer))
         elif command.name == "sync":
@@ -222,7 +246,10 @@ class Connection:
             self._record_unexpected(f"the answer to {cid} has {answer.client_message_id}")
             return
         if self._memory.unacked.pop(cid, None) is not None:
-            self._memory.mine = [*self._memory.mine[1 - KNOWN :], (answer.room_id, answer.message_id)]
+            if answer.room_id not in self._memory.switches.kept:
+                self._memory.switches.kept[answer.room_id] = answer.message_id
+            else:
+                self._memory.mine = [*self._memory.mine[1 - KNOWN :], (answer.room_id, answer.message_id)]
         at = self._journal.clock()
         room, seq, message_id = answer.room_id, answer.seq, answer.message_id
         self._journal.add(Ack(at, self._name, self.number, room, cid, seq, message_id, answer.duplicate))
@@ -232,6 +259,10 @@ class Connection:
         at, room, seq = self._journal.clock(), answer.room_id, answer.seq
         told = answer.message_id, answer.revision, answer.duplicate
         self._journal.add(Changed(at, self._name, self.number, room, cid, seq, *told))
+
+    def _turned(self, cid: str, answer: Mapping[str, Any]) -> None:
+        self._memory.unacked.pop(cid, None)
+        self._journal.add(Turned(self._journal.clock(), self._name, self.number, cid, answer["duplicate"]))
 
     def _refused(self, command: Command, error: ErrorBody) -> None:
         """On a temporary refusal, reconnect: all unacked messages are then sent again, after a wait and in order."""
@@ -342,8 +373,10 @@ class Client:
         rng: random.Random,
         traffic: Traffic,
         listen_only: bool = False,
+        switches: Switches | None = None,
     ) -> None:
         self.memory = Memory(account, {ME: 0} | dict.fromkeys(rooms, 0))
+        self.memory.switches = switches or Switches(account.id, ())
         self.listen_only = listen_only
         self._urls = (url,) if isinstance(url, str) else tuple(url)
         self._rooms = sorted(rooms)
@@ -453,9 +486,18 @@ class Client:
         self._journal.add(Change(at, name, pending.room, pending.cid, message_id, pending.text))
         await socket.send(connection.send(pending))
 
+    async def _send_turn(self, socket: ClientConnection, connection: Connection) -> None:
+        pending, switch, is_on = self.memory.turn(self._rng)
+        name = self.memory.account.name
+        self._journal.add(Turn(self._journal.clock(), name, pending.cid, switch.name, is_on))
+        await socket.send(connection.send(pending))
+
     async def _send_message(self, socket: ClientConnection, connection: Connection) -> None:
         if self.memory.mine and self._rng.random() < self._traffic.change_share:
             await self._send_change(socket, connection)
+            return
+        if self.memory.switches.all() and self._rng.random() < self._traffic.switch_share:
+            await self._send_turn(socket, connection)
             return
         room = self._rng.choice(self._rooms)
         pending = self.memory.compose(room)

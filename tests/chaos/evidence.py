@@ -48,13 +48,24 @@ class StoredChange:
 
 
 @dataclass(frozen=True)
+class StoredTurn:
+    """An entry that switched something on or off (see `switches`)."""
+
+    log: int
+    seq: int
+    switch: str
+    on: bool
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that a run produced.
 
     `accounts` has the account id of each client, `members` the clients of each room from its first event on.
     `served` is the history from the public API. `rows` and `events` are read from the database, events as (log, seq),
     where a room's log has the id of the room, and an account's own log has the negated id of the account.
-    `heads` has the head of each room from the public API. `changes` has the entries that changed messages.
+    `heads` has the head of each room from the public API. `changes` has the entries that changed messages,
+    and `turns` those that switched something on or off.
     """
 
     records: Sequence[Record]
@@ -65,6 +76,7 @@ class Evidence:
     events: Sequence[tuple[int, int]] = ()
     heads: Mapping[int, int] = field(default_factory=dict)
     changes: Sequence[StoredChange] = ()
+    turns: Sequence[StoredTurn] = ()
 
     def all(self, kind: type[AnyKind]) -> list[AnyKind]:
         return [record for record in self.records if isinstance(record, kind)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .evidence import Evidence
-from .records import Ack, CaughtUp, Changed, Down, Fault, Opened, Recv, Trouble, Welcome
+from .records import Ack, CaughtUp, Changed, Down, Fault, Opened, Recv, Trouble, Turned, Welcome
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Figures:
     stored: int
     duplicates: int
     changes: int
+    turns: int
     frames: int
     reconnects: int
     own_drops: int
@@ -47,6 +48,7 @@ def figures(evidence: Evidence) -> Figures:
         stored=sum(row.kind == "text" for row in evidence.rows),
         duplicates=sum(ack.duplicate for ack in acks),
         changes=len({ack.cid for ack in evidence.all(Changed)}),
+        turns=len({turned.cid for turned in evidence.all(Turned)}),
         frames=len(evidence.all(Recv)),
         reconnects=sum(welcome.connection > 1 for welcome in evidence.all(Welcome)),
         own_drops=sum(down.own for down in evidence.all(Down)),

@@ -76,7 +76,7 @@ ACKS_BEFORE_COMMIT = Mutant(
         early = all(type(command).__name__ == "SendMessage" for _, command in requests)
         if early:
             commit.answer(outcomes, events)
-            time.sleep(0.01)
+            time.sleep(0.1)
         crash_point("before_commit")
     if not early:
         commit.answer(outcomes, events)
@@ -86,6 +86,7 @@ ACKS_BEFORE_COMMIT = Mutant(
     ),
     expected=frozenset({"acked-lost"}),
     acts=(Crash("before_commit", 15),) * 3,
+    traffic=Traffic(change_share=0, switch_share=0),
 )
 
 DOES_NOT_DEDUPE = Mutant(

@@ -19,6 +19,7 @@ from .records import Fault, Journal
 CrashPoint = Literal["before_commit", "after_commit_before_ack", "after_ack_before_fanout", "mid_fanout"]
 CRASH_POINTS: tuple[CrashPoint, ...] = get_args(CrashPoint)
 CRASH_CODE = 9
+INVITES_MANY = {"VECHE_ROOMS_INTO_PER_HOUR": "100000"}
 CRASH_VARIABLE = "VECHE_TEST_CRASH_AT"
 
 START_LIMIT = 60.0
@@ -91,7 +92,7 @@ class Server:
         self.log = folder / f"{name}.log"
         self.host = host
         self._prefix = prefix
-        self.settings = settings or {"VECHE_DATABASE_URL": f"sqlite:///{self.database}"}
+        self.settings = INVITES_MANY | (settings or {"VECHE_DATABASE_URL": f"sqlite:///{self.database}"})
         self._folder = folder
         self._package = package
         self._process: asyncio.subprocess.Process | None = None

@@ -61,6 +61,24 @@ class Changed(Record, frozen=True):
     duplicate: bool
 
 
+class Turn(Record, frozen=True):
+    """Something is switched on or off: the command is sent for the first time."""
+
+    client: str
+    cid: str
+    switch: str
+    on: bool
+
+
+class Turned(Record, frozen=True):
+    """The command of a turn was answered."""
+
+    client: str
+    connection: int
+    cid: str
+    duplicate: bool
+
+
 class Nack(Record, frozen=True):
     client: str
     cid: str

@@ -28,16 +28,19 @@ from .figures import Figures, figures
 from .nemesis import Act, Kill, Server, plan, run_act, run_acts
 from .nodes import Nodes, Round, plan_rounds, two_nodes
 from .records import Journal
+from .switches import Switches
 from .world import (
     api,
     create_room,
     database_changes,
     database_events,
     database_rows,
+    database_turns,
     head_of,
     postgres_changes,
     postgres_events,
     postgres_rows,
+    postgres_turns,
     register,
     served_history,
 )
@@ -106,6 +109,7 @@ async def run(options: RunOptions, folder: Path) -> Outcome:
         events=database_events(server.database, [*world.rooms, *(-account.id for account in everybody)]),
         heads=heads,
         changes=database_changes(server.database),
+        turns=database_turns(server.database),
     )
     return Outcome(check(evidence), figures(evidence))
 
@@ -135,6 +139,7 @@ async def run_nodes(options: RunOptions, folder: Path) -> Outcome:
             events=postgres_events(nodes.postgres, nodes.database_url, logs),
             heads=heads,
             changes=postgres_changes(nodes.postgres, nodes.database_url),
+            turns=postgres_turns(nodes.postgres, nodes.database_url),
         )
     return Outcome(check(evidence), figures(evidence))
 
@@ -205,7 +210,10 @@ def _client(
     listen_only: bool = False,
 ) -> Client:
     rng = random.Random(f"{options.seed}/{account.name}")
-    return Client(account, urls, world.rooms, journal, rng, options.traffic, listen_only)
+    switches = Switches(account.id, world.rooms)
+    if account == world.members[0]:
+        switches.guest, switches.deputy = world.stranger.id, world.members[-1].id
+    return Client(account, urls, world.rooms, journal, rng, options.traffic, listen_only, switches)
 
 
 def summary(options: RunOptions, outcome: Outcome) -> str:
@@ -219,6 +227,7 @@ def summary(options: RunOptions, outcome: Outcome) -> str:
         f"acked, stored       {numbers.acked}, {numbers.stored}",
         f"duplicates answered {numbers.duplicates}",
         f"changes acked       {numbers.changes}",
+        f"turns acked         {numbers.turns}",
         f"frames received     {numbers.frames}",
         f"reconnects          {numbers.reconnects}, of them after own drops {numbers.own_drops}",
         f"kill to caught up   p50 {numbers.back_p50:.2f} s, p99 {numbers.back_p99:.2f} s",

@@ -15,7 +15,8 @@ import httpx
 from tests.services import Postgres
 
 from .client import Account
-from .evidence import Stored, StoredChange
+from .evidence import Stored, StoredChange, StoredTurn
+from .switches import TURNS, stored_turn
 
 PAGE = 200
 COLUMNS = "room_id, seq, id, sender_id, client_message_id, text, kind, revision, deleted_by"
@@ -108,6 +109,17 @@ def database_changes(database: Path) -> list[StoredChange]:
 def postgres_changes(postgres: Postgres, url: str) -> list[StoredChange]:
     """Read all changes of messages from PostgreSQL."""
     return [stored_change(row) for row in postgres.psql(CHANGES.format("veche.events"), url=url)]
+
+
+def database_turns(database: Path) -> list[StoredTurn]:
+    """Read from the database file all entries that switched something on or off."""
+    with closing(_opened(database)) as connection:
+        return [stored_turn(row) for row in connection.execute(TURNS.format("events"))]
+
+
+def postgres_turns(postgres: Postgres, url: str) -> list[StoredTurn]:
+    """Read from PostgreSQL all entries that switched something on or off."""
+    return [stored_turn(row) for row in postgres.psql(TURNS.format("veche.events"), url=url)]
 
 
 def database_events(database: Path, logs: Sequence[int]) -> list[tuple[int, int]]:
