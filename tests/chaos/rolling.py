@@ -26,6 +26,7 @@ from .check import check
 from .client import Account, Client, Traffic
 from .evidence import Evidence, Stored, Violation
 from .records import Ack, Down, Journal, Nack, Unexpected
+from .switches import TURNS, stored_turn
 from .world import CHANGES, COLUMNS, api, create_room, head_of, register, served_history, stored_change, stored_row
 
 COME_BACK = 4200
@@ -99,6 +100,7 @@ def _evidence(
     with psycopg.connect(url) as connection:
         rows = connection.execute(f"SELECT {COLUMNS} FROM veche.messages WHERE room_id = ANY(%s)", [rooms])
         changes = connection.execute(CHANGES.format("veche.events"))
+        turns = connection.execute(TURNS.format("veche.events"))
         events = connection.execute("SELECT log_id, seq FROM veche.events WHERE log_id = ANY(%s)", [logs])
         return Evidence(
             records=journal.records,
@@ -109,6 +111,7 @@ def _evidence(
             events=[(log, seq) for log, seq in events],
             heads=heads,
             changes=[stored_change(row) for row in changes],
+            turns=[stored_turn(row) for row in turns],
         )
 
 

@@ -42,6 +42,14 @@ def server(tmp_path: Path) -> Iterator[VecheProcess]:
 
 
 @pytest.fixture
+def short(tmp_path: Path) -> Iterator[Person]:
+    """Somebody on a server whose refreshed sessions have tokens of three seconds."""
+    lifetimes = {"VECHE_NATIVE_ACCESS_SECONDS": "3", "VECHE_NATIVE_REFRESH_SECONDS": "3600"}
+    with VecheProcess(tmp_path, SETTINGS | lifetimes) as server:
+        yield Person.new(server.base, "short")
+
+
+@pytest.fixture
 def ann(shared: VecheProcess) -> Person:
     return Person.new(shared.base, "ann")
 

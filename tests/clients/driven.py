@@ -131,10 +131,16 @@ class Refused(Exception):
 
 @contextlib.asynccontextmanager
 async def driven(
-    language: str, url: str, token: str, saved: dict[str, Any] | None = None, tokens: Sequence[str] = ()
+    language: str,
+    url: str,
+    token: str,
+    saved: dict[str, Any] | None = None,
+    tokens: Sequence[str] = (),
+    refresh_token: str | None = None,
 ) -> AsyncIterator[Driven]:
     """Run a client. `tokens` are what it gets when its session has ended, one after the other."""
-    client = await Driven.start(language, {"url": url, "token": token, "saved": saved, "tokens": list(tokens)})
+    options = {"url": url, "token": token, "saved": saved, "tokens": list(tokens), "refresh_token": refresh_token}
+    client = await Driven.start(language, options)
     try:
         yield client
     except BaseException:

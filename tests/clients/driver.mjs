@@ -8,12 +8,13 @@ const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const next = async () => JSON.parse((await lines.next()).value);
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
-const { url, token, saved, tokens } = await next();
+const { url, token, saved, tokens, refresh_token: refreshToken } = await next();
+const refreshed = (found) => say({ on: "refreshed", value: found });
 const signIn = async (reason) => {
   say({ on: "asked", value: reason });
   return tokens.shift() ?? null;
 };
-const client = new Client({ url, token, saved, signIn });
+const client = new Client({ url, token, saved, signIn, refreshToken, refreshed });
 const failed = ({ outgoing, error: { code } }) => ({ outgoing, code });
 const ofRooms = "message edited deleted reacted pinned joined left role banned unbanned invited uninvited owner updated renamed";
 const others = "event me rooms gone reset caught_up status stored push stopped";

@@ -63,7 +63,14 @@ class Driver:
 
     def __init__(self, options: dict[str, Any]) -> None:
         self.tokens: list[str] = options["tokens"]
-        self.client = Client(options["url"], options["token"], saved=options["saved"], sign_in=self.sign_in)
+        self.client = Client(
+            options["url"],
+            options["token"],
+            saved=options["saved"],
+            sign_in=self.sign_in,
+            refresh_token=options["refresh_token"],
+            refreshed=lambda tokens: tell("refreshed", tokens),
+        )
 
     async def sign_in(self, reason: str) -> str | None:
         tell("asked", reason)

@@ -49,9 +49,13 @@ class Person:
 
     def sign_in(self) -> str:
         """Begin another session, and return its token."""
-        answer = _http.post(f"{self.base}/v1/login", json={"username": self.username, "password": PASSWORD})
-        token: str = answer.raise_for_status().json()["token"]
+        token: str = self.begin_session()["token"]
         return token
+
+    def begin_session(self, **more: Any) -> dict[str, Any]:
+        body = {"username": self.username, "password": PASSWORD, **more}
+        session: dict[str, Any] = _http.post(f"{self.base}/v1/login", json=body).raise_for_status().json()
+        return session
 
     def stored(self, room: int) -> list[dict[str, Any]]:
         """Return all messages of a room."""

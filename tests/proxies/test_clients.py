@@ -12,8 +12,8 @@ from .client import KINDS
 from .conversation import Conversation
 from .site import FIRST_OR_LONG, Proxy, serving
 
-PROXY_SECONDS = 15  # a proxy closes a silent connection after so long, instead of the 75 seconds of the page
-SETTINGS = {"VECHE_PING_SECONDS": "10", "VECHE_PONG_SECONDS": "9.9"}  # browsers start beside the clients
+PROXY_SECONDS = 13  # a proxy closes a silent connection after so long, instead of the 75 seconds of the page
+SETTINGS = {"VECHE_PING_SECONDS": "8", "VECHE_PONG_SECONDS": "7.9"}  # browsers start beside the clients
 
 
 @pytest.mark.timeout(600)  # the first run may fetch many things

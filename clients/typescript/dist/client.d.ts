@@ -1,7 +1,7 @@
 import { Commands, type Sending } from "./commands.js";
 import { VecheError } from "./errors.js";
 import { Rest } from "./rest.js";
-import type { Account, Id, LogEvent, Outgoing, Own, Person, Reset, Room, RoomEvents, Saved, Seq, Stored } from "./types.js";
+import type { Account, Id, LogEvent, Outgoing, Own, Person, Reset, Room, RoomEvents, Saved, Seq, Stored, Tokens } from "./types.js";
 /** "waiting": until the next connection. "catching_up": what was missed is on its way. */
 export type Status = "stopped" | "waiting" | "connecting" | "catching_up" | "caught_up";
 /** Why the client has stopped by itself. `signIn`: the session has ended, so a new token is needed. */
@@ -51,6 +51,10 @@ export interface Options {
     saved?: Partial<Saved>;
     /** Returns a new token after the session has ended, or null: then the client stops. It may throw a VecheError. */
     signIn?: (reason: string) => Promise<string | null>;
+    /** With it, the client replaces the token before it expires. */
+    refreshToken?: string;
+    /** Gets the new tokens, to be stored, before they are used. */
+    refreshed?: (tokens: Tokens) => void;
     /** For an environment without one, such as Node 20. */
     WebSocket?: typeof WebSocket;
     fetch?: typeof fetch;
@@ -71,8 +75,8 @@ export declare class Client extends Commands {
     stop(): void;
     /** Connects at once if the client waits, for example because the network is back. */
     wake(): void;
-    /** Changes the token: for the next connection, and for REST. */
-    setToken(token: string): void;
+    /** Changes the token, perhaps to that of another session: for the next connection, and for REST. */
+    setToken(token: string, refreshToken?: string): void;
     /** Sends any command that has a client id, as `send` does. The id is put into the fields. */
     enqueue<Answer extends Stored>(command: string, fields: Outgoing["fields"], id?: string): Sending<Answer>;
     /** Joins a channel, or starts to hear the lobby. */

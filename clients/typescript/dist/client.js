@@ -5,6 +5,7 @@ import { broken, refusal, VecheError } from "./errors.js";
 import { Follower } from "./follower.js";
 import { LOBBY } from "./logs.js";
 import { Outbox } from "./outbox.js";
+import { Refresher } from "./refresher.js";
 import { Rest } from "./rest.js";
 const NAMED = "message edited deleted reacted pinned joined left role banned unbanned invited uninvited owner updated renamed".split(" ");
 const MARGIN_MS = 5_000;
@@ -18,10 +19,12 @@ export class Client extends Commands {
     #failures = 0;
     #timer;
     #silence;
+    #refresher = null;
     constructor(options) {
         super();
         this.#options = options;
         this.rest = new Rest(options.url, options.token, options.fetch);
+        this.setToken(options.token, options.refreshToken);
         this.#outbox = new Outbox(options.saved?.outbox ?? [], {
             stored: (outgoing, answer) => this.emit("stored", { outgoing, answer }),
             failed: (outgoing, error) => this.emit("failed", { outgoing, error }),
@@ -63,8 +66,10 @@ export class Client extends Commands {
         if (this.#status === "waiting" && this.#timer !== undefined)
             this.#connect();
     }
-    setToken(token) {
+    setToken(token, refreshToken) {
         this.rest.token = token;
+        this.#refresher?.stop();
+        this.#refresher = refreshToken ? new Refresher(this.rest, refreshToken, this.#options.refreshed) : null;
     }
     enqueue(command, fields, id = newId()) {
         const name = command === "send" ? "client_message_id" : "client_id";
@@ -115,6 +120,7 @@ export class Client extends Commands {
             return;
         this.#outbox.use(link);
         void this.#loadSilence(link);
+        this.#refresher?.keepFresh(link);
     }
     #caughtUp() {
         this.#failures = 0;
@@ -127,6 +133,7 @@ export class Client extends Commands {
         this.#link = null;
         this.#follower.drop();
         this.#outbox.use(null);
+        this.#refresher?.stop();
         link?.close();
     }
     #refused({ code, message, temporary, retryAfter }) {
@@ -155,11 +162,12 @@ export class Client extends Commands {
     }
     async #signIn(code, reason, failures) {
         this.#setStatus("waiting");
-        const found = await Promise.resolve(this.#options.signIn?.(reason)).catch(refusal);
+        const found = await this.#newToken(reason).catch(refusal);
         if (this.#status !== "waiting")
             return;
         if (typeof found === "string") {
-            this.setToken(found);
+            if (found !== this.rest.token)
+                this.setToken(found);
             this.#later(() => this.#connect(), failures ? backoff(failures) : 0);
         }
         else if (found?.temporary) {
@@ -167,6 +175,12 @@ export class Client extends Commands {
         }
         else
             this.#stopped({ code, reason, signIn: true });
+    }
+    async #newToken(reason) {
+        const failed = this.#refresher && (await this.#refresher.refresh().catch(refusal));
+        if (failed?.temporary)
+            throw failed;
+        return this.#refresher && !failed ? this.rest.token : this.#options.signIn?.(reason);
     }
     #stopped(why) {
         this.stop();

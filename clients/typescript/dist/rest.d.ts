@@ -1,4 +1,4 @@
-import type { Account, FullRoom, History, Id, Member, Page, Seq, Session } from "./types.js";
+import type { Account, FullRoom, History, Id, Member, Page, Seq, Session, Tokens } from "./types.js";
 type Query = Record<string, string | number | null | undefined>;
 /** REST calls. Each throws a VecheError. */
 export declare class Rest {
@@ -7,17 +7,22 @@ export declare class Rest {
     readonly url: string;
     token: string | null;
     constructor(url: string, token?: string | null, fetchBy?: typeof fetch);
-    /** Signs in by `username` or `email`, and uses the token from now on. */
+    /** Signs in by `username` or `email`, and uses the token from now on. With `refresh`, it is short-lived. */
     login(who: {
         username: string;
     } | {
         email: string;
-    }, password: string): Promise<Session>;
+    }, password: string, more?: {
+        refresh?: boolean;
+    }): Promise<Session>;
     /** Makes an account, and uses its token from now on. */
     register(username: string, password: string, more?: {
         name?: string;
         email?: string;
+        refresh?: boolean;
     }): Promise<Session>;
+    /** A new token, and the refresh token to go on with. The same one again gets the same answer. */
+    refresh(refresh_token: string): Promise<Tokens>;
     /** Ends the session, and its sockets. */
     logout(): Promise<void>;
     me(): Promise<Account>;

@@ -8,8 +8,8 @@ export class Rest {
         this.token = token;
         this.#fetch = fetchBy;
     }
-    login(who, password) {
-        return this.#signIn("login", { ...who, password });
+    login(who, password, more = {}) {
+        return this.#signIn("login", { ...who, password, ...more });
     }
     register(username, password, more = {}) {
         return this.#signIn("register", { username, password, ...more });
@@ -18,6 +18,9 @@ export class Rest {
         const session = await this.call("POST", call, body);
         this.token = session.token;
         return session;
+    }
+    refresh(refresh_token) {
+        return this.call("POST", "refresh", { refresh_token });
     }
     logout() {
         return this.call("POST", "logout");

@@ -5,6 +5,7 @@ import { broken, refusal, VecheError } from "./errors.js";
 import { Follower } from "./follower.js";
 import { LOBBY } from "./logs.js";
 import { Outbox } from "./outbox.js";
+import { Refresher } from "./refresher.js";
 import { Rest } from "./rest.js";
 import type {
   Account,
@@ -19,6 +20,7 @@ import type {
   Saved,
   Seq,
   Stored,
+  Tokens,
 } from "./types.js";
 
 /** "waiting": until the next connection. "catching_up": what was missed is on its way. */
@@ -62,6 +64,10 @@ export interface Options {
   saved?: Partial<Saved>;
   /** Returns a new token after the session has ended, or null: then the client stops. It may throw a VecheError. */
   signIn?: (reason: string) => Promise<string | null>;
+  /** With it, the client replaces the token before it expires. */
+  refreshToken?: string;
+  /** Gets the new tokens, to be stored, before they are used. */
+  refreshed?: (tokens: Tokens) => void;
   /** For an environment without one, such as Node 20. */
   WebSocket?: typeof WebSocket;
   fetch?: typeof fetch;
@@ -82,11 +88,13 @@ export class Client extends Commands {
   #failures = 0; // connections that ended before the client had caught up, since one where it had
   #timer: ReturnType<typeof setTimeout> | undefined;
   #silence: number | undefined;
+  #refresher: Refresher | null = null;
 
   constructor(options: Options) {
     super();
     this.#options = options;
     this.rest = new Rest(options.url, options.token, options.fetch);
+    this.setToken(options.token, options.refreshToken);
     this.#outbox = new Outbox(options.saved?.outbox ?? [], {
       stored: (outgoing, answer) => this.emit("stored", { outgoing, answer }),
       failed: (outgoing, error) => this.emit("failed", { outgoing, error }),
@@ -142,9 +150,11 @@ export class Client extends Commands {
     if (this.#status === "waiting" && this.#timer !== undefined) this.#connect();
   }
 
-  /** Changes the token: for the next connection, and for REST. */
-  setToken(token: string): void {
+  /** Changes the token, perhaps to that of another session: for the next connection, and for REST. */
+  setToken(token: string, refreshToken?: string): void {
     this.rest.token = token;
+    this.#refresher?.stop();
+    this.#refresher = refreshToken ? new Refresher(this.rest, refreshToken, this.#options.refreshed) : null;
   }
 
   /** Sends any command that has a client id, as `send` does. The id is put into the fields. */
@@ -208,6 +218,7 @@ export class Client extends Commands {
     if (link !== this.#link) return;
     this.#outbox.use(link);
     void this.#loadSilence(link);
+    this.#refresher?.keepFresh(link);
   }
 
   #caughtUp(): void {
@@ -221,6 +232,7 @@ export class Client extends Commands {
     this.#link = null;
     this.#follower.drop();
     this.#outbox.use(null);
+    this.#refresher?.stop();
     link?.close();
   }
 
@@ -251,14 +263,21 @@ export class Client extends Commands {
 
   async #signIn(code: number, reason: string, failures: number): Promise<void> {
     this.#setStatus("waiting");
-    const found = await Promise.resolve(this.#options.signIn?.(reason)).catch(refusal);
+    const found = await this.#newToken(reason).catch(refusal);
     if (this.#status !== "waiting") return; // it was stopped meanwhile
     if (typeof found === "string") {
-      this.setToken(found);
+      if (found !== this.rest.token) this.setToken(found);
       this.#later(() => this.#connect(), failures ? backoff(failures) : 0);
     } else if (found?.temporary) {
       this.#later(() => void this.#signIn(code, reason, failures + 1), found.retryAfter + backoff(failures));
     } else this.#stopped({ code, reason, signIn: true });
+  }
+
+  /** By the refresh token, or else by `signIn`. */
+  async #newToken(reason: string): Promise<string | null | undefined> {
+    const failed = this.#refresher && (await this.#refresher.refresh().catch(refusal));
+    if (failed?.temporary) throw failed;
+    return this.#refresher && !failed ? this.rest.token : this.#options.signIn?.(reason);
   }
 
   #stopped(why: Stopped): void {

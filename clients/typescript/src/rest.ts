@@ -1,5 +1,5 @@
 import { broken, VecheError, type Problem } from "./errors.js";
-import type { Account, FullRoom, History, Id, Member, Page, Seq, Session } from "./types.js";
+import type { Account, FullRoom, History, Id, Member, Page, Seq, Session, Tokens } from "./types.js";
 
 type Query = Record<string, string | number | null | undefined>;
 
@@ -16,13 +16,17 @@ export class Rest {
     this.#fetch = fetchBy;
   }
 
-  /** Signs in by `username` or `email`, and uses the token from now on. */
-  login(who: { username: string } | { email: string }, password: string): Promise<Session> {
-    return this.#signIn("login", { ...who, password });
+  /** Signs in by `username` or `email`, and uses the token from now on. With `refresh`, it is short-lived. */
+  login(
+    who: { username: string } | { email: string },
+    password: string,
+    more: { refresh?: boolean } = {},
+  ): Promise<Session> {
+    return this.#signIn("login", { ...who, password, ...more });
   }
 
   /** Makes an account, and uses its token from now on. */
-  register(username: string, password: string, more: { name?: string; email?: string } = {}): Promise<Session> {
+  register(username: string, password: string, more: { name?: string; email?: string; refresh?: boolean } = {}): Promise<Session> {
     return this.#signIn("register", { username, password, ...more });
   }
 
@@ -30,6 +34,11 @@ export class Rest {
     const session = await this.call<Session>("POST", call, body);
     this.token = session.token;
     return session;
+  }
+
+  /** A new token, and the refresh token to go on with. The same one again gets the same answer. */
+  refresh(refresh_token: string): Promise<Tokens> {
+    return this.call("POST", "refresh", { refresh_token });
   }
 
   /** Ends the session, and its sockets. */

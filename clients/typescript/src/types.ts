@@ -19,7 +19,7 @@ export interface Account extends Person {
 
 export type RoomKind = "direct" | "group" | "channel" | "lobby";
 
-/** A room as the answer to `hello` has it, as of its `head_seq`. The last four are null for who is no member. */
+/** A room as the answer to `hello` has it, as of its `head_seq`. `unread` to `role` are null for who is no member. */
 export interface Room {
   id: Id;
   kind: RoomKind;
@@ -29,6 +29,12 @@ export interface Room {
   mentions: number | null;
   read_seq: Seq | null;
   role: string | null;
+  /** This, and what follows, is there if it is set. */
+  topic?: string;
+  archived?: boolean;
+  slow_seconds?: number;
+  /** Your notification level, if it is not "all". */
+  notify?: "mentions" | "none";
 }
 
 /** A room as REST has it. */
@@ -71,6 +77,18 @@ export interface Message {
   mentions_room?: boolean;
   /** In messages that are fetched, and never in events. */
   reactions?: Reaction[];
+  files?: File[];
+}
+
+export interface File {
+  id: string;
+  name: string;
+  /** In bytes. */
+  size: number;
+  type: string;
+  /** Of an image, in pixels. */
+  width?: number;
+  height?: number;
 }
 
 export interface Reaction {
@@ -99,6 +117,17 @@ export interface Session {
   /** In seconds. */
   expires_in: number;
   me: Account;
+  refresh_token?: string;
+  /** In seconds. */
+  refresh_expires_in?: number;
+}
+
+/** Tokens that replace those of the session. Store both before you use them. Times are in seconds. */
+export interface Tokens {
+  token: string;
+  expires_in: number;
+  refresh_token: string;
+  refresh_expires_in: number;
 }
 
 /** The answer to a command that is stored. */

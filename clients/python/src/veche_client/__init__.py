@@ -37,6 +37,7 @@ from .values import (
     LOBBY,
     Account,
     Answered,
+    File,
     Followed,
     FullRoom,
     History,
@@ -53,6 +54,7 @@ from .values import (
     Saved,
     Sent,
     Session,
+    Tokens,
 )
 
 __all__ = [
@@ -66,6 +68,7 @@ __all__ = [
     "DeletedEvent",
     "EditedEvent",
     "Failed",
+    "File",
     "Followed",
     "FullRoom",
     "Gone",
@@ -102,6 +105,7 @@ __all__ = [
     "Status",
     "Stopped",
     "Stored",
+    "Tokens",
     "UnbannedEvent",
     "UninvitedEvent",
     "UpdatedEvent",

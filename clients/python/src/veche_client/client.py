@@ -17,8 +17,9 @@ from .events import CaughtUp, ClientEvent, Failed, State, Status, Stopped, Store
 from .follower import Follower
 from .logs import OWN, Logs
 from .outbox import Outbox
+from .refreshing import Refresher
 from .rest import Rest
-from .values import LOBBY, Account, Answered, Online, Outgoing, Saved
+from .values import LOBBY, Account, Answered, Online, Outgoing, Saved, Tokens
 
 MARGIN = 5.0
 SignIn = Callable[[str], Awaitable[str | None]]
@@ -30,6 +31,9 @@ class Client(Commands):
     `saved` is what an earlier client of the same account has saved. `sign_in` gets the reason for which the session has
     ended, and returns a new token, or None: then the client stops. It may raise VecheError. With `listen=False` there
     are no events to take, for a program that only sends.
+
+    With a `refresh_token`, the client replaces the token before it expires. `refreshed` gets the new tokens, to be
+    stored, before they are used.
     """
 
     def __init__(
@@ -40,6 +44,8 @@ class Client(Commands):
         saved: Saved | None = None,
         sign_in: SignIn | None = None,
         listen: bool = True,
+        refresh_token: str | None = None,
+        refreshed: Callable[[Tokens], None] | None = None,
     ) -> None:
         kept: Mapping[str, Any] = saved or {}
         positions = {int(id): seq for id, seq in kept.get("rooms", {}).items()}
@@ -48,6 +54,8 @@ class Client(Commands):
         self.rest = Rest(url, token)
         self.status: State = "stopped"
         self._sign_in = sign_in
+        self._refreshed = refreshed
+        self._refresher = Refresher(self.rest, refresh_token, refreshed) if refresh_token is not None else None
         self._listen = listen
         self._taken, self._epoch = dict(positions), kept.get("epoch")  # as of the last event that was taken
         self._follower = Follower(Logs(positions, kept.get("epoch")), self.rest, self)
@@ -60,7 +68,7 @@ class Client(Commands):
         self._silence = SILENCE
         self._awake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._asking: asyncio.Task[None] | None = None
+        self._asking: list[asyncio.Task[None]] = []
 
     @property
     def account(self) -> Account | None:
@@ -102,9 +110,11 @@ class Client(Commands):
         if not self._task.cancelled() and (bug := self._task.exception()) is not None:
             raise bug
 
-    def set_token(self, token: str) -> None:
-        """Change the token: for the next connection, and for REST."""
+    def set_token(self, token: str, refresh_token: str | None = None) -> None:
+        """Change the token, perhaps to that of another session: for the next connection, and for REST."""
         self.rest.token = token
+        refresher = Refresher(self.rest, refresh_token, self._refreshed) if refresh_token is not None else None
+        self._refresher = refresher
 
     def wake(self) -> None:
         """Connect at once if the client waits, for example because the network is back."""
@@ -193,23 +203,36 @@ class Client(Commands):
         return None
 
     async def _renew(self, code: int, reason: str, failures: int) -> Stopped | None:
-        """Get a new token."""
+        """Get a new token, by the refresh token or else by `sign_in`."""
         self._set_status("waiting")
-        while self._sign_in is not None:
-            try:
-                token = await self._sign_in(reason)
-            except VecheError as error:
-                if not error.temporary:
+        for renew in (self._refresh, self._ask_to_sign_in):
+            while True:
+                try:
+                    is_new = await renew(reason)
+                except VecheError as error:
+                    if not error.temporary:
+                        break
+                    await self._wait(error.retry_after + backoff(failures))
+                    failures += 1
+                    continue
+                if not is_new:
                     break
-                await self._wait(error.retry_after + backoff(failures))
-                failures += 1
-                continue
-            if token is None:
-                break
-            self.set_token(token)
-            await self._wait(backoff(failures) if failures else 0)
-            return None
+                await self._wait(backoff(failures) if failures else 0)
+                return None
         return Stopped(code, reason, sign_in=True)
+
+    async def _refresh(self, reason: str) -> bool:
+        if self._refresher is not None:
+            await self._refresher.refresh()
+        return self._refresher is not None
+
+    async def _ask_to_sign_in(self, reason: str) -> bool:
+        token = await self._sign_in(reason) if self._sign_in is not None else None
+        if token is None:
+            return False
+        if token != self.rest.token:  # or else it has called `set_token` itself
+            self.set_token(token)
+        return True
 
     async def _wait(self, seconds: float) -> None:
         self._set_status("waiting")
@@ -221,8 +244,8 @@ class Client(Commands):
     async def _drop(self) -> None:
         link, self._link = self._link, None
         self._outbox.use(None)
-        if self._asking is not None:
-            self._asking.cancel()
+        for task in self._asking:
+            task.cancel()
         await self._follower.drop()
         if link is not None:
             link.settle()
@@ -261,7 +284,9 @@ class Client(Commands):
         assert self._link is not None
         self._set_status("catching_up")
         self._outbox.use(self._link)
-        self._asking = asyncio.create_task(self._load_silence(self._link))
+        self._asking = [asyncio.create_task(self._load_silence(self._link))]
+        if self._refresher is not None:
+            self._asking.append(asyncio.create_task(self._refresher.keep_fresh(self._link)))
 
     def refused(self, error: VecheError) -> None:
         """End the connection, because `hello` was refused: for now, or the session has ended, or this has a bug."""

@@ -15,7 +15,7 @@ from http.client import HTTPException
 from typing import Any, cast
 
 from .errors import VecheError, refusal
-from .values import Account, FullRoom, History, MemberPage, RoomPage, Session
+from .values import Account, FullRoom, History, MemberPage, RoomPage, Session, Tokens
 
 TIMEOUT = 20.0
 
@@ -29,13 +29,20 @@ class Rest:
             raise ValueError("The address of a server begins with http:// or https://.")
         self.token = token
 
-    async def login(self, username: str, password: str) -> Session:
-        """Sign in, and use the token from now on."""
-        return await self._sign_in("login", {"username": username, "password": password})
+    async def login(self, username: str, password: str, *, refresh: bool = False) -> Session:
+        """Sign in, and use the token from now on. With `refresh`, it is short-lived, and has a refresh token."""
+        return await self._sign_in("login", {"username": username, "password": password, "refresh": refresh})
 
-    async def register(self, username: str, password: str, *, name: str | None = None) -> Session:
-        """Make an account, and use its token from now on."""
-        return await self._sign_in("register", {"username": username, "password": password, "name": name})
+    async def register(
+        self, username: str, password: str, *, name: str | None = None, refresh: bool = False
+    ) -> Session:
+        """Make an account, and use its token from now on. `refresh` is as for `login`."""
+        body = {"username": username, "password": password, "name": name, "refresh": refresh}
+        return await self._sign_in("register", body)
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        """Return a new token, and the refresh token to go on with. The same one again gets the same answer."""
+        return cast(Tokens, await self.call("POST", "refresh", {"refresh_token": refresh_token}))
 
     async def _sign_in(self, call: str, body: object) -> Session:
         session = cast(Session, await self.call("POST", call, body))

@@ -23,7 +23,10 @@ class Account(Person):
 
 
 class Room(TypedDict):
-    """A room as of its `head_seq`. The last four are None for who is no member."""
+    """A room as of its `head_seq`. `unread` to `role` are None for who is no member.
+
+    What is not required is there if it is set. `notify` is your notification level, if it is not "all".
+    """
 
     id: int
     kind: str
@@ -33,6 +36,21 @@ class Room(TypedDict):
     mentions: int | None
     read_seq: int | None
     role: str | None
+    topic: NotRequired[str]
+    archived: NotRequired[bool]
+    slow_seconds: NotRequired[int]
+    notify: NotRequired[str]
+
+
+class File(TypedDict):
+    """A file of a message. `size` is in bytes. Images have a size in pixels."""
+
+    id: str
+    name: str
+    size: int
+    type: str
+    width: NotRequired[int]
+    height: NotRequired[int]
 
 
 class Reaction(TypedDict):
@@ -69,6 +87,7 @@ class Message(TypedDict):
     mentions: NotRequired[list[int]]
     mentions_room: NotRequired[bool]
     reactions: NotRequired[list[Reaction]]
+    files: NotRequired[list[File]]
 
 
 class FullRoom(Room):
@@ -122,6 +141,17 @@ class Session(TypedDict):
     token: str
     expires_in: int
     me: Account
+    refresh_token: NotRequired[str]
+    refresh_expires_in: NotRequired[int]
+
+
+class Tokens(TypedDict):
+    """Tokens that replace those of the session. Store both before you use them. Times are in seconds."""
+
+    token: str
+    expires_in: int
+    refresh_token: str
+    refresh_expires_in: int
 
 
 class Answered(TypedDict):
