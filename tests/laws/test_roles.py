@@ -68,13 +68,14 @@ async def test_a_slow_room_and_an_archived_room_take_nothing(server: Server, dia
         await asyncio.to_thread(owner.call, "PATCH", f"/rooms/{room}", json=changes, expect=200)
 
     async with contextlib.AsyncExitStack() as stack:
-        client = await stack.enter_async_context(opened(server.port, dialect, member, room))
+        port = server.port
+        client = await stack.enter_async_context(opened(port, dialect, member, room))
         await update(slow_seconds=3600)
         await client.say("too soon")
-        await client.drain()
+        await all_is_decided(client, port, member)
         await update(slow_seconds=0, archived=True)
         await client.say("archived")
-        await client.drain()
+        await all_is_decided(client, port, member)
         await update(archived=False)
         await client.say("said")
         await client.receives("said")

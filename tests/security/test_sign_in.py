@@ -109,7 +109,8 @@ def test_every_door_limits_the_registrations_of_an_address_in_its_own_words(stri
     assert_counted_together(strict, [answer.status for answer in answers])
     refused = answers[-1]
     assert door.words in refused.body, refused
-    assert 1 <= int(refused.headers["retry-after"]) <= 60 * len(strict.nodes)
+    at_once = 2 * len(strict.nodes)  # each node may have taken so many before it heard of the others
+    assert 1 <= int(refused.headers["retry-after"]) <= 60 * (at_once - 1)
 
 
 def test_all_doors_count_together(strict: Server) -> None:

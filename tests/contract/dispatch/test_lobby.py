@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import urlsafe_b64decode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -90,7 +91,10 @@ def test_the_newest_socket_replaces_the_others(new_person: NewPerson) -> None:
                 return closed.rcvd.reason if closed.rcvd else "gone"
             return "lives"
 
-        assert sorted(threads.map(end, sockets)) == ["lives", *["replaced"] * 5]
+        until = time.monotonic() + TIMEOUT
+        while (ends := sorted(threads.map(end, sockets))).count("lives") > 1:
+            assert time.monotonic() < until, ends  # another node hears of the newest one a moment later
+        assert ends == ["lives", *["replaced"] * 5]
 
 
 @pytest.mark.parametrize("how", ["close", "drop", "binary", "too long"])
