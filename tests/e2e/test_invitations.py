@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Dialog, expect
 
 from .conftest import NewPerson
-from .harness import LOBBY
+from .harness import LOBBY, Server
 
 pytestmark = pytest.mark.e2e
 
@@ -45,3 +45,32 @@ def test_an_invitation_is_declined_taken_back_and_accepted(new_person: NewPerson
     other.room("Team").click()
     other.expect_texts("hello")
     assert bob.console_errors == []
+
+
+def test_an_address_with_a_link_asks_before_it_joins(new_person: NewPerson, server: Server) -> None:
+    ann, bob = new_person("ann"), new_person("bob", new=False)
+    room = ann.call("POST", "/v1/rooms", {"kind": "group", "name": "Team"})
+    code = ann.call("POST", f"/v1/rooms/{room['id']}/links", {})["code"]
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        if len(asked) == 1:
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    bob.page.on("dialog", answer)
+    bob.page.goto(f"{server.url}/#join={code}")
+    bob.fill_in()
+    bob.page.get_by_role("button", name="Sign up").click()
+    bob.expect_caught_up()
+    expect(bob.room("Team")).to_have_count(0)
+    bob.page.evaluate(f"location.hash = 'join={code}'")
+    expect(bob.room("Team")).to_have_attribute("aria-current", "true")
+    assert asked == ["Join Team?"] * 2
+    bob.say("hello")
+    assert bob.page.evaluate("location.hash") == ""
+    bob.page.evaluate("location.hash = 'join=7-nobody'")
+    expect(bob.page.get_by_role("alert").filter(has_text="not valid")).to_be_visible()
+    bob.console_errors.clear()  # the browser tells of the 404

@@ -32,6 +32,7 @@ SHAPES = {
     "core.bans.MAX_BAN",
     "core.emoji.MAX_EMOJI",
     "core.file_types.MAX_FILE_NAME",
+    "core.links.MAX_CODE",
     "core.links.MAX_LINK_SECONDS",
     "core.links.MAX_USES",
     "core.names.MAX_EMAIL",

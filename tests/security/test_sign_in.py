@@ -313,7 +313,9 @@ def test_wrong_passwords_of_an_address_are_limited_whatever_it_says_of_itself(tm
             sign_in(server, person, "wrong horse", **{"X-Forwarded-For": f"192.0.2.{number}"}).status
             for number, person in enumerate(people)
         ]
-        assert statuses == [401] * 5 + [429] * 2
+        counted = statuses.count(401)
+        assert statuses == [401] * counted + [429] * (7 - counted)
+        assert 5 <= counted <= 4 + len(server.nodes), "a node hears a moment later of what another one has counted"
         assert sign_in(server, people[0]).status == 429
         assert sign_in(server, people[0], address="127.0.5.1").status == 200
 

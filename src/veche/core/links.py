@@ -26,6 +26,7 @@ MAX_LINKS = 100  # of one room
 MAX_LINK_SECONDS = 366 * 86_400
 MAX_USES = 100_000
 CODE_BYTES = 15  # 24 characters
+MAX_CODE = 64  # characters
 CODE = r"([1-9][0-9]{0,18})-[a-z2-7]{24}"  # the id of the room, and the secret
 
 LINKS: Fact[int, tuple[Link, ...]] = Fact("links")  # by room: its links in the order in which they were made

@@ -4,7 +4,7 @@ import time
 from functools import partial
 
 from veche.core.access import Right
-from veche.core.links import no_such_link
+from veche.core.links import no_such_link, room_of
 from veche.core.values import Link, Room
 from veche.core.views import InvitationView, InvitedView
 from veche.service.chat import Chat
@@ -35,7 +35,7 @@ async def links_of(chat: Chat, by: int, room_id: int) -> tuple[Link, ...]:
 
 async def room_of_link(chat: Chat, by: int, code: str) -> tuple[Link, Room]:
     """Return the link with a code and its room. Raises ChatError (NOT_FOUND) if nobody joins by it."""
-    found = await chat.read(by, links.room_of_link, code, _now())
+    found = await chat.read(by, links.room_of_link, code, _now()) if room_of(code) is not None else None
     if found is None:
         raise no_such_link()
     return found

@@ -17,7 +17,7 @@ import { connect, link, on as onConnection } from "./page/connection.js";
 import { $, onSubmit } from "./page/dom.js";
 import { receivePush } from "./page/events.js";
 import { openLinkedFile } from "./page/files.js";
-import { accept, loadInvitations, refuse } from "./page/invitations.js";
+import { accept, joinByAddress, loadInvitations, refuse } from "./page/invitations.js";
 import { enqueue, failIfTooBig, sendWaiting } from "./page/outbox.js";
 import { loadHistory, onRoomVisible } from "./page/reading.js";
 import { leaveOpenRoom, lookForRooms, startRoom } from "./page/rooms.js";
@@ -51,7 +51,14 @@ const signInWith = async (button) => {
   $("password").value = "";
   paint();
   $("message").focus();
+  openAddress();
+};
+
+/** Goes where the address says: to a file, or into the room of a link. */
+const openAddress = async () => {
   openLinkedFile(showProblem);
+  const room = await joinByAddress().catch(({ message }) => showProblem(message));
+  if (room) visit(room);
 };
 
 onSubmit($("sign-in-form"), signInWith, showProblem);
@@ -185,5 +192,5 @@ document.addEventListener("visibilitychange", () => {
 $("loading").remove();
 followOtherTabs();
 resumeSession();
-addEventListener("hashchange", () => openLinkedFile(showProblem));
-openLinkedFile(showProblem);
+addEventListener("hashchange", openAddress);
+openAddress();

@@ -6,7 +6,7 @@ from fastapi import Path, Response
 from msgspec import Meta
 from pydantic import Field
 
-from veche.core.links import CODE, MAX_LINK_SECONDS, MAX_USES, JoinByLink, Linked, MakeLink, RevokeLink, Unlinked
+from veche.core.links import MAX_CODE, MAX_LINK_SECONDS, MAX_USES, JoinByLink, Linked, MakeLink, RevokeLink, Unlinked
 from veche.core.membership import Entered
 from veche.core.values import Link
 from veche.dialects.native import out
@@ -20,8 +20,8 @@ from veche.gateway.http import ChatOf, reply
 from veche.gateway.openapi_answers import returns
 from veche.service.invitations import links_of, room_of_link
 
-LinkCode = Annotated[str, Meta(pattern=f"^{CODE}$")]
-PathCode = Annotated[str, Path(pattern=f"^{CODE}$")]
+LinkCode = Annotated[str, Meta(max_length=MAX_CODE)]
+PathCode = Annotated[str, Path(max_length=MAX_CODE)]
 
 # The socket.
 

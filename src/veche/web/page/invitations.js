@@ -15,10 +15,22 @@ export async function loadInvitations() {
 
 /** Joins a room, and returns it. */
 export async function accept(id) {
-  const joined = await api("POST", `/v1/rooms/${id}/join`);
+  return entered(await api("POST", `/v1/rooms/${id}/join`));
+}
+
+/** Joins the room of the link in the address, `/#join=CODE`, if there is one, somebody has signed in, and they agree. */
+export async function joinByAddress() {
+  const [, code] = /^#join=([0-9a-z-]{1,64})$/.exec(location.hash) ?? [];
+  if (!code || !state.token) return null;
+  history.replaceState(null, "", location.pathname);
+  const { room } = await api("GET", `/v1/links/${code}`);
+  return confirm(`Join ${room.name}?`) ? entered(await api("POST", `/v1/links/${code}/join`)) : null;
+}
+
+function entered(joined) {
   const room = addRoom(joined);
   startRoom(room, joined.head_seq);
-  state.invitations.delete(id);
+  state.invitations.delete(room.id);
   return room;
 }
 
