@@ -21,7 +21,7 @@ from veche.service.chat import Chat
 from veche.wire.frames import text_frame
 from veche.wire.handler import Socket
 
-TYPED_AGAIN: Final = 2.0  # seconds in which a client is shown to be writing in one room once
+TYPED_AGAIN: Final = 2.0  # seconds in which a client is shown to be writing once, in whatever room
 
 
 class Client:
@@ -33,7 +33,7 @@ class Client:
     after the client was detached. While the dialect sets `held_back`, the client is not read.
     """
 
-    __slots__ = ("_chat", "_share", "_socket", "_subscriber", "_typed", "actor", "ended", "held_back")
+    __slots__ = ("_chat", "_share", "_socket", "_subscriber", "_typed_at", "actor", "ended", "held_back")
 
     def __init__(self, chat: Chat, person: Person, actor: Actor, listener: Listener) -> None:
         self._chat = chat
@@ -42,7 +42,7 @@ class Client:
         self._share = chat.shares.open(actor.party)
         self.ended = False
         self.held_back = False
-        self._typed = (0, 0.0)  # the room in which it last said that it writes, and when
+        self._typed_at = -TYPED_AGAIN  # when the others were last shown that it writes
         self._subscriber = Subscriber(person, actor.session_id, _discard, listener, actor.dialect, actor.party)
         chat.hub.attach(self._subscriber)
 
@@ -89,9 +89,8 @@ class Client:
         """Show to the others who receive a room that the account is writing, but not again at once."""
         self.work(1)
         now = time.monotonic()
-        last_room, at = self._typed
-        if room_id != last_room or now - at >= TYPED_AGAIN:
-            self._typed = room_id, now
+        if now - self._typed_at >= TYPED_AGAIN:
+            self._typed_at = now
             self._chat.typists.tell(self.account, room_id)
 
     # Connecting and subscribing.
