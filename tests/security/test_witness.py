@@ -41,7 +41,9 @@ def test_a_server_is_watched(tmp_path: Path) -> None:
         assert server.memory > 10_000_000
         with server.watch() as seen:
             # The document is built at the first request, in one callback: the only thing here that takes long.
-            assert httpx.get(f"{server.base}/openapi.json", trust_env=False).status_code == 200
+            for node in server.nodes:
+                url = f"http://127.0.0.1:{node.port}/openapi.json"
+                assert httpx.get(url, trust_env=False).status_code == 200
         assert seen.waits
         assert seen.callbacks, str(seen)
         with server.watch() as seen:

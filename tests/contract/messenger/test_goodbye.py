@@ -88,8 +88,10 @@ def _online(person: Person, chat_id: int) -> set[int]:
 
 
 def _ask(socket: ClientConnection, command: str, fields: dict[str, object]) -> Any:
-    """Send a command and return its answer; heartbeats and events are skipped."""
+    """Send a command and return its answer; heartbeats are answered, and events are skipped."""
     socket.send(json.dumps({"id": 1, command: fields}))
     while command not in (answer := json.loads(socket.recv(TIMEOUT))):
         assert "error" not in answer
+        if not answer:
+            socket.send("{}")
     return answer[command]
