@@ -75,6 +75,11 @@ def _account(row: Any) -> Account:
     )
 
 
+def person_of(row: Any) -> Person:
+    """Make a Person from a row with the columns `id`, `username` and `name` of the table `accounts`."""
+    return Person(row.id, row.username, row.name)
+
+
 def _by_id(engine: Engine) -> Select[Any]:
     return engine.where_keys(_ACCOUNT, c.id)
 
@@ -176,4 +181,4 @@ def credentials(
 
 def people(tx: Transaction, account_ids: Iterable[int]) -> dict[int, Person]:
     """Return what everybody may see of these accounts, by id. Ids without an account are left out."""
-    return {row.id: Person(row.id, row.username, row.name) for row in tx.read_by_keys(_people_by_id, list(account_ids))}
+    return {row.id: person_of(row) for row in tx.read_by_keys(_people_by_id, list(account_ids))}

@@ -7,9 +7,9 @@ from sqlalchemy import BigInteger, Column, Select, Table, bindparam, delete, ins
 
 from veche.core.bans import MemberBanned, MemberUnbanned
 from veche.core.rooms import BANS
-from veche.core.values import Ban, Person
+from veche.core.values import Ban
 from veche.core.views import BanView
-from veche.storage.accounts import accounts
+from veche.storage.accounts import accounts, person_of
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.subject import Subject
 from veche.storage.tables import Id, metadata
@@ -76,4 +76,4 @@ def list_bans(tx: Transaction, room_id: int, after: int, limit: int, now: int) -
     `now` is in microseconds since 1970.
     """
     found = tx.read(_PAGE, room=room_id, after=after, limit=limit, now=now)
-    return [BanView(Person(row.id, row.username, row.name), row.by_id, row.at, row.until) for row in found]
+    return [BanView(person_of(row), row.by_id, row.at, row.until) for row in found]

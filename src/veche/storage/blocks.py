@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Select, Table, bindparam, delete, func, insert, select
+from sqlalchemy import BigInteger, Column, Select, Table, bindparam, delete, insert, select
 
 from veche.core.blocks import BLOCK_COUNTS, BLOCKS, PersonBlocked, PersonUnblocked
 from veche.core.values import Person
-from veche.storage.accounts import accounts
+from veche.storage.accounts import accounts, person_of
+from veche.storage.counting import rows_by_key
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.subject import Subject
 from veche.storage.tables import Id, metadata
@@ -38,16 +39,8 @@ def _by_key(engine: Engine) -> Select[Any]:
     return engine.where_keys(select(blocks), c.account_id, c.blocked_id)
 
 
-def _counts(engine: Engine) -> Select[Any]:
-    return engine.where_keys(select(c.account_id, func.count().label("count")), c.account_id).group_by(c.account_id)
-
-
 def _load(tx: Transaction, keys: Collection[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], int]]:
     return (((row.account_id, row.blocked_id), row.at) for row in tx.read_by_keys(_by_key, keys))
-
-
-def _load_counts(tx: Transaction, account_ids: Collection[int]) -> Iterator[tuple[int, int]]:
-    return ((row.account_id, row.count) for row in tx.read_by_keys(_counts, account_ids))
 
 
 def _write(tx: Transaction, events: list[PersonBlocked | PersonUnblocked]) -> None:
@@ -63,7 +56,7 @@ def _write(tx: Transaction, events: list[PersonBlocked | PersonUnblocked]) -> No
 
 
 SUBJECT = Subject(
-    loads={BLOCKS: _load, BLOCK_COUNTS: _load_counts},
+    loads={BLOCKS: _load, BLOCK_COUNTS: rows_by_key(c.account_id)},
     writes={(PersonBlocked, PersonUnblocked): _write},
 )
 
@@ -74,4 +67,4 @@ SUBJECT = Subject(
 def blocked_by(tx: Transaction, account_id: int, after: int, limit: int) -> list[Person]:
     """Read whom an account has blocked, in the order of account ids, starting after the id `after`."""
     found = tx.read(_PAGE, account=account_id, after=after, limit=limit)
-    return [Person(row.id, row.username, row.name) for row in found]
+    return [person_of(row) for row in found]

@@ -1,11 +1,12 @@
 """Counts of rows that stop at a limit, so that nobody can make a count slow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Select, func, literal, select
 
-from veche.storage.engines.engine import Engine, Query
+from veche.storage.engines.engine import Engine, Query, Transaction
+from veche.storage.subject import Load
 
 Part: TypeAlias = Callable[[int], ColumnElement[Any]]
 """Returns the column with the i-th part of each key."""
@@ -29,6 +30,19 @@ def counts_by_key(rows: Callable[[Part], Select[Any]], limit: int) -> Query:
         return engine.select_from_keys(make)
 
     return query
+
+
+def rows_by_key(column: ColumnElement[Any]) -> Load:
+    """Make the function that loads how many rows each key has in a column. It is for few rows, as it counts all."""
+    counts = select(column.label("of_key"), func.count().label("count_")).group_by(column)
+
+    def query(engine: Engine) -> Select[Any]:
+        return engine.where_keys(counts, column)
+
+    def load(tx: Transaction, keys: Collection[Any]) -> Iterator[tuple[Any, int]]:
+        return ((row.of_key, row.count_) for row in tx.read_by_keys(query, keys))
+
+    return load
 
 
 def of_keys(rows: Select[Any], part: Part) -> Select[Any]:

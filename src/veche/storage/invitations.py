@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Select, Table, bindparam, delete, func, insert, select
+from sqlalchemy import BigInteger, Column, Select, Table, bindparam, delete, insert, select
 
 from veche.core.invitations import (
     INVITATION_COUNTS,
@@ -14,10 +14,11 @@ from veche.core.invitations import (
     InvitationGone,
     MemberInvited,
 )
-from veche.core.values import Invitation, Person
+from veche.core.values import Invitation
 from veche.core.views import InvitationView, InvitedView
-from veche.storage.accounts import accounts, people
+from veche.storage.accounts import accounts, people, person_of
 from veche.storage.blocks import blocks
+from veche.storage.counting import rows_by_key
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.rooms import rooms_by_id
 from veche.storage.subject import Subject
@@ -58,17 +59,9 @@ def _by_key(engine: Engine) -> Select[Any]:
     return engine.where_keys(select(invitations), c.room_id, c.account_id)
 
 
-def _counts(engine: Engine) -> Select[Any]:
-    return engine.where_keys(select(c.account_id, func.count().label("count")), c.account_id).group_by(c.account_id)
-
-
 def _load(tx: Transaction, keys: Collection[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Invitation]]:
     for row in tx.read_by_keys(_by_key, keys):
         yield (row.room_id, row.account_id), Invitation(row.room_id, row.account_id, row.by_id, row.at)
-
-
-def _load_counts(tx: Transaction, account_ids: Collection[int]) -> Iterator[tuple[int, int]]:
-    return ((row.account_id, row.count) for row in tx.read_by_keys(_counts, account_ids))
 
 
 def _write(tx: Transaction, events: list[MemberInvited | InvitationEnded | InvitationAccepted]) -> None:
@@ -90,7 +83,7 @@ def _key(event: MemberInvited | InvitationEnded | InvitationAccepted) -> tuple[i
 
 
 SUBJECT = Subject(
-    loads={INVITATIONS: _load, INVITATION_COUNTS: _load_counts},
+    loads={INVITATIONS: _load, INVITATION_COUNTS: rows_by_key(c.account_id)},
     writes={(MemberInvited, InvitationEnded, InvitationAccepted): _write},
     entries=(MemberInvited, InvitationEnded, InvitationCame, InvitationGone),
 )
@@ -112,4 +105,4 @@ def invitations_of(tx: Transaction, account_id: int, after: int, limit: int) -> 
 def invited_into(tx: Transaction, room_id: int, after: int, limit: int) -> list[InvitedView]:
     """Read who is invited into a room, in the order of account ids, starting after the id `after`."""
     found = tx.read(_OF_ROOM, room=room_id, after=after, limit=limit)
-    return [InvitedView(Person(row.id, row.username, row.name), row.by_id, row.at) for row in found]
+    return [InvitedView(person_of(row), row.by_id, row.at) for row in found]

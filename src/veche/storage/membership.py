@@ -22,9 +22,9 @@ from sqlalchemy import (
 from veche.core.membership import MemberJoined, MemberLeft, RoomEntered, RoomExited
 from veche.core.rooms import MEMBERS
 from veche.core.state import State
-from veche.core.values import LOBBY_ID, RESERVED_IDS, Level, Member, Person, Role
+from veche.core.values import LOBBY_ID, RESERVED_IDS, Level, Member, Role
 from veche.core.views import MemberView
-from veche.storage.accounts import accounts
+from veche.storage.accounts import accounts, person_of
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.subject import Subject
 from veche.storage.tables import Id, metadata
@@ -122,4 +122,4 @@ def list_members(tx: Transaction, room_id: int, after: int, limit: int) -> list[
         found = tx.read(_EVERYBODY, after=after, limit=limit)
     else:
         found = tx.read(_MEMBERS_OF, room=room_id, after=after, limit=limit)
-    return [MemberView(Person(row.id, row.username, row.name), Role(row.role), row.joined_at) for row in found]
+    return [MemberView(person_of(row), Role(row.role), row.joined_at) for row in found]

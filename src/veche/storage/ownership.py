@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Select, bindparam, select, union_all
 
 from veche.core.ownership import ELDERS, NAMED, SUCCESSORS, Elder, Elders, OwnerChanged
-from veche.core.values import Person, Role
-from veche.storage.accounts import accounts
+from veche.core.values import Role
+from veche.storage.accounts import accounts, person_of
 from veche.storage.engines.engine import Transaction
 from veche.storage.membership import members
 from veche.storage.subject import Subject
@@ -35,7 +35,7 @@ _ELDERS = select(a.id, a.username, a.name, _first.c.role, _first.c.joined_at).jo
 def _load(tx: Transaction, room_ids: Collection[int]) -> Iterator[tuple[int, Elders]]:
     for room_id in room_ids:
         found = tx.read(_ELDERS, room=room_id, limit=NAMED + 1)
-        elders = [Elder(Role(row.role), row.joined_at, Person(row.id, row.username, row.name)) for row in found]
+        elders = [Elder(Role(row.role), row.joined_at, person_of(row)) for row in found]
         elders.sort(key=lambda elder: elder.place)
         yield room_id, Elders(tuple(elders[:NAMED]), len(elders) <= NAMED)
 

@@ -9,7 +9,7 @@ from veche.core.closing import AccountDeleted
 from veche.core.people import words_of
 from veche.core.profile import ProfileChanged
 from veche.core.values import Account, Person
-from veche.storage.accounts import accounts
+from veche.storage.accounts import accounts, person_of
 from veche.storage.blocks import blocks
 from veche.storage.closing import closed_accounts
 from veche.storage.engines.engine import Transaction
@@ -72,5 +72,5 @@ def people_by_prefix(tx: Transaction, by: int, prefix: str, limit: int) -> list[
     """
     behind = prefix + chr(0x10FFFF)
     rows = tx.read(_BY_PREFIX, by=by, prefix=prefix, behind=behind, limit=WORDS_OF_ONE * limit)
-    found = {row.id: Person(row.id, row.username, row.name) for row in rows}
+    found = {row.id: person_of(row) for row in rows}
     return list(found.values())[:limit]

@@ -11,7 +11,7 @@ from veche.core.deletion import MessageDeleted
 from veche.core.messages import Message, MessagePage
 from veche.core.reactions import REACTIONS, TALLIES, MessageReacted
 from veche.core.values import Person, Reaction
-from veche.storage.accounts import accounts
+from veche.storage.accounts import accounts, person_of
 from veche.storage.counting import Part, of_keys
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.messages import message
@@ -145,4 +145,4 @@ def reacted_people(
 ) -> tuple[Message | None, list[Person]]:
     """Read a message, and the accounts that put an emoji there, in the order of their ids, after the id `after`."""
     rows = tx.read(_PEOPLE, message=message_id, of_emoji=emoji, after=after, limit=limit)
-    return message(tx, message_id), [Person(row.id, row.username, row.name) for row in rows]
+    return message(tx, message_id), [person_of(row) for row in rows]

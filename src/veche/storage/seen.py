@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, select
 
 from veche.core.messages import Message
 from veche.core.values import LOBBY_ID, Person
-from veche.storage.accounts import account_by_id, accounts
+from veche.storage.accounts import account_by_id, accounts, person_of
 from veche.storage.engines.engine import Transaction
 from veche.storage.membership import members
 from veche.storage.messages import message
@@ -49,7 +49,7 @@ def seen_by(
     if found is None or asker is None or asker.hides_reading:
         return SeenBy(found, asker is not None and asker.hides_reading, [], None, 0)
     rows = tx.read(_MEMBERS, room=room_id, after=after, limit=scanned)
-    seen = [Person(row.id, row.username, row.name) for row in rows if _has_seen(row, found)]
+    seen = [person_of(row) for row in rows if _has_seen(row, found)]
     if len(seen) > limit:
         return SeenBy(found, False, seen[:limit], seen[limit - 1].id, len(rows))
     return SeenBy(found, False, seen, rows[-1].id if len(rows) == scanned else None, len(rows))

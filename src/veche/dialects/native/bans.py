@@ -22,7 +22,7 @@ from veche.dialects.native.routing import (
     id_after,
     new_router,
 )
-from veche.dialects.native.views import time_of
+from veche.dialects.native.views import time_of, time_or_none
 from veche.gateway.http import ChatOf, reply
 from veche.gateway.openapi_answers import returns
 
@@ -121,12 +121,8 @@ class UnbannedEvent(Outgoing):
     unbanned: UnbannedPerson
 
 
-def _until(at: int | None) -> str | None:
-    return None if at is None else time_of(at)
-
-
 def _result(banned: Banned) -> BanResult:
-    return BanResult(banned.room_id, banned.seq, banned.account_id, _until(banned.until), banned.duplicate)
+    return BanResult(banned.room_id, banned.seq, banned.account_id, time_or_none(banned.until), banned.duplicate)
 
 
 def _answer(id: int, banned: Banned) -> BanAnswer:
@@ -134,7 +130,7 @@ def _answer(id: int, banned: Banned) -> BanAnswer:
 
 
 def _event(event: MemberBanned) -> BannedEvent:
-    until, at = _until(event.until), time_of(event.at)
+    until, at = time_or_none(event.until), time_of(event.at)
     return BannedEvent(BannedPerson(event.log_id, event.seq, event.person, event.by_id, until, at))
 
 
@@ -190,7 +186,7 @@ async def bans(
 
 def _ban(view: BanView) -> BanOut:
     person = view.person
-    return BanOut(person.id, person.username, person.name, view.by_id, time_of(view.at), _until(view.until))
+    return BanOut(person.id, person.username, person.name, view.by_id, time_of(view.at), time_or_none(view.until))
 
 
 @router.post("/rooms/{room_id}/bans", responses=returns(BanResult))

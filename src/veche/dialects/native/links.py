@@ -15,7 +15,7 @@ from veche.dialects.native.feature import Feature, Id, Incoming, SocketCommand
 from veche.dialects.native.invitations import InvitedRoom, room_shown
 from veche.dialects.native.out import Outgoing
 from veche.dialects.native.routing import Body, ClientId, IdempotencyKey, LoginOf, PathId, client_id_of, new_router
-from veche.dialects.native.views import room_out, time_of
+from veche.dialects.native.views import room_out, time_of, time_or_none
 from veche.gateway.http import ChatOf, reply
 from veche.gateway.openapi_answers import returns
 from veche.service.invitations import links_of, room_of_link
@@ -108,13 +108,9 @@ class JoinLinkAnswer(Outgoing):
     join_link: JoinResult
 
 
-def _until(at: int | None) -> str | None:
-    return None if at is None else time_of(at)
-
-
 def _result(linked: Linked) -> LinkResult:
     link = linked.link
-    return LinkResult(link.code, link.room_id, _until(link.until), link.uses_left, linked.duplicate)
+    return LinkResult(link.code, link.room_id, time_or_none(link.until), link.uses_left, linked.duplicate)
 
 
 def _answer(id: int, linked: Linked) -> LinkAnswer:
@@ -163,7 +159,7 @@ async def links(room_id: PathId, login: LoginOf, chat: ChatOf) -> Response:
 
 
 def _link(link: Link) -> LinkOut:
-    at, until = time_of(link.created_at), _until(link.until)
+    at, until = time_of(link.created_at), time_or_none(link.until)
     return LinkOut(link.code, link.room_id, link.by_id, at, until, link.uses_left)
 
 
@@ -190,7 +186,7 @@ async def revoke_link(
 async def link(code: PathCode, login: LoginOf, chat: ChatOf) -> Response:
     """Look where a link leads, before you join."""
     found, room = await room_of_link(chat, login.account.id, code)
-    return reply(LinkedRoom(room_shown(room), _until(found.until)))
+    return reply(LinkedRoom(room_shown(room), time_or_none(found.until)))
 
 
 @router.post("/links/{code}/join", responses=returns(out.Room))

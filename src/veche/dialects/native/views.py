@@ -20,6 +20,11 @@ def time_of(at: int) -> str:
     return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds") + "Z"
 
 
+def time_or_none(at: int | None) -> str | None:
+    """Format microseconds since 1970 as `time_of` does, or return None if there is no such time."""
+    return None if at is None else time_of(at)
+
+
 def account_out(account: Account) -> out.Account:
     """Convert the signed-in account, with its e-mail."""
     found = out.Account(account.id, account.username, account.name, account.email)
