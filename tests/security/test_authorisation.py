@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
-from laws.town import LOBBY, PASSWORD, Person, Server, serving
+from laws.town import LOBBY, PASSWORD, Person, Server
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from .standings import STANDINGS, newcomers, stage, with_outsiders
+from .standings import STANDINGS, stage, with_outsiders
 
 
 class Call:
@@ -114,17 +113,6 @@ FREE = {  # one signs in with it, or it tells nothing of anybody
     *("POST /api/v1/login", "POST /v1/refresh", "GET /v1/limits", "GET /health", "GET /connect"),
 }
 RAW = ("/profile", "/change-name", "/create-room", "/join", "/invite")  # rooms: a token without `Bearer`
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def others(server: Server) -> dict[str, Person]:
-    return newcomers(server)
 
 
 def authorization(path: str, person: Person | None) -> dict[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from laws.town import Server, serving
+from laws.town import Server
 
 import veche
 
@@ -76,12 +76,6 @@ def test_no_statement_is_made_of_values() -> None:
         for line in made_of_values(ast.parse(path.read_text()))
     ]
     assert not found, f"give values as parameters: {found}"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server")) as server:
-        yield server
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
 from importlib.resources import files
 from typing import Literal
 
 import httpx
 import pytest
-from laws.town import PASSWORD, Server, run, serving
+from laws.town import PASSWORD, Server, run
 
 from veche.core.errors import ChatError
 from veche.dialects.native.limits import MIN_PASSWORD
@@ -23,12 +22,6 @@ OLDER = [
     ("channels", "/api/v1/register", {"username": "ann4"}, "Password1"),
     ("messenger", "/messenger/register", {"email": "ann5@example.com"}, "password123"),
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server")) as server:
-        yield server
 
 
 def test_the_list_has_the_three_thousand_most_common_passwords_that_are_long_enough() -> None:

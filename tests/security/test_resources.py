@@ -7,16 +7,9 @@ from __future__ import annotations
 
 import socket
 import zlib
-from collections.abc import Iterator
 
 import pytest
-from laws.town import Server, serving
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server")) as server:
-        yield server
+from laws.town import Server
 
 
 def sent(server: Server, data: bytes) -> bytes:

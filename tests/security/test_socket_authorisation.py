@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from laws.town import Person, Server, serving
+from laws.town import Person, Server
 from websockets.asyncio.client import connect
 
 from veche.dialects.native.frames import NAMES
 
-from .standings import STANDINGS, THUMB, newcomers, stage, with_outsiders
+from .standings import STANDINGS, THUMB, stage, with_outsiders
 
 FREE = {"hello", "sync", "refresh"}  # about the connection itself; `sync` leaves out rooms that one does not hear
 
@@ -56,17 +55,6 @@ COMMANDS = {
     "join_link": Command("ok ok ok ok ok", {"code": "code"}, banned="forbidden"),
     "update_room": Command("not_found forbidden forbidden ok ok", {**ROOM, "topic": "Lunch"}),
 }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def others(server: Server) -> dict[str, Person]:
-    return newcomers(server)
 
 
 def test_every_command_has_its_row() -> None:

@@ -6,18 +6,11 @@ What a token may be is tested in tests/unit/service/test_tokens.py, and at each 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from laws.town import PASSWORD, Server, serving
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
 
 SIGNING_IN = [
     ("POST", "/v1/login", {"username": "ann", "password": PASSWORD}),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from conftest import RunningServer, Servers
-from transcript import Head
 
 from .people import LOBBY, Person, receive, send_command
 
@@ -16,27 +13,6 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63fccfc0500f000485018084a9"
     "8c210000000049454e44ae426082"
 )
-
-
-@pytest.fixture(scope="module")
-def server(servers: Servers) -> Iterator[RunningServer]:
-    running = servers.new(Head(own=True))
-    yield running
-    running.end()
-
-
-@pytest.fixture
-def ann(server: RunningServer) -> Iterator[Person]:
-    person = Person.new(server.base, "ann")
-    yield person
-    person.close()
-
-
-@pytest.fixture
-def bob(server: RunningServer) -> Iterator[Person]:
-    person = Person.new(server.base, "bob")
-    yield person
-    person.close()
 
 
 def upload(person: Person, content: bytes = b"hello", name: str = "notes.txt") -> dict[str, Any]:

@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
-from conftest import RunningServer, Servers
-from transcript import Head
 
 from .people import LOBBY, Person
-
-
-@pytest.fixture(scope="module")
-def server(servers: Servers) -> Iterator[RunningServer]:
-    running = servers.new(Head(own=True))
-    yield running
-    running.end()
-
-
-@pytest.fixture
-def ann(server: RunningServer) -> Iterator[Person]:
-    person = Person.new(server.base, "ann")
-    yield person
-    person.close()
-
-
-@pytest.fixture
-def eve(server: RunningServer) -> Iterator[Person]:
-    person = Person.new(server.base, "eve")
-    yield person
-    person.close()
 
 
 def say(person: Person, room: int, text: str) -> int:

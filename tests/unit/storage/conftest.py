@@ -71,7 +71,10 @@ def database(open_new: Open) -> Counted:
     return open_new()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+ON_BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(params=ON_BOTH)
 def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Database]]:
     """Two processes on one new database. On SQLite there is only one, twice."""
     on_sqlite = request.param == "sqlite"

@@ -19,12 +19,14 @@ from veche.storage import files, messages, opening
 from veche.storage.commit import commit
 from veche.storage.database import Database
 
+from .conftest import ON_BOTH
+
 SIZE = 10_000
 RULES = Rules(file_quota=100 * SIZE)
 ONE, TWO, THREE = (FileInfo(f"{n:032x}", "имя.png", SIZE, "image/png", 3, 4) for n in (1, 2, 3))
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=ON_BOTH)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     url = f"sqlite:///{tmp_path}/x.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
     with contextlib.closing(opening.open_to_serve(url)) as database:
