@@ -139,7 +139,8 @@ async def test_frames_that_this_installation_has_not_signed_are_dropped(
     ours, theirs = Sealer(SECRET), Sealer("another secret of thirty-two bytes")
     bell = Bell("f" * 16, {ROOM: 9})
     good = ours.seal(bell)
-    bad = [theirs.seal(bell), good[:-1], b"0" + good[1:], b"", b"{}", good[32:], good[:32], good.replace(b"9", b"8")]
+    changed = (b"1" if good[:1] == b"0" else b"0") + good[1:]
+    bad = [theirs.seal(bell), good[:-1], changed, b"", b"{}", good[32:], good[:32], good.replace(b"9", b"8")]
     bad += [good + b" " * 70_000, ours._code(b"[[") + b"[[", ours._code(b'["x"]') + b'["x"]']
     bad += [ours.seal(Entries("f" * 16, ROOM, 1, CODEC.form, [CODEC.encode(message(1, OTHER))]))]
     bad += [ours.seal(Entries("f" * 16, ROOM, 1, CODEC.form, [("message", Raw(b'{"log_id":1}'))]))]
