@@ -98,12 +98,17 @@ def register(server: Server, number: int) -> dict[str, Any]:
 
 
 def make_room(server: Server, name: str, people: list[dict[str, Any]]) -> int:
-    """Create a group room of these accounts, owned by the first one, and return its id."""
+    """Create a group room of these accounts, owned by the first one, and return its id.
+
+    The others are invited and join. Older versions put them into the room at once: then joining changes nothing.
+    """
     ids, token = [person["me"]["id"] for person in people[1:]], people[0]["token"]
     body = {"kind": "group", "name": name, "member_ids": ids[:FIRST_MEMBERS]}
     room = int(post(server, "/v1/rooms", body, token)["id"])
     for id in ids[FIRST_MEMBERS:]:
         post(server, f"/v1/rooms/{room}/members", {"account_id": id}, token)
+    for person in people[1:]:
+        post(server, f"/v1/rooms/{room}/join", {}, person["token"])
     return room
 
 

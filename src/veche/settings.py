@@ -183,7 +183,7 @@ class ServerSettings(BaseModel):
     unused_file_hours: int = Field(24, ge=1, le=10**4, description="Hours after which a file goes that nobody sends.")
     rooms_per_hour: int = Field(600, ge=1, le=1_000_000, description="How many rooms one account may make per hour.")
     members_per_hour: int = Field(
-        5000, ge=100, le=1_000_000, description="How many people one account may put into rooms per hour."
+        5000, ge=100, le=1_000_000, description="How many people one account may put into rooms or invite per hour."
     )
     rooms_into_per_hour: int = Field(
         200,

@@ -245,7 +245,7 @@ async def removal(town: Town, into: list[Run]) -> None:
     room_id = fay.make_room()
     async with gus.socket() as his:
         for run in town.tracer.runs(into):
-            fay.call("POST", f"/rooms/{room_id}/members", json={"account_id": gus.id}, expect=201)
+            fay.bring(room_id, gus)
             await his.until(lambda frame: "joined" in frame.get("me", ()))
             his.frames.clear()
             async with run:

@@ -38,10 +38,15 @@ async def register(http: httpx.AsyncClient, name: str) -> Account:
 
 
 async def create_room(http: httpx.AsyncClient, owner: Account, name: str, others: Sequence[Account]) -> int:
-    """Create a group room of `owner` and all `others`; return its id."""
-    room = {"kind": "group", "name": name, "member_ids": [other.id for other in others]}
-    answer = await http.post("/v1/rooms", json=room, headers=_authorised(owner))
+    """Create a group room of `owner`, which all `others` join by a link; return its id.
+
+    They are not invited, because each invitation in the log must be one that a client has asked for.
+    """
+    answer = await http.post("/v1/rooms", json={"kind": "group", "name": name}, headers=_authorised(owner))
     number: int = _body(answer)["id"]
+    link = _body(await http.post(f"/v1/rooms/{number}/links", json={}, headers=_authorised(owner)))
+    for other in others:
+        _body(await http.post(f"/v1/links/{link['code']}/join", headers=_authorised(other)))
     return number
 
 

@@ -39,9 +39,18 @@ class Person:
         return answer.json() if answer.content else None
 
     def make_room(self, *others: Person, kind: str = "group") -> int:
+        """Make a room, and let others join it who are invited."""
         body = {"kind": kind, "name": "Team", "member_ids": [other.id for other in others]}
         id: int = self.call("POST", "rooms", body)["id"]
+        for other in others:
+            other.call("POST", f"rooms/{id}/join")
         return id
+
+    def bring(self, room: int, *others: Person) -> None:
+        """Invite others into a room, and let them join."""
+        for other in others:
+            self.call("POST", f"rooms/{room}/members", {"account_id": other.id})
+            other.call("POST", f"rooms/{room}/join")
 
     def say(self, room: int, *texts: str) -> int:
         """Send messages; return the seq of the last."""

@@ -150,6 +150,15 @@ class Person:
         expect(self.box).to_be_visible(timeout=TIMEOUT_MS)
 
     @property
+    def invitations(self) -> Locator:
+        return self.page.get_by_role("list", name="Invitations").get_by_role("listitem")
+
+    def accept(self, name: str) -> None:
+        """Accept the invitation that shows `name`: the room's, or who asks for a direct room. The room is open then."""
+        self.invitations.filter(has_text=name).get_by_role("button", name="Join").click()
+        expect(self.room(name)).to_have_attribute("aria-current", "true", timeout=TIMEOUT_MS)
+
+    @property
     def box(self) -> Locator:
         """The field for the next message."""
         return self.page.get_by_role("textbox", name="Message", exact=True)

@@ -16,7 +16,7 @@ def test_an_invitation_is_declined_taken_back_and_accepted(new_person: NewPerson
     [found] = ann.call("GET", "/v1/people?username=bob")["items"]
     room = ann.call("POST", "/v1/rooms", {"kind": "group", "name": "Team"})
     invitations = f"/v1/rooms/{room['id']}/invitations"
-    shown = bob.page.get_by_role("list", name="Invitations").get_by_role("listitem")
+    shown = bob.invitations
     expect(shown).to_have_count(0)
 
     ann.call("POST", invitations, {"account_id": found["id"]})
@@ -45,6 +45,35 @@ def test_an_invitation_is_declined_taken_back_and_accepted(new_person: NewPerson
     other.room("Team").click()
     other.expect_texts("hello")
     assert bob.console_errors == []
+
+
+def test_who_wants_to_talk_is_shown_with_what_they_said_first(new_person: NewPerson) -> None:
+    ann, bob = new_person("ann"), new_person("bob")
+    [found] = ann.call("GET", "/v1/people?username=bob")["items"]
+    room = ann.call("POST", "/v1/rooms", {"kind": "direct", "member_ids": [found["id"]]})["id"]
+    ann.room("bob").click()
+    ann.say("Have you found my umbrella?")
+    ann.say("It is green.")
+    expect(bob.invitations).to_contain_text("ann wants to talk to you")
+    bob.focus_window()
+    expect(bob.invitations).to_contain_text("Have you found my umbrella?")
+    expect(bob.invitations).not_to_contain_text("green")
+    expect(bob.room("ann")).to_have_count(0)
+
+    bob.invitations.get_by_role("button", name="Decline").click()
+    expect(bob.invitations).to_have_count(0)
+    ann.call("POST", "/v1/rooms", {"kind": "direct", "member_ids": [found["id"]]})  # it asks nobody again
+    bob.page.reload()
+    bob.expect_caught_up()
+    expect(bob.invitations).to_have_count(0)
+
+    [me] = bob.call("GET", "/v1/people?username=ann")["items"]
+    assert bob.call("POST", "/v1/rooms", {"kind": "direct", "member_ids": [me["id"]]})["id"] == room
+    bob.room("ann").click()
+    bob.expect_texts("Have you found my umbrella?", "It is green.")
+    bob.say("No.")
+    ann.expect_texts("Have you found my umbrella?", "It is green.", "No.")
+    assert [bob.console_errors, ann.console_errors] == [[], []]
 
 
 def test_an_address_with_a_link_asks_before_it_joins(new_person: NewPerson, server: Server) -> None:

@@ -59,8 +59,9 @@ def test_the_username_stands_beside_the_name_of_a_direct_room(new_person: NewPer
     [found] = mallory.call("GET", "/v1/people?username=ann")["items"]
     room = mallory.call("POST", "/v1/rooms", {"kind": "direct", "member_ids": [found["id"]]})
     mallory.call("POST", f"/v1/rooms/{room['id']}/messages", {"text": "It is me, bob"})
+    expect(ann.invitations).to_contain_text("bob @mallory wants to talk to you")
+    ann.accept("bob")
     expect(ann.room("bob")).to_contain_text("@mallory")
-    ann.room("bob").click()
     expect(ann.page.locator(".room-head")).to_contain_text("bob @mallory")
     ann.page.reload()
     expect(ann.page.locator(".room-head")).to_contain_text("bob @mallory")

@@ -54,7 +54,7 @@ def test_leaving_a_group_asks_first(new_person: NewPerson) -> None:
     ann, bob = new_person("ann"), new_person("bob")
     [found] = ann.call("GET", "/v1/people?username=bob")["items"]
     room = ann.call("POST", "/v1/rooms", {"kind": "group", "name": "Team", "member_ids": [found["id"]]})
-    bob.room("Team").click()
+    bob.accept("Team")
     leave = bob.page.get_by_role("button", name="Leave")
 
     bob.page.once("dialog", lambda dialog: dialog.dismiss())
@@ -72,6 +72,7 @@ def test_the_lobby_and_a_direct_room_cannot_be_left(new_person: NewPerson) -> No
     ann, bob = new_person("ann"), new_person("bob")
     [found] = ann.call("GET", "/v1/people?username=bob")["items"]
     ann.call("POST", "/v1/rooms", {"kind": "direct", "member_ids": [found["id"]]})
+    bob.accept("ann")
     ann.make_room("Square")
     leave = ann.page.get_by_role("button", name="Leave")
     for name, ways_out in (("Square", 1), ("bob", 0), ("Square", 1), (LOBBY, 0)):

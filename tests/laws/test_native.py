@@ -16,7 +16,7 @@ import pytest
 from veche.core.errors import ChatError, Code
 from veche.service.shares import MAX_WAITING
 
-from .town import LOBBY, PASSWORD, Frame, Person, Server, seq_in_room
+from .town import LOBBY, PASSWORD, Frame, Person, Server, head_of_new, seq_in_room
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "native.md").read_text(encoding="utf-8")
 
@@ -39,7 +39,7 @@ async def test_a_message_is_acknowledged_before_its_own_event(ann: Person, bob: 
         ids = {
             await socket.say("send", room_id=room, text=f"m{n}", client_message_id=f"{room}-{n}"): n for n in range(100)
         }
-        await socket.wait_for_seq(room, 102)
+        await socket.wait_for_seq(room, head_of_new(1) + 100)
         acknowledged: set[int] = set()
         for frame in socket.frames:
             if frame.get("id") in ids:
@@ -89,7 +89,7 @@ async def test_every_command_is_answered_whatever_comes_before_it(ann: Person, s
 
 async def test_all_members_see_one_order_with_five_senders_at_once(server: Server) -> None:
     people = [server.person() for _ in range(5)]
-    room = people[0].make_room(*people[1:])
+    room, head = people[0].make_room(*people[1:]), head_of_new(4)
     async with contextlib.AsyncExitStack() as stack:
         sockets = [await stack.enter_async_context(person.socket()) for person in people]
 
@@ -101,10 +101,10 @@ async def test_all_members_see_one_order_with_five_senders_at_once(server: Serve
 
         await asyncio.gather(*[send(index) for index in range(5)])
         for socket in sockets:
-            await socket.wait_for_seq(room, 155)
+            await socket.wait_for_seq(room, head + 150)
         logs = [[frame["message"] for frame in socket.events(room)] for socket in sockets]
     assert all(log == logs[0] for log in logs)
-    assert [message["seq"] for message in logs[0]] == list(range(6, 156))
+    assert [message["seq"] for message in logs[0]] == list(range(head + 1, head + 151))
     assert people[0].history(room) == logs[0]
     for index in range(5):
         texts = [message["text"] for message in logs[0] if message["sender"]["id"] == people[index].id]
@@ -184,7 +184,7 @@ async def test_a_removed_member_receives_nothing_more(ann: Person, bob: Person) 
         await out.ask("sync", rooms={str(room): 0})
         assert await out.until(lambda frame: "gone" in frame) == {"gone": {"room_id": room, "room_ids": [room]}}
         assert (await out.ask("send", room_id=room, text="still here?"))["error"]["code"] == "not_found"
-        assert out.seqs(room) == list(range(3, left_seq + 1))
+        assert out.seqs(room) == list(range(head_of_new(1) + 1, left_seq + 1))
     assert bob.call("GET", f"/rooms/{room}/messages")["code"] == "not_found"
     async with bob.socket(rooms={str(room): 0}) as again:
         assert {"gone": {"room_id": room, "room_ids": [room]}} in again.frames
@@ -236,7 +236,7 @@ async def test_a_message_sent_many_times_at_once_is_stored_once(ann: Person, bob
         answers = [
             (await socket.until(lambda frame, wanted=id: frame.get("id") == wanted))["send"] for socket, id in ids
         ]  # type: ignore[misc]
-    assert {answer["seq"] for answer in answers} == {3}
+    assert {answer["seq"] for answer in answers} == {head_of_new(1) + 1}
     assert sorted(answer["duplicate"] for answer in answers) == [False] + [True] * 39
     assert len(ann.history(room)) == 1
 
@@ -254,16 +254,16 @@ async def test_rest_and_sockets_write_one_log(ann: Person, bob: Person) -> None:
 
 
 async def test_a_client_that_resumes_gets_missed_events_once_and_in_order(ann: Person, bob: Person) -> None:
-    room = ann.make_room(bob)
+    room, head = ann.make_room(bob), head_of_new(1)
     async with bob.socket() as socket:
         epoch, me = socket.welcome["epoch"], socket.welcome["me"]["seq"]
     for n in range(30):
         ann.say(room, f"missed {n}")
-    async with bob.socket(epoch=epoch, rooms={str(room): 12}, me=me) as back, ann.socket() as inside:
+    async with bob.socket(epoch=epoch, rooms={str(room): head + 10}, me=me) as back, ann.socket() as inside:
         ids = [await inside.say("send", room_id=room, text="live") for _ in range(20)]
         await inside.until(lambda frame: frame.get("id") == ids[-1])
-        await back.wait_for_seq(room, 52)
-        assert back.seqs(room) == list(range(13, 53))
+        await back.wait_for_seq(room, head + 50)
+        assert back.seqs(room) == list(range(head + 11, head + 51))
 
 
 @pytest.mark.parametrize(
@@ -272,15 +272,15 @@ async def test_a_client_that_resumes_gets_missed_events_once_and_in_order(ann: P
 async def test_a_position_that_cannot_be_continued_is_reset(
     ann: Person, bob: Person, position: int | None, epoch: str | None, reason: str | None
 ) -> None:
-    room = ann.make_room(bob)
+    room, head = ann.make_room(bob), head_of_new(1) + 1
     ann.say(room, "hi")
     rooms = {} if position is None else {str(room): position}
     async with bob.socket(rooms=rooms, epoch=epoch) as socket:
         resets = [frame["reset"] for frame in socket.frames if "reset" in frame and "room_id" in frame["reset"]]
-        assert resets == ([{"room_id": room, "seq": 3, "reason": reason}] if reason else [])
+        assert resets == ([{"room_id": room, "seq": head, "reason": reason}] if reason else [])
         ann.say(room, "next")
-        await socket.wait_for_seq(room, 4)
-        assert socket.seqs(room) == [4]
+        await socket.wait_for_seq(room, head + 1)
+        assert socket.seqs(room) == [head + 1]
 
 
 async def test_more_than_is_replayed_is_a_reset(ann: Person) -> None:

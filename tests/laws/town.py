@@ -34,6 +34,11 @@ Frame = dict[str, Any]
 _names = itertools.count(1)
 
 
+def head_of_new(others: int) -> int:
+    """Return the seq of the last entry of a new room: its owner joined, and the others were invited and joined."""
+    return 1 + 2 * others
+
+
 def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run `veche` to its end with these arguments and settings, and no other VECHE_* variables."""
     return run_veche(*words, settings=QUIET | settings)
@@ -90,8 +95,18 @@ class Person:
         return answer.json() if answer.content else None
 
     def make_room(self, *others: Person, kind: str = "group") -> int:
+        """Make a room, and let others join it who are invited."""
         body = {"kind": kind, "name": "Team", "member_ids": [other.id for other in others]}
-        return int(self.call("POST", "/rooms", json=body, expect=201)["id"])
+        id = int(self.call("POST", "/rooms", json=body, expect=201)["id"])
+        for other in others:
+            other.call("POST", f"/rooms/{id}/join", expect=200)
+        return id
+
+    def bring(self, room_id: int, *others: Person) -> None:
+        """Invite others into a room, and let them join."""
+        for other in others:
+            self.call("POST", f"/rooms/{room_id}/members", json={"account_id": other.id}, expect=202)
+            other.call("POST", f"/rooms/{room_id}/join", expect=200)
 
     def say(self, room_id: int, text: str, client_id: str | None = None) -> Frame:
         body = {"text": text, "client_message_id": client_id}

@@ -79,11 +79,13 @@ def world_of(server: WitnessedServer, people: int, messages: int) -> World:
         made = call(server, "/v1/register", {"username": name, "password": PASSWORD})
         return made["token"], made["me"]["id"]
 
-    (ann, ann_id), (bob, _), (_, carol_id) = map(register, ("ann", "bob", "carol"))
+    (ann, ann_id), (bob, _), (carol, carol_id) = map(register, ("ann", "bob", "carol"))
     with ThreadPoolExecutor(8) as pool:
-        ids = [id for _, id in pool.map(register, (f"p{number}" for number in range(people)))]
-    team = {"kind": "group", "name": "Team", "member_ids": ids[:100]}
-    room = call(server, "/v1/rooms", team, ann)["id"]
+        others = list(pool.map(register, (f"p{number}" for number in range(people))))
+        ids = [id for _, id in others]
+        team = {"kind": "group", "name": "Team", "member_ids": ids[:100]}
+        room = call(server, "/v1/rooms", team, ann)["id"]
+        list(pool.map(lambda other: call(server, f"/v1/rooms/{room}/join", {}, other[0]), others[:100]))
     for number in range(people // 4):
         call(server, "/v1/rooms", {"kind": "channel", "name": f"Room {number}"}, ann)
     ended = call(server, "/v1/login", {"username": "ann", "password": PASSWORD})["token"]
@@ -99,6 +101,7 @@ def world_of(server: WitnessedServer, people: int, messages: int) -> World:
     _say(server, ann, room, messages)
     _say_in_the_lobby(server, ann, messages // 50)
     own = call(server, "/v1/rooms", {"kind": "group", "name": "Own", "member_ids": [carol_id]}, bob)["id"]
+    call(server, f"/v1/rooms/{own}/join", {}, carol)
     return World(server, names, bob, own)
 
 

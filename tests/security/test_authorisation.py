@@ -26,7 +26,7 @@ NATIVE = [
     Call("PATCH /v1/rooms/{room_id}", "401 404 403 403 200 200", {"topic": "Lunch", "slow_seconds": 0}),
     Call("PATCH /v1/rooms/{room_id}", "401 404 403 403 403 200", {"archived": True}),
     Call("GET /v1/rooms/{room_id}/members", "401 404 200 200 200 200"),
-    Call("POST /v1/rooms/{room_id}/members", "401 404 403 403 403 201", {"account_id": "guest"}),
+    Call("POST /v1/rooms/{room_id}/members", "401 404 403 403 202 202", {"account_id": "guest"}),
     Call("POST /v1/rooms/{room_id}/join", "401 404 200 200 200 200", invited="200"),
     Call("POST /v1/rooms/{room_id}/leave", "401 404 204 204 204 204"),
     Call("PATCH /v1/rooms/{room_id}/members/{account_id}", "401 404 403 403 403 200", {"role": "reader"}),

@@ -37,7 +37,7 @@ export declare class Rest {
         limit?: number;
     }): Promise<Page<FullRoom>>;
     room(id: Id): Promise<FullRoom>;
-    /** Makes a room, or returns the direct room that exists. */
+    /** Makes a room, into which the others are invited, or returns the direct room that exists. */
     makeRoom(room: {
         kind: "direct" | "group" | "channel";
         name?: string;

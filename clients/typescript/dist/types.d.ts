@@ -24,6 +24,8 @@ export interface Room {
     mentions: number | null;
     read_seq: Seq | null;
     role: string | null;
+    /** The other person of a direct room. */
+    peer?: Person;
     /** This, and what follows, is there if it is set. */
     topic?: string;
     archived?: boolean;
@@ -237,7 +239,7 @@ export interface RoomEvents {
 export interface Own {
     seq: Seq;
     joined?: {
-        room: Pick<Room, "id" | "kind" | "name" | "head_seq">;
+        room: Pick<Room, "id" | "kind" | "name" | "head_seq" | "peer">;
     };
     left?: {
         room_id: Id;

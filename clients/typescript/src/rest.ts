@@ -64,7 +64,7 @@ export class Rest {
     return this.call("GET", `rooms/${id}`);
   }
 
-  /** Makes a room, or returns the direct room that exists. */
+  /** Makes a room, into which the others are invited, or returns the direct room that exists. */
   makeRoom(room: { kind: "direct" | "group" | "channel"; name?: string; member_ids?: Id[] }): Promise<FullRoom> {
     return this.call("POST", "rooms", room);
   }

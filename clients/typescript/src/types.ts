@@ -29,6 +29,8 @@ export interface Room {
   mentions: number | null;
   read_seq: Seq | null;
   role: string | null;
+  /** The other person of a direct room. */
+  peer?: Person;
   /** This, and what follows, is there if it is set. */
   topic?: string;
   archived?: boolean;
@@ -204,7 +206,7 @@ export interface RoomEvents {
 /** An entry of your own log. It has `seq` and one more key. Keys that this version does not know are there, too. */
 export interface Own {
   seq: Seq;
-  joined?: { room: Pick<Room, "id" | "kind" | "name" | "head_seq"> };
+  joined?: { room: Pick<Room, "id" | "kind" | "name" | "head_seq" | "peer"> };
   left?: { room_id: Id };
   read?: { room_id: Id; seq: Seq };
   message_read?: { room_id: Id; message_id: Id; reader_id: Id };

@@ -13,11 +13,19 @@ from veche.core.facts import Fact, Needs, Rows
 from veche.core.once import Done, OnceCommand
 from veche.core.rooms import BANS, MEMBERS, ask_accounts, ask_room, check_not_banned, check_room_access
 from veche.core.state import State
-from veche.core.values import Invitation, Person, Room, account_log
+from veche.core.values import Account, Invitation, Person, Room, account_log
 
 MAX_INVITATIONS = 1000  # of one account that it has not answered
 
 INVITATIONS: Fact[tuple[int, int], Invitation] = Fact("invitations")  # by (room, account)
+
+
+def _ask_inviter(needs: Needs, key: tuple[int, int], invitation: Invitation) -> None:
+    needs.ask(ACCOUNTS, invitation.by_id)
+
+
+# An invitation that may be accepted: in a direct room, who invited is shown to who accepts.
+ACCEPTABLE: Fact[tuple[int, int], Invitation] = Fact("acceptable invitations", then=_ask_inviter, of=INVITATIONS)
 INVITATION_COUNTS: Fact[int, int] = Fact("invitation counts")  # by account: how many it has not answered
 
 
@@ -108,12 +116,8 @@ class InviteMember(OnceCommand[Invited], frozen=True, gc=False):
         check_not_blocked(state, actor.account_id, [account.id])
         check_not_banned(state, room.id, account.id)
         if state.get(INVITATIONS, (room.id, account.id)) is None:
-            if (state.get(INVITATION_COUNTS, account.id) or 0) >= MAX_INVITATIONS:
-                raise ChatError(Code.FORBIDDEN, "This account has too many invitations that it has not answered.")
-            own, now = account_log(account.id), state.now
-            by = account_of(state, actor.account_id).person
-            state.record(MemberInvited(room.id, state.next_seq(room.id), now, account.person, by.id))
-            state.record(InvitationCame(own, state.next_seq(own), now, room, by))
+            check_may_be_invited(state, account.id)
+            record_invitation(state, account_of(state, actor.account_id), room, account)
         return Invited(room.id, state.head(room.id).last_seq, account.id)
 
 
@@ -143,6 +147,19 @@ class EndInvitation(OnceCommand[Invited], frozen=True, gc=False):
         if invitation is not None:
             record_end(state, actor, self.room_id, person)
         return Invited(self.room_id, state.head(self.room_id).last_seq, person.id)
+
+
+def check_may_be_invited(state: State, account_id: int) -> None:
+    """Raise ChatError (FORBIDDEN) if an account has too many invitations that it has not answered."""
+    if (state.get(INVITATION_COUNTS, account_id) or 0) >= MAX_INVITATIONS:
+        raise ChatError(Code.FORBIDDEN, "This account has too many invitations that it has not answered.")
+
+
+def record_invitation(state: State, by: Account, room: Room, account: Account) -> None:
+    """Record in the room's log and in the account's own log that an account was invited."""
+    own, now = account_log(account.id), state.now
+    state.record(MemberInvited(room.id, state.next_seq(room.id), now, account.person, by.id))
+    state.record(InvitationCame(own, state.next_seq(own), now, room, by.person))
 
 
 def record_end(state: State, actor: Actor, room_id: int, person: Person) -> None:

@@ -12,7 +12,7 @@ from veche.core.effects import Close, Open
 from veche.core.errors import ChatError, Code
 from veche.core.event import LogEvent
 from veche.core.facts import Needs, Rows
-from veche.core.invitations import INVITATIONS, accept
+from veche.core.invitations import ACCEPTABLE, INVITATIONS, accept
 from veche.core.ownership import ELDERS, SUCCESSORS, Elder, hand_over, note_joined, note_left, role_of_newcomer
 from veche.core.rooms import BANS, MEMBERS, ROOMS, ask_accounts, ask_room, check_not_banned, check_room_access
 from veche.core.state import State
@@ -22,7 +22,7 @@ from veche.core.values import Account, Kind, Member, Person, Role, Room, account
 class MemberJoined(LogEvent, frozen=True, gc=False):
     """An account joined the room. The event is in the room's log.
 
-    For this account, all earlier messages count as read.
+    `read_count` is how many of the earlier messages count as read for this account: all, or in a direct room none.
     """
 
     kind: ClassVar[str] = "joined"
@@ -109,6 +109,7 @@ class JoinRoom(Command[Entered], frozen=True, gc=False):
 
     def needs(self, actor: Actor, needs: Needs) -> None:
         ask_to_join(needs, self.room_id, actor.account_id)
+        needs.ask(ACCEPTABLE, (self.room_id, actor.account_id))
 
     def decide(self, actor: Actor, state: State) -> Entered:
         account = account_of(state, actor.account_id)
@@ -212,20 +213,34 @@ def join(state: State, actor: Actor, room: Room) -> Entered:
     if room.archived_at is not None:
         raise archived()
     check_not_banned(state, room.id, account.id)
+    peer_id = room.peer_of(account.id)
+    peer = None if peer_id is None else account_of(state, peer_id)
     accept(state, room.id, account.id)
-    record_join(state, actor, room, account, role_of_newcomer(state, room))
+    record_join(state, actor, room, account, role_of_newcomer(state, room), peer)
+    return entered_answer(state, room, account.id, new=True)
+
+
+def enter_direct_room(state: State, actor: Actor, room: Room, account: Account, peer: Account) -> Entered:
+    """Let the actor, whose account it is, into the direct room with `peer`, unless it is in the room."""
+    if state.get(MEMBERS, (room.id, account.id)) is not None:
+        return entered_answer(state, room, account.id, new=False)
+    accept(state, room.id, account.id)
+    record_join(state, actor, room, account, Role.MEMBER, peer)
     return entered_answer(state, room, account.id, new=True)
 
 
 def record_join(
     state: State, actor: Actor, room: Room, account: Account, role: Role, peer: Account | None = None
 ) -> None:
-    """Record in the room's log and in the account's own log that an account joined a room."""
+    """Record in the room's log and in the account's own log that an account joined a room.
+
+    `peer` is the other person of a direct room. What that person has said before is unread.
+    """
     own, head, now = account_log(account.id), state.head(room.id), state.now
-    other = peer.person if peer is not None else None
+    other, read_count = (None, head.message_count) if peer is None else (peer.person, 0)
     state.record(RoomEntered(own, state.next_seq(own), now, room, head.last_seq, other))
     seq = head.last_seq + 1
-    state.record(MemberJoined(room.id, seq, now, account.person, role, actor.account_id, head.message_count))
+    state.record(MemberJoined(room.id, seq, now, account.person, role, actor.account_id, read_count))
 
 
 def record_leave(state: State, actor: Actor, room: Room, account: Account) -> None:

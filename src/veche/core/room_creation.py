@@ -5,10 +5,11 @@ from veche.core.actor import Actor
 from veche.core.blocks import ask_blocks, check_not_blocked
 from veche.core.command import Command
 from veche.core.errors import ChatError, Code
-from veche.core.facts import Needs
-from veche.core.membership import Entered, entered_answer, record_join
+from veche.core.facts import Fact, Needs
+from veche.core.invitations import INVITATION_COUNTS, INVITATIONS, check_may_be_invited, record_invitation
+from veche.core.membership import Entered, enter_direct_room, entered_answer, record_join
 from veche.core.names import check_name
-from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated, ask_accounts
+from veche.core.rooms import DIRECT_ROOMS, ROOM_NAMES, ROOMS, RoomCreated, ask_accounts, ask_room
 from veche.core.state import State
 from veche.core.values import Kind, Role, Room, direct_key
 
@@ -16,18 +17,29 @@ ROOM_IDS = "rooms"
 MAX_FIRST_MEMBERS = 100  # others named in one command: each takes two entries and two heads
 
 
-class CreateRoom(Command[Entered], frozen=True):
-    """Create a room with its first members, at most MAX_FIRST_MEMBERS others.
+def _ask_to_enter(needs: Needs, key: str, room_id: int) -> None:
+    ids = list(map(int, key.split(":")))
+    ask_room(needs, room_id, *ids)
+    for account_id in ids:
+        needs.ask(INVITATIONS, (room_id, account_id))
 
-    A direct room has exactly one other member. If the two have a direct room already, the answer is that room. If one
-    of the others has blocked the creator, the command is refused. With `unique`, it is refused if another room that
-    was created with `unique` has the same name.
+
+_ENTERABLE: Fact[str, int] = Fact("direct rooms to enter", _ask_to_enter, of=DIRECT_ROOMS)
+
+
+class CreateRoom(Command[Entered], frozen=True):
+    """Create a room with its first members, at most MAX_FIRST_MEMBERS others. With `invites`, the others are invited.
+
+    A direct room has exactly one other member. If the two have a direct room already, the answer is that room, and
+    who was invited into it is in it now. If one of the others has blocked the creator, the command is refused. With
+    `unique`, it is refused if another room that was created with `unique` has the same name.
     """
 
     kind: Kind
     name: str
     member_ids: tuple[int, ...] = ()
     unique: bool = False
+    invites: bool = False
 
     def check(self) -> None:
         check_name(self.name)
@@ -42,8 +54,11 @@ class CreateRoom(Command[Entered], frozen=True):
         ask_blocks(needs, actor.account_id, self.member_ids)
         if self.unique:
             needs.ask(ROOM_NAMES, self.name)
+        if self.invites:
+            for id in self._other_ids(actor):
+                needs.ask(INVITATION_COUNTS, id)
         if (key := self._direct_key(actor)) is not None:
-            needs.ask(DIRECT_ROOMS, key)
+            needs.ask(_ENTERABLE, key)
 
     def decide(self, actor: Actor, state: State) -> Entered:
         creator = account_of(state, actor.account_id)
@@ -55,16 +70,21 @@ class CreateRoom(Command[Entered], frozen=True):
         if key is not None and (room_id := state.get(DIRECT_ROOMS, key)) is not None:
             room = state.get(ROOMS, room_id)
             assert room is not None  # a direct room is never removed
-            return entered_answer(state, room, creator.id, new=False)
+            return enter_direct_room(state, actor, room, creator, others[0])
+        if self.invites:
+            for account in others:
+                check_may_be_invited(state, account.id)
         unique_name = self.name if self.unique else None
         if unique_name is not None and state.get(ROOM_NAMES, unique_name) is not None:
             raise ChatError(Code.TAKEN, "A room has this name.", field="name")
         room = Room(state.new_id(ROOM_IDS), self.kind, self.name, creator.id, state.now, key, unique_name)
         state.record(RoomCreated(room))
-        for account in (creator, *others):
-            peer = None if key is None else others[0] if account is creator else creator
-            role = Role.OWNER if account is creator else Role.MEMBER
-            record_join(state, actor, room, account, role, peer)
+        record_join(state, actor, room, creator, Role.OWNER, None if key is None else others[0])
+        for account in others:
+            if self.invites:
+                record_invitation(state, creator, room, account)
+            else:
+                record_join(state, actor, room, account, Role.MEMBER, None if key is None else creator)
         return entered_answer(state, room, creator.id, new=True)
 
     def _other_ids(self, actor: Actor) -> list[int]:

@@ -12,16 +12,7 @@ ROOMS: Fact[int, Room] = Fact("rooms")
 MEMBERS: Fact[tuple[int, int], Member] = Fact("members")  # by (room, account)
 BANS: Fact[tuple[int, int], Ban] = Fact("bans")  # by (room, account)
 ROOM_NAMES: Fact[str, int] = Fact("room names")  # by unique name: the id of the room that has the name
-
-
-def _ask_direct_room(needs: Needs, key: str, room_id: int) -> None:
-    needs.ask(ROOMS, room_id)
-    needs.ask(HEADS, room_id)
-    for account_id in map(int, key.split(":")):
-        needs.ask(MEMBERS, (room_id, account_id))
-
-
-DIRECT_ROOMS: Fact[str, int] = Fact("direct rooms", then=_ask_direct_room)  # by `direct_key`: the id of the room
+DIRECT_ROOMS: Fact[str, int] = Fact("direct rooms")  # by `direct_key`: the id of the room
 
 
 class RoomCreated(Event, frozen=True, gc=False):

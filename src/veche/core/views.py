@@ -82,11 +82,15 @@ class BanView(msgspec.Struct, frozen=True, gc=False):
 
 
 class InvitationView(msgspec.Struct, frozen=True, gc=False):
-    """A room that an account is invited into, who invited it, and when, in microseconds since 1970."""
+    """A room that an account is invited into, who invited it, and when, in microseconds since 1970.
+
+    `first` is the first message of a direct room, if there is one.
+    """
 
     room: Room
     by: Person
     at: int
+    first: Message | None = None
 
 
 class InvitedView(msgspec.Struct, frozen=True, gc=False):

@@ -14,12 +14,13 @@ from veche.core.invitations import (
     InvitationGone,
     MemberInvited,
 )
-from veche.core.values import Invitation
+from veche.core.values import Invitation, Kind
 from veche.core.views import InvitationView, InvitedView
 from veche.storage.accounts import accounts, people, person_of
 from veche.storage.blocks import blocks
 from veche.storage.counting import rows_by_key
 from veche.storage.engines.engine import Engine, Transaction
+from veche.storage.messages import message_of, messages, messages_by_id
 from veche.storage.rooms import rooms_by_id
 from veche.storage.subject import Subject
 from veche.storage.tables import Id, metadata
@@ -39,8 +40,9 @@ b = blocks.c
 
 _insert = insert(invitations)
 _delete = delete(invitations).where(c.room_id == bindparam("room"), c.account_id == bindparam("account"))
+_FIRST = select(messages.c.id).where(messages.c.room_id == c.room_id).order_by(messages.c.seq).limit(1)
 _OF_ACCOUNT = (
-    select(invitations)
+    select(invitations, _FIRST.scalar_subquery().label("first_id"))
     .where(c.account_id == bindparam("account"), c.room_id > bindparam("after"))
     .where(~select(b.at).where(b.account_id == c.account_id, b.blocked_id == c.by_id).exists())
     .order_by(c.room_id)
@@ -95,11 +97,14 @@ SUBJECT = Subject(
 def invitations_of(tx: Transaction, account_id: int, after: int, limit: int) -> list[InvitationView]:
     """Read what an account is invited into, in the order of room ids, starting after the id `after`.
 
-    Invitations by people whom the account has blocked are left out.
+    Those into direct rooms have the first message of the room. Invitations by people whom the account has blocked
+    are left out.
     """
     found = tx.read(_OF_ACCOUNT, account=account_id, after=after, limit=limit)
     rooms, by = rooms_by_id(tx, {row.room_id for row in found}), people(tx, {row.by_id for row in found})
-    return [InvitationView(rooms[row.room_id], by[row.by_id], row.at) for row in found]
+    first_ids = [row.first_id for row in found if row.first_id is not None and rooms[row.room_id].kind is Kind.DIRECT]
+    first = {row.room_id: message_of(row) for row in tx.read_by_keys(messages_by_id, first_ids)}
+    return [InvitationView(rooms[row.room_id], by[row.by_id], row.at, first.get(row.room_id)) for row in found]
 
 
 def invited_into(tx: Transaction, room_id: int, after: int, limit: int) -> list[InvitedView]:

@@ -42,6 +42,7 @@ Object.assign(onConnection, {
 
 addEventListener("online", connect);
 addEventListener("focus", lookForRooms);
+addEventListener("focus", () => state.invitations.size && loadInvitations()); // first messages may have come
 setInterval(lookForRooms, PUBLIC_ROOMS_MS);
 
 // ---- signing in and out --------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def test_members_get_a_file_until_they_leave(ann: Person, bob: Person) -> None:
     room = ann.make_room()
     file = sent(ann, room)
     assert code_of(get(bob, file)) == (404, "not_found")
-    ann.call("POST", f"/rooms/{room}/members", {"account_id": bob.id})
+    ann.bring(room, bob)
     assert get(bob, file).text == "hello"
     ann.call("DELETE", f"/rooms/{room}/members/{bob.id}")
     assert code_of(get(bob, file)) == (404, "not_found")
@@ -204,7 +204,7 @@ def test_a_ticket_is_for_one_file_and_ends_with_the_session(ann: Person, bob: Pe
         assert code_of(nobody.get(elsewhere)) == (401, "unauthenticated")
         ann.call("DELETE", f"/rooms/{room}/members/{bob.id}")
         assert code_of(nobody.get(ticket["url"])) == (404, "not_found")
-        ann.call("POST", f"/rooms/{room}/members", {"account_id": bob.id})
+        ann.bring(room, bob)
         assert nobody.get(ticket["url"]).text == "hello"
         bob.call("POST", "/logout")
         assert code_of(nobody.get(ticket["url"])) == (401, "unauthenticated")

@@ -204,7 +204,10 @@ def test_a_message_of_a_thread_and_the_first_one() -> None:
 
 def test_a_joined_direct_room_has_the_other_persons_name() -> None:
     frame = encode(RoomEntered(-1, 1, AT, DIRECT, 0, BOB))
-    assert frame == b'{"me":{"seq":1,"joined":{"room":{"id":8,"kind":"direct","name":"Bob","head_seq":0}}}}'
+    assert frame == (
+        b'{"me":{"seq":1,"joined":{"room":{"id":8,"kind":"direct","name":"Bob",'
+        b'"peer":{"id":2,"username":"bob","name":"Bob"},"head_seq":0}}}}'
+    )
     named = msgspec.structs.replace(DIRECT, name="Us")
     assert b'"name":"Us"' in encode(RoomEntered(-1, 1, AT, named, 0, BOB))
 
@@ -218,7 +221,8 @@ def test_hello_uses_the_struct_room() -> None:
     assert to_json(frame).decode() == (
         '{"id":1,"hello":{"epoch":"e","me":{"id":1,"username":"ann","name":"Ann","email":null,"seq":4},"rooms":['
         '{"id":7,"kind":"group","name":"Team","head_seq":3,"unread":1,"mentions":0,"read_seq":2,"role":"owner"},'
-        '{"id":8,"kind":"direct","name":"Bob","head_seq":2,"unread":null,"mentions":null,"read_seq":null,"role":null}]}}'
+        '{"id":8,"kind":"direct","name":"Bob","peer":{"id":2,"username":"bob","name":"Bob"},'
+        '"head_seq":2,"unread":null,"mentions":null,"read_seq":null,"role":null}]}}'
     )
     more = answers.HelloAnswer(1, hello_result(login, msgspec.structs.replace(welcome, more=True)))
     assert to_json(more) == to_json(frame).replace(b"null}]}}", b'null}],"rooms_cursor":"0"}}')

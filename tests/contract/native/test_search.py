@@ -60,7 +60,7 @@ def test_only_whoever_may_read_a_room_finds_it(ann: Person, eve: Person) -> None
     assert ids(search(eve, "secretword")) == [public]
     with pytest.raises(httpx.HTTPStatusError, match="404"):
         search(eve, "secretword", room_id=room)
-    ann.call("POST", f"/rooms/{room}/members", {"account_id": eve.id})
+    ann.bring(room, eve)
     assert sorted(ids(search(eve, "secretword"))) == [private, public]
     eve.call("POST", f"/rooms/{room}/leave")
     assert ids(search(eve, "secretword")) == [public]

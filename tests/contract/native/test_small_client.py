@@ -131,7 +131,7 @@ async def test_rooms_names_owners_and_read_pointers_follow(people: tuple[Person,
     async with client_of(bob) as client, running(client):
         await client.until(lambda: client.caught_up)
         new = ann.make_room(bob)
-        ann.call("POST", "/rooms", {"kind": "direct", "member_ids": [bob.id]})
+        ann.make_room(bob, kind="direct")
         await say(ann, new, "one", "two", "three")
         ann.call("PATCH", f"/rooms/{kept}", {"name": "Crew"})
         ann.call("POST", f"/rooms/{left}/leave")
@@ -208,7 +208,7 @@ async def test_a_room_that_was_left_and_entered_again_while_away(
         for _ in range(times):
             ann.call("DELETE", f"/rooms/{room}/members/{bob.id}")
             await say(ann, room, "out")
-            ann.call("POST", f"/rooms/{room}/members", {"account_id": bob.id})
+            ann.bring(room, bob)
             await say(ann, room, "back")
         if not is_back:
             ann.call("DELETE", f"/rooms/{room}/members/{bob.id}")

@@ -15,6 +15,7 @@ from veche.core.invitations import (
     Invited,
     MemberInvited,
 )
+from veche.core.membership import MemberJoined, RoomEntered
 from veche.core.rooms import MEMBERS
 from veche.core.values import LOBBY_ID, Kind, Role
 
@@ -29,6 +30,11 @@ def invite(by: int, room: int, account: int, client_id: str | None = None) -> c.
 
 def end(by: int, room: int, account: int, client_id: str | None = None) -> c.Request:
     return c.by(by, c.EndInvitation(room, account, client_id=client_id))
+
+
+def request(town: Town, by: int, account: int) -> int:
+    """Ask somebody for a direct room, and return its id."""
+    return int(town.do(c.by(by, c.CreateRoom(Kind.DIRECT, "", (account,), invites=True))).room.id)
 
 
 @pytest.fixture
@@ -72,6 +78,63 @@ def test_who_is_invited_refuses(town: Town, people: People, room: int) -> None:
     assert (gone.log_id, gone.room_id) == (-people.eve, room)
     assert town.refuses(c.by(people.eve, c.JoinRoom(room))).code is Code.NOT_FOUND
     town.do(invite(people.ann, room, people.eve))
+
+
+def test_the_first_members_of_a_room_are_invited(town: Town, people: People) -> None:
+    entered = town.do(c.by(people.ann, c.CreateRoom(Kind.GROUP, "Team", (people.bob, people.eve), invites=True)))
+    assert (entered.new, entered.head_seq, entered.member.role) == (True, 3, Role.OWNER)
+    assert town.kinds() == ["RoomCreated", "RoomEntered", "MemberJoined", *["MemberInvited", "InvitationCame"] * 2]
+    assert {account for _, account in town.rows(INVITATIONS)} == {people.bob, people.eve}
+    assert [account for room, account in town.rows(MEMBERS) if room == entered.room.id] == [people.ann]
+    town.do(c.by(people.bob, c.BlockPerson(people.ann)))
+    with_bob = c.CreateRoom(Kind.GROUP, "Other", (people.eve, people.bob), invites=True)
+    assert town.refuses(c.by(people.ann, with_bob)).code is Code.NOT_FOUND
+
+
+def test_a_direct_room_is_a_request(town: Town, people: People) -> None:
+    room = request(town, people.ann, people.bob)
+    assert request(town, people.ann, people.bob) == room
+    assert town.news == []
+    town.say(people.ann, room)
+    town.say(people.ann, room)
+    assert town.refuses(c.by(people.bob, c.SendMessage(room, "hi"))).code is Code.NOT_FOUND
+    entered = town.do(c.by(people.bob, c.JoinRoom(room)))
+    assert town.kinds() == ["InvitationAccepted", "RoomEntered", "MemberJoined"]
+    own = town.news[1]
+    assert isinstance(own, RoomEntered)
+    assert own.peer is not None
+    assert own.peer.id == people.ann
+    assert (entered.member.role, entered.member.read_seq, entered.member.read_count) == (Role.MEMBER, 5, 0)
+
+
+def test_who_is_asked_accepts_by_asking_back(town: Town, people: People) -> None:
+    room = request(town, people.ann, people.bob)
+    town.say(people.ann, room)
+    assert request(town, people.bob, people.ann) == room
+    assert town.kinds() == ["InvitationAccepted", "RoomEntered", "MemberJoined"]
+    own, joined = town.news[1:]
+    assert isinstance(own, RoomEntered)
+    assert isinstance(joined, MemberJoined)
+    assert (own.peer and own.peer.id, joined.role, joined.read_count) == (people.ann, Role.MEMBER, 0)
+    assert request(town, people.ann, people.bob) == room
+    assert town.news == []
+
+
+def test_who_has_refused_is_not_asked_again_but_may_enter(town: Town, people: People) -> None:
+    room = request(town, people.ann, people.bob)
+    town.do(end(people.bob, room, people.bob))
+    assert request(town, people.ann, people.bob) == room
+    assert town.news == []
+    assert town.refuses(c.by(people.bob, c.JoinRoom(room))).code is Code.NOT_FOUND
+    assert request(town, people.bob, people.ann) == room
+    assert town.kinds() == ["RoomEntered", "MemberJoined"]
+
+
+def test_an_older_contract_enters_the_room_of_a_request(town: Town, people: People) -> None:
+    room = request(town, people.bob, people.ann)
+    entered = town.do(c.by(people.ann, c.CreateRoom(Kind.DIRECT, "", (people.bob,))))
+    assert (entered.room.id, entered.new) == (room, True)
+    assert town.rows(INVITATIONS) == {}
 
 
 def test_an_invitation_is_taken_back(town: Town, people: People, room: int) -> None:
@@ -135,6 +198,8 @@ def test_somebody_has_so_many_invitations(
     other = town.room(people.ann, Kind.GROUP)
     town.do(invite(people.ann, room, people.eve))
     assert town.refuses(invite(people.ann, other, people.eve)).code is Code.FORBIDDEN
+    with_eve = c.by(people.ann, c.CreateRoom(Kind.GROUP, "Third", (people.bob, people.eve), invites=True))
+    assert town.refuses(with_eve).code is Code.FORBIDDEN
     town.do(c.by(people.eve, c.JoinRoom(room)))
     town.do(invite(people.ann, other, people.eve))
 

@@ -75,10 +75,12 @@ def left(room_id: int, seq: int, account: Frame, by_id: int, clock: str) -> Fram
     return {"left": {"room_id": room_id, "seq": seq, "account": account, "by_id": by_id, "at": time(clock)}}
 
 
-def entered(seq: int, room_id: int, head_seq: int, other: str = "") -> Frame:
+def entered(seq: int, room_id: int, head_seq: int, peer: Frame | None = None) -> Frame:
     kind, name = NAMES[room_id]
-    name = name or other
+    name = name or (peer or {}).get("name")
     room = {"id": room_id, "kind": kind, "name": name, "head_seq": head_seq}
+    if peer is not None:
+        room["peer"] = peer
     return {"me": {"seq": seq, "joined": {"room": room}}}
 
 
@@ -175,8 +177,8 @@ OWN_LOGS: dict[str, list[Frame]] = {
     "ann": [
         sessions_ended(1),
         entered(2, TEAM, 0),
-        entered(3, ANN_BOB, 0, "Боб"),
-        entered(4, ANN_ZHENYA, 0),
+        entered(3, ANN_BOB, 0, BOB),
+        entered(4, ANN_ZHENYA, 0, ZHENYA),
         entered(5, EMPTY, 0),
         exited(6, EMPTY),
         read(7, TEAM, 11),
@@ -190,7 +192,7 @@ OWN_LOGS: dict[str, list[Frame]] = {
         sessions_ended(1),
         entered(2, TEAM, 1),
         entered(3, NEWS, 0),
-        entered(4, ANN_BOB, 1, "Анна"),
+        entered(4, ANN_BOB, 1, ANN),
         exited(5, TEAM),
         entered(6, TEAM, 7),
         exited(7, NEWS),
@@ -200,7 +202,7 @@ OWN_LOGS: dict[str, list[Frame]] = {
         was_read(11, LOBBY, 21, 1),
     ],
     "caroline": [entered(1, TEAM, 2), entered(2, GENERAL, 0), entered(3, PLANS, 0), exited(4, TEAM)],
-    "женя": [entered(1, PLANS, 1), entered(2, ANN_ZHENYA, 1), entered(3, NEWS, 8)],
+    "женя": [entered(1, PLANS, 1), entered(2, ANN_ZHENYA, 1, ANN), entered(3, NEWS, 8)],
     "ＤＡＶＥ": [sessions_ended(1), entered(2, GENERAL, 3)],
     "eve": [],
 }
@@ -261,11 +263,21 @@ def test_a_token_that_was_given_then_is_good(old: Server) -> None:
     assert answer.json() == ANN | {"email": "Ann@Example.com"}
 
 
-def room(room_id: int, head_seq: int, clock: str, mine: tuple[int, int, str] | None, name: str = "") -> Frame:
+def room(
+    room_id: int, head_seq: int, clock: str, mine: tuple[int, int, str] | None, peer: Frame | None = None
+) -> Frame:
     """A room as REST shows it. `mine`: what is unread, the read pointer, and the role. Outsiders see no message."""
     kind, own_name = NAMES.get(room_id, ("lobby", "Lobby"))
     unread, read_seq, role = mine or (None, None, None)
-    found = {"id": room_id, "kind": kind, "name": own_name or name, "created_at": time(clock), "head_seq": head_seq}
+    found: Frame = {
+        "id": room_id,
+        "kind": kind,
+        "name": own_name or (peer or {}).get("name"),
+        "created_at": time(clock),
+    }
+    found["head_seq"] = head_seq
+    if peer is not None:
+        found["peer"] = peer
     last = messages(room_id)[-1] if messages(room_id) and mine is not None else None
     return found | {
         "unread": unread,
@@ -281,10 +293,10 @@ def test_the_rooms_are_as_they_were(old: Server) -> None:
     news, team = room(NEWS, 10, "03:04:17", (1, 8, "owner")), room(TEAM, 13, "03:04:16", (0, 13, "member"))
     assert ann.call("GET", "/rooms")["items"] == [
         room(TEAM, 13, "03:04:16", (1, 11, "owner")),
-        room(ANN_BOB, 6, "03:04:18", (0, 6, "owner"), "Боб"),
-        room(ANN_ZHENYA, 3, "03:04:21", (1, 1, "owner")),
+        room(ANN_BOB, 6, "03:04:18", (0, 6, "owner"), BOB),
+        room(ANN_ZHENYA, 3, "03:04:21", (1, 1, "owner"), ZHENYA),
     ]
-    assert bob.call("GET", "/rooms")["items"] == [team, news, room(ANN_BOB, 6, "03:04:18", (1, 5, "member"), "Анна")]
+    assert bob.call("GET", "/rooms")["items"] == [team, news, room(ANN_BOB, 6, "03:04:18", (1, 5, "member"), ANN)]
     assert ann.call("GET", "/rooms/public")["items"] == [
         room(NEWS, 10, "03:04:17", None),
         room(GENERAL, 6, "03:04:19", None),

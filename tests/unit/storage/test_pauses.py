@@ -36,7 +36,7 @@ from veche.storage.tables import metadata, tables_with_given_ids
 from .conftest import Open, somebody_waits
 
 ANN, BOB, EVE, FAY = 1, 2, 3, 4
-CHANNEL, GROUP = 1, 2
+CHANNEL, GROUP, REQUEST = 1, 2, 3
 AT = 1_700_000_000_000_000
 CODE = code_of(NO_RULES.keys[0], CHANNEL, AT)
 TABLES = sorted(set(metadata.tables) - {"meta", "last_commits"})  # the first is `accounts`
@@ -106,8 +106,13 @@ COMMANDS: dict[str, c.Request] = {
     "topic once": signed_in(ANN, c.UpdateRoom(GROUP, topic="Lunch", slow_seconds=5, client_id="c2")),
     "direct": signed_in(ANN, c.CreateRoom(Kind.DIRECT, "", (BOB,))),
     "direct back": signed_in(BOB, c.CreateRoom(Kind.DIRECT, "", (ANN,))),
+    "request": signed_in(ANN, c.CreateRoom(Kind.DIRECT, "", (BOB,), invites=True)),
+    "accept a request": signed_in(EVE, c.JoinRoom(REQUEST)),
+    "request back": signed_in(EVE, c.CreateRoom(Kind.DIRECT, "", (ANN,), invites=True)),
+    "refuse a request": signed_in(EVE, c.EndInvitation(REQUEST, EVE)),
     "unique room": signed_in(EVE, c.CreateRoom(Kind.CHANNEL, "Only", unique=True)),
     "group": signed_in(ANN, c.CreateRoom(Kind.GROUP, "New", (BOB, EVE))),
+    "group of invited": signed_in(ANN, c.CreateRoom(Kind.GROUP, "New", (BOB, EVE), invites=True)),
     "register": c.by(c.NOBODY_ID, c.Register("hash", username="dan")),
     "register e-mail": c.by(c.NOBODY_ID, c.Register("hash", email="dan@example.com")),
     "rename account": signed_in(EVE, c.RenameAccount("dan")),
@@ -153,6 +158,7 @@ def seed(database: Database) -> None:
     assert not isinstance(do(database, signed_in(ANN, c.PinMessage(CHANNEL, 2))), ChatError)
     assert not isinstance(do(database, signed_in(ANN, c.InviteMember(CHANNEL, EVE))), ChatError)
     assert not isinstance(do(database, signed_in(ANN, c.MakeLink(CHANNEL, 60, 1))), ChatError)
+    do(database, c.by(ANN, c.CreateRoom(Kind.DIRECT, "", (EVE,), invites=True)))
 
 
 def do(database: Database, request: c.Request) -> Any:

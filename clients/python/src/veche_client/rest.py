@@ -70,12 +70,12 @@ class Rest:
         return cast(FullRoom, await self.call("GET", f"rooms/{room_id}"))
 
     async def make_room(self, name: str, *, kind: str = "group", member_ids: list[int] | None = None) -> FullRoom:
-        """Make a group or a channel."""
+        """Make a group or a channel. These accounts are invited into it."""
         body = {"kind": kind, "name": name, "member_ids": member_ids}
         return cast(FullRoom, await self.call("POST", "rooms", body))
 
     async def direct_room(self, account_id: int) -> FullRoom:
-        """Make the direct room with somebody, or return the one that exists."""
+        """Ask somebody for a direct room, which also accepts what they asked, or return the one that exists."""
         return cast(FullRoom, await self.call("POST", "rooms", {"kind": "direct", "member_ids": [account_id]}))
 
     async def members(self, room_id: int, *, cursor: str | None = None, limit: int = 50) -> MemberPage:

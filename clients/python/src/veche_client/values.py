@@ -25,12 +25,14 @@ class Account(Person):
 class Room(TypedDict):
     """A room as of its `head_seq`. `unread` to `role` are None for who is no member.
 
-    What is not required is there if it is set. `notify` is your notification level, if it is not "all".
+    `peer` is the other person of a direct room. What else is not required is there if it is set. `notify` is your
+    notification level, if it is not "all".
     """
 
     id: int
     kind: str
     name: str
+    peer: NotRequired[Person]
     head_seq: int
     unread: int | None
     mentions: int | None

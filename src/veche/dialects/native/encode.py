@@ -56,9 +56,9 @@ def event_out(event: LogEvent) -> out.Outgoing | None:
 
 
 def _joined_room(event: RoomEntered) -> out.Room:
-    room = event.room
-    name = room.name or (event.peer.name if event.peer else "")
-    return out.Room(id=room.id, kind=room.kind, name=name, head_seq=event.room_seq)
+    room, peer = event.room, event.peer
+    name = room.name or (peer.name if peer else "")
+    return out.Room(id=room.id, kind=room.kind, name=name, peer=peer or msgspec.UNSET, head_seq=event.room_seq)
 
 
 def encode(event: LogEvent) -> bytes | None:

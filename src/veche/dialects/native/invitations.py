@@ -1,6 +1,7 @@
 """Invitations into rooms: the commands, the events and the routes (docs/native.md, Invitations)."""
 
 from fastapi import Response
+from msgspec import UNSET, UnsetType
 from pydantic import Field
 
 from veche.core.invitations import (
@@ -16,7 +17,7 @@ from veche.core.values import Kind, Person, Room
 from veche.core.views import InvitationView, InvitedView
 from veche.dialects.native.feature import Feature, Id, Incoming, SocketCommand
 from veche.dialects.native.limits import DEFAULT_PAGE
-from veche.dialects.native.out import Outgoing, RoomRef
+from veche.dialects.native.out import Message, Outgoing, RoomRef
 from veche.dialects.native.routing import (
     Body,
     ClientId,
@@ -30,7 +31,7 @@ from veche.dialects.native.routing import (
     id_after,
     new_router,
 )
-from veche.dialects.native.views import time_of
+from veche.dialects.native.views import message_out, time_of
 from veche.gateway.http import ChatOf, reply
 from veche.gateway.openapi_answers import returns
 from veche.service.invitations import invitations_of, invited_into
@@ -122,6 +123,12 @@ class InvitationBy(Outgoing):
     at: str
 
 
+class InvitationItem(InvitationBy):
+    """The room, who invited you, and the first message of a direct room (null if there is none yet)."""
+
+    message: Message | UnsetType | None = UNSET
+
+
 class MeInvited(Outgoing):
     """An entry of your own log."""
 
@@ -195,6 +202,12 @@ class InvitationBody(Body):
     client_id: ClientId | None = None
 
 
+class InvitedOne(Outgoing):
+    """The account is invited, and not in the room before it joins."""
+
+    invited: bool
+
+
 class InvitedOut(Outgoing):
     """An account that is invited into a room. `by_id` is who invited it."""
 
@@ -215,7 +228,7 @@ class InvitedPage(Outgoing):
 class InvitationPage(Outgoing):
     """Your invitations in order of room id. `cursor` fetches the next page. It is null on the last one."""
 
-    items: list[InvitationBy]
+    items: list[InvitationItem]
     cursor: str | None
 
 
@@ -230,8 +243,11 @@ async def invitations(login: LoginOf, chat: ChatOf, cursor: Cursor = None, limit
     return reply(InvitationPage(items, cursor_after([one.room for one in items], found)))
 
 
-def _invitation(view: InvitationView) -> InvitationBy:
-    return InvitationBy(room_shown(view.room), view.by, time_of(view.at))
+def _invitation(view: InvitationView) -> InvitationItem:
+    item = InvitationItem(room_shown(view.room), view.by, time_of(view.at))
+    if view.room.kind is Kind.DIRECT:
+        item.message = None if view.first is None else message_out(view.first)
+    return item
 
 
 @router.delete("/invitations/{room_id}", status_code=204)
@@ -267,6 +283,16 @@ async def invite(
     )
 
 
+@router.post("/rooms/{room_id}/members", status_code=202, responses=returns(InvitedOne, 202))
+async def add_member(
+    room_id: PathId, body: InvitationBody, login: LoginOf, chat: ChatOf, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Invite an account, as `POST /v1/rooms/{room_id}/invitations` does. Nobody is put into a room."""
+    client_id = client_id_of(body.client_id, idempotency_key)
+    await chat.do_limited(login.actor, InviteMember(room_id, body.account_id, client_id=client_id))
+    return reply(InvitedOne(invited=True), 202)
+
+
 @router.delete("/rooms/{room_id}/invitations/{account_id}", status_code=204)
 async def uninvite(
     room_id: PathId, account_id: PathId, login: LoginOf, chat: ChatOf, idempotency_key: IdempotencyKey = None
@@ -285,5 +311,5 @@ FEATURE = Feature(
         InvitationGone: _own_end_event,
     },
     router=router,
-    bodies=(InviteResult, InvitedPage, InvitationPage),
+    bodies=(InviteResult, InvitedOne, InvitedPage, InvitationPage),
 )

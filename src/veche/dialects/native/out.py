@@ -96,8 +96,9 @@ class Room(Outgoing, kw_only=True):
     """A room as your account sees it. `unread`, `mentions`, `read_seq` and `role` are null when you are not a member.
 
     REST sends all fields. `hello` leaves out `created_at` and `last_message`. `me.joined` sends only `id`, `kind`,
-    `name` and `head_seq`.
+    `name`, `head_seq` and `peer`.
 
+    `peer` is the other person of a direct room; other rooms have none.
     `topic` is left out if there is none, `archived` if the room is not, and `slow_seconds` if the room is not slow.
     `notify` is your notification level; it is left out if it is "all".
     """
@@ -105,6 +106,7 @@ class Room(Outgoing, kw_only=True):
     id: int
     kind: Kind
     name: str
+    peer: Person | UnsetType = UNSET
     topic: str | UnsetType = UNSET
     archived: bool | UnsetType = UNSET
     slow_seconds: int | UnsetType = UNSET

@@ -8,11 +8,10 @@ from pydantic import Field
 from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.core.files import MAX_FILES
-from veche.core.membership import AddMember, JoinRoom, LeaveRoom, RemoveMember
+from veche.core.membership import JoinRoom, LeaveRoom, RemoveMember
 from veche.core.reading import ReadUpTo
 from veche.core.room_creation import MAX_FIRST_MEMBERS, CreateRoom
 from veche.core.values import Kind
-from veche.core.views import MemberView
 from veche.dialects.native import out
 from veche.dialects.native.frames import Send
 from veche.dialects.native.limits import (
@@ -103,12 +102,6 @@ class RoomBody(Body):
     member_ids: list[Annotated[int, Field(ge=1, lt=2**63)]] | None = Field(None, max_length=MAX_FIRST_MEMBERS)
 
 
-class MemberBody(Body):
-    """The account to add."""
-
-    account_id: int = Field(ge=1, lt=2**63)
-
-
 class MessageBody(Body):
     """A message. A retry with the same `client_message_id` does not store it again."""
 
@@ -195,12 +188,12 @@ async def change_password(body: PasswordBody, login: LoginOf, accounts: Accounts
 
 @router.post("/rooms", status_code=201, responses=returns(out.Room, 200, 201))
 async def create_room(body: RoomBody, login: LoginOf, chat: ChatOf) -> Response:
-    """Create a room, or get the direct room that exists already."""
+    """Create a room and invite its first members, or get the direct room that exists already."""
     kind, by = Kind(body.kind or Kind.GROUP), login.account.id
     name = "" if kind is Kind.DIRECT else body.name or ""
     if kind is not Kind.DIRECT:
         check_room_name(name)
-    entered = await chat.do_limited(login.actor, CreateRoom(kind, name, tuple(body.member_ids or ())))
+    entered = await chat.do_limited(login.actor, CreateRoom(kind, name, tuple(body.member_ids or ()), invites=True))
     return reply(room_out(await chat.room(by, entered.room.id)), 201 if entered.new else 200)
 
 
@@ -244,17 +237,6 @@ async def leave(room_id: PathId, login: LoginOf, chat: ChatOf) -> Response:
     """Leave a room."""
     await chat.do(login.actor, LeaveRoom(room_id))
     return Response(status_code=204)
-
-
-@router.post("/rooms/{room_id}/members", status_code=201, responses=returns(out.Member, 200, 201))
-async def add_member(room_id: PathId, body: MemberBody, login: LoginOf, chat: ChatOf, accounts: AccountsOf) -> Response:
-    """Add an account to a room that you own."""
-    entered = await chat.do_limited(login.actor, AddMember(room_id, body.account_id))
-    account, member = await accounts.by_id(login.account.id, body.account_id), entered.member
-    if account is None or member is None:
-        raise ChatError(Code.NOT_FOUND, "No such member.", what="account")
-    view = MemberView(account.person, member.role, member.joined_at)
-    return reply(member_out(view), 201 if entered.new else 200)
 
 
 @router.delete("/rooms/{room_id}/members/{account_id}", status_code=204)

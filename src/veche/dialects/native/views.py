@@ -97,6 +97,8 @@ def room_in_hello(view: RoomView) -> out.Room:
         read_seq=member.read_seq if member else None,
         role=member.role if member else None,
     )
+    if view.peer is not None:
+        found.peer = view.peer
     if room.topic:
         found.topic = room.topic
     if room.archived_at is not None:

@@ -1,6 +1,7 @@
 // What the server pushes: the events of rooms and of the account's own log, and what it says about the logs.
 
 import { isNext, onCaughtUp } from "./catchup.js";
+import { loadInvitations } from "./invitations.js";
 import { onDeleted, onEdited, onMessage, onReadElsewhere } from "./reading.js";
 import { endRoom, resetRoom, startRoom } from "./rooms.js";
 import { addRoom, isIn, state } from "./state.js";
@@ -29,10 +30,16 @@ export function receivePush(kind, body) {
 function onOwnChange({ joined, left, read, account, invited, uninvited }, isReplayed) {
   if (joined ?? invited ?? uninvited) state.invitations.delete((joined?.room ?? invited?.room)?.id ?? uninvited.room_id);
   if (joined && !isReplayed) startRoom(addRoom(joined.room), joined.room.head_seq);
-  else if (invited && !isReplayed) state.invitations.set(invited.room.id, invited);
+  else if (invited && !isReplayed) onInvited(invited);
   else if (left && !isReplayed) endRoom(state.rooms.get(left.room_id));
   else if (read) onReadElsewhere(read);
   else if (account) Object.assign(state.me, account);
+}
+
+/** Shows an invitation. One into a direct room comes with its first message, which is asked for. */
+function onInvited(invited) {
+  state.invitations.set(invited.room.id, invited);
+  if (invited.room.kind === "direct") loadInvitations();
 }
 
 function onRoomEvent(kind, body) {

@@ -9,7 +9,6 @@ import { render, showProblem } from "./view.js";
 
 /** Begins to follow a room, and sends what has waited for it. `head` is the seq of its last entry. */
 export function startRoom(room, head) {
-  if (room.kind === "direct" && !room.peer) findPeer(room);
   if (room.position !== null) return;
   room.head = head;
   room.position = Math.min(head, state.early.get(room.id) ?? head);
@@ -69,19 +68,5 @@ export async function lookForRooms() {
   const rooms = await allPages("/v1/rooms/public").catch(() => []);
   if (token !== state.token) return;
   rooms.forEach(addRoom);
-  render();
-}
-
-let lookups = Promise.resolve();
-
-/** Finds the other person of a direct room: the room's name may be any name that they chose. One request at a time. */
-function findPeer(room) {
-  lookups = lookups.then(() => loadPeer(room));
-}
-
-async function loadPeer(room) {
-  if (room.peer || state.rooms.get(room.id) !== room) return;
-  const page = await api("GET", `/v1/rooms/${room.id}/members`).catch(() => null);
-  room.peer = page?.items.find((member) => member.id !== state.me?.id) ?? room.peer;
   render();
 }

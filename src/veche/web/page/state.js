@@ -35,6 +35,7 @@ export function addRoom(data) {
   const room = state.rooms.get(data.id) ?? { id: data.id, position: null, head: 0, log: emptyLog() };
   room.kind = data.kind;
   room.name = data.name || "Unnamed";
+  room.peer = data.peer; // the other person of a direct room
   if (room.position === null) setReadPointer(room, data);
   state.rooms.set(room.id, room);
   return room;

@@ -63,10 +63,8 @@ const nameOf = (person) => person.name || person.username;
 /** The username, to stand beside a name that its owner chose and that may be anybody's. */
 const handleOf = (person) => (person.username && nameOf(person) !== person.username ? `@${person.username}` : "");
 
-function peerOf(room) {
-  if (room.kind !== "direct") return "";
-  return room.peer ? handleOf({ name: room.name, username: room.peer.username }) : "@…";
-}
+/** The username of the other person of a direct room: the room's name may be any name that they chose. */
+const peerOf = ({ name, peer }) => (peer ? handleOf({ name, username: peer.username }) : "");
 
 const newIn = (room) => (room.unread ? `${room.unread} new` : "");
 
@@ -78,9 +76,12 @@ function paintInvitations() {
   arrange($("invitation-list"), invitations, ({ room }) => String(room.id), $("invitation-template"), fillInvitation);
 }
 
-function fillInvitation(node, { room, by }) {
-  write(node.querySelector(".room-name"), room.name);
-  write(node.querySelector(".by"), `from ${[nameOf(by), handleOf(by)].join(" ").trim()}`);
+function fillInvitation(node, { room, by, message }) {
+  const from = [nameOf(by), handleOf(by)].join(" ").trim();
+  const isDirect = room.kind === "direct";
+  write(node.querySelector(".room-name"), isDirect ? from : room.name);
+  write(node.querySelector(".by"), isDirect ? "wants to talk to you" : `from ${from}`);
+  write(node.querySelector(".first"), message?.text ?? "");
 }
 
 // Rooms.
