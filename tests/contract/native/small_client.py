@@ -18,9 +18,12 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from . import copies
+
 Json = dict[str, Any]
 LOBBY = 2147483647
 SIGN_IN_AGAIN = (4001, 4004, 4201)
+SETTINGS = "topic", "archived", "slow_seconds", "notify"
 PATIENCE = 0.05  # what the page calls a second: the tests need not wait so long
 
 
@@ -37,6 +40,8 @@ class Room:
     unread: int = 0
     counted: int = 0  # the `head_seq` of the room from which `unread` was taken
     messages: dict[int, Json] = field(default_factory=dict)
+    pins: list[int] = field(default_factory=list)
+    more: Json = field(default_factory=dict)  # topic, archived, slow_seconds and notify, if they are set
     fetched: bool | None = None  # whether all messages before the live ones were fetched; None: that has not begun
 
 
@@ -53,6 +58,7 @@ class SmallClient:
         self._past = 0  # the own log's head in the last answer to hello or sync: up to it, its entries are replayed
         self._current: set[int] = set()  # the rooms in that answer: it shows what the replayed entries led to
         self.rooms: dict[int, Room] = {}
+        self.invitations: dict[int, Json] | None = None  # by room; None before they were fetched
         self.outbox: dict[str, Json] = {}  # by client_message_id, until the answer
         self.refused: dict[str, str] = {}  # by client_message_id: the code
         self.answers: dict[str, Json] = {}
@@ -194,6 +200,9 @@ class SmallClient:
         self._current = {room["id"] for room in answer["rooms"]}
         if self.me is None:
             self.me = answer["me"]["seq"]
+        if self.invitations is None:
+            self.invitations = {}
+            self._spawn(self._fetch_invitations())
         for room in answer["rooms"]:
             self._take_room(room)
         if "rooms_cursor" in answer:
@@ -211,6 +220,14 @@ class SmallClient:
         for id in unlisted:
             self.rooms.pop(id, None)
 
+    async def _fetch_invitations(self) -> None:
+        """Get what the account is invited into. If the own log moves meanwhile, the answer may be older than that."""
+        before: int | None = -1
+        while before != self.me:
+            before = self.me
+            page = await self._get("/invitations", limit=200)
+        self.invitations = {one["room"]["id"]: one for one in page["items"]}
+
     def _take_room(self, data: Json) -> Room:
         """Take a room as of its `head_seq`. If there is no position yet, it is this seq. Ask again if it is too old."""
         room = self.rooms.get(data["id"])
@@ -223,20 +240,39 @@ class SmallClient:
             room.fetched = False
             self._spawn(self._fetch_history(room, room.position))
         room.kind, room.name, room.role = data["kind"], data["name"], data["role"]
+        room.more = {key: data[key] for key in SETTINGS if key in data}
         room.read_seq, room.unread = data["read_seq"] or 0, data["unread"] or 0
         room.counted = data["head_seq"]
         return room
 
     async def _fetch_history(self, room: Room, upto: int) -> None:
-        before = upto + 1
+        """Get all messages before the live ones, and the pins. Whoever was put out meanwhile may not read them."""
+        try:
+            await self._fetch_messages(room, upto + 1)
+            if room.id != LOBBY:
+                await self._fetch_pins(room)
+            room.fetched = True
+        except httpx.HTTPStatusError as refused:
+            if refused.response.status_code not in (403, 404):
+                raise
+            await self._refresh(room.id)
+
+    async def _fetch_messages(self, room: Room, before: int) -> None:
         while True:
             page = await self._get(f"/rooms/{room.id}/messages", before_seq=before, limit=200)
+            if page["head_seq"] < room.position:
+                continue  # it is older than events that were applied already
             for message in page["items"]:
                 room.messages[message["seq"]] = message
             if not page["has_more_before"]:
-                room.fetched = True
                 return
             before = page["items"][0]["seq"]
+
+    async def _fetch_pins(self, room: Room) -> None:
+        page = {"head_seq": -1}
+        while page["head_seq"] < room.position:
+            page = await self._get(f"/rooms/{room.id}/pins", limit=200)
+        room.pins = [one["message"]["id"] for one in page["items"]]
 
     async def _refresh(self, room_id: int) -> None:
         """Get a room of which only an event is known, or that was reset, and forget it if it is not ours any more.
@@ -297,6 +333,8 @@ class SmallClient:
             done(frame[name])
         elif name == "send":
             self._refused(frame["error"], self._sent.pop(frame["id"]))
+        elif name == "read" and frame["error"]["code"] in ("not_found", "not_member"):
+            pass  # it was put out of the room, and hears of it next
         elif name != "hello":  # after that one, `bye` follows
             self.problems.append(f"{name}: {frame}")
 
@@ -333,6 +371,7 @@ class SmallClient:
             self.me = reset["seq"]
             self._spawn(self._fetch_rooms())
             self._spawn(self._fetch_account())
+            self._spawn(self._fetch_invitations())
             return
         self.rooms[reset["room_id"]] = Room(reset["room_id"], reset["seq"])
         self._spawn(self._refresh(reset["room_id"]))
@@ -363,6 +402,7 @@ class SmallClient:
         if self.me is None or not self._is_next(0, self.me, event["seq"]):
             return
         self.me = event["seq"]
+        self._take_invitation(event)
         if self.me <= self._past and ("joined" in event or "left" in event):
             id = event["left"]["room_id"] if "left" in event else event["joined"]["room"]["id"]
             if id not in self._current:  # what is so now is not in the answer
@@ -376,9 +416,20 @@ class SmallClient:
             self.rooms.pop(event["left"]["room_id"], None)
         elif "read" in event:
             self._read_elsewhere(**event["read"])
+        elif "notify" in event and event["notify"]["room_id"] in self.rooms:
+            self._set(self.rooms[event["notify"]["room_id"]], notify=event["notify"]["level"])
         elif "account" in event:
             self.account |= event["account"]
             self._spawn(self._fetch_account())
+
+    def _take_invitation(self, event: Json) -> None:
+        invitations = self.invitations if self.invitations is not None else {}
+        if "invited" in event:
+            invitations[event["invited"]["room"]["id"]] = event["invited"]
+        elif "uninvited" in event:
+            invitations.pop(event["uninvited"]["room_id"], None)
+        elif "joined" in event:
+            invitations.pop(event["joined"]["room"]["id"], None)
 
     def _read_elsewhere(self, room_id: int, seq: int) -> None:
         room = self.rooms.get(room_id)
@@ -388,8 +439,7 @@ class SmallClient:
             self._spawn(self._refresh(room_id))
             return
         room.read_seq, room.counted = seq, room.position
-        later = [message for seq, message in room.messages.items() if seq > room.read_seq]
-        room.unread = sum(m["kind"] == "text" and m["sender"]["id"] != self.account["id"] for m in later)
+        room.unread = sum(self._counts(message, room) for message in room.messages.values())
 
     def _room_event(self, kind: str, event: Json) -> None:
         room = self.rooms.get(event["room_id"])
@@ -399,8 +449,8 @@ class SmallClient:
         if not self._is_next(room.id, room.position, event["seq"]):
             return
         room.position = event["seq"]
-        if kind == "message":
-            room.messages[event["seq"]] = event
+        counted = kind == "deleted" and self._counts(room.messages.get(event["message_seq"]), room)
+        copies.apply(room.messages, room.pins, kind, event, self.account["id"])
         if event["seq"] <= room.counted:
             return  # the room was taken as of a later seq
         if kind == "message":
@@ -414,6 +464,22 @@ class SmallClient:
             room.role = event["role"]
         elif kind == "renamed":
             room.name = event["name"]
+        elif kind == "updated":
+            self._set(room, **{key: event[key] for key in SETTINGS if key in event})
+        elif counted:
+            room.unread -= 1
+
+    def _counts(self, message: Json | None, room: Room) -> bool:
+        """Whether a message counts as unread."""
+        if message is None or "deleted_by_id" in message or message["kind"] != "text":
+            return False
+        return message["seq"] > room.read_seq and message["sender"]["id"] != self.account["id"]
+
+    @staticmethod
+    def _set(room: Room, **settings: Any) -> None:
+        """A setting that is as in a new room is left out."""
+        room.more |= settings
+        room.more = {key: value for key, value in room.more.items() if value and value != "all"}
 
     def _count(self, room: Room, message: Json) -> None:
         if message["sender"]["id"] == self.account["id"]:

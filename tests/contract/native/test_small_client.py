@@ -14,8 +14,9 @@ from transcript import Head
 
 from veche.dialects.native.limits import MAX_PAGE, MAX_REPLAY
 
+from . import copies
 from .people import PASSWORD, Person
-from .small_client import SmallClient
+from .small_client import SETTINGS, SmallClient
 
 
 @pytest.fixture
@@ -90,6 +91,8 @@ async def check_same(client: SmallClient, person: Person) -> None:
     """Wait until the client has the same rooms, messages and numbers as the server."""
     rooms = {room["id"]: room for room in listed(person)}
     stored = {id: messages(person, id) for id, room in rooms.items() if room["last_message"] is not None}
+    pins = {id: [one["message"]["id"] for one in person.call("GET", f"/rooms/{id}/pins")["items"]] for id in rooms}
+    invited = {one["room"]["id"] for one in person.call("GET", "/invitations", limit=200)["items"]}
     account = person.call("GET", "/me")
 
     def differences() -> list[object]:
@@ -98,9 +101,14 @@ async def check_same(client: SmallClient, person: Person) -> None:
             mine, room = client.rooms[id], rooms[id]
             copy = {"head_seq": mine.position, "kind": mine.kind, "name": mine.name, "role": mine.role}
             copy |= {"read_seq": mine.read_seq, "unread": mine.unread}
-            found += [(id, key, value, room[key]) for key, value in copy.items() if value != room[key]]
-            if mine.messages != stored.get(id, {}):
-                found.append((id, "messages", sorted(mine.messages), sorted(stored.get(id, {}))))
+            copy |= dict.fromkeys(SETTINGS) | mine.more
+            found += [(id, key, value, room.get(key)) for key, value in copy.items() if value != room.get(key)]
+            if copies.shown(mine.messages) != copies.shown(stored.get(id, {})):
+                found.append((id, "messages", copies.shown(mine.messages), copies.shown(stored.get(id, {}))))
+            if mine.pins != pins[id]:
+                found.append((id, "pins", mine.pins, pins[id]))
+        if set(client.invitations or ()) != invited:
+            found.append(("invitations", client.invitations, invited))
         copy = {key: client.account.get(key) for key in account}
         return found if copy == account else [*found, copy]
 
