@@ -16,6 +16,7 @@ from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.event import Event
 from veche.core.facts import Fact, Needs, Rows
+from veche.core.invitations import INVITATIONS
 from veche.core.membership import Entered, ask_to_join, join
 from veche.core.once import Done, OnceCommand
 from veche.core.rooms import MEMBERS, ROOMS, ask_room, check_room_access
@@ -150,6 +151,7 @@ class JoinByLink(Command[Entered], frozen=True, gc=False):
     def needs(self, actor: Actor, needs: Needs) -> None:
         if (room_id := room_of(self.code)) is not None:
             ask_to_join(needs, room_id, actor.account_id)
+            needs.ask(INVITATIONS, (room_id, actor.account_id))
             needs.ask(LINKS, room_id)
 
     def decide(self, actor: Actor, state: State) -> Entered:

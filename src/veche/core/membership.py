@@ -197,12 +197,11 @@ def member_of(state: State, room: Room, account_id: int) -> Member:
 
 
 def ask_to_join(needs: Needs, room_id: int, account_id: int) -> None:
-    """Ask for the rows that `join` reads."""
+    """Ask for the rows that `join` reads, but for the invitation."""
     ask_room(needs, room_id, account_id)
     ask_accounts(needs, account_id)
     needs.ask(ELDERS, room_id)
     needs.ask(BANS, (room_id, account_id))
-    needs.ask(INVITATIONS, (room_id, account_id))
 
 
 def join(state: State, actor: Actor, room: Room) -> Entered:
