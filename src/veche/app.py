@@ -169,7 +169,11 @@ class Server:
             self.passwords,
             LoginLimits(server.wrong_logins_per_minute, server.logins_per_minute),
             {name: options.token_seconds for name, options in self.settings.options.items()},
-            AddressLimit("registrations", Rate(server.registrations_at_once, server.registrations_per_minute)),
+            AddressLimit(
+                "registrations",
+                Rate(server.registrations_at_once, server.registrations_per_minute),
+                shown_as="registrations",
+            ),
             Reserved(self.settings.spoken_names.values()),
         )
 

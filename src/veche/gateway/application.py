@@ -38,6 +38,7 @@ from veche.gateway.http import (
 )
 from veche.gateway.openapi import TITLE, document_of
 from veche.gateway.quick import QuickRoute, QuickRoutes
+from veche.gateway.rate_limits import RateLimitHeaders
 from veche.service.guests import Guests
 from veche.service.shares import Shares
 from veche.wire.handler import Accept, Routes
@@ -91,6 +92,7 @@ def build_application(
     app.add_middleware(
         OfAccounts, guests=guests, shares=shares, trusted=trusted, account_of=of_request, needs_no_turn=_is_health_check
     )
+    app.add_middleware(RateLimitHeaders)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Cors, origins=origins, trusted=trusted)
     scripts = {REDOC_SCRIPT: _redoc_script} if docs else {}

@@ -19,6 +19,7 @@ from veche.core.actor import Actor
 from veche.core.errors import ChatError, Code
 from veche.gateway.actors import guest
 from veche.gateway.fairness import COUNTED, OLDER, Patience, draw
+from veche.gateway.rate_limits import HEADERS as RATE_LIMITS
 from veche.service.accounts import Accounts, Login
 from veche.service.chat import Chat
 from veche.service.files import Files
@@ -331,7 +332,7 @@ class Cors(CORSMiddleware):
             allow_credentials=True,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["Retry-After", REQUEST_ID],
+            expose_headers=["Retry-After", *RATE_LIMITS, REQUEST_ID],
         )
         self._origins = origins
         self._trusted = trusted

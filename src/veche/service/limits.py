@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from veche.core.errors import ChatError, Code
+from veche.service.uses import note
 from veche.wire.proxy import network
 
 FREE_TRIES = 5  # wrong passwords for one account, before each further try is delayed
@@ -37,14 +38,16 @@ def _itself(key: Hashable) -> Hashable:
 class Limit:
     """Counts what each key uses of a rate (a token bucket for each key).
 
-    `sentence` is the refusal's, for developers. `clock` returns seconds, and never goes back.
+    `sentence` is the refusal's, for developers. `clock` returns seconds, and never goes back. The answer to whoever is
+    counted shows what is left under the name `shown_as`, or nothing if that is empty.
     """
 
-    def __init__(self, rate: Rate, sentence: str = "", clock: Clock = time.monotonic) -> None:
+    def __init__(self, rate: Rate, sentence: str = "", clock: Clock = time.monotonic, *, shown_as: str = "") -> None:
         self._at_once = rate.at_once
         self._seconds_each = 60 / rate.per_minute
         self._sentence = sentence
         self._clock = clock
+        self._shown_as = shown_as
         self._unused_at: OrderedDict[Hashable, float] = OrderedDict()  # by key: when everything is unused again
         self._name_of: Callable[[Hashable], Hashable] = _itself
         self._tell: Callable[[Hashable, float], None] | None = None
@@ -76,14 +79,20 @@ class Limit:
     def check(self, key: Hashable, amount: float = 1.0) -> None:
         """Raise ChatError (RATE_LIMITED) if a key may not use an amount now."""
         if (wait := self.wait(key, amount)) > 0:
+            self._show(key)
             raise ChatError(Code.RATE_LIMITED, self._sentence, retry_after=math.ceil(wait))
 
     def add(self, key: Hashable, amount: float = 1.0) -> None:
         """Count an amount, also if the key is over the limit. A negative amount gives back what was counted."""
         name = self._name_of(key)
         self.add_told(name, amount)
+        self._show(key)
         if self._tell is not None:
             self._tell(name, amount)
+
+    def _show(self, key: Hashable) -> None:
+        if self._shown_as:
+            note(self._shown_as, self._at_once, self._at_once * self._seconds_each, self.used(key))
 
     def add_told(self, name: Hashable, amount: float) -> None:
         """Count an amount of the key with this name, which was used on another node."""
@@ -102,8 +111,8 @@ class Limit:
 class AddressLimit(Limit):
     """A limit whose keys are addresses. The log says who is over it. `what` is such as "tries to sign in"."""
 
-    def __init__(self, what: str, rate: Rate, clock: Clock = time.monotonic) -> None:
-        super().__init__(rate, f"Too many {what} from this address.", clock)
+    def __init__(self, what: str, rate: Rate, clock: Clock = time.monotonic, *, shown_as: str = "") -> None:
+        super().__init__(rate, f"Too many {what} from this address.", clock, shown_as=shown_as)
         self._what = what
         self._lines = Limit(Rate(1, 60 / LOG_AGAIN), clock=clock)
 
@@ -125,8 +134,8 @@ class LoginLimits:
     """
 
     def __init__(self, wrong: int = 30, tries: int = 600) -> None:
-        self._wrong = AddressLimit("wrong passwords", Rate(wrong, wrong))
-        self._tries = AddressLimit("tries to sign in", Rate(tries, tries))
+        self._wrong = AddressLimit("wrong passwords", Rate(wrong, wrong), shown_as="wrong-passwords")
+        self._tries = AddressLimit("tries to sign in", Rate(tries, tries), shown_as="logins")
         self._accounts = Limit(Rate(FREE_TRIES + 10, FREE_TRIES + 10))
         self.limits = {"wrong": self._wrong, "tries": self._tries, "accounts": self._accounts}
 

@@ -24,8 +24,8 @@ class People:
         self._chat = chat
         self._accounts = accounts
         sentence = "You have looked for many people. Wait a while."
-        self._lookups = Limit(Rate(lookups_per_minute, lookups_per_minute), sentence)
-        self._shown = Limit(Rate(per_hour, per_hour / 60), sentence)
+        self._lookups = Limit(Rate(lookups_per_minute, lookups_per_minute), sentence, shown_as="lookups")
+        self._shown = Limit(Rate(per_hour, per_hour / 60), sentence, shown_as="people")
         self.limits = {"lookups": self._lookups, "people": self._shown}
 
     async def by_username(self, login: Login, username: str) -> Person | None:

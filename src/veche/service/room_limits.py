@@ -24,8 +24,9 @@ class RoomLimits:
     """
 
     def __init__(self, rooms: int = 600, members: int = 5000, into: int = 200) -> None:
-        self._rooms = Limit(per_hour(rooms), "You have made many rooms. Wait a while.")
-        self._members = Limit(per_hour(members), "You have put many people into rooms. Wait a while.")
+        self._rooms = Limit(per_hour(rooms), "You have made many rooms. Wait a while.", shown_as="rooms")
+        sentence = "You have put many people into rooms. Wait a while."
+        self._members = Limit(per_hour(members), sentence, shown_as="members")
         sentence = "Somebody of these was put into many rooms. Wait a while."
         self._into = Limit(per_hour(into), sentence)
         self._by_one = Limit(per_hour(max(1, into // 2)), sentence)
