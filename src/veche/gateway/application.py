@@ -77,10 +77,7 @@ def build_application(
     `problem` returns why the node should get no clients now, or None.
     """
     app = _new_app(dialects, lifespan, docs=docs)
-    for dialect in dialects:
-        for router in dialect.routers:
-            app.include_router(router)
-            app.include_router(router, prefix=f"/{dialect.name}", include_in_schema=False)
+    _add_routes(app, dialects)
     _add_health_checks(app, problem)
     errors = _ErrorResponses(dialects)
     app.add_exception_handler(HTTPException, errors.on_http_exception)
@@ -105,6 +102,14 @@ def prepare_routes(app: FastAPI) -> None:
     """Let FastAPI prepare all routes now. Otherwise the first request does it, and holds the loop for 40 ms."""
     for route in app.router.routes:
         route.matches({"type": "http", "method": "GET", "path": "/nothing", "root_path": "", "headers": []})
+
+
+def _add_routes(app: FastAPI, dialects: Sequence[Mounted]) -> None:
+    """Add the routes of each dialect, at their own paths and below its name."""
+    for dialect in dialects:
+        for router in dialect.routers:
+            app.include_router(router)
+            app.include_router(router, prefix=f"/{dialect.name}", include_in_schema=False)
 
 
 def _add_health_checks(app: FastAPI, problem: Callable[[], str | None]) -> None:
