@@ -17,6 +17,7 @@ from veche.core.names import (
     check_display_name,
     check_name,
     check_username,
+    gone_key,
     handle_of,
     normal_form,
     skeleton_of,
@@ -26,6 +27,7 @@ from veche.core.values import RESERVED_IDS, Account, Closed, Head, account_log
 
 ACCOUNTS: Fact[int, Account] = Fact("accounts")
 HANDLES: Fact[str, int] = Fact("handles")  # by handle: the id of the account that has it
+GONE: Fact[str, int] = Fact("gone handles")  # by `gone_key` of a handle: the deleted account that had it
 SkeletonKey: TypeAlias = tuple[str, bool]
 """A skeleton, and whether the usernames that have it are ASCII."""
 SKELETONS: Fact[SkeletonKey, tuple[int, ...]] = Fact("skeletons")  # ids of some accounts, if any has such a username
@@ -175,6 +177,7 @@ def _username_of(email: str) -> str:
 def ask_whether_taken(needs: Needs, username: str) -> None:
     """Ask for the rows that `is_taken` reads. `username` is in its normal form."""
     needs.ask(HANDLES, handle_of(username))
+    needs.ask(GONE, gone_key(handle_of(username)))
     for key in _lookalikes(username):
         needs.ask(SKELETONS, key)
 
@@ -186,8 +189,12 @@ def _lookalikes(username: str) -> list[SkeletonKey]:
 
 
 def is_taken(state: State, username: str, reserved: Reserved, own_id: int | None = None) -> bool:
-    """Return whether a username is reserved, or is or looks like that of an account other than `own_id`."""
-    holders: set[int | None] = {state.get(HANDLES, handle_of(username))}
+    """Return whether a username is reserved, or is or looks like that of an account other than `own_id`.
+
+    What was the username of a deleted account is taken, too.
+    """
+    handle = handle_of(username)
+    holders: set[int | None] = {state.get(HANDLES, handle), state.get(GONE, gone_key(handle))}
     for key in _lookalikes(username):
         if (ids := state.get(SKELETONS, key)) is not None:
             holders.update(ids)

@@ -10,6 +10,7 @@ import msgspec
 from veche.core.accounts import (
     CLOSED,
     EMAILS,
+    GONE,
     PASSWORDS,
     account_of,
     ask_whether_taken,
@@ -21,7 +22,7 @@ from veche.core.command import Command
 from veche.core.errors import ChatError, Code
 from veche.core.event import Event
 from veche.core.facts import Needs, Rows
-from veche.core.names import RESERVED_WORDS
+from veche.core.names import RESERVED_WORDS, gone_key
 from veche.core.rooms import ask_accounts
 from veche.core.sessions import PasswordChanged, SessionsEnded, account_with_password
 from veche.core.state import State
@@ -63,6 +64,7 @@ class AccountDeleted(Event, frozen=True, gc=False):
         if self.old.email is not None:
             rows.remove(EMAILS, self.old.email.casefold())
         rows.put(CLOSED, self.account.id, self.closed)
+        rows.put(GONE, gone_key(self.old.handle), self.account.id)
 
 
 class DisableAccount(Command[None], frozen=True, gc=False):
@@ -93,8 +95,9 @@ class EnableAccount(Command[None], frozen=True, gc=False):
 class DeleteAccount(Command[Account], frozen=True, gc=False):
     """Take the names, the e-mail and the password from the actor's account, and end its sessions.
 
-    The account, its memberships and its messages stay. The answer is the account as it is now. `old_hash` is the hash
-    that the password was checked against. It is None if an operator deletes the account.
+    The account, its memberships and its messages stay, and nobody else gets its username. The answer is the account
+    as it is now. `old_hash` is the hash that the password was checked against. It is None if an operator deletes the
+    account.
     """
 
     old_hash: str | None = None

@@ -3,6 +3,7 @@
 docs/decisions/0019 says which standards the rule for usernames follows, and why.
 """
 
+import hashlib
 import re
 import unicodedata
 from bisect import bisect_right
@@ -13,6 +14,7 @@ from veche.core.unicode_tables import CONFUSABLES, IGNORABLE, SCRIPTS
 
 MAX_NAME = 100
 MAX_EMAIL = 254
+GONE_LENGTH = 32  # characters of the hash of a handle that is gone
 MAX_NONSPACING = 4  # marks above or below one letter (UTS 39, 5.4)
 MAX_MARKS = 8  # marks of all kinds on one letter; Burmese needs five
 
@@ -67,6 +69,11 @@ def handle_of(username: str) -> str:
     The handle is the casefolded username in the Unicode form NFKC.
     """
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
+
+
+def gone_key(handle: str) -> str:
+    """Return what is kept of the handle of a deleted account: a hash, by which nobody else gets the handle."""
+    return hashlib.sha256(handle.encode()).hexdigest()[:GONE_LENGTH]
 
 
 def skeleton_of(username: str) -> str:

@@ -6,10 +6,11 @@ The names of a deleted account are written in `storage/accounts.py`, in order wi
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Integer, Select, Table, bindparam, delete, insert, select
+from sqlalchemy import BigInteger, Column, Integer, Select, Table, Text, bindparam, delete, insert, select
 
-from veche.core.accounts import CLOSED
+from veche.core.accounts import CLOSED, GONE
 from veche.core.closing import AccountDeleted, AccountDisabled, AccountEnabled
+from veche.core.names import gone_key
 from veche.core.values import Closed
 from veche.storage.engines.engine import Engine, Transaction
 from veche.storage.subject import Subject
@@ -21,6 +22,7 @@ closed_accounts = Table(
     Column("account_id", Id, primary_key=True, autoincrement=False),
     Column("closed_at", BigInteger, nullable=False),
     Column("deleted", Integer, nullable=False),
+    Column("gone", Text, index=True),  # `gone_key` of the handle that a deleted account had
 )
 c = closed_accounts.c
 
@@ -36,6 +38,14 @@ def _load(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, Closed]]
     return ((row.account_id, Closed(row.closed_at, bool(row.deleted))) for row in tx.read_by_keys(_by_account, ids))
 
 
+def _by_gone(engine: Engine) -> Select[Any]:
+    return engine.where_keys(select(c.gone, c.account_id), c.gone)
+
+
+def _load_gone(tx: Transaction, keys: Collection[str]) -> Iterator[tuple[str, int]]:
+    return ((row.gone, row.account_id) for row in tx.read_by_keys(_by_gone, keys))
+
+
 def _write(tx: Transaction, events: list[AccountDisabled | AccountEnabled | AccountDeleted]) -> None:
     for event in events:
         if isinstance(event, AccountDisabled):
@@ -44,15 +54,17 @@ def _write(tx: Transaction, events: list[AccountDisabled | AccountEnabled | Acco
             tx.write_each(_delete, [{"account": event.account_id}])
         else:
             tx.write_each(_delete, [{"account": event.account.id}])
-            _close(tx, event.account.id, event.closed)
+            _close(tx, event.account.id, event.closed, gone_key(event.old.handle))
 
 
-def _close(tx: Transaction, account_id: int, closed: Closed) -> None:
-    row = {"account_id": account_id, "closed_at": closed.at, "deleted": int(closed.deleted)}
+def _close(tx: Transaction, account_id: int, closed: Closed, gone: str | None = None) -> None:
+    row = {"account_id": account_id, "closed_at": closed.at, "deleted": int(closed.deleted), "gone": gone}
     tx.write_each(_insert, [row])
 
 
-SUBJECT = Subject(loads={CLOSED: _load}, writes={(AccountDisabled, AccountEnabled, AccountDeleted): _write})
+SUBJECT = Subject(
+    loads={CLOSED: _load, GONE: _load_gone}, writes={(AccountDisabled, AccountEnabled, AccountDeleted): _write}
+)
 
 
 # Queries.

@@ -60,7 +60,17 @@ def test_a_deleted_account_keeps_its_id_and_nothing_that_tells_of_a_person(town:
     assert ann not in [id for handle, id in town.rows(HANDLES).items() if handle != "deleted-1"]
     assert town.rows(EMAILS) == {}
     assert said.message.seq == town.rows(HEADS)[room].last_seq, "its messages stay"
-    assert town.do(c.by(c.NOBODY_ID, c.Register("h", username="ann", email="ann@x.org"))).id == 2, "both are free"
+    assert town.do(c.by(c.NOBODY_ID, c.Register("h", username="anna", email="ann@x.org"))).id == 2, "it is free"
+
+
+def test_nobody_else_gets_the_username_of_a_deleted_account(town: Town, people: People) -> None:
+    town.do(c.by(people.ann, c.DeleteAccount()))
+    for username in ("ann", "ANN", "Ａｎｎ"):
+        assert town.refuses(c.by(c.NOBODY_ID, c.Register("h", username=username))).code is Code.TAKEN
+        assert town.refuses(c.by(people.bob, c.RenameAccount(username))).code is Code.TAKEN
+    assert town.do(c.by(c.NOBODY_ID, c.Register("h", email="ann@x.org"))).username == "ann2"
+    town.do(c.by(people.bob, c.RenameAccount("robert")))
+    town.do(c.by(people.eve, c.RenameAccount("bob")))
 
 
 def test_a_deleted_account_without_an_email_is_deleted_as_well(town: Town, people: People) -> None:
