@@ -7,6 +7,7 @@
 //   rooms       the rooms of the account                catchup     hello, join and sync
 //   events      what the server pushes                  session     signing in and out
 //   files       links to files                          invitations what the account is invited into
+//   people      finding people
 //   view        shows the state (with dom and links)
 //
 // The server and the person change the state, and the view shows it.
@@ -19,6 +20,7 @@ import { receivePush } from "./page/events.js";
 import { openLinkedFile } from "./page/files.js";
 import { accept, joinByAddress, loadInvitations, refuse } from "./page/invitations.js";
 import { enqueue, failIfTooBig, sendWaiting } from "./page/outbox.js";
+import { invite, lookForPeople, talkTo } from "./page/people.js";
 import { loadHistory, onRoomVisible } from "./page/reading.js";
 import { leaveOpenRoom, lookForRooms, startRoom } from "./page/rooms.js";
 import { followOtherTabs, onSessionEnded, resumeSession, signIn, signOut } from "./page/session.js";
@@ -88,6 +90,21 @@ $("invitation-list").addEventListener("click", async ({ target }) => {
   } catch (refusal) {
     showProblem(refusal.message);
     loadInvitations(); // it may have been taken back
+  }
+});
+
+$("people").addEventListener("input", () => lookForPeople($("people").value.trim()));
+$("found").addEventListener("click", async ({ target }) => {
+  const id = Number(target.closest("li")?.dataset.key);
+  state.problem = "";
+  try {
+    if (target.value === "talk") visit(await talkTo(id));
+    else if (target.value === "invite") await invite(id);
+    else return;
+    $("people").value = "";
+    lookForPeople("");
+  } catch (refusal) {
+    showProblem(refusal.message);
   }
 });
 

@@ -13,6 +13,7 @@ const signedOut = () => ({
   rooms: new Map(),
   early: new Map(), // of rooms that are not known yet: the seq before their first event
   invitations: new Map(), // by room: {room, by, at}
+  found: [], // people who were looked for
   settled: false, // whether all rooms of the account are known
   open: LOBBY,
   atEnd: true, // whether the end of the open room's log is in view

@@ -36,6 +36,7 @@ export function paint() {
   $("status").dataset.now = state.status;
   write($("whoami"), [nameOf(state.me), handleOf(state.me)].join(" ").trim());
   paintInvitations();
+  paintPeople();
   paintRooms();
   paintOpenRoom();
   paintMessages();
@@ -43,8 +44,8 @@ export function paint() {
 }
 
 function clear() {
-  for (const id of ["invitation-list", "rooms", "messages"]) $(id).replaceChildren();
-  for (const id of ["message", "room-name"]) $(id).value = "";
+  for (const id of ["invitation-list", "found", "rooms", "messages"]) $(id).replaceChildren();
+  for (const id of ["message", "room-name", "people"]) $(id).value = "";
   composing = null;
 }
 
@@ -82,6 +83,20 @@ function fillInvitation(node, { room, by, message }) {
   write(node.querySelector(".room-name"), isDirect ? from : room.name);
   write(node.querySelector(".by"), isDirect ? "wants to talk to you" : `from ${from}`);
   write(node.querySelector(".first"), message?.text ?? "");
+}
+
+// People.
+
+function paintPeople() {
+  const { kind, name } = openRoom();
+  const label = isIn(openRoom()) && ["group", "channel"].includes(kind) ? `Invite to ${name}` : "";
+  arrange($("found"), state.found, ({ id }) => String(id), $("person-template"), (node, person) => {
+    write(node.querySelector(".person-name"), nameOf(person));
+    write(node.querySelector(".handle"), handleOf(person));
+    const button = node.querySelector("[value=invite]");
+    button.hidden = !label;
+    write(button, label);
+  });
 }
 
 // Rooms.
