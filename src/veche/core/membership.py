@@ -22,7 +22,7 @@ from veche.core.values import Account, Kind, Member, Person, Role, Room, account
 class MemberJoined(LogEvent, frozen=True, gc=False):
     """An account joined the room. The event is in the room's log.
 
-    `read_count` is how many of the earlier messages count as read for this account: all, or in a direct room none.
+    For this account, all earlier messages count as read.
     """
 
     kind: ClassVar[str] = "joined"
@@ -233,13 +233,13 @@ def record_join(
 ) -> None:
     """Record in the room's log and in the account's own log that an account joined a room.
 
-    `peer` is the other person of a direct room. What that person has said before is unread.
+    `peer` is the other person of a direct room.
     """
     own, head, now = account_log(account.id), state.head(room.id), state.now
-    other, read_count = (None, head.message_count) if peer is None else (peer.person, 0)
+    other = peer.person if peer is not None else None
     state.record(RoomEntered(own, state.next_seq(own), now, room, head.last_seq, other))
     seq = head.last_seq + 1
-    state.record(MemberJoined(room.id, seq, now, account.person, role, actor.account_id, read_count))
+    state.record(MemberJoined(room.id, seq, now, account.person, role, actor.account_id, head.message_count))
 
 
 def record_leave(state: State, actor: Actor, room: Room, account: Account) -> None:

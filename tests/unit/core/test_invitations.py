@@ -104,7 +104,7 @@ def test_a_direct_room_is_a_request(town: Town, people: People) -> None:
     assert isinstance(own, RoomEntered)
     assert own.peer is not None
     assert own.peer.id == people.ann
-    assert (entered.member.role, entered.member.read_seq, entered.member.read_count) == (Role.MEMBER, 5, 0)
+    assert (entered.member.role, entered.member.read_seq, entered.member.read_count) == (Role.MEMBER, 5, 2)
 
 
 def test_who_is_asked_accepts_by_asking_back(town: Town, people: People) -> None:
@@ -115,7 +115,7 @@ def test_who_is_asked_accepts_by_asking_back(town: Town, people: People) -> None
     own, joined = town.news[1:]
     assert isinstance(own, RoomEntered)
     assert isinstance(joined, MemberJoined)
-    assert (own.peer and own.peer.id, joined.role, joined.read_count) == (people.ann, Role.MEMBER, 0)
+    assert (own.peer and own.peer.id, joined.role, joined.read_count) == (people.ann, Role.MEMBER, 1)
     assert request(town, people.ann, people.bob) == room
     assert town.news == []
 
