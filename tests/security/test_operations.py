@@ -367,7 +367,8 @@ def test_a_page_of_another_origin_reads_how_long_to_wait(tmp_path: Path) -> None
                     answer = server.http.request(method, path, json=body, headers=page)
                 assert answer.status_code == 429, (path, answer.text)
                 assert int(answer.headers["Retry-After"]) > 0
-                assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After, X-Request-Id"
+                exposed = answer.headers["Access-Control-Expose-Headers"]
+                assert exposed == "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id"
                 assert answer.headers["Access-Control-Allow-Origin"] in ("*", "https://page.example")
         server.stop()
 
