@@ -134,8 +134,8 @@ class LoginLimits:
     """
 
     def __init__(self, wrong: int = 30, tries: int = 600) -> None:
-        self._wrong = AddressLimit("wrong passwords", Rate(wrong, wrong), shown_as="wrong-passwords")
-        self._tries = AddressLimit("tries to sign in", Rate(tries, tries), shown_as="logins")
+        self._wrong = AddressLimit("wrong passwords", Rate(wrong, wrong))
+        self._tries = AddressLimit("tries to sign in", Rate(tries, tries))
         self._accounts = Limit(Rate(FREE_TRIES + 10, FREE_TRIES + 10))
         self.limits = {"wrong": self._wrong, "tries": self._tries, "accounts": self._accounts}
 
