@@ -36,7 +36,6 @@ pytestmark = pytest.mark.slow
 T = TypeVar("T")
 FAULTS = "lose", "repeat", "hold"
 EMOJI = "%F0%9F%91%8D", "%F0%9F%8E%89"
-THUMB = "\U0001f44d"
 ONE_NODE = pytest.mark.one_node("a client that asks the other node at once may get an answer that is a moment old")
 which = st.integers(0, 11)  # of what there is, modulo how many there are; of messages, the newest
 
