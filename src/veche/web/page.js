@@ -22,9 +22,9 @@ import { accept, joinByAddress, loadInvitations, refuse } from "./page/invitatio
 import { enqueue, failIfTooBig, sendWaiting } from "./page/outbox.js";
 import { invite, lookForPeople, talkTo } from "./page/people.js";
 import { loadHistory, onRoomVisible } from "./page/reading.js";
-import { leaveOpenRoom, lookForRooms, startRoom } from "./page/rooms.js";
+import { enterRoom, leaveOpenRoom, lookForRooms } from "./page/rooms.js";
 import { followOtherTabs, onSessionEnded, resumeSession, signIn, signOut } from "./page/session.js";
-import { addRoom, open, openRoom, state } from "./page/state.js";
+import { open, openRoom, state } from "./page/state.js";
 import {
   composing, isNearEnd, keep, NEAR_PX, noteScroll, paint, render, showProblem,
 } from "./page/view.js";
@@ -128,8 +128,7 @@ const makeRoom = async () => {
   const made = await api("POST", "/v1/rooms", { kind: "channel", name }).finally(() => {
     $("message").disabled = false;
   });
-  const room = addRoom(made);
-  startRoom(room, made.head_seq);
+  const room = enterRoom(made);
   showRoomForm(false);
   visit(room);
 };

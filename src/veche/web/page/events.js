@@ -3,8 +3,8 @@
 import { isNext, onCaughtUp } from "./catchup.js";
 import { loadInvitations } from "./invitations.js";
 import { onDeleted, onEdited, onMessage, onReadElsewhere } from "./reading.js";
-import { endRoom, resetRoom, startRoom } from "./rooms.js";
-import { addRoom, isIn, state } from "./state.js";
+import { endRoom, enterRoom, resetRoom } from "./rooms.js";
+import { isIn, state } from "./state.js";
 import { showProblem } from "./view.js";
 
 const onPush = {
@@ -29,7 +29,7 @@ export function receivePush(kind, body) {
 /** A replayed entry tells what happened. The answer to hello, with its pages and `gone`, tells what is so now. */
 function onOwnChange({ joined, left, read, account, invited, uninvited }, isReplayed) {
   if (joined ?? invited ?? uninvited) state.invitations.delete((joined?.room ?? invited?.room)?.id ?? uninvited.room_id);
-  if (joined && !isReplayed) startRoom(addRoom(joined.room), joined.room.head_seq);
+  if (joined && !isReplayed) enterRoom(joined.room);
   else if (invited && !isReplayed) onInvited(invited);
   else if (left && !isReplayed) endRoom(state.rooms.get(left.room_id));
   else if (read) onReadElsewhere(read);

@@ -1,8 +1,8 @@
 // What the account is invited into. To accept is to join the room.
 
 import { allPages, api } from "./api.js";
-import { addRoom, state } from "./state.js";
-import { startRoom } from "./rooms.js";
+import { enterRoom } from "./rooms.js";
+import { state } from "./state.js";
 import { render } from "./view.js";
 
 export async function loadInvitations() {
@@ -28,8 +28,7 @@ export async function joinByAddress() {
 }
 
 function entered(joined) {
-  const room = addRoom(joined);
-  startRoom(room, joined.head_seq);
+  const room = enterRoom(joined);
   state.invitations.delete(room.id);
   return room;
 }

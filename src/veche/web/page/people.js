@@ -1,8 +1,8 @@
 // Finding people: to talk to one of them, or to invite one into the open room.
 
 import { api } from "./api.js";
-import { startRoom } from "./rooms.js";
-import { addRoom, openRoom, state } from "./state.js";
+import { enterRoom } from "./rooms.js";
+import { openRoom, state } from "./state.js";
 import { render, showProblem } from "./view.js";
 
 const PAUSE_MS = 300; // after the last key: the server limits how often somebody may look
@@ -34,10 +34,7 @@ function show(people) {
 
 /** Asks somebody for a direct room, or returns the one that the two have. */
 export async function talkTo(id) {
-  const made = await api("POST", "/v1/rooms", { kind: "direct", member_ids: [id] });
-  const room = addRoom(made);
-  startRoom(room, made.head_seq);
-  return room;
+  return enterRoom(await api("POST", "/v1/rooms", { kind: "direct", member_ids: [id] }));
 }
 
 /** Invites somebody into the open room. */

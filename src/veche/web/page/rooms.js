@@ -17,6 +17,13 @@ export function startRoom(room, head) {
   sendWaiting();
 }
 
+/** Adds a room that the account has just entered, as the server shows it, and begins to follow it. */
+export function enterRoom(data) {
+  const room = addRoom(data);
+  startRoom(room, data.head_seq);
+  return room;
+}
+
 /** Ends following a room, because the account is not in it any more. */
 export function endRoom(room) {
   if (!room) return;
