@@ -34,6 +34,8 @@ from veche.dialects.native.routing import (
 from veche.dialects.native.views import message_out, time_of
 from veche.gateway.http import ChatOf, reply
 from veche.gateway.openapi_answers import returns
+from veche.service.accounts import Login
+from veche.service.chat import Chat
 from veche.service.invitations import invitations_of, invited_into
 
 # The socket.
@@ -277,10 +279,7 @@ async def invite(
     room_id: PathId, body: InvitationBody, login: LoginOf, chat: ChatOf, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Invite an account into a room that you own or moderate. It is in the room when it joins."""
-    client_id = client_id_of(body.client_id, idempotency_key)
-    return reply(
-        _result(await chat.do_limited(login.actor, InviteMember(room_id, body.account_id, client_id=client_id)))
-    )
+    return reply(_result(await _invite(room_id, body, login, chat, idempotency_key)))
 
 
 @router.post("/rooms/{room_id}/members", status_code=202, responses=returns(InvitedOne, 202))
@@ -288,9 +287,13 @@ async def add_member(
     room_id: PathId, body: InvitationBody, login: LoginOf, chat: ChatOf, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Invite an account, as `POST /v1/rooms/{room_id}/invitations` does. Nobody is put into a room."""
-    client_id = client_id_of(body.client_id, idempotency_key)
-    await chat.do_limited(login.actor, InviteMember(room_id, body.account_id, client_id=client_id))
+    await _invite(room_id, body, login, chat, idempotency_key)
     return reply(InvitedOne(invited=True), 202)
+
+
+async def _invite(room_id: int, body: InvitationBody, login: Login, chat: Chat, key: str | None) -> Invited:
+    client_id = client_id_of(body.client_id, key)
+    return await chat.do_limited(login.actor, InviteMember(room_id, body.account_id, client_id=client_id))
 
 
 @router.delete("/rooms/{room_id}/invitations/{account_id}", status_code=204)
