@@ -161,9 +161,7 @@ class AddMember(Command[Entered], frozen=True, gc=False):
             return entered_answer(state, room, account.id, new=False)
         check_not_blocked(state, actor.account_id, [account.id])
         check_not_banned(state, room.id, account.id)
-        accept(state, room.id, account.id)
-        record_join(state, actor, room, account, Role.MEMBER)
-        return entered_answer(state, room, account.id, new=True)
+        return _let_in(state, actor, room, account, Role.MEMBER)
 
 
 class RemoveMember(Command[None], frozen=True, gc=False):
@@ -212,32 +210,32 @@ def join(state: State, actor: Actor, room: Room) -> Entered:
     if room.archived_at is not None:
         raise archived()
     check_not_banned(state, room.id, account.id)
-    peer_id = room.peer_of(account.id)
-    peer = None if peer_id is None else account_of(state, peer_id)
-    accept(state, room.id, account.id)
-    record_join(state, actor, room, account, role_of_newcomer(state, room), peer)
-    return entered_answer(state, room, account.id, new=True)
+    return _let_in(state, actor, room, account, role_of_newcomer(state, room))
 
 
-def enter_direct_room(state: State, actor: Actor, room: Room, account: Account, peer: Account) -> Entered:
-    """Let the actor, whose account it is, into the direct room with `peer`, unless it is in the room."""
+def enter_direct_room(state: State, actor: Actor, room: Room, account: Account) -> Entered:
+    """Let the actor, whose account it is, into its direct room, unless it is in the room."""
     if state.get(MEMBERS, (room.id, account.id)) is not None:
         return entered_answer(state, room, account.id, new=False)
+    return _let_in(state, actor, room, account, Role.MEMBER)
+
+
+def _let_in(state: State, actor: Actor, room: Room, account: Account, role: Role) -> Entered:
+    """Let an account that is not in a room into it. It is not invited any more, if it was."""
     accept(state, room.id, account.id)
-    record_join(state, actor, room, account, Role.MEMBER, peer)
+    record_join(state, actor, room, account, role)
     return entered_answer(state, room, account.id, new=True)
 
 
-def record_join(
-    state: State, actor: Actor, room: Room, account: Account, role: Role, peer: Account | None = None
-) -> None:
+def record_join(state: State, actor: Actor, room: Room, account: Account, role: Role) -> None:
     """Record in the room's log and in the account's own log that an account joined a room.
 
-    `peer` is the other person of a direct room.
+    If the room is direct, the decision has asked for both accounts.
     """
     own, head, now = account_log(account.id), state.head(room.id), state.now
-    other = peer.person if peer is not None else None
-    state.record(RoomEntered(own, state.next_seq(own), now, room, head.last_seq, other))
+    peer_id = room.peer_of(account.id)
+    peer = None if peer_id is None else account_of(state, peer_id).person
+    state.record(RoomEntered(own, state.next_seq(own), now, room, head.last_seq, peer))
     seq = head.last_seq + 1
     state.record(MemberJoined(room.id, seq, now, account.person, role, actor.account_id, head.message_count))
 

@@ -70,7 +70,7 @@ class CreateRoom(Command[Entered], frozen=True):
         if key is not None and (room_id := state.get(DIRECT_ROOMS, key)) is not None:
             room = state.get(ROOMS, room_id)
             assert room is not None  # a direct room is never removed
-            return enter_direct_room(state, actor, room, creator, others[0])
+            return enter_direct_room(state, actor, room, creator)
         if self.invites:
             for account in others:
                 check_may_be_invited(state, account.id)
@@ -79,12 +79,12 @@ class CreateRoom(Command[Entered], frozen=True):
             raise ChatError(Code.TAKEN, "A room has this name.", field="name")
         room = Room(state.new_id(ROOM_IDS), self.kind, self.name, creator.id, state.now, key, unique_name)
         state.record(RoomCreated(room))
-        record_join(state, actor, room, creator, Role.OWNER, None if key is None else others[0])
+        record_join(state, actor, room, creator, Role.OWNER)
         for account in others:
             if self.invites:
                 record_invitation(state, creator, room, account)
             else:
-                record_join(state, actor, room, account, Role.MEMBER, None if key is None else creator)
+                record_join(state, actor, room, account, Role.MEMBER)
         return entered_answer(state, room, creator.id, new=True)
 
     def _other_ids(self, actor: Actor) -> list[int]:
